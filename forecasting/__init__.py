@@ -1,0 +1,4 @@
+"""The mathematics: features, targets, splits, models, ensemble, intervals, metrics and the bundle.
+
+Nothing here knows Dagster, MLflow or HTTP.
+"""

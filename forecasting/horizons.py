@@ -1,0 +1,24 @@
+"""The horizons that Stockcast forecasts, in sessions, and the names they carry over HTTP."""
+
+from __future__ import annotations
+
+from market.errors import ForecastError
+
+HORIZONS: tuple[int, ...] = (1, 5, 21)
+LABELS: dict[str, int] = {"1d": 1, "1w": 5, "1m": 21}
+LABEL_OF: dict[int, str] = {sessions: label for label, sessions in LABELS.items()}
+
+
+def parse_horizon(label: str) -> int:
+    """Return the horizon in sessions for ``1d``, ``1w`` or ``1m``.
+
+    Raises
+    ------
+    ForecastError
+        When the label is none of these.
+    """
+    try:
+        return LABELS[label]
+    except KeyError:
+        msg = f"`horizon` must be one of {', '.join(LABELS)}, got {label!r}."
+        raise ForecastError(msg) from None

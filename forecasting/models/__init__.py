@@ -1,0 +1,1 @@
+"""The forecasters: naive, GARCH, forest and LSTM, all behind one Protocol."""

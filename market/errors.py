@@ -1,0 +1,71 @@
+"""Every error Stockcast raises on purpose. A new failure gets a class here only if a caller would treat it differently.
+
+::
+
+    StockcastError
+    ├── PermanentError             trying again changes nothing: a person must act
+    │   ├── SettingsError          a setting is wrong
+    │   ├── BarsError              bars cannot be read, or break the bar contract
+    │   ├── UnknownTickerError     no provider or snapshot knows the ticker
+    │   ├── NotEnoughHistoryError  too few bars for a feature, a horizon or a fold
+    │   ├── BundleError            a bundle is damaged, or not what its manifest says
+    │   ├── RegistryError          the registry has no such model, version or alias
+    │   └── ForecastError          a model returned something that is not a forecast
+    └── TransientError             the same call may succeed later
+        ├── ProviderDownError      a provider did not answer, or answered with its own failure
+        └── RegistryDownError      the registry did not answer
+"""
+
+
+class StockcastError(Exception):
+    """Base of all errors that Stockcast raises on purpose."""
+
+
+class PermanentError(StockcastError):
+    """Trying again changes nothing: a person must act."""
+
+
+class SettingsError(PermanentError):
+    """A setting is wrong; the message names the variable, its value and what is allowed."""
+
+
+class BarsError(PermanentError):
+    """Bars cannot be read, or break the bar contract; the message names file, column and row."""
+
+
+class UnknownTickerError(PermanentError):
+    """No provider or snapshot knows the ticker; `near` holds names that look alike."""
+
+    def __init__(self, ticker: str, known: str, near: tuple[str, ...] = ()) -> None:
+        hint = f" Did you mean {', '.join(near)}?" if near else ""
+        super().__init__(f"`ticker` {ticker!r} is not known to {known}.{hint}")
+        self.ticker = ticker
+        self.near = near
+
+
+class NotEnoughHistoryError(PermanentError):
+    """Too few bars for a feature, a horizon or a fold."""
+
+
+class BundleError(PermanentError):
+    """A bundle is damaged, or not what its manifest says."""
+
+
+class RegistryError(PermanentError):
+    """The registry has no such model, version or alias."""
+
+
+class ForecastError(PermanentError):
+    """A model returned something that is not a forecast, such as NaN or a negative scale."""
+
+
+class TransientError(StockcastError):
+    """The same call may succeed later."""
+
+
+class ProviderDownError(TransientError):
+    """A provider did not answer, or answered with its own failure."""
+
+
+class RegistryDownError(TransientError):
+    """The registry did not answer."""

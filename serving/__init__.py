@@ -1,0 +1,1 @@
+"""Answers: the HTTP service that reads a champion's bundle and the published feature windows."""
