@@ -1,0 +1,308 @@
+"""The ordered list of built-in features: what each one is, in Polars expressions.
+
+Belongs here: formulas over the columns of ONE ticker in session order, and nothing that looks later
+than the row it fills. Does not belong here: how the list is applied to many tickers
+(`forecasting.features`), or indicators that ``ta`` computes (`forecasting.indicators`).
+
+Any change to the code of this module changes the version hash of every feature set, so a bundle
+never meets features that were computed in another way. Comments, docstrings and layout do not
+count.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+from functools import cache
+
+import polars as pl
+import polars_talib as plta
+
+from forecasting.feature_spec import EXACT, MAX_WARMUP, VOLATILITY, Feature, code_digest
+
+OPEN, HIGH, LOW, CLOSE = (pl.col(name) for name in ("open", "high", "low", "close"))
+VOLUME = pl.col("volume")
+LOG_RETURN = pl.col("_log_return")
+SQUARED_RANGE = pl.col("_squared_range")
+
+# A variance a session below this (a volatility of 0.0001 %) is rounding, not movement.
+STILL = 1e-12
+
+
+def basis() -> dict[str, pl.Expr]:
+    """Return the shared intermediate columns, computed once for all features."""
+    open_to_close = (CLOSE / OPEN).log()
+    squared_range = (HIGH / LOW).log() ** 2
+    return {
+        "_bars": pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
+        "_log_return": (CLOSE / CLOSE.shift(1)).log(),
+        "_squared_range": squared_range,
+        "_garman_klass": 0.5 * squared_range - (2 * math.log(2) - 1) * open_to_close**2,
+        "_macd": plta.macd(CLOSE, fastperiod=12, slowperiod=26, signalperiod=9),
+    }
+
+
+@cache
+def built_in_features() -> tuple[Feature, ...]:
+    """Return the built-in features in the order in which models see them."""
+    return (
+        *_return_features(),
+        *_trend_features(),
+        *_oscillator_features(),
+        *_volume_features(),
+        *_volatility_features(),
+        *_calendar_features(),
+    )
+
+
+def _return_features() -> list[Feature]:
+    """Log returns carry `past` in their name: `log_return_5` alone is a target."""
+    spans = [
+        _feature(
+            f"log_return_past_{span}",
+            "return",
+            span + 1,
+            (CLOSE / CLOSE.shift(span)).log(),
+            f"Log return over the last {span} sessions.",
+        )
+        for span in (1, 2, 5, 10, 21)
+    ]
+    lag = _feature(
+        "log_return_past_1_lag_1",
+        "return",
+        3,
+        LOG_RETURN.shift(1),
+        "Log return of the session before.",
+    )
+    gap = _feature(
+        "gap", "return", 2, (OPEN / CLOSE.shift(1)).log(), "Log of open over last close."
+    )
+    return [*spans, lag, gap]
+
+
+def _trend_features() -> list[Feature]:
+    averages = [
+        _feature(
+            f"close_to_sma_{span}",
+            "trend",
+            span,
+            CLOSE / CLOSE.rolling_mean(span) - 1,
+            f"Close over its mean of {span} sessions, less one.",
+        )
+        for span in (5, 20, 50)
+    ]
+    macd = pl.col("_macd").struct
+    plus, minus = (f(HIGH, LOW, CLOSE, timeperiod=14) for f in (plta.plus_di, plta.minus_di))
+    return [
+        *averages,
+        _feature(
+            "macd",
+            "trend",
+            MAX_WARMUP,
+            macd.field("macd") / CLOSE,
+            "EMA(12) less EMA(26) of the close, over the close.",
+            tolerance=2e-4,
+        ),
+        _feature(
+            "macd_histogram",
+            "trend",
+            MAX_WARMUP,
+            macd.field("macdhist") / CLOSE,
+            "MACD less its EMA(9), over the close.",
+            tolerance=1e-4,
+        ),
+        _feature(
+            "adx_14",
+            "trend",
+            MAX_WARMUP,
+            plta.adx(HIGH, LOW, CLOSE, timeperiod=14) / 100,
+            "Average directional index (Wilder), 0 to 1.",
+            tolerance=2e-3,
+        ),
+        _feature(
+            "directional_14",
+            "trend",
+            MAX_WARMUP,
+            (plus - minus) / 100,
+            "Plus less minus directional indicator (Wilder), -1 to 1.",
+            tolerance=1e-3,
+        ),
+        _feature(
+            "close_to_high_63",
+            "trend",
+            63,
+            (CLOSE / HIGH.rolling_max(63)).log(),
+            "Log of the close over the highest high of 63 sessions.",
+        ),
+    ]
+
+
+def _oscillator_features() -> list[Feature]:
+    lowest, highest = LOW.rolling_min(14), HIGH.rolling_max(14)
+    mean, deviation = CLOSE.rolling_mean(20), CLOSE.rolling_std(20, ddof=0)
+    moved = HIGH.rolling_max(20) - LOW.rolling_min(20)
+    return [
+        _feature(
+            "rsi_14",
+            "oscillator",
+            MAX_WARMUP,
+            # TA-Lib's CMO is RSI / 50 - 1 on the same Wilder averages, and 0 where nothing moved.
+            plta.cmo(CLOSE, timeperiod=14) / 100,
+            "Relative strength index (Wilder) moved to -1 to 1; 0 where nothing moved.",
+            tolerance=2e-3,
+        ),
+        _feature(
+            "bollinger_position_20",
+            "oscillator",
+            20,
+            _ratio(CLOSE - mean, 2 * deviation, floor=1e-6 * CLOSE),
+            "Close less SMA(20) in Bollinger half-widths (2 deviations); 0 where nothing moved.",
+            tolerance=1e-6,
+        ),
+        _feature(
+            "stochastic_14",
+            "oscillator",
+            14,
+            _ratio(2 * CLOSE - highest - lowest, highest - lowest),
+            "Place of the close in the range of 14 sessions, -1 to 1; 0 where nothing moved.",
+        ),
+        _feature(
+            "cci_20",
+            "oscillator",
+            20,
+            _where(moved > 1e-6 * CLOSE, plta.cci(HIGH, LOW, CLOSE, timeperiod=20) / 100),
+            "Commodity channel index over 100; 0 where nothing moved.",
+            tolerance=1e-6,
+        ),
+    ]
+
+
+def _volume_features() -> list[Feature]:
+    signed = CLOSE.diff().sign() * VOLUME
+    month, quarter = VOLUME.rolling_mean(20), VOLUME.rolling_mean(50)
+    week = VOLUME.rolling_mean(5)
+    return [
+        _feature(
+            "obv_flow_20",
+            "volume",
+            21,
+            _ratio(signed.rolling_sum(20), VOLUME.rolling_sum(20), floor=0.5),
+            "Change of on-balance volume over 20 sessions, over their volume; 0 without volume.",
+        ),
+        _feature(
+            "volume_ratio_20",
+            "volume",
+            20,
+            _ratio(VOLUME - month, VOLUME + month, floor=0.5),
+            "Volume against its mean of 20 sessions, (a - b) / (a + b); 0 without volume.",
+        ),
+        _feature(
+            "volume_trend_5_50",
+            "volume",
+            50,
+            _ratio(week - quarter, week + quarter, floor=0.5),
+            "Mean volume of 5 against 50 sessions, (a - b) / (a + b); 0 without volume.",
+        ),
+    ]
+
+
+def _volatility_features() -> list[Feature]:
+    return [
+        _feature(
+            "atr_14",
+            "volatility",
+            MAX_WARMUP,
+            plta.natr(HIGH, LOW, CLOSE, timeperiod=14) / 100,
+            "Average true range (Wilder) over the close.",
+            tolerance=1e-4,
+        ),
+        *(
+            _feature(
+                f"parkinson_{span}",
+                "volatility",
+                span,
+                _root_mean(SQUARED_RANGE, span) / math.sqrt(4 * math.log(2)),
+                f"Parkinson (1980) volatility a session, over {span} sessions.",
+                tolerance=1e-7,
+            )
+            for span in (1, 5, 21)
+        ),
+        *(
+            _feature(
+                f"garman_klass_{span}",
+                "volatility",
+                span,
+                _root_mean(pl.col("_garman_klass"), span),
+                f"Garman-Klass (1980) volatility a session, over {span} sessions.",
+                tolerance=1e-7,
+            )
+            for span in (5, 21)
+        ),
+        *(
+            _feature(
+                f"abs_return_{span}",
+                "volatility",
+                span + 1,
+                LOG_RETURN.abs().rolling_mean(span),
+                f"Mean absolute log return of {span} sessions.",
+            )
+            for span in (5, 21, 63)
+        ),
+        _feature(
+            VOLATILITY,
+            "volatility",
+            122,
+            _ewma_volatility(decay=0.94, memory=120),
+            "Volatility a session: EWMA of squared log returns, decay 0.94, mean zero (RiskMetrics "
+            "1996), over the last 120 returns, which hold 99.94 % of the weight. Null where "
+            "nothing moved, because it is the unit in which forecasts are made.",
+        ),
+    ]
+
+
+def _calendar_features() -> list[Feature]:
+    angle = pl.col("session").dt.weekday() * (2 * math.pi / 7)
+    return [
+        _feature("weekday_sin", "calendar", 1, angle.sin(), "Day of the week as a point: sine."),
+        _feature("weekday_cos", "calendar", 1, angle.cos(), "Day of the week as a point: cosine."),
+    ]
+
+
+def _feature(
+    name: str,
+    group: str,
+    warmup: int,
+    expression: pl.Expr,
+    description: str,
+    *,
+    tolerance: float = EXACT,
+) -> Feature:
+    return Feature(name, group, warmup, tolerance, description, _own_code(), expression)
+
+
+def _ratio(numerator: pl.Expr, denominator: pl.Expr, floor: pl.Expr | float = 0.0) -> pl.Expr:
+    """Divide; 0, the neutral value, where the denominator is not above `floor`."""
+    return _where(denominator > floor, numerator / denominator)
+
+
+def _where(defined: pl.Expr, value: pl.Expr) -> pl.Expr:
+    return pl.when(defined).then(value).otherwise(0.0)
+
+
+def _root_mean(squared: pl.Expr, span: int) -> pl.Expr:
+    """Take the root of a rolling mean; running sums may end a hair below zero."""
+    return squared.rolling_mean(span).clip(lower_bound=0.0).sqrt()
+
+
+def _ewma_volatility(decay: float, memory: int) -> pl.Expr:
+    """Cut the recursion off after `memory` returns: EWMA_t - decay^memory EWMA_(t-memory)."""
+    recursion = (LOG_RETURN**2).ewm_mean(alpha=1 - decay, adjust=False)
+    tail = decay**memory
+    variance = (recursion - tail * recursion.shift(memory)) / (1 - tail)
+    return pl.when(variance > STILL).then(variance.sqrt())
+
+
+@cache
+def _own_code() -> str:
+    return code_digest(inspect.getsource(sys.modules[__name__]))

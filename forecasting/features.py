@@ -1,0 +1,102 @@
+"""Adjusted bars -> feature table: one list of expressions for training and for serving.
+
+Belongs here: choosing the list, its version hash, and applying it to many tickers or to one window.
+Does not belong here: the formulas (`forecasting.definitions`, `forecasting.indicators`), scaling
+(fitted, so it travels in the bundle), and targets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from forecasting.definitions import basis, built_in_features
+from forecasting.feature_spec import MAX_WARMUP, VOLATILITY, Feature
+from forecasting.indicators import named_indicator
+
+__all__ = ["MAX_WARMUP", "VOLATILITY", "Feature", "FeatureSet", "compute_features", "feature_set"]
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """An ordered list of features and its version."""
+
+    features: tuple[Feature, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Column names, in the order in which models see them."""
+        return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def warmup(self) -> int:
+        """Bars that a ticker needs before every feature of the set is known."""
+        return max(feature.warmup for feature in self.features)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over names, order, definitions and warm-ups; equal on every machine."""
+        parts = [[f.name, f.warmup, f.definition] for f in self.features]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def feature_set(extra_indicators: Sequence[str] = ()) -> FeatureSet:
+    """Return the built-in features, followed by indicators of ``ta`` asked for by name.
+
+    Parameters
+    ----------
+    extra_indicators
+        Names such as ``trend.aroon_up``: module and function of ``ta``; a repeated one counts once.
+
+    Raises
+    ------
+    SettingsError
+        When ``ta`` has no such function (near names are given), or the indicator looks ahead, has
+        no finite warm-up or no unit-free form; see `forecasting.indicators`.
+    """
+    named = (named_indicator(name) for name in dict.fromkeys(extra_indicators))
+    return FeatureSet((*built_in_features(), *named))
+
+
+def compute_features(adjusted: pl.DataFrame, features: FeatureSet) -> pl.DataFrame:
+    """Compute every feature for every bar.
+
+    Parameters
+    ----------
+    adjusted
+        Adjusted bars of one or many tickers, sorted by ticker and session: ``ticker session open
+        high low close volume``, without nulls.
+    features
+        The list to apply.
+
+    Returns
+    -------
+    polars.DataFrame
+        Key ``(ticker, session)`` as given, and one Float64 column a feature. A row holds what was
+        known at that session's close and nothing later. Null, never NaN or infinite, before a
+        feature's warm-up and where it is undefined.
+    """
+    many = adjusted["ticker"].n_unique() > 1
+
+    def scoped(expression: pl.Expr) -> pl.Expr:
+        return expression.over("ticker") if many else expression
+
+    with_basis = adjusted.with_columns(scoped(e).alias(name) for name, e in basis().items())
+    raw = with_basis.select(
+        "ticker",
+        "session",
+        "_bars",
+        *(scoped(f.expression).cast(pl.Float64).alias(f.name) for f in features.features),
+    )
+    return raw.select("ticker", "session", *(_known(f) for f in features.features))
+
+
+def _known(feature: Feature) -> pl.Expr:
+    value = pl.col(feature.name)
+    warm = pl.col("_bars") >= feature.warmup
+    return pl.when(warm & value.is_finite()).then(value).alias(feature.name)
