@@ -1,0 +1,261 @@
+"""The fused ONNX graph as something that can be run: opening it safely, and its inputs and outputs.
+
+Needs NumPy and ONNX Runtime only, because serving imports it. Building the graph belongs to
+`forecasting.fusion`; what its numbers mean for an interval belongs to `forecasting.bundle`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from forecasting.manifest import damaged
+from market.errors import ForecastError
+
+Floats = npt.NDArray[np.float32]
+
+INPUT = "window"
+OUTPUTS: Final = ("mean", "scale", "member_mean", "member_scale")
+LAYOUT_KEY = "stockcast.layout"
+DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+
+# Field numbers of onnx.ModelProto.
+_GRAPH, _OPSET_IMPORT, _METADATA = 7, 8, 14
+_HARMLESS_FIELDS = frozenset({1, 2, 3, 4, 5, 6, _GRAPH, _OPSET_IMPORT, _METADATA})
+# Wire types of protobuf, and the sizes of those that have a fixed one.
+_VARINT, _BYTES = 0, 2
+_FIXED_SIZES = {1: 8, 5: 4}
+_CONTINUED = 0x80
+
+
+@dataclass(frozen=True)
+class GraphLayout:
+    """What the axes of a graph's input and outputs stand for; it travels inside the graph."""
+
+    features: tuple[str, ...]
+    lookback: int
+    horizons: tuple[int, ...]
+    members: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """Return the text kept under `LAYOUT_KEY` in the graph's metadata."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> GraphLayout:
+        """Read what `to_json` wrote; else raises a `ValueError`, `KeyError` or `TypeError`."""
+        values: dict[str, Any] = json.loads(text)
+        names = {name: tuple(values.pop(name)) for name in ("features", "horizons", "members")}
+        return cls(**names, **values)
+
+    def shapes(self, n: int | None) -> dict[str, tuple[int | None, ...]]:
+        """Return the shape of the input and of each output for `n` windows."""
+        by_horizon = (n, len(self.horizons))
+        by_member = (n, len(self.members), len(self.horizons))
+        shapes = (by_horizon, by_horizon, by_member, by_member)
+        return {
+            INPUT: (n, self.lookback, len(self.features)),
+            **dict(zip(OUTPUTS, shapes, strict=True)),
+        }
+
+
+@dataclass(frozen=True)
+class BundleOutput:
+    """Forecasts of n windows in units of log return.
+
+    ``mean`` and ``scale`` are (n, horizons); ``member_mean`` and ``member_scale`` are
+    (n, members, horizons). Every value is finite and every scale positive.
+    """
+
+    mean: Floats
+    scale: Floats
+    member_mean: Floats
+    member_scale: Floats
+
+
+class EnsembleGraph:
+    """An ONNX graph from windows of raw feature values to forecasts. Threads may share one.
+
+    Parameters
+    ----------
+    content
+        The serialised graph.
+
+    Raises
+    ------
+    BundleError
+        When the graph asks for anything but the standard operators and its own bytes, or has other
+        inputs and outputs than `INPUT` and `OUTPUTS`.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        check_self_contained(content)
+        try:
+            self._session = ort.InferenceSession(
+                content, _session_options(), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001  its classes share no base but Exception
+            raise damaged(
+                check="the graph", found=f"ONNX Runtime cannot open it: {error}"
+            ) from None
+        self.layout = self._read_layout()
+
+    def run(self, windows: Floats) -> BundleOutput:
+        """Forecast each window.
+
+        Parameters
+        ----------
+        windows
+            Raw (unscaled) feature values, float32 (n, lookback, features) with n >= 1, oldest
+            session first. Only the last session is the `as_of`; nothing later is looked at.
+
+        Returns
+        -------
+        BundleOutput
+            The mean and scale of the log return from `as_of` to each horizon.
+
+        Raises
+        ------
+        ForecastError
+            When the shape or type is another, a value is missing or infinite (a graph would turn
+            it into a number that looks like a forecast), or a forecast is not finite with a
+            positive scale, which happens when the ticker's price has never moved.
+        """
+        self._check_windows(windows)
+        output = BundleOutput(*self._session.run(OUTPUTS, {INPUT: windows}))
+        self._check_output(output)
+        return output
+
+    def _check_windows(self, windows: Floats) -> None:
+        expected = self.layout.shapes(None)[INPUT][1:]
+        if windows.dtype != np.float32 or windows.shape[1:] != expected:
+            msg = (
+                f"`windows` must be float32 of shape (n, {expected[0]}, {expected[1]}),"
+                f" got {windows.dtype} of shape {windows.shape}."
+            )
+            raise ForecastError(msg)
+        if len(windows) == 0:
+            msg = "`windows` must hold at least one window, got none."
+            raise ForecastError(msg)
+        if not np.isfinite(windows).all():
+            row, step, column = np.argwhere(~np.isfinite(windows))[0]
+            msg = (
+                f"`windows` must be finite, got {windows[row, step, column]} in row {row},"
+                f" session {step}, feature {self.layout.features[column]!r};"
+                " leave windows that are not complete out."
+            )
+            raise ForecastError(msg)
+
+    def _check_output(self, output: BundleOutput) -> None:
+        good = np.isfinite(output.mean) & np.isfinite(output.scale) & (output.scale > 0)
+        if not good.all():
+            rows = np.flatnonzero(~good.all(axis=1))[:5].tolist()
+            msg = (
+                f"The forecast of rows {rows} is not finite with a positive scale;"
+                " leave tickers out whose price has not moved."
+            )
+            raise ForecastError(msg)
+
+    def _read_layout(self) -> GraphLayout:
+        try:
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            layout = GraphLayout.from_json(metadata[LAYOUT_KEY])
+            self._check_signature(layout.shapes(None))
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise damaged(
+                check="the graph", found=f"it does not carry its layout ({error!r})."
+            ) from None
+        return layout
+
+    def _check_signature(self, expected: dict[str, tuple[int | None, ...]]) -> None:
+        found: dict[str, tuple[int | None, ...]] = {}
+        for value in [*self._session.get_inputs(), *self._session.get_outputs()]:
+            sizes = tuple(size if isinstance(size, int) else None for size in value.shape)
+            found[value.name] = sizes if value.type == "tensor(float)" else ()
+        if found != expected:
+            raise damaged(
+                check="the graph", found=f"it should have the tensors {expected}, but has {found}."
+            )
+
+
+def _session_options() -> ort.SessionOptions:
+    """One thread a call: many calls run side by side, and none burns a core while it waits."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.log_severity_level = 4  # what goes wrong is raised; the log would say it twice
+    return options
+
+
+def check_self_contained(content: bytes) -> None:
+    """Refuse a graph that could reach beyond its own bytes, before ONNX Runtime reads it.
+
+    Read at the top level of the protobuf alone, because that settles it: a node can only use a
+    domain that the model imports there, model-local functions are listed there, and a tensor kept
+    in another file must spell the key ``location``, which no name in a fused graph contains.
+
+    Raises
+    ------
+    BundleError
+        Naming what the graph asks for.
+    """
+    if b"location" in content:
+        raise damaged(check="the graph's safety", found="it keeps tensors in other files.")
+    try:
+        domains = set()
+        for number, value in _fields(content):
+            if number not in _HARMLESS_FIELDS:
+                raise damaged(
+                    check="the graph's safety",
+                    found=f"it has functions or training (field {number}).",
+                )
+            if number == _OPSET_IMPORT:
+                domains |= {bytes(v).decode() for n, v in _fields(value) if n == 1} or {""}
+    except (IndexError, TypeError, ValueError) as error:
+        raise damaged(check="the graph's safety", found=f"it is no ONNX model ({error}).") from None
+    if domains - DOMAINS:
+        names = ", ".join(sorted(domains - DOMAINS))
+        raise damaged(check="the graph's safety", found=f"it asks for operators of {names}.")
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield (field number, value) of a protobuf message, without looking inside its values."""
+    at = 0
+    value: int | bytes
+    while at < len(message):
+        key, at = _varint(message, at)
+        number, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, at = _varint(message, at)
+        elif kind == _BYTES or kind in _FIXED_SIZES:
+            size, at = _varint(message, at) if kind == _BYTES else (_FIXED_SIZES[kind], at)
+            value = message[at : at + size]
+            at += size
+        else:
+            msg = f"wire type {kind}"
+            raise ValueError(msg)
+        if at > len(message):
+            msg = "it ends in the middle of a field"
+            raise ValueError(msg)
+        yield number, value
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = message[at]
+        value |= (byte % _CONTINUED) << shift
+        at += 1
+        if byte < _CONTINUED:
+            return value, at
+    msg = "a number has too many bytes"
+    raise ValueError(msg)
