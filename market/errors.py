@@ -1,4 +1,6 @@
-"""Every error Stockcast raises on purpose. A new failure gets a class here only if a caller would treat it differently.
+"""Every error Stockcast raises on purpose.
+
+A new failure gets a class here only if a caller would treat it differently.
 
 ::
 
@@ -6,6 +8,7 @@
     ├── PermanentError             trying again changes nothing: a person must act
     │   ├── SettingsError          a setting is wrong
     │   ├── BarsError              bars cannot be read, or break the bar contract
+    │   ├── TickerError            a text is not written like a ticker
     │   ├── UnknownTickerError     no provider or snapshot knows the ticker
     │   ├── NotEnoughHistoryError  too few bars for a feature, a horizon or a fold
     │   ├── BundleError            a bundle is damaged, or not what its manifest says
@@ -31,6 +34,10 @@ class SettingsError(PermanentError):
 
 class BarsError(PermanentError):
     """Bars cannot be read, or break the bar contract; the message names file, column and row."""
+
+
+class TickerError(PermanentError, ValueError):
+    """A text is not written like a ticker; a `ValueError` so that pydantic reports the field."""
 
 
 class UnknownTickerError(PermanentError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from market.errors import SettingsError
@@ -80,7 +81,7 @@ class Settings(BaseSettings):
 
     @field_validator("tickers", "extra_indicators", mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:
+    def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
@@ -103,7 +104,7 @@ class Settings(BaseSettings):
         return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(**overrides: object) -> Settings:
     """Read and validate the settings; `overrides` win over the environment.
 
     Raises
@@ -112,8 +113,9 @@ def load_settings(**overrides: Any) -> Settings:
         With one line a wrong setting: the variable, its value and what is allowed.
     """
     _refuse_unknown_variables()
+    chosen: dict[str, Any] = {k: v for k, v in overrides.items() if v is not None}
     try:
-        return Settings(**{k: v for k, v in overrides.items() if v is not None})
+        return Settings(**chosen)
     except ValidationError as error:
         lines = [_explain(detail) for detail in error.errors()]
         raise SettingsError("\n".join(lines)) from None
@@ -129,7 +131,7 @@ def _refuse_unknown_variables() -> None:
             raise SettingsError(msg)
 
 
-def _explain(detail: Any) -> str:
+def _explain(detail: ErrorDetails) -> str:
     name = PREFIX + str(detail["loc"][0]).upper() if detail["loc"] else "settings"
     field = Settings.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
     about = f" {field.description}" if field and field.description else ""

@@ -1,0 +1,113 @@
+"""Splits and dividends: bars as traded -> adjusted bars, whose returns are what a holder earned.
+
+Nothing here reads or stores bars, or judges whether they are good.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from market.bars import PRICES
+from market.errors import BarsError
+
+# The smallest split: 5 for 4 is 1.25, and `adj_close` with few digits blurs that a little. The
+# largest ordinary special dividends, such as 10 % for MSFT on 2004-11-15, stay well below.
+SMALLEST_SPLIT = 1.24
+
+
+def adjust_bars(bars: pl.DataFrame) -> pl.DataFrame:
+    r"""Return prices adjusted for splits and dividends, and volume adjusted for splits alone.
+
+    Prices are multiplied by the adjustment factor :math:`f_t` of their session and ticker:
+    ``adj_close / close`` where `adj_close` is known. Where it is not, the factor follows from its
+    neighbour (the next known one, else the last) through the events between, and from the events
+    alone, starting at 1 at the last session, when `adj_close` is null throughout:
+
+    .. math:: f_{t-1} = f_t \frac{1}{s_t} \left(1 - \frac{d_t}{c_{t-1}}\right)
+
+    with split factor :math:`s_t`, dividend :math:`d_t` and close as traded :math:`c_t` [1]_;
+    an unknown event counts as none.
+
+    Volume is multiplied by the splits of all later sessions. A split is `split_factor` where known;
+    otherwise it is inferred where ``close / adj_close`` falls by a factor of `SMALLEST_SPLIT` or
+    more from one session to the next, or rises by as much (a reverse split). So a split
+    smaller than 5 for 4 is missed, a dividend of a fifth of the price is taken for one, and
+    `adj_close` rounded to a few digits of a tiny price can look like one. Files whose prices are
+    adjusted for splits already, such as Yahoo's, have no such jump and keep their volume.
+
+    The factors rest on events after a session, known only later. They scale whole stretches,
+    so returns and ratios within one ticker are what was known then; levels are not.
+
+    Parameters
+    ----------
+    bars
+        Validated bars, sorted by ticker and session.
+
+    Returns
+    -------
+    pl.DataFrame
+        `ticker`, `session`, `open`, `high`, `low`, `close` and `volume` (Float64), same key and
+        order as `bars`, without nulls.
+
+    Raises
+    ------
+    BarsError
+        When a dividend is as large as the close before it: no factor is positive then.
+
+    References
+    ----------
+    .. [1] Yahoo Finance, "What is the adjusted close?", after the standard of the Center for
+       Research in Security Prices (CRSP).
+    """
+    factor = pl.col("adj_close") / pl.col("close")
+    columns = (
+        _with_dividend_share(bars)
+        .with_columns(
+            _product_of_later((1 - pl.col("__share__")) / pl.col("split_factor").fill_null(1))
+            .over("ticker")
+            .alias("__events__"),
+            _product_of_later(_split(factor)).over("ticker").alias("__splits__"),
+        )
+        .with_columns(
+            (factor / pl.col("__events__"))
+            .fill_null(strategy="backward")
+            .fill_null(strategy="forward")
+            .fill_null(1.0)
+            .over("ticker")
+            .alias("__anchor__")
+        )
+    )
+    adjustment = factor.fill_null(pl.col("__events__") * pl.col("__anchor__"))
+    return columns.select(
+        "ticker",
+        "session",
+        *(pl.col(name) * adjustment for name in PRICES),
+        pl.col("volume") * pl.col("__splits__"),
+    )
+
+
+def _with_dividend_share(bars: pl.DataFrame) -> pl.DataFrame:
+    """Add the share of the last close that each session's dividend pays out."""
+    before = pl.col("close").shift(1).over("ticker")
+    shares = bars.with_columns((pl.col("dividend") / before).fill_null(0.0).alias("__share__"))
+    wrong = shares.filter(pl.col("__share__") >= 1)
+    if not wrong.is_empty():
+        ticker, session, dividend = wrong.select("ticker", "session", "dividend").row(0)
+        msg = (
+            f"`dividend` must be less than the close before it, got {dividend} for {ticker} on "
+            f"{session}; correct it at its source, or give `adj_close` and leave it out."
+        )
+        raise BarsError(msg)
+    return shares
+
+
+def _split(factor: pl.Expr) -> pl.Expr:
+    jump = factor / factor.shift(1)
+    is_split = (jump >= SMALLEST_SPLIT) | (jump <= 1 / SMALLEST_SPLIT)
+    inferred = pl.when(is_split).then(jump).otherwise(1.0)
+    return pl.coalesce("split_factor", inferred)
+
+
+def _product_of_later(value: pl.Expr) -> pl.Expr:
+    """Return the product over all later sessions, 1 at the last one."""
+    return value.shift(-1, fill_value=1.0).cum_prod(reverse=True)

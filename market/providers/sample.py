@@ -1,0 +1,61 @@
+"""The sample provider: real daily bars of five US stocks, 2000 to 2013, without any account."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+import polars as pl
+
+from market.bars import conform_bars
+from market.errors import SettingsError
+from market.tickers import unknown_ticker
+
+TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+
+
+class SampleProvider:
+    """Bars of `bokeh_sampledata.stocks` (public domain): prices and volume as traded.
+
+    AAPL, IBM and MSFT run from 2000-03-01 to 2013-03-01, GOOG from 2004-08-19, FB from 2012-05-18.
+    `adj_close` includes splits and dividends, those after 2013 too, which changes its scale alone.
+    `split_factor` and `dividend` are unknown.
+    """
+
+    name = "sample"
+
+    def tickers(self) -> tuple[str, ...]:
+        """Return the five tickers."""
+        return TICKERS
+
+    def fetch(self, ticker: str) -> pl.DataFrame:
+        """Return all bars of one of the five tickers; see `Provider.fetch`.
+
+        Raises
+        ------
+        UnknownTickerError
+            For any other ticker.
+        SettingsError
+            When the package with the sample is not installed.
+        """
+        if ticker not in TICKERS:
+            raise unknown_ticker(ticker, f"the {self.name} provider", TICKERS)
+        raw = pl.DataFrame(getattr(_stocks(), ticker))
+        return conform_bars(
+            raw.with_columns(
+                pl.col("date").str.to_date("%Y-%m-%d").alias("session"),
+                pl.lit(ticker).alias("ticker"),
+                pl.lit(self.name).alias("source"),
+            )
+        )
+
+
+def _stocks() -> ModuleType:
+    try:
+        return import_module("bokeh_sampledata.stocks")
+    except ImportError:
+        msg = (
+            "`provider` is 'sample', but bokeh-sampledata is not installed; "
+            "install stockcast[training], or set STOCKCAST_PROVIDER=files."
+        )
+        raise SettingsError(msg) from None
