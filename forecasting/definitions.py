@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-from functools import cache
+from functools import cache, partial
 
 import polars as pl
 import polars_talib as plta
@@ -26,8 +26,11 @@ VOLUME = pl.col("volume")
 LOG_RETURN = pl.col("_log_return")
 SQUARED_RANGE = pl.col("_squared_range")
 
-# A variance a session below this (a volatility of 0.0001 %) is rounding, not movement.
-STILL = 1e-12
+# A move of less than this share of the price is rounding of the adjustment, not a move.
+SMALLEST_MOVE = 1e-6
+
+# Less volume than this is rounding of a running sum.
+HALF_A_SHARE = 0.5
 
 
 def basis() -> dict[str, pl.Expr]:
@@ -58,34 +61,31 @@ def built_in_features() -> tuple[Feature, ...]:
 
 def _return_features() -> list[Feature]:
     """Log returns carry `past` in their name: `log_return_5` alone is a target."""
+    new = partial(_feature, "return")
     spans = [
-        _feature(
+        new(
             f"log_return_past_{span}",
-            "return",
             span + 1,
             (CLOSE / CLOSE.shift(span)).log(),
             f"Log return over the last {span} sessions.",
         )
         for span in (1, 2, 5, 10, 21)
     ]
-    lag = _feature(
+    lag = new(
         "log_return_past_1_lag_1",
-        "return",
         3,
         LOG_RETURN.shift(1),
         "Log return of the session before.",
     )
-    gap = _feature(
-        "gap", "return", 2, (OPEN / CLOSE.shift(1)).log(), "Log of open over last close."
-    )
+    gap = new("gap", 2, (OPEN / CLOSE.shift(1)).log(), "Log of open over last close.")
     return [*spans, lag, gap]
 
 
 def _trend_features() -> list[Feature]:
+    new = partial(_feature, "trend")
     averages = [
-        _feature(
+        new(
             f"close_to_sma_{span}",
-            "trend",
             span,
             CLOSE / CLOSE.rolling_mean(span) - 1,
             f"Close over its mean of {span} sessions, less one.",
@@ -96,41 +96,36 @@ def _trend_features() -> list[Feature]:
     plus, minus = (f(HIGH, LOW, CLOSE, timeperiod=14) for f in (plta.plus_di, plta.minus_di))
     return [
         *averages,
-        _feature(
+        new(
             "macd",
-            "trend",
             MAX_WARMUP,
             macd.field("macd") / CLOSE,
             "EMA(12) less EMA(26) of the close, over the close.",
             tolerance=2e-4,
         ),
-        _feature(
+        new(
             "macd_histogram",
-            "trend",
             MAX_WARMUP,
             macd.field("macdhist") / CLOSE,
             "MACD less its EMA(9), over the close.",
             tolerance=1e-4,
         ),
-        _feature(
+        new(
             "adx_14",
-            "trend",
             MAX_WARMUP,
             plta.adx(HIGH, LOW, CLOSE, timeperiod=14) / 100,
             "Average directional index (Wilder), 0 to 1.",
             tolerance=2e-3,
         ),
-        _feature(
+        new(
             "directional_14",
-            "trend",
             MAX_WARMUP,
             (plus - minus) / 100,
             "Plus less minus directional indicator (Wilder), -1 to 1.",
             tolerance=1e-3,
         ),
-        _feature(
+        new(
             "close_to_high_63",
-            "trend",
             63,
             (CLOSE / HIGH.rolling_max(63)).log(),
             "Log of the close over the highest high of 63 sessions.",
@@ -139,39 +134,36 @@ def _trend_features() -> list[Feature]:
 
 
 def _oscillator_features() -> list[Feature]:
+    new = partial(_feature, "oscillator")
     lowest, highest = LOW.rolling_min(14), HIGH.rolling_max(14)
     mean, deviation = CLOSE.rolling_mean(20), CLOSE.rolling_std(20, ddof=0)
     moved = HIGH.rolling_max(20) - LOW.rolling_min(20)
     return [
-        _feature(
+        new(
             "rsi_14",
-            "oscillator",
             MAX_WARMUP,
             # TA-Lib's CMO is RSI / 50 - 1 on the same Wilder averages, and 0 where nothing moved.
             plta.cmo(CLOSE, timeperiod=14) / 100,
             "Relative strength index (Wilder) moved to -1 to 1; 0 where nothing moved.",
             tolerance=2e-3,
         ),
-        _feature(
+        new(
             "bollinger_position_20",
-            "oscillator",
             20,
-            _ratio(CLOSE - mean, 2 * deviation, floor=1e-6 * CLOSE),
+            _ratio(CLOSE - mean, 2 * deviation, floor=SMALLEST_MOVE * CLOSE),
             "Close less SMA(20) in Bollinger half-widths (2 deviations); 0 where nothing moved.",
             tolerance=1e-6,
         ),
-        _feature(
+        new(
             "stochastic_14",
-            "oscillator",
             14,
-            _ratio(2 * CLOSE - highest - lowest, highest - lowest),
+            _ratio(2 * CLOSE - highest - lowest, highest - lowest, floor=SMALLEST_MOVE * CLOSE),
             "Place of the close in the range of 14 sessions, -1 to 1; 0 where nothing moved.",
         ),
-        _feature(
+        new(
             "cci_20",
-            "oscillator",
             20,
-            _where(moved > 1e-6 * CLOSE, plta.cci(HIGH, LOW, CLOSE, timeperiod=20) / 100),
+            _where(moved > SMALLEST_MOVE * CLOSE, plta.cci(HIGH, LOW, CLOSE, timeperiod=20) / 100),
             "Commodity channel index over 100; 0 where nothing moved.",
             tolerance=1e-6,
         ),
@@ -179,48 +171,45 @@ def _oscillator_features() -> list[Feature]:
 
 
 def _volume_features() -> list[Feature]:
+    new = partial(_feature, "volume")
     signed = CLOSE.diff().sign() * VOLUME
     month, quarter = VOLUME.rolling_mean(20), VOLUME.rolling_mean(50)
     week = VOLUME.rolling_mean(5)
     return [
-        _feature(
+        new(
             "obv_flow_20",
-            "volume",
             21,
-            _ratio(signed.rolling_sum(20), VOLUME.rolling_sum(20), floor=0.5),
+            _ratio(signed.rolling_sum(20), VOLUME.rolling_sum(20), floor=HALF_A_SHARE),
             "Change of on-balance volume over 20 sessions, over their volume; 0 without volume.",
         ),
-        _feature(
+        new(
             "volume_ratio_20",
-            "volume",
             20,
-            _ratio(VOLUME - month, VOLUME + month, floor=0.5),
+            _ratio(VOLUME - month, VOLUME + month, floor=HALF_A_SHARE),
             "Volume against its mean of 20 sessions, (a - b) / (a + b); 0 without volume.",
         ),
-        _feature(
+        new(
             "volume_trend_5_50",
-            "volume",
             50,
-            _ratio(week - quarter, week + quarter, floor=0.5),
+            _ratio(week - quarter, week + quarter, floor=HALF_A_SHARE),
             "Mean volume of 5 against 50 sessions, (a - b) / (a + b); 0 without volume.",
         ),
     ]
 
 
 def _volatility_features() -> list[Feature]:
+    new = partial(_feature, "volatility")
     return [
-        _feature(
+        new(
             "atr_14",
-            "volatility",
             MAX_WARMUP,
             plta.natr(HIGH, LOW, CLOSE, timeperiod=14) / 100,
             "Average true range (Wilder) over the close.",
             tolerance=1e-4,
         ),
         *(
-            _feature(
+            new(
                 f"parkinson_{span}",
-                "volatility",
                 span,
                 _root_mean(SQUARED_RANGE, span) / math.sqrt(4 * math.log(2)),
                 f"Parkinson (1980) volatility a session, over {span} sessions.",
@@ -229,9 +218,8 @@ def _volatility_features() -> list[Feature]:
             for span in (1, 5, 21)
         ),
         *(
-            _feature(
+            new(
                 f"garman_klass_{span}",
-                "volatility",
                 span,
                 _root_mean(pl.col("_garman_klass"), span),
                 f"Garman-Klass (1980) volatility a session, over {span} sessions.",
@@ -240,18 +228,16 @@ def _volatility_features() -> list[Feature]:
             for span in (5, 21)
         ),
         *(
-            _feature(
+            new(
                 f"abs_return_{span}",
-                "volatility",
                 span + 1,
                 LOG_RETURN.abs().rolling_mean(span),
                 f"Mean absolute log return of {span} sessions.",
             )
             for span in (5, 21, 63)
         ),
-        _feature(
+        new(
             VOLATILITY,
-            "volatility",
             122,
             _ewma_volatility(decay=0.94, memory=120),
             "Volatility a session: EWMA of squared log returns, decay 0.94, mean zero (RiskMetrics "
@@ -262,16 +248,17 @@ def _volatility_features() -> list[Feature]:
 
 
 def _calendar_features() -> list[Feature]:
+    new = partial(_feature, "calendar")
     angle = pl.col("session").dt.weekday() * (2 * math.pi / 7)
     return [
-        _feature("weekday_sin", "calendar", 1, angle.sin(), "Day of the week as a point: sine."),
-        _feature("weekday_cos", "calendar", 1, angle.cos(), "Day of the week as a point: cosine."),
+        new("weekday_sin", 1, angle.sin(), "Day of the week as a point: sine."),
+        new("weekday_cos", 1, angle.cos(), "Day of the week as a point: cosine."),
     ]
 
 
 def _feature(
-    name: str,
     group: str,
+    name: str,
     warmup: int,
     expression: pl.Expr,
     description: str,
@@ -281,7 +268,7 @@ def _feature(
     return Feature(name, group, warmup, tolerance, description, _own_code(), expression)
 
 
-def _ratio(numerator: pl.Expr, denominator: pl.Expr, floor: pl.Expr | float = 0.0) -> pl.Expr:
+def _ratio(numerator: pl.Expr, denominator: pl.Expr, floor: pl.Expr | float) -> pl.Expr:
     """Divide; 0, the neutral value, where the denominator is not above `floor`."""
     return _where(denominator > floor, numerator / denominator)
 
@@ -300,7 +287,7 @@ def _ewma_volatility(decay: float, memory: int) -> pl.Expr:
     recursion = (LOG_RETURN**2).ewm_mean(alpha=1 - decay, adjust=False)
     tail = decay**memory
     variance = (recursion - tail * recursion.shift(memory)) / (1 - tail)
-    return pl.when(variance > STILL).then(variance.sqrt())
+    return pl.when(variance > SMALLEST_MOVE**2).then(variance.sqrt())
 
 
 @cache
