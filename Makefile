@@ -1,0 +1,75 @@
+# Every command a developer or a build machine needs. Each makes .venv when it has to.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+STAMP := .venv/.synced
+PYTEST_ARGS ?=
+
+# Nothing that is started here reports to its maker.
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export BENTOML_DO_NOT_TRACK := True
+export DAGSTER_DISABLE_TELEMETRY := yes
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(STAMP) ## Bars to a served forecast: ingest, train, evaluate, register, promote, answer over HTTP
+	@$(BIN)/stockcast run
+
+.PHONY: up
+up: $(STAMP) ## Start Dagster, MLflow and the forecast service on this machine, until Ctrl-C
+	@$(BIN)/stockcast up
+
+.PHONY: test
+test: lint ## Everything that must hold: style, types, imports, definitions, tests
+	@echo "== pytest"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS) </dev/null
+
+.PHONY: lint
+lint: $(STAMP) ## The checks that need no test run
+	@echo "== ruff check"
+	@$(BIN)/ruff check .
+	@echo "== ruff format --check"
+	@$(BIN)/ruff format --check .
+	@echo "== mypy"
+	@$(BIN)/mypy
+	@echo "== lint-imports"
+	@$(BIN)/lint-imports
+	@echo "== dg check defs"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv" DAGSTER_HOME="$(CURDIR)/.venv/dagster" \
+	  $(BIN)/dg check defs </dev/null
+
+.PHONY: bench
+bench: $(STAMP) ## Measure the bundle, the features and the HTTP answers beside what they replace
+	@$(BIN)/python -m benchmarks
+
+.PHONY: lock
+lock: $(STAMP) ## Write the requirement locks again; UPGRADE=1 takes newer versions
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra pipelines --extra serving --group dev \
+	  -o requirements/dev.txt
+	@$(COMPILE) -c requirements/dev.txt pyproject.toml --extra pipelines -o requirements/pipelines.txt
+	@$(COMPILE) -c requirements/dev.txt pyproject.toml --extra serving -o requirements/serving.txt
+	@$(COMPILE) -c requirements/dev.txt --group bootstrap -o requirements/bootstrap.txt
+	@echo "Locks written. Run make test: it syncs .venv with them."
+
+COMPILE = echo "== $@" && $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes \
+  --no-emit-index-url --custom-compile-command 'make lock'
+
+.PHONY: clean
+clean: ## Remove .venv and every cache; what is under STOCKCAST_HOME stays
+	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml requirements/bootstrap.txt requirements/dev.txt
+	@deploy/make-venv .venv
+	@mkdir -p .venv/dagster && printf 'telemetry:\n  enabled: false\n' >.venv/dagster/dagster.yaml
+	@touch $@
