@@ -11,6 +11,7 @@ A new failure gets a class here only if a caller would treat it differently.
     │   ├── TickerError            a text is not written like a ticker
     │   ├── UnknownTickerError     no provider or snapshot knows the ticker
     │   ├── NotEnoughHistoryError  too few bars for a feature, a horizon or a fold
+    │   ├── SnapshotError          feature windows are not published, or damaged
     │   ├── BundleError            a bundle is damaged, or not what its manifest says
     │   ├── RegistryError          the registry has no such model, version or alias
     │   └── ForecastError          a model returned something that is not a forecast
@@ -52,6 +53,10 @@ class UnknownTickerError(PermanentError):
 
 class NotEnoughHistoryError(PermanentError):
     """Too few bars for a feature, a horizon or a fold."""
+
+
+class SnapshotError(PermanentError):
+    """No feature windows are published, or they are damaged; the message says how to publish."""
 
 
 class BundleError(PermanentError):

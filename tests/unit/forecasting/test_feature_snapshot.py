@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forecasting import snapshot as module
+from forecasting.snapshot import Snapshot, read_snapshot, snapshot_token, write_snapshot
+from market.errors import SnapshotError
+
+HASH = "ab" * 32
+
+
+def make_snapshot(seed: int = 0) -> Snapshot:
+    rng = np.random.default_rng(seed)
+    return Snapshot(
+        feature_hash=HASH,
+        feature_names=("gap", "rsi_14", "ewma_volatility"),
+        tickers=("AAPL", "IBM"),
+        as_of=(date(2013, 3, 1), date(2013, 2, 28)),
+        close=(430.47, 200.83 + seed),
+        target_sessions={
+            1: (date(2013, 3, 4), date(2013, 3, 1)),
+            5: (date(2013, 3, 8), date(2013, 3, 7)),
+        },
+        windows=rng.standard_normal((2, 4, 3)).astype(np.float32),
+        exchange="XNYS",
+        data_fingerprint="cd" * 32,
+        skipped={"FB": "has 100 bars; a first window needs 149"},
+    )
+
+
+def files_of(root: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path.relative_to(root)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_snapshot_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    written = make_snapshot()
+    write_snapshot(tmp_path, written)
+    read = read_snapshot(tmp_path, HASH)
+    np.testing.assert_array_equal(read.windows, written.windows)
+    assert replace(read, windows=written.windows) == written
+    assert read.fingerprint == written.fingerprint == snapshot_token(tmp_path, HASH)
+
+
+def test_windows_are_mapped_not_copied(tmp_path: Path) -> None:
+    write_snapshot(tmp_path, make_snapshot())
+    assert isinstance(read_snapshot(tmp_path, HASH).windows, np.memmap)
+
+
+def test_publishing_the_same_content_again_writes_nothing(tmp_path: Path) -> None:
+    write_snapshot(tmp_path, make_snapshot())
+    before = files_of(tmp_path)
+    write_snapshot(tmp_path, make_snapshot())
+    assert files_of(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"close": (430.48, 200.83)},
+        {"as_of": (date(2013, 2, 28), date(2013, 2, 28))},
+        {"skipped": {}},
+        {"data_fingerprint": "ef" * 32},
+        {"windows": make_snapshot(1).windows},
+    ],
+)
+def test_any_change_of_content_changes_the_fingerprint(change: dict[str, object]) -> None:
+    snapshot = make_snapshot()
+    assert replace(snapshot, **change).fingerprint != snapshot.fingerprint
+
+
+def test_a_reader_keeps_its_mapped_windows_when_the_files_are_pruned(tmp_path: Path) -> None:
+    first = write_snapshot(tmp_path, make_snapshot(0))
+    held = read_snapshot(tmp_path, HASH)
+    for seed in (1, 2, 3):
+        write_snapshot(tmp_path, make_snapshot(seed))
+    assert not first.exists()
+    np.testing.assert_array_equal(held.windows, make_snapshot(0).windows)
+    assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot(3).fingerprint
+
+
+def test_the_live_snapshot_and_the_one_before_are_kept(tmp_path: Path) -> None:
+    for seed in range(4):
+        write_snapshot(tmp_path, make_snapshot(seed))
+    folders = {path.name for path in (tmp_path / HASH).iterdir() if path.is_dir()}
+    assert folders == {make_snapshot(2).fingerprint, make_snapshot(3).fingerprint}
+
+
+def test_an_earlier_snapshot_can_go_live_again(tmp_path: Path) -> None:
+    for seed in (0, 1, 0):
+        write_snapshot(tmp_path, make_snapshot(seed))
+    assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot(0).fingerprint
+
+
+@pytest.mark.parametrize("file", ["windows.npy", "index.json", "current"])
+def test_a_kill_before_any_file_leaves_the_old_snapshot_and_a_second_run_finishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    write_snapshot(tmp_path, make_snapshot(0))
+    real = module.write_atomically
+
+    def dying(path: Path, content: bytes) -> None:
+        if path.name == file:
+            raise KeyboardInterrupt
+        real(path, content)
+
+    monkeypatch.setattr(module, "write_atomically", dying)
+    with pytest.raises(KeyboardInterrupt):
+        write_snapshot(tmp_path, make_snapshot(1))
+    monkeypatch.undo()
+    assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot(0).fingerprint
+    write_snapshot(tmp_path, make_snapshot(1))
+    assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot(1).fingerprint
+
+
+def flip_last_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def change_close(path: Path) -> None:
+    index = json.loads(path.read_text())
+    index["close"][0] = 1.0
+    path.write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("windows.npy", flip_last_byte),
+        ("windows.npy", lambda path: path.write_bytes(path.read_bytes()[:-9])),
+        ("windows.npy", lambda path: path.write_bytes(b"")),
+        ("index.json", change_close),
+        ("index.json", lambda path: path.write_text("{")),
+        ("index.json", lambda path: path.write_text("[]")),
+    ],
+    ids=["flipped", "cut", "empty", "edited", "no-json", "other-json"],
+)
+def test_damage_is_found_and_publishing_again_repairs_it(
+    tmp_path: Path, file: str, damage: object
+) -> None:
+    folder = write_snapshot(tmp_path, make_snapshot())
+    assert callable(damage)
+    damage(folder / file)
+    with pytest.raises(SnapshotError, match="damaged; run the pipeline"):
+        read_snapshot(tmp_path, HASH)
+    write_snapshot(tmp_path, make_snapshot())
+    assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot().fingerprint
+
+
+def test_a_reader_that_was_overtaken_by_pruning_looks_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_snapshot(tmp_path, make_snapshot())
+    tokens = iter(["0" * 64, make_snapshot().fingerprint])
+    monkeypatch.setattr(module, "snapshot_token", lambda *_: next(tokens))
+    assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot().fingerprint
+
+
+def test_without_a_snapshot_the_error_says_to_run_the_pipeline(tmp_path: Path) -> None:
+    assert snapshot_token(tmp_path, HASH) is None
+    with pytest.raises(SnapshotError, match="run the pipeline"):
+        read_snapshot(tmp_path, HASH)
+
+
+def test_snapshots_of_other_features_do_not_touch_each_other(tmp_path: Path) -> None:
+    other = replace(make_snapshot(5), feature_hash="ef" * 32)
+    write_snapshot(tmp_path, make_snapshot())
+    write_snapshot(tmp_path, other)
+    assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot().fingerprint
+    assert read_snapshot(tmp_path, other.feature_hash).fingerprint == other.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"close": (1.0,)}, "`close`"),
+        ({"target_sessions": {1: ()}}, r"`target_sessions\[1\]`"),
+        ({"windows": np.zeros((2, 4, 2), np.float32)}, "3 features"),
+        ({"windows": np.full((2, 4, 3), np.nan, np.float32)}, "finite"),
+    ],
+)
+def test_a_snapshot_that_does_not_fit_together_is_refused(
+    change: dict[str, object], named: str
+) -> None:
+    with pytest.raises(SnapshotError, match=named):
+        replace(make_snapshot(), **change)
