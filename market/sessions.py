@@ -56,6 +56,11 @@ class Sessions:
         """The last session that the calendar covers, about a year ahead of today."""
         return _to_date(self._calendar.sessions[-1])
 
+    @property
+    def timezone(self) -> str:
+        """The exchange's time zone, such as ``America/New_York``."""
+        return self._calendar.timezone
+
     def between(self, start: date, end: date) -> pl.Series:
         """Return the sessions from `start` to `end`, both included, as a Date series.
 
@@ -148,6 +153,7 @@ class Sessions:
 class _Calendar:
     sessions: np.ndarray[Any, np.dtype[np.datetime64]]  # [D]
     closes: np.ndarray[Any, np.dtype[np.datetime64]]  # [us], UTC
+    timezone: str
 
 
 @cache
@@ -170,6 +176,7 @@ def _load(exchange: str, year: int, month: int) -> _Calendar:  # noqa: ARG001
     return _Calendar(
         sessions=calendar.sessions.to_numpy().astype("datetime64[D]"),
         closes=calendar.closes.dt.tz_localize(None).to_numpy().astype("datetime64[us]"),
+        timezone=str(calendar.tz),
     )
 
 

@@ -7,20 +7,28 @@ Settings that belong to one fit or one algorithm live beside that algorithm, not
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from market.errors import SettingsError
+from market.tickers import check_ticker
 
 PREFIX = "STOCKCAST_"
 # Read by the test suite alone.
 NOT_SETTINGS = frozenset({"STOCKCAST_REQUIRE_SERVICES"})
+
+# The stores that MLflow opens; a bare folder (file:) it refuses.
+TRACKING_SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql")
+_PASSWORD = re.compile(r"//[^/@]*@")
 
 
 class Settings(BaseSettings):
@@ -86,15 +94,44 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("tickers", mode="after")
+    @classmethod
+    def _tickers_in_capitals(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(check_ticker(ticker) for ticker in value))
+
     @field_validator("home", mode="after")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+    def _home_is_a_folder(cls, value: Path) -> Path:
+        home = value.expanduser().resolve()
+        if home.exists() and not home.is_dir():
+            msg = "must be a folder, but a file is there"
+            raise ValueError(msg)
+        return home
+
+    @field_validator("bars", mode="after")
+    @classmethod
+    def _bars_from_anywhere(cls, value: str | None) -> str | None:
+        # Other processes of a run may work in other folders; a glob's stars survive this.
+        return value and str(Path(value).expanduser().absolute())
+
+    @field_validator("mlflow_tracking_uri", mode="after")
+    @classmethod
+    def _store_that_mlflow_opens(cls, value: str | None) -> str | None:
+        if value and not value.startswith(TRACKING_SCHEMES):
+            msg = f"must start with one of {', '.join(TRACKING_SCHEMES)}"
+            raise ValueError(msg)
+        return value
 
     @model_validator(mode="after")
-    def _files_need_bars(self) -> Settings:
+    def _bars_and_files_go_together(self) -> Settings:
         if self.provider == "files" and not self.bars:
-            msg = "`bars` must name a folder or glob when `provider` is 'files'"
+            msg = f"{PREFIX}BARS must name a folder or glob when {PREFIX}PROVIDER is 'files'"
+            raise ValueError(msg)
+        if self.provider != "files" and self.bars:
+            msg = (
+                f"{PREFIX}BARS names files, but {PREFIX}PROVIDER is {self.provider!r}: "
+                f"set it to 'files', or leave the bars out"
+            )
             raise ValueError(msg)
         return self
 
@@ -112,7 +149,7 @@ def load_settings(**overrides: object) -> Settings:
     SettingsError
         With one line a wrong setting: the variable, its value and what is allowed.
     """
-    _refuse_unknown_variables()
+    _refuse_unknown_names(overrides)
     chosen: dict[str, Any] = {k: v for k, v in overrides.items() if v is not None}
     try:
         return Settings(**chosen)
@@ -121,19 +158,32 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError("\n".join(lines)) from None
 
 
-def _refuse_unknown_variables() -> None:
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that give another process the same settings."""
+    chosen = settings.model_dump(exclude_none=True)
+    return {
+        PREFIX + name.upper(): ",".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in chosen.items()
+    }
+
+
+def _refuse_unknown_names(overrides: Iterable[str]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    for name in os.environ:
-        if name.startswith(PREFIX) and name not in known | NOT_SETTINGS:
+    variables = {*os.environ, *dotenv_values(str(Settings.model_config["env_file"]))}
+    named = {name for name in variables if name.startswith(PREFIX)} - NOT_SETTINGS
+    for name in sorted(named | {PREFIX + override.upper() for override in overrides}):
+        if name not in known:
             near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            msg = f"{name} is not a setting of Stockcast{hint} See .env.example for all of them."
+            hint = f" Did you mean {near[0]}?" if near else ""
+            msg = f"{name} is not a setting of Stockcast.{hint} See .env.example for all of them."
             raise SettingsError(msg)
 
 
 def _explain(detail: ErrorDetails) -> str:
-    name = PREFIX + str(detail["loc"][0]).upper() if detail["loc"] else "settings"
-    field = Settings.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
-    about = f" {field.description}" if field and field.description else ""
-    value = f" got {detail['input']!r}" if detail["loc"] else ""
-    return f"{name}:{value}: {detail['msg'].removeprefix('Value error, ')}.{about}"
+    said = detail["msg"].removeprefix("Value error, ").rstrip(".")
+    if not detail["loc"]:
+        return f"{said}."
+    name = str(detail["loc"][0])
+    about = Settings.model_fields[name].description or ""
+    shown = _PASSWORD.sub("//***@", repr(detail["input"]))
+    return f"{PREFIX}{name.upper()}: got {shown}: {said}. {about}".rstrip()
