@@ -8,7 +8,6 @@ from __future__ import annotations
 import polars as pl
 
 from market.bars import PRICES
-from market.errors import BarsError
 
 # The smallest split: 5 for 4 is 1.25, and `adj_close` with few digits blurs that a little. The
 # largest ordinary special dividends, such as 10 % for MSFT on 2004-11-15, stay well below.
@@ -23,9 +22,10 @@ def adjust_bars(bars: pl.DataFrame) -> pl.DataFrame:
     neighbour (the next known one, else the last) through the events between, and from the events
     alone, starting at 1 at the last session, when `adj_close` is null throughout:
 
-    .. math:: f_{t-1} = f_t \frac{1}{s_t} \left(1 - \frac{d_t}{c_{t-1}}\right)
+    .. math:: f_{t-1} = f_t \frac{1}{s_t} \frac{c_t}{c_t + d_t}
 
-    with split factor :math:`s_t`, dividend :math:`d_t` and close as traded :math:`c_t` [1]_;
+    with split factor :math:`s_t`, dividend :math:`d_t` and close as traded :math:`c_t`, so that
+    returns are total returns with dividends reinvested at the close [1]_;
     an unknown event counts as none.
 
     Volume is multiplied by the splits of all later sessions. A split is `split_factor` where known;
@@ -49,33 +49,24 @@ def adjust_bars(bars: pl.DataFrame) -> pl.DataFrame:
         `ticker`, `session`, `open`, `high`, `low`, `close` and `volume` (Float64), same key and
         order as `bars`, without nulls.
 
-    Raises
-    ------
-    BarsError
-        When a dividend is as large as the close before it: no factor is positive then.
-
     References
     ----------
-    .. [1] Yahoo Finance, "What is the adjusted close?", after the standard of the Center for
-       Research in Security Prices (CRSP).
+    .. [1] Center for Research in Security Prices, holding period total return. The `adj_close` of
+       the sample follows it to the last digit.
     """
     factor = pl.col("adj_close") / pl.col("close")
-    columns = (
-        _with_dividend_share(bars)
-        .with_columns(
-            _product_of_later((1 - pl.col("__share__")) / pl.col("split_factor").fill_null(1))
-            .over("ticker")
-            .alias("__events__"),
-            _product_of_later(_split(factor)).over("ticker").alias("__splits__"),
-        )
-        .with_columns(
-            (factor / pl.col("__events__"))
-            .fill_null(strategy="backward")
-            .fill_null(strategy="forward")
-            .fill_null(1.0)
-            .over("ticker")
-            .alias("__anchor__")
-        )
+    paid = pl.col("close") / (pl.col("close") + pl.col("dividend").fill_null(0.0))
+    event = paid / pl.col("split_factor").fill_null(1.0)
+    columns = bars.with_columns(
+        _product_of_later(event).over("ticker").alias("__events__"),
+        _product_of_later(_split(factor)).over("ticker").alias("__splits__"),
+    ).with_columns(
+        (factor / pl.col("__events__"))
+        .fill_null(strategy="backward")
+        .fill_null(strategy="forward")
+        .fill_null(1.0)
+        .over("ticker")
+        .alias("__anchor__")
     )
     adjustment = factor.fill_null(pl.col("__events__") * pl.col("__anchor__"))
     return columns.select(
@@ -84,21 +75,6 @@ def adjust_bars(bars: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(name) * adjustment for name in PRICES),
         pl.col("volume") * pl.col("__splits__"),
     )
-
-
-def _with_dividend_share(bars: pl.DataFrame) -> pl.DataFrame:
-    """Add the share of the last close that each session's dividend pays out."""
-    before = pl.col("close").shift(1).over("ticker")
-    shares = bars.with_columns((pl.col("dividend") / before).fill_null(0.0).alias("__share__"))
-    wrong = shares.filter(pl.col("__share__") >= 1)
-    if not wrong.is_empty():
-        ticker, session, dividend = wrong.select("ticker", "session", "dividend").row(0)
-        msg = (
-            f"`dividend` must be less than the close before it, got {dividend} for {ticker} on "
-            f"{session}; correct it at its source, or give `adj_close` and leave it out."
-        )
-        raise BarsError(msg)
-    return shares
 
 
 def _split(factor: pl.Expr) -> pl.Expr:

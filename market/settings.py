@@ -60,8 +60,10 @@ class Settings(BaseSettings):
     min_train_size: int = Field(
         504, ge=252, description="Sessions that the first fold must have to train on."
     )
-    purged_size: int = Field(21, ge=21, description="Sessions removed between train and test.")
-    embargo_size: int = Field(5, ge=0, description="Sessions skipped after the purge.")
+    purged_size: int = Field(
+        21, ge=21, le=126, description="Sessions removed between train and test."
+    )
+    embargo_size: int = Field(5, ge=0, le=63, description="Sessions skipped after the purge.")
     seed: int = Field(7, ge=0, description="Seed of everything random.")
     profile: Literal["standard", "quick"] = Field(
         "standard", description="`quick` trains small models: for trying out, never for trading."
