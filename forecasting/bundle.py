@@ -13,12 +13,12 @@ import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from forecasting.golden import GOLDEN_TOLERANCE, Golden, check_golden, pack_golden, unpack_golden
 from forecasting.graph import BundleOutput, EnsembleGraph, Floats
+from forecasting.intervals import PredictiveDistribution
 from forecasting.manifest import (
     GOLDEN_FILE,
     GRAPH_FILE,
@@ -31,9 +31,6 @@ from forecasting.manifest import (
     sha256,
 )
 from market.errors import ForecastError
-
-if TYPE_CHECKING:
-    from forecasting.intervals import PredictiveDistribution
 
 MEGABYTE = 2**20
 # Far above any real bundle; they keep a wrong file from filling the memory.
@@ -106,8 +103,6 @@ class Bundle:
             known = ", ".join(map(str, self.manifest.horizons))
             msg = f"`horizon` must be one of {known} sessions, got {horizon}."
             raise ForecastError(msg)
-        from forecasting.intervals import PredictiveDistribution  # noqa: PLC0415  TODO
-
         column = self.manifest.horizons.index(horizon)
         return PredictiveDistribution(
             mean=float(output.mean[row, column]),

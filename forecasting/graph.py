@@ -7,7 +7,6 @@ Needs NumPy and ONNX Runtime only, because serving imports it. Building the grap
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from forecasting.graph_safety import check_self_contained
 from forecasting.manifest import damaged
 from market.errors import ForecastError
 
@@ -23,15 +23,6 @@ Floats = npt.NDArray[np.float32]
 INPUT = "window"
 OUTPUTS: Final = ("mean", "scale", "member_mean", "member_scale")
 LAYOUT_KEY = "stockcast.layout"
-DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
-
-# Field numbers of onnx.ModelProto.
-_GRAPH, _OPSET_IMPORT, _METADATA = 7, 8, 14
-_HARMLESS_FIELDS = frozenset({1, 2, 3, 4, 5, 6, _GRAPH, _OPSET_IMPORT, _METADATA})
-# Wire types of protobuf, and the sizes of those that have a fixed one.
-_VARINT, _BYTES = 0, 2
-_FIXED_SIZES = {1: 8, 5: 4}
-_CONTINUED = 0x80
 
 
 @dataclass(frozen=True)
@@ -51,8 +42,12 @@ class GraphLayout:
     def from_json(cls, text: str) -> GraphLayout:
         """Read what `to_json` wrote; else raises a `ValueError`, `KeyError` or `TypeError`."""
         values: dict[str, Any] = json.loads(text)
-        names = {name: tuple(values.pop(name)) for name in ("features", "horizons", "members")}
-        return cls(**names, **values)
+        return cls(
+            features=tuple(values["features"]),
+            lookback=values["lookback"],
+            horizons=tuple(values["horizons"]),
+            members=tuple(values["members"]),
+        )
 
     def shapes(self, n: int | None) -> dict[str, tuple[int | None, ...]]:
         """Return the shape of the input and of each output for `n` windows."""
@@ -105,6 +100,7 @@ class EnsembleGraph:
                 check="the graph", found=f"ONNX Runtime cannot open it: {error}"
             ) from None
         self.layout = self._read_layout()
+        self._window_shape = self.layout.shapes(None)[INPUT][1:]
 
     def run(self, windows: Floats) -> BundleOutput:
         """Forecast each window.
@@ -133,7 +129,7 @@ class EnsembleGraph:
         return output
 
     def _check_windows(self, windows: Floats) -> None:
-        expected = self.layout.shapes(None)[INPUT][1:]
+        expected = self._window_shape
         if windows.dtype != np.float32 or windows.shape[1:] != expected:
             msg = (
                 f"`windows` must be float32 of shape (n, {expected[0]}, {expected[1]}),"
@@ -192,70 +188,6 @@ def _session_options() -> ort.SessionOptions:
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 4  # what goes wrong is raised; the log would say it twice
     return options
-
-
-def check_self_contained(content: bytes) -> None:
-    """Refuse a graph that could reach beyond its own bytes, before ONNX Runtime reads it.
-
-    Read at the top level of the protobuf alone, because that settles it: a node can only use a
-    domain that the model imports there, model-local functions are listed there, and a tensor kept
-    in another file must spell the key ``location``, which no name in a fused graph contains.
-
-    Raises
-    ------
-    BundleError
-        Naming what the graph asks for.
-    """
-    if b"location" in content:
-        raise damaged(check="the graph's safety", found="it keeps tensors in other files.")
-    try:
-        domains = set()
-        for number, value in _fields(content):
-            if number not in _HARMLESS_FIELDS:
-                raise damaged(
-                    check="the graph's safety",
-                    found=f"it has functions or training (field {number}).",
-                )
-            if number == _OPSET_IMPORT:
-                domains |= {bytes(v).decode() for n, v in _fields(value) if n == 1} or {""}
-    except (IndexError, TypeError, ValueError) as error:
-        raise damaged(check="the graph's safety", found=f"it is no ONNX model ({error}).") from None
-    if domains - DOMAINS:
-        names = ", ".join(sorted(domains - DOMAINS))
-        raise damaged(check="the graph's safety", found=f"it asks for operators of {names}.")
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield (field number, value) of a protobuf message, without looking inside its values."""
-    at = 0
-    value: int | bytes
-    while at < len(message):
-        key, at = _varint(message, at)
-        number, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            value, at = _varint(message, at)
-        elif kind == _BYTES or kind in _FIXED_SIZES:
-            size, at = _varint(message, at) if kind == _BYTES else (_FIXED_SIZES[kind], at)
-            value = message[at : at + size]
-            at += size
-        else:
-            msg = f"wire type {kind}"
-            raise ValueError(msg)
-        if at > len(message):
-            msg = "it ends in the middle of a field"
-            raise ValueError(msg)
-        yield number, value
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = message[at]
-        value |= (byte % _CONTINUED) << shift
-        at += 1
-        if byte < _CONTINUED:
-            return value, at
-    msg = "a number has too many bytes"
-    raise ValueError(msg)

@@ -11,14 +11,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from forecasting.bundle import Bundle, write_bundle
+from forecasting.features import VOLATILITY, feature_set
 from forecasting.graph import INPUT, LAYOUT_KEY, GraphLayout
 from forecasting.horizons import HORIZONS
+from forecasting.levels import LEVELS
 from forecasting.manifest import Manifest
 
-LEVELS = tuple(np.linspace(0.005, 0.995, 199).tolist())
 MEMBERS = ("forest", "lstm")
-VOLATILITY = "ewma_volatility"
-FEATURES = ("log_return_1", "rsi_14", "range_5", VOLATILITY)
 WEIGHTS = {h: {"forest": 0.4, "lstm": 0.6} for h in HORIZONS}
 
 
@@ -33,11 +32,14 @@ def tiny_bundle(
     **manifest_fields: object,
 ) -> Bundle:
     """Write a bundle to `dest`; another seed gives another model with the same contract."""
-    names = feature_names or FEATURES
+    features = feature_set()
+    names = feature_names or features.names
     manifest = tiny_manifest(
         cutoff=cutoff,
         tickers=tickers,
         features=names,
+        feature_hash=features.hash,
+        warmup=features.warmup,
         lookback=lookback,
         **manifest_fields,
     )
@@ -48,7 +50,7 @@ def tiny_bundle(
 
 def tiny_manifest(**fields: object) -> Manifest:
     """A consistent manifest; `fields` replace any of its values."""
-    quantiles = tuple((2.5 * (2 * np.array(LEVELS) - 1)).tolist())
+    quantiles = tuple((2.5 * (2 * LEVELS - 1)).tolist())
     defaults: dict[str, Any] = {
         "name": "stockcast",
         "features": ("log_return_1", VOLATILITY),
@@ -59,7 +61,7 @@ def tiny_manifest(**fields: object) -> Manifest:
         "members": MEMBERS,
         "mean_weights": WEIGHTS,
         "scale_weights": WEIGHTS,
-        "quantile_levels": LEVELS,
+        "quantile_levels": tuple(LEVELS.tolist()),
         "conformal_quantiles": dict.fromkeys(HORIZONS, quantiles),
         "cutoff": date(2012, 12, 31),
         "tickers": ("AAPL", "MSFT"),

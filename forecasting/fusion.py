@@ -1,0 +1,161 @@
+"""Fitted forest and LSTM, their scaling and their weights -> the bytes of one ONNX graph.
+
+Belongs here: what the graph computes. Training runs this; serving only runs the result, so nothing
+here may be needed by `forecasting.bundle`. How graphs are joined is `forecasting.graph_builder`'s.
+
+The graph takes raw feature values, so scaling cannot be forgotten or refitted by whoever runs it.
+Scaling is float32 subtraction, division and clipping, as in `Scaler`, because a forest compares
+its inputs with thresholds: the native path must compare the very same float32 values. skl2onnx
+rounds scikit-learn's float64 thresholds down to float32, which keeps every comparison's outcome.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecasting.graph import INPUT, GraphLayout
+from forecasting.graph_builder import OPSETS, GraphBuilder
+from market.errors import BundleError
+
+if TYPE_CHECKING:
+    from forecasting.ensemble import EnsembleWeights
+    from forecasting.models.forest import ForestModel
+    from forecasting.models.lstm import LstmModel
+    from forecasting.scaling import Scaler
+
+MEMBERS = ("forest", "lstm")
+
+
+def fuse(
+    *,
+    forest: ForestModel,
+    lstm: LstmModel,
+    scaler: Scaler,
+    weights: EnsembleWeights,
+    volatility_index: int,
+    horizons: Sequence[int],
+    lookback: int,
+    feature_names: Sequence[str],
+) -> bytes:
+    """Return the serialised graph from raw windows to the ensemble's and the members' forecasts.
+
+    Parameters
+    ----------
+    forest, lstm
+        Fitted on the same scaled values, with raw outputs (n, 2 * horizons) in units of
+        ``volatility * sqrt(horizon)``: means, then absolute values (forest) or log scales (LSTM).
+    scaler
+        Fitted on training rows only.
+    weights
+        Horizon -> member -> weight, of means and of scales.
+    volatility_index
+        Column of the daily volatility; its last value in a window is the unit of the forecast.
+    horizons, lookback, feature_names
+        What the axes stand for, in order.
+
+    Returns
+    -------
+    bytes
+        The same fitted models give the same bytes, in any process.
+
+    Raises
+    ------
+    BundleError
+        When a member exports to something that is not plain ONNX, or the LSTM to several nodes.
+    """
+    layout = GraphLayout(tuple(feature_names), lookback, tuple(horizons), MEMBERS)
+    graph = GraphBuilder()
+    scaled = _scale(graph, scaler)
+    last = graph.constant(-1)
+    scaled_row = graph.add("Gather", scaled, last, axis=1)
+    forest_model = _export_forest(forest.estimator, len(layout.features))
+    lstm_model = _export_lstm(lstm.model)
+    z_mean, z_scale = (
+        _stack(graph, pair)
+        for pair in zip(
+            _read_forest(graph, graph.graft(forest_model, scaled_row), len(horizons)),
+            _read_lstm(graph, graph.graft(lstm_model, scaled), len(horizons)),
+            strict=True,
+        )
+    )
+    row = graph.add("Gather", INPUT, last, axis=1)
+    sigma = graph.add("Gather", row, graph.constant([volatility_index]), axis=1)
+    unit = graph.add("Mul", sigma, graph.constant(np.sqrt(horizons)))
+    unit = graph.add("Unsqueeze", unit, graph.constant([1]))
+    for kind, z_values, by_horizon in (
+        ("mean", z_mean, weights.mean),
+        ("scale", z_scale, weights.scale),
+    ):
+        values = graph.add("Mul", z_values, unit, output=f"member_{kind}")
+        parts = graph.add("Mul", values, graph.constant(_matrix(by_horizon, layout)))
+        graph.add("ReduceSum", parts, graph.constant([1]), output=kind, keepdims=0)
+    return graph.build(layout)
+
+
+def _scale(graph: GraphBuilder, scaler: Scaler) -> str:
+    centred = graph.add("Sub", INPUT, graph.constant(scaler.center))
+    spread = graph.add("Div", centred, graph.constant(scaler.spread))
+    limit = float(scaler.clip)
+    return graph.add("Clip", spread, graph.constant(-limit), graph.constant(limit))
+
+
+def _read_forest(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
+    mean, mean_absolute = _halves(graph, raw, n_horizons)
+    floored = graph.add("Max", mean_absolute, graph.constant(0.05))
+    return mean, graph.add("Mul", floored, graph.constant(math.sqrt(math.pi / 2)))
+
+
+def _read_lstm(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
+    mean, log_scale = _halves(graph, raw, n_horizons)
+    clipped = graph.add("Clip", log_scale, graph.constant(-3.0), graph.constant(3.0))
+    return mean, graph.add("Exp", clipped)
+
+
+def _halves(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
+    sizes = graph.constant([n_horizons, n_horizons])
+    first, second = graph.add_many("Split", raw, sizes, outputs=("", ""), axis=1)
+    return first, second
+
+
+def _stack(graph: GraphBuilder, by_member: Sequence[str]) -> str:
+    axis = graph.constant([1])
+    rows = [graph.add("Unsqueeze", values, axis) for values in by_member]
+    return graph.add("Concat", *rows, axis=1)
+
+
+def _matrix(weights: Mapping[int, Mapping[str, float]], layout: GraphLayout) -> np.ndarray:
+    return np.array([[weights[h][member] for h in layout.horizons] for member in layout.members])
+
+
+def _export_forest(estimator: Any, n_features: int) -> Any:  # noqa: ANN401  sklearn, onnx: no types
+    from skl2onnx import to_onnx  # noqa: PLC0415  seconds of import that serving must not pay
+    from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415  as above
+
+    row = [("row", FloatTensorType([None, n_features]))]
+    return to_onnx(estimator, initial_types=row, target_opset=OPSETS)
+
+
+def _export_lstm(model: Any) -> Any:  # noqa: ANN401  Keras and onnx have no types here
+    import onnx  # noqa: PLC0415  serving does not have it
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # Keras asks NumPy for `np.object` while it prepares tf2onnx.
+        warnings.simplefilter("ignore", FutureWarning)
+        path = Path(folder, "lstm.onnx")
+        model.export(str(path), format="onnx", verbose=False, opset_version=OPSETS[""])
+        exported = onnx.load(path)
+    recurrent = [n.op_type for n in exported.graph.node if n.op_type in {"LSTM", "Loop", "Scan"}]
+    if recurrent != ["LSTM"]:
+        msg = (
+            f"The LSTM must export to one ONNX LSTM node, got {recurrent};"
+            " keep Keras' default activations and leave recurrent dropout out."
+        )
+        raise BundleError(msg)
+    return exported
