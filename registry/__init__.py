@@ -1,1 +1,1 @@
-"""Versions: logging and loading bundles in MLflow, promotion, aliases, rollback and the audit trail."""
+"""Versions in MLflow: logging and loading bundles, promotion, aliases, rollback, audit trail."""
