@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.bundles import forge, tiny_bundle, tiny_graph, tiny_manifest, tiny_windows
+
+from forecasting.bundle import SIZE_LIMITS, Bundle, write_bundle
+from forecasting.graph import GraphLayout
+from forecasting.horizons import HORIZONS
+from forecasting.manifest import GOLDEN_FILE, GRAPH_FILE, MANIFEST_FILE
+from market.errors import BundleError, ForecastError
+
+FILES = (GRAPH_FILE, GOLDEN_FILE, MANIFEST_FILE)
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle") / "bundle"
+    tiny_bundle(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(written, tmp_path / "bundle"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# Writing and reading back
+
+
+def test_a_bundle_read_back_is_the_one_that_was_written(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path / "bundle")
+    again = Bundle.load(tmp_path / "bundle")
+    assert again.manifest == bundle.manifest
+    assert again.fingerprint == bundle.fingerprint
+    windows = tiny_windows(bundle.graph.layout, n=7, seed=9)
+    np.testing.assert_array_equal(again.run(windows).mean, bundle.run(windows).mean)
+
+
+def test_the_same_parts_give_the_same_bytes_at_another_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_bundle(tmp_path / "one")
+    later = time.time() + 86_400 * 400
+    monkeypatch.setattr(time, "time", lambda: later)
+    tiny_bundle(tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_another_model_or_another_cutoff_has_another_fingerprint(tmp_path: Path) -> None:
+    one = tiny_bundle(tmp_path / "one")
+    two = tiny_bundle(tmp_path / "two", seed=1)
+    three = tiny_bundle(tmp_path / "three", name="other")
+    assert len({one.fingerprint, two.fingerprint, three.fingerprint}) == 3
+
+
+def test_writing_over_a_bundle_replaces_it_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "bundle")
+    second = tiny_bundle(tmp_path / "bundle", seed=1)
+    assert Bundle.load(tmp_path / "bundle").fingerprint == second.fingerprint
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_failed_write_leaves_the_old_bundle_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tiny_bundle(tmp_path / "bundle")
+    rename = Path.rename
+
+    def fails_for_the_new_one(self: Path, target: Path) -> Path:
+        if target.name == "bundle" and not self.name.endswith(".old"):
+            msg = "disk full"
+            raise OSError(msg)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails_for_the_new_one)
+    with pytest.raises(OSError, match="disk full"):
+        tiny_bundle(tmp_path / "bundle", seed=1)
+    assert Bundle.load(tmp_path / "bundle").fingerprint == first.fingerprint
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_parts_that_do_not_fit_are_never_written(tmp_path: Path) -> None:
+    layout = GraphLayout(("a", "ewma_volatility"), 20, HORIZONS, ("forest", "lstm"))
+    graph = tiny_graph(layout).SerializeToString()
+    manifest = tiny_manifest(features=("ewma_volatility", "a"))
+    with pytest.raises(BundleError, match=r"graph against manifest.*`features`"):
+        write_bundle(tmp_path / "bundle", graph, manifest, tiny_windows(layout, n=2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_runs_without_the_libraries_of_training(written: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from forecasting.bundle import Bundle;"
+        "b = Bundle.load(Path(sys.argv[1])); b.run(b.golden.windows);"
+        "print(sorted({'onnx', 'sklearn', 'tensorflow', 'keras', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(written)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+    assert done.stderr == ""
+
+
+# Running
+
+
+def test_a_batch_gives_what_its_windows_give_one_by_one(written: Path) -> None:
+    bundle = Bundle.load(written)
+    windows = tiny_windows(bundle.graph.layout, n=50, seed=2)
+    together = bundle.run(windows)
+    alone = np.concatenate([bundle.run(windows[i : i + 1]).scale for i in range(50)])
+    np.testing.assert_allclose(together.scale, alone, rtol=1e-6)
+    assert together.mean.shape == (50, 3)
+    assert together.member_mean.shape == (50, 2, 3)
+
+
+def test_threads_share_a_bundle(written: Path) -> None:
+    bundle = Bundle.load(written)
+    windows = tiny_windows(bundle.graph.layout, n=200, seed=3)
+    expected = bundle.run(windows).mean
+    with ThreadPoolExecutor(8) as pool:
+        rows = list(pool.map(lambda i: bundle.run(windows[i : i + 1]).mean[0], range(200)))
+    np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-8)
+
+
+def test_running_needs_the_folder_no_longer(folder: Path) -> None:
+    bundle = Bundle.load(folder)
+    shutil.rmtree(folder)
+    assert np.isfinite(bundle.run(bundle.golden.windows).mean).all()
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf])
+def test_a_missing_value_is_named_and_never_forecast_from(written: Path, missing: float) -> None:
+    bundle = Bundle.load(written)
+    windows = bundle.golden.windows.copy()
+    windows[2, 4, 1] = missing
+    name = bundle.manifest.features[1]
+    with pytest.raises(ForecastError, match=f"row 2, session 4, feature '{name}'"):
+        bundle.run(windows)
+
+
+def test_a_price_that_never_moved_is_refused_and_not_given_an_interval(written: Path) -> None:
+    bundle = Bundle.load(written)
+    windows = bundle.golden.windows.copy()
+    windows[1, :, bundle.manifest.features.index("ewma_volatility")] = 0
+    with pytest.raises(ForecastError, match=r"rows \[1\].*positive scale"):
+        bundle.run(windows)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"), [((2, 19, 0), "f4"), ((2, 20, 3), "f4"), ((20, 0), "f4"), ((2, 20, 0), "f8")]
+)
+def test_windows_of_another_shape_or_type_are_refused(
+    written: Path, shape: tuple[int, ...], kind: str
+) -> None:
+    bundle = Bundle.load(written)
+    sizes = [size or len(bundle.manifest.features) for size in shape]
+    with pytest.raises(ForecastError, match=r"`windows` must be float32 of shape \(n, 20, "):
+        bundle.run(np.ones(sizes, kind))
+
+
+def test_no_window_at_all_is_refused(written: Path) -> None:
+    bundle = Bundle.load(written)
+    with pytest.raises(ForecastError, match="at least one window"):
+        bundle.run(bundle.golden.windows[:0])
+
+
+def test_a_distribution_is_the_forecast_times_the_conformal_quantiles(tmp_path: Path) -> None:
+    ramp = {h: tuple(np.linspace(-h, 2 * h, 199).tolist()) for h in HORIZONS}
+    bundle = tiny_bundle(tmp_path / "bundle", conformal_quantiles=ramp)
+    output = bundle.run(bundle.golden.windows)
+    distribution = bundle.distribution(output, 3, 5)
+    mean, scale = float(output.mean[3, 1]), float(output.scale[3, 1])
+    assert distribution.quantile(0.5) == pytest.approx(mean + 2.5 * scale)
+    assert distribution.interval(0.99) == pytest.approx((mean - 5 * scale, mean + 10 * scale))
+
+
+def test_a_horizon_that_is_not_forecast_is_refused_with_those_that_are(written: Path) -> None:
+    bundle = Bundle.load(written)
+    with pytest.raises(ForecastError, match="one of 1, 5, 21 sessions, got 2"):
+        bundle.distribution(bundle.golden.output, 0, 2)
+
+
+# Damage
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=rf"{name} cannot be read \(No such file.*stockcast run"):
+        Bundle.load(folder)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="No such file"):
+        Bundle.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
+def test_a_truncated_file_is_refused(folder: Path, name: str, kept: float) -> None:
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(BundleError, match=name.replace(".", r"\.")):
+        Bundle.load(folder)
+
+
+def test_a_file_beyond_its_limit_is_not_read(folder: Path) -> None:
+    os.truncate(folder / GRAPH_FILE, SIZE_LIMITS[GRAPH_FILE] + 1)
+    with pytest.raises(BundleError, match="must have between 1 and 268435456 bytes"):
+        Bundle.load(folder)
+
+
+def test_an_edited_manifest_is_refused(folder: Path) -> None:
+    path = folder / MANIFEST_FILE
+    path.write_text(path.read_text().replace('"lookback": 20', '"lookback": 21'))
+    with pytest.raises(BundleError, match="changed after it was written"):
+        Bundle.load(folder)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "null", '{"checksums": 3}', "[" * 100_000, "\xff"])
+def test_a_manifest_that_is_not_one_is_refused(folder: Path, text: str) -> None:
+    (folder / MANIFEST_FILE).write_bytes(text.encode("latin-1"))
+    with pytest.raises(BundleError, match="not a sealed manifest"):
+        Bundle.load(folder)
+
+
+@given(
+    name=st.sampled_from(FILES), where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255)
+)
+@settings(max_examples=150, deadline=None)
+def test_a_changed_byte_is_noticed_or_changes_nothing(
+    written: Path, name: str, where: float, mask: int
+) -> None:
+    whole = contents(written)
+    before = Bundle.load(written)
+    changed = bytearray(whole[name])
+    changed[int(where * len(changed))] ^= mask
+    try:
+        (written / name).write_bytes(changed)
+        after = Bundle.load(written)
+    except BundleError:
+        return
+    finally:
+        (written / name).write_bytes(whole[name])
+    assert after.manifest == before.manifest
+    assert name == MANIFEST_FILE  # white space between its values; all other bytes are sealed
+
+
+# Damage by someone who sealed the bundle again
+
+
+def test_golden_outputs_that_do_not_come_back_are_refused(folder: Path) -> None:
+    bundle = Bundle.load(folder)
+    moved = bundle.golden.output.mean + 2e-5 * bundle.golden.output.scale
+    forge(folder, golden={"mean": moved})
+    with pytest.raises(BundleError, match="golden vectors: `mean` does not come back within 1e-05"):
+        Bundle.load(folder)
+
+
+def test_the_rounding_of_another_processor_is_accepted(folder: Path) -> None:
+    bundle = Bundle.load(folder)
+    forge(folder, golden={"mean": bundle.golden.output.mean + 5e-6 * bundle.golden.output.scale})
+    assert Bundle.load(folder).manifest.features == bundle.manifest.features
+
+
+def test_a_pickle_among_the_golden_vectors_is_refused_unopened(folder: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(folder / "opened"),)
+
+    forge(folder, golden={"mean": np.array([Bomb()], dtype=object)})
+    with pytest.raises(BundleError, match=r"golden\.npz cannot be read \(Object arrays"):
+        Bundle.load(folder)
+    assert not (folder / "opened").exists()
+
+
+def test_golden_vectors_that_would_unfold_are_refused(folder: Path) -> None:
+    np.savez_compressed(folder / GOLDEN_FILE, window=np.zeros((4000, 20, 30), np.float32))
+    forge(folder)
+    with pytest.raises(BundleError, match=r"golden\.npz should hold"):
+        Bundle.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"lookback": 19}, "`lookback` is 19, the graph's is 20"),
+        ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
+        ({"schema_version": 2}, "`schema_version` 2, this code reads 1"),
+        ({"cutoff": "yesterday"}, "cutoff: Input should be a valid date"),
+        ({"features": []}, "features: Tuple should have at least 1 item"),
+        (
+            {"mean_weights": {str(h): {"forest": 0.5, "lstm": 0.5} for h in HORIZONS}},
+            "does not blend its members by the manifest's `mean_weights`",
+        ),
+    ],
+)
+def test_a_manifest_that_is_not_the_graphs_is_refused(
+    folder: Path, changed: dict[str, object], message: str
+) -> None:
+    forge(folder, manifest=changed)
+    with pytest.raises(BundleError, match=message):
+        Bundle.load(folder)
+
+
+def test_features_in_another_order_are_refused(folder: Path) -> None:
+    names = json.loads((folder / MANIFEST_FILE).read_bytes())["features"]
+    forge(folder, manifest={"features": names[::-1]})
+    with pytest.raises(BundleError, match="graph against manifest"):
+        Bundle.load(folder)
