@@ -22,6 +22,7 @@ import numpy as np
 
 from forecasting.graph import INPUT, GraphLayout
 from forecasting.graph_builder import OPSETS, GraphBuilder
+from forecasting.models.base import MEMBERS
 from market.errors import BundleError
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from forecasting.models.forest import ForestModel
     from forecasting.models.lstm import LstmModel
     from forecasting.scaling import Scaler
-
-MEMBERS = ("forest", "lstm")
 
 
 def fuse(
