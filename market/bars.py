@@ -161,7 +161,8 @@ def _faults(sessions: Sessions, last_session: date) -> list[pl.Expr]:
     faults += [
         _fault(pl.col("volume") < 0, "volume is negative"),
         _fault(
-            ~(pl.col("dividend").is_finite() & (pl.col("dividend") >= 0)), "dividend is negative"
+            ~(pl.col("dividend").is_finite() & (pl.col("dividend") >= 0)),
+            "dividend is not zero or a positive number",
         ),
     ]
     return faults + _order_faults()
