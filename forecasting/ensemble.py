@@ -55,7 +55,8 @@ class EnsembleWeights:
 
 def weighted(weights: Mapping[str, float], values: Mapping[str, Array]) -> Array:
     """Return the weighted sum of the members' values."""
-    return np.sum([weight * values[member] for member, weight in weights.items()], axis=0)
+    total: Array = np.sum([weight * values[member] for member, weight in weights.items()], axis=0)
+    return total
 
 
 def _check(name: str, by_member: Mapping[str, float], *, least: float) -> None:

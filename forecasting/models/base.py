@@ -6,12 +6,13 @@ change here is a change there. Fitting anything does not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from forecasting.panel import Panel
 from market.errors import ForecastError
@@ -19,12 +20,17 @@ from market.errors import ForecastError
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
+T = TypeVar("T")
+
 MEMBERS = ("forest", "lstm")
 REFERENCES = ("naive", "garch")
 
 # Fitting sees no target beyond ten volatilities: one crash must not be the whole loss. Scoring
 # sees every outcome as it was.
 TARGET_CLIP = 10.0
+
+# One year of daily log returns: a reference fitted to less is a guess about its tails.
+MIN_SESSIONS = 252
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,3 +134,54 @@ def cutoff_of(panel: Panel, rows: Rows) -> np.datetime64:
         raise ForecastError(msg)
     latest: np.datetime64 = panel.sample_sessions[rows].max()
     return latest
+
+
+def daily_log_returns(panel: Panel, until: np.datetime64 | None = None) -> dict[str, pl.DataFrame]:
+    """Return ``session, log_return`` of every ticker, up to and including session `until`."""
+    known = panel.daily.drop_nulls("log_return")
+    if until is not None:
+        known = known.filter(pl.col("session") <= until.astype("datetime64[D]").item())
+    return {
+        str(ticker): frame.drop("ticker")
+        for (ticker,), frame in known.partition_by(
+            "ticker", as_dict=True, maintain_order=True
+        ).items()
+    }
+
+
+def rows_by_ticker(panel: Panel, rows: Rows, refused: Mapping[str, str]) -> dict[str, Rows]:
+    """Return for each ticker the positions within `rows` of its samples.
+
+    Raises
+    ------
+    ForecastError
+        When a ticker among them was refused.
+    """
+    tickers = panel.keys["ticker"].gather(rows).to_numpy()
+    groups = {str(ticker): np.flatnonzero(tickers == ticker) for ticker in np.unique(tickers)}
+    for ticker, reason in refused.items():
+        if ticker in groups:
+            msg = f"`rows` must leave out ticker {ticker!r}, which was refused: {reason}"
+            raise ForecastError(msg)
+    return groups
+
+
+def too_young(log_returns: int) -> str | None:
+    """Return why so many daily log returns are too few for a ticker, or None when they are not."""
+    if log_returns >= MIN_SESSIONS:
+        return None
+    return f"has {log_returns} sessions with a log return up to the cutoff; {MIN_SESSIONS} needed"
+
+
+def fitted(part: T | None, model: str) -> T:
+    """Return `part` of a fitted model.
+
+    Raises
+    ------
+    ForecastError
+        When the model was not fitted yet.
+    """
+    if part is None:
+        msg = f"`{model}` must be fitted before it is used; call `fit` first."
+        raise ForecastError(msg)
+    return part

@@ -1,0 +1,226 @@
+"""The LSTM member: a small recurrent network over the lookback window.
+
+The only module that imports TensorFlow and Keras, and only inside the functions that need them: the
+import costs seconds and hundreds of megabytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from forecasting.models.base import (
+    Array,
+    Moments,
+    Rows,
+    fitted,
+    fitting_targets,
+    horizon_volatility,
+)
+from forecasting.panel import Panel
+from forecasting.scaling import Scaler
+from market.errors import NotEnoughHistoryError
+
+if TYPE_CHECKING:
+    import keras
+
+# Bounds of the log scale of z: a factor of twenty around the EWMA volatility.
+LEAST_LOG_SCALE, MOST_LOG_SCALE = -3.0, 3.0
+# The median of |Z| of a standard normal.
+NORMAL_MEDIAN = 0.6745
+PREDICTION_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class LstmConfig:
+    """The network's size and how it is trained.
+
+    Attributes
+    ----------
+    units
+        Width of the single LSTM layer.
+    epochs, patience
+        Most passes over the training rows, and passes without a better loss on the later stretch
+        after which training stops and returns to the best one.
+    batch_size, learning_rate, weight_decay, dropout
+        Of the AdamW optimiser and of the layer's inputs.
+    degrees_of_freedom
+        Of the Student t whose likelihood is maximised; low ones keep single crashes from ruling.
+    later_share
+        Share of the training sessions, the latest ones, that only decide when to stop.
+    """
+
+    units: int = 32
+    epochs: int = 15
+    patience: int = 3
+    batch_size: int = 512
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
+    dropout: float = 0.1
+    degrees_of_freedom: float = 5.0
+    later_share: float = 0.15
+
+    @classmethod
+    def for_profile(cls, profile: str) -> LstmConfig:
+        """Return the config of a settings profile, `standard` or `quick`."""
+        return cls(units=8, epochs=2) if profile == "quick" else cls()
+
+
+class LstmModel:
+    """LSTM for location and log scale of z, all horizons in one.
+
+    ``model`` maps scaled windows (lookback, F) to (2H,): mean z per horizon, then log scale of z
+    per horizon. Trained by the Student-t likelihood; the last layer starts near a location of zero
+    and the typical scale of the training rows, so that an untrained network is already a sober
+    forecast.
+
+    Attributes
+    ----------
+    model, scaler
+        The fitted network, and the scaling before it, which is shared with the other member.
+    history
+        Loss by epoch: `loss` on the rows it was fitted to, `val_loss` on the later stretch.
+    """
+
+    name = "lstm"
+
+    def __init__(
+        self, config: LstmConfig | None = None, *, seed: int = 0, scaler: Scaler | None = None
+    ) -> None:
+        self.config = config or LstmConfig()
+        self.seed = seed
+        self._scaler = scaler
+        self._model: keras.Model | None = None
+        self.history: dict[str, list[float]] = {}
+
+    @property
+    def scaler(self) -> Scaler:
+        """The scaling that the network was fitted with."""
+        return fitted(self._scaler, self.name)
+
+    @property
+    def model(self) -> keras.Model:
+        """The fitted network."""
+        return fitted(self._model, self.name)
+
+    def fit(self, panel: Panel, rows: Rows) -> Self:
+        """Train on the windows of samples `rows`, see `Forecaster`.
+
+        Raises
+        ------
+        NotEnoughHistoryError
+            When the rows are too few to hold back a later stretch.
+        """
+        keras = _import_keras()
+        if self._scaler is None:
+            self._scaler = Scaler.fit(panel.last(rows))
+        early, later = hold_back(panel, rows, self.config.later_share)
+        keras.utils.set_random_seed(self.seed)
+        z = fitting_targets(panel, early)
+        model = self._build(keras, (panel.lookback, len(panel.feature_names)), z)
+        model.compile(
+            optimizer=keras.optimizers.AdamW(
+                learning_rate=self.config.learning_rate,
+                weight_decay=self.config.weight_decay,
+                clipnorm=1.0,
+            ),
+            loss=_student_t_loss(keras, z.shape[1], self.config.degrees_of_freedom),
+            jit_compile=False,
+        )
+        trained = model.fit(
+            self._scaler.transform(panel.windows(early)),
+            z.astype(np.float32),
+            validation_data=(
+                self._scaler.transform(panel.windows(later)),
+                fitting_targets(panel, later).astype(np.float32),
+            ),
+            epochs=self.config.epochs,
+            batch_size=self.config.batch_size,
+            callbacks=[
+                keras.callbacks.EarlyStopping(
+                    patience=self.config.patience, restore_best_weights=True
+                )
+            ],
+            verbose=0,
+        )
+        self.history = {
+            name: [float(v) for v in losses] for name, losses in trained.history.items()
+        }
+        self._model = model
+        return self
+
+    def moments(self, panel: Panel, rows: Rows) -> Moments:
+        """Forecast samples `rows` from their windows, see `Member`."""
+        raw = np.concatenate(
+            [
+                np.asarray(self.model(self.scaler.transform(panel.windows(part)), training=False))
+                for part in np.split(rows, range(PREDICTION_BATCH, len(rows), PREDICTION_BATCH))
+            ]
+        ).astype(np.float64)
+        unit = horizon_volatility(panel.volatility[rows], panel.horizons)
+        mean, log_scale = np.split(raw, 2, axis=1)
+        scale = np.exp(np.clip(log_scale, LEAST_LOG_SCALE, MOST_LOG_SCALE))
+        return Moments(mean * unit, scale * unit)
+
+    def _build(self, keras: Any, shape: tuple[int, int], z: Array) -> keras.Model:  # noqa: ANN401
+        """Return the untrained network; every layer is named, so that its export always is."""
+        typical = np.log(np.median(np.abs(z), axis=0) / NORMAL_MEDIAN)
+        start = np.concatenate([np.zeros(z.shape[1]), typical])
+        window = keras.Input(shape, name="window")
+        hidden = keras.layers.Dropout(self.config.dropout, name="dropout")(window)
+        hidden = keras.layers.LSTM(self.config.units, name="lstm")(hidden)
+        moments = keras.layers.Dense(
+            len(start),
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            name="moments",
+        )
+        model = keras.Model(window, moments(hidden), name="lstm_member")
+        moments.bias.assign(start)
+        return model
+
+
+def hold_back(panel: Panel, rows: Rows, share: float) -> tuple[Rows, Rows]:
+    """Split training rows in time: those to fit, and the later stretch that decides when to stop.
+
+    Rows whose targets reach into the later stretch belong to neither.
+    """
+    sessions = np.unique(panel.sample_sessions[rows])
+    first_later = sessions[-max(1, int(share * len(sessions)))]
+    later = rows[panel.sample_sessions[rows] >= first_later]
+    early = rows[(panel.target_sessions[rows] < first_later).all(axis=1)]
+    if len(early) == 0:
+        msg = (
+            f"`rows` must span more sessions than the longest horizon and the later stretch, "
+            f"got {len(sessions)}; provide a longer history."
+        )
+        raise NotEnoughHistoryError(msg)
+    return early, later
+
+
+def _student_t_loss(keras: Any, n_horizons: int, nu: float) -> Callable[[Any, Any], Any]:  # noqa: ANN401
+    """Return the mean negative log likelihood of z, without its constant."""
+    ops = keras.ops
+
+    def loss(z: Any, raw: Any) -> Any:  # noqa: ANN401  tensors
+        log_scale = ops.clip(raw[:, n_horizons:], LEAST_LOG_SCALE, MOST_LOG_SCALE)
+        surprise = (z - raw[:, :n_horizons]) * ops.exp(-log_scale)
+        return ops.mean(log_scale + (nu + 1) / 2 * ops.log1p(surprise**2 / nu))
+
+    return loss
+
+
+def _import_keras() -> Any:  # noqa: ANN401  a module
+    """Import Keras on TensorFlow, quiet and repeatable."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # oneDNN's kernels may add up in another order from run to run, by TensorFlow's own warning.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras  # noqa: PLC0415  see the module's docstring
+    import tensorflow as tf  # noqa: PLC0415  see the module's docstring
+
+    tf.config.experimental.enable_op_determinism()
+    return keras
