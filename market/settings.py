@@ -69,7 +69,9 @@ class Settings(BaseSettings):
         "standard", description="`quick` trains small models: for trying out, never for trading."
     )
 
-    model_name: str = Field("stockcast", pattern=r"^[A-Za-z0-9._-]+$")
+    model_name: str = Field(
+        "stockcast", pattern=r"^[A-Za-z0-9._-]+$", description="Name of the registered model."
+    )
     mlflow_tracking_uri: str | None = Field(
         None, description="MLflow server or database; by default SQLite under the home."
     )

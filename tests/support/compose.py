@@ -1,0 +1,116 @@
+"""`docker-compose.yml` as a test sees it: its services read, and run natively on loopback.
+
+No container engine is needed: a service's own command, environment and health check are taken,
+with the paths, names and ports of the containers replaced by those of this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<text>[^}]*))?\}")
+_ENV_LINE = re.compile(r"^ENV (?P<pairs>(?:.*\\\n)*.*)$", re.MULTILINE)
+
+
+def read_compose(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the file's content; with `variables`, filled in as Compose would do it."""
+    text = COMPOSE.read_text()
+    if variables is not None:
+        text = _VARIABLE.sub(lambda match: _fill(match, variables), text)
+    content: dict[str, Any] = yaml.safe_load(text)
+    return content
+
+
+def _fill(match: re.Match[str], variables: Mapping[str, str]) -> str:
+    value = variables.get(match["name"], "")
+    if value or match["kind"] is None:
+        return value
+    if match["kind"] == "?":
+        msg = f"{match['name']}: {match['text']}"
+        raise LookupError(msg)
+    return match["text"]
+
+
+def image_environment() -> dict[str, str]:
+    """Return what the images themselves set, of both targets."""
+    found: dict[str, str] = {}
+    for match in _ENV_LINE.finditer(DOCKERFILE.read_text()):
+        found.update(pair.split("=", 1) for pair in shlex.split(match["pairs"]) if "=" in pair)
+    return found
+
+
+@dataclass(frozen=True)
+class Natively:
+    """How containers' names map to this machine: text by text, and port by port."""
+
+    texts: Mapping[str, str]
+    ports: Mapping[int, int]
+
+    def __call__(self, value: str) -> str:
+        """Return `value` as it must read on this machine."""
+        for container, here in self.texts.items():
+            value = value.replace(container, here)
+        return re.sub(r"(?<![\d.])\d{4}(?!\d)", lambda m: str(self._port(m[0])), value)
+
+    def _port(self, text: str) -> int:
+        return self.ports.get(int(text), int(text))
+
+
+class NativeService:
+    """One service of the file as a process of this machine."""
+
+    def __init__(self, name: str, definition: Mapping[str, Any], here: Natively) -> None:
+        self.name = name
+        self._command = [here(part) for part in definition["command"]]
+        self._check = [here(part) for part in definition["healthcheck"]["test"][1:]]
+        set_by_file = {k: here(v) for k, v in definition["environment"].items() if v is not None}
+        image = {k: here(v) for k, v in image_environment().items()}
+        path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        self.environment = {**image, **set_by_file, **path}
+
+    def start(self, folder: Path) -> subprocess.Popen[bytes]:
+        """Start the service with `folder` as its working directory and for its log."""
+        with self._log(folder).open("wb") as log:
+            return subprocess.Popen(
+                self._command, env=self.environment, cwd=folder, stdout=log, stderr=log
+            )
+
+    def problem(self) -> str | None:
+        """Run the service's own health check; return what it complains about, or None."""
+        asked = subprocess.run(
+            self._check, env=self.environment, capture_output=True, text=True, check=False
+        )
+        return None if asked.returncode == 0 else (asked.stderr or asked.stdout)[-1000:]
+
+    def log_end(self, folder: Path) -> str:
+        """Return the end of what the service printed."""
+        return self._log(folder).read_text(errors="replace")[-3000:]
+
+    def _log(self, folder: Path) -> Path:
+        return folder / f"{self.name}.log"
+
+
+def stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End every process, gently first."""
+    running = list(processes)
+    for process in running:
+        process.terminate()
+    for process in running:
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,148 @@
+"""`docker-compose.yml` is valid, safe by default, and names only what is in the repository."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.compose import COMPOSE, DOCKERFILE, ROOT, image_environment, read_compose
+
+from market.settings import PREFIX, Settings
+
+SERVICES: dict[str, dict[str, Any]] = read_compose()["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+PASSWORDS = ("POSTGRES_PASSWORD", "DAGSTER_PG_PASSWORD", "MLFLOW_PG_PASSWORD")
+every_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def copied_from_the_repository() -> list[str]:
+    lines = re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE.read_text(), re.MULTILINE)
+    return [source for line in lines for source in line.split()[:-1]]
+
+
+def test_the_file_satisfies_the_compose_specification() -> None:
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    subprocess.run([checker, "--builtin-schema", "vendor.compose-spec", COMPOSE], check=True)
+
+
+def test_the_production_column_is_all_there() -> None:
+    assert set(SERVICES) == {
+        "postgres",
+        "mlflow",
+        "dagster-code",
+        "dagster-webserver",
+        "dagster-daemon",
+        "forecasts",
+    }
+
+
+@every_service
+def test_a_service_restarts_is_watched_and_cannot_take_the_whole_machine(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["restart"] == "unless-stopped"
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+
+
+@every_service
+def test_a_service_runs_without_rights_it_does_not_need(name: str) -> None:
+    service = SERVICES[name]
+    image_has_a_user = name in OURS
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert image_has_a_user or service["user"] == "postgres"
+
+
+@every_service
+def test_a_port_is_published_on_loopback_alone(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+@pytest.mark.parametrize("missing", PASSWORDS)
+def test_a_missing_password_is_refused_by_name(missing: str) -> None:
+    given = {name: "s3cret" for name in PASSWORDS if name != missing}
+
+    with pytest.raises(LookupError, match=missing):
+        read_compose(given)
+
+
+def test_no_password_is_written_in_the_file() -> None:
+    secrets = {
+        (name, key): value
+        for name, service in SERVICES.items()
+        for key, value in service["environment"].items()
+        if "PASSWORD" in key
+    }
+
+    assert secrets
+    assert all(value.startswith("${") and ":?" in value for value in secrets.values())
+
+
+def test_only_those_who_need_the_database_can_reach_it() -> None:
+    connected = {
+        name for name, service in SERVICES.items() if "database" in service.get("networks", [])
+    }
+
+    assert connected == set(SERVICES) - {"forecasts"}
+    assert "POSTGRES_PASSWORD" not in SERVICES["forecasts"]["environment"]
+
+
+def test_every_setting_reaches_the_services_it_is_for() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    address = {"STOCKCAST_HOST", "STOCKCAST_PORT"}
+
+    def settings(name: str) -> set[str]:
+        return {key for key in SERVICES[name]["environment"] if key.startswith(PREFIX)}
+
+    assert settings("forecasts") == known
+    assert settings("dagster-code") == known - address
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_an_image_is_a_target_of_the_dockerfile(name: str) -> None:
+    build = OURS[name]["build"]
+
+    assert (ROOT / build["context"] / build["dockerfile"]) == DOCKERFILE
+    assert re.search(rf"^FROM base AS {build['target']}$", DOCKERFILE.read_text(), re.MULTILINE)
+
+
+def test_every_file_that_the_services_use_exists() -> None:
+    mounted = [
+        volume.split(":")[0]
+        for service in SERVICES.values()
+        for volume in service.get("volumes", [])
+        if volume.startswith("./")
+    ]
+    in_the_image = re.findall(r"/opt/stockcast/([\w./-]+)", COMPOSE.read_text())
+
+    assert mounted
+    assert in_the_image
+    assert all((ROOT / path).exists() for path in mounted)
+    assert all((ROOT / "deploy" / path).exists() for path in in_the_image)
+    assert image_environment()["DAGSTER_HOME"] == "/opt/stockcast/dagster"
+
+
+def test_what_the_images_copy_exists_and_is_sent_to_the_builder() -> None:
+    sent = [
+        line.removeprefix("!")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    ]
+
+    for source in copied_from_the_repository():
+        assert (ROOT / source).exists(), source
+        assert any(source == entry or source.startswith(f"{entry}/") for entry in sent), source
+
+
+def test_an_image_ends_as_a_user_without_rights() -> None:
+    last_stages = DOCKERFILE.read_text().split("\nFROM base AS ")[1:]
+
+    for stage in (s for s in last_stages if s.startswith(("pipelines\n", "serving\n"))):
+        assert stage.count("USER stockcast") == 1
