@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ import polars as pl
 from market.atomic import locked, remove_leftovers, write_atomically
 from market.bars import BAR_SCHEMA, KEY, conform_bars
 from market.errors import BarsError
-from market.tickers import check_ticker, unknown_ticker
+from market.tickers import check_ticker, ticker_file_name, unknown_ticker
 
 _SUFFIX = ".parquet"
 _LOCK = ".lock"
@@ -143,10 +143,7 @@ class BarStore:
         return bars
 
     def _path(self, ticker: str) -> Path:
-        # Tickers are in capitals, so no two of them share a file where case does not count; what
-        # is not a letter or digit is escaped, so none has a meaning to a shell or file system.
-        escaped = quote(ticker, safe="").replace(".", "%2E")
-        return self.root / f"{escaped}{_SUFFIX}"
+        return self.root / ticker_file_name(ticker)
 
 
 def _check_keys(bars: pl.DataFrame) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from urllib.parse import quote
 
 from market.errors import TickerError, UnknownTickerError
 
@@ -43,3 +44,13 @@ def unknown_ticker(ticker: str, known_to: str, known: Iterable[str]) -> UnknownT
     """Return the error for a ticker that `known_to` does not have, with up to three near names."""
     near = get_close_matches(ticker.upper(), sorted(known), n=3, cutoff=0.5)
     return UnknownTickerError(ticker, known_to, tuple(near))
+
+
+def ticker_file_name(ticker: str) -> str:
+    """Return the name of a ticker's Parquet file, safe for every shell and file system.
+
+    Tickers are in capitals, so no two of them share a file where case does not count; what is not
+    a letter or digit is escaped.
+    """
+    escaped = quote(ticker, safe="").replace(".", "%2E")
+    return f"{escaped}.parquet"
