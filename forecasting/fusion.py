@@ -11,25 +11,22 @@ rounds scikit-learn's float64 thresholds down to float32, which keeps every comp
 
 from __future__ import annotations
 
-import math
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from forecasting.ensemble import EnsembleWeights
 from forecasting.graph import INPUT, GraphLayout
 from forecasting.graph_builder import OPSETS, GraphBuilder
 from forecasting.models.base import MEMBERS
+from forecasting.models.forest import ABSOLUTE_TO_SCALE, LEAST_ABSOLUTE, ForestModel
+from forecasting.models.lstm import LEAST_LOG_SCALE, MOST_LOG_SCALE, LstmModel
+from forecasting.scaling import Scaler
 from market.errors import BundleError
-
-if TYPE_CHECKING:
-    from forecasting.ensemble import EnsembleWeights
-    from forecasting.models.forest import ForestModel
-    from forecasting.models.lstm import LstmModel
-    from forecasting.scaling import Scaler
 
 
 def fuse(
@@ -107,13 +104,14 @@ def _scale(graph: GraphBuilder, scaler: Scaler) -> str:
 
 def _read_forest(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
     mean, mean_absolute = _halves(graph, raw, n_horizons)
-    floored = graph.add("Max", mean_absolute, graph.constant(0.05))
-    return mean, graph.add("Mul", floored, graph.constant(math.sqrt(math.pi / 2)))
+    floored = graph.add("Max", mean_absolute, graph.constant(LEAST_ABSOLUTE))
+    return mean, graph.add("Mul", floored, graph.constant(ABSOLUTE_TO_SCALE))
 
 
 def _read_lstm(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
     mean, log_scale = _halves(graph, raw, n_horizons)
-    clipped = graph.add("Clip", log_scale, graph.constant(-3.0), graph.constant(3.0))
+    bounds = graph.constant(LEAST_LOG_SCALE), graph.constant(MOST_LOG_SCALE)
+    clipped = graph.add("Clip", log_scale, *bounds)
     return mean, graph.add("Exp", clipped)
 
 

@@ -1,0 +1,50 @@
+"""Quickly fitted members on real prices, and the graph they are fused into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from support.adjusted import adjusted_sample
+
+from forecasting.ensemble import EnsembleWeights
+from forecasting.features import VOLATILITY, compute_features, feature_set
+from forecasting.fusion import fuse
+from forecasting.horizons import HORIZONS
+from forecasting.models.forest import ForestConfig, ForestModel
+from forecasting.models.lstm import LstmConfig, LstmModel
+from forecasting.panel import Panel, build_panel
+
+# No two numbers are alike, so that a mix-up of members or horizons shows.
+WEIGHTS = EnsembleWeights(
+    mean={h: {"forest": 0.1 + h / 100, "lstm": 0.3 + h / 100} for h in HORIZONS},
+    scale={h: {"forest": 0.2 + h / 100, "lstm": 0.8 - h / 100} for h in HORIZONS},
+)
+
+
+@dataclass(frozen=True)
+class Fused:
+    panel: Panel
+    forest: ForestModel
+    lstm: LstmModel
+    graph: bytes
+
+
+def quickly_fused(*, seed: int = 3) -> Fused:
+    adjusted = adjusted_sample("AAPL", "IBM", "MSFT")
+    panel = build_panel(compute_features(adjusted, feature_set()), adjusted, lookback=20)
+    rows = np.flatnonzero(np.isfinite(panel.log_returns).all(axis=1))[:4000]
+    forest = ForestModel(ForestConfig(trees=40), seed=seed).fit(panel, rows)
+    lstm_config = LstmConfig(units=12, epochs=2)
+    lstm = LstmModel(lstm_config, seed=seed, scaler=forest.scaler).fit(panel, rows)
+    graph = fuse(
+        forest=forest,
+        lstm=lstm,
+        scaler=forest.scaler,
+        weights=WEIGHTS,
+        volatility_index=panel.feature_names.index(VOLATILITY),
+        horizons=panel.horizons,
+        lookback=panel.lookback,
+        feature_names=panel.feature_names,
+    )
+    return Fused(panel, forest, lstm, graph)
