@@ -1,6 +1,11 @@
+import signal
+import subprocess
+import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
+from support import killed_writer
 
 from market import atomic
 from market.atomic import locked, remove_leftovers, write_atomically
@@ -48,3 +53,21 @@ def test_a_lock_can_be_taken_again_after_an_error(tmp_path: Path) -> None:
 
     with locked(tmp_path / ".lock"):
         pass
+
+
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_file(tmp_path: Path) -> None:
+    path, found = tmp_path / "file", []
+    for step in count(1):
+        path.write_bytes(killed_writer.OLD)
+        command = [sys.executable, killed_writer.__file__, str(path), str(step)]
+        code = subprocess.run(command, check=False, timeout=60).returncode
+        found.append(path.read_bytes())
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+
+    replaced = found.index(killed_writer.NEW)
+    assert found == [killed_writer.OLD] * replaced + [killed_writer.NEW] * (len(found) - replaced)
+    assert replaced >= 4  # open, write, fsync and rename at the least
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]

@@ -16,7 +16,7 @@ from support import store_writer
 from market.store import BarStore, UpsertReport
 
 pytestmark = pytest.mark.slow
-KILLS = 12
+KILLS = 5
 
 
 @contextmanager
