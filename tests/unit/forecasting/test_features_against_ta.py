@@ -19,10 +19,6 @@ SETTLED = 500
 BY_NAME = {feature.name: feature for feature in feature_set().features}
 
 
-def over_close(values: pd.Series, bars: pd.DataFrame) -> pd.Series:
-    return values / bars["close"]
-
-
 Oracle = Callable[[pd.DataFrame], pd.Series]
 
 
