@@ -1,0 +1,56 @@
+"""``python -m serving``: the forecast service in one process, under uvicorn.
+
+The environment that BentoML reads is prepared here, before BentoML is imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+
+from market.errors import SettingsError
+from market.settings import Settings, load_settings
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+def main() -> int:
+    """Serve until stopped; return the exit code."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    logging.basicConfig(format=LOG_FORMAT, level=logging.WARNING)
+    folder = settings.home / "serving"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("BENTOML_HOME", str(folder / "bentoml"))
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+    # uvicorn ends by raising the signal it was stopped with; the folder below must still be removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="metrics-", dir=folder) as metrics:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+        _serve(settings)
+    return 0
+
+
+def _serve(settings: Settings) -> None:
+    import uvicorn  # noqa: PLC0415
+
+    from serving.service import Stockcast  # noqa: PLC0415  # reads the environment at import
+
+    uvicorn.run(
+        Stockcast.to_asgi(),  # type: ignore[attr-defined]  # a BentoML service
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

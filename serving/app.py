@@ -1,0 +1,35 @@
+"""The REST routes as one Starlette app, which the BentoML service mounts."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from market.errors import StockcastError
+from serving.problems import Problem, problem_of
+from serving.routes.common import Office
+from serving.routes.compare import compare_models
+from serving.routes.health import get_health
+from serving.routes.predict import get_prediction
+from serving.routes.status import get_status
+
+
+def build_app(office: Office) -> Starlette:
+    """Return the app; it answers from what `office` holds at each request."""
+    app = Starlette(
+        routes=[
+            Route("/predict/{ticker}", get_prediction),
+            Route("/models/status", get_status),
+            Route("/models/compare/{ticker}", compare_models),
+            Route("/health", get_health),
+        ],
+        exception_handlers={Problem: _answer_problem, StockcastError: _answer_problem},
+    )
+    app.state.office = office
+    return app
+
+
+async def _answer_problem(_: Request, error: Exception) -> Response:
+    return problem_of(error).response()

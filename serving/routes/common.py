@@ -1,0 +1,66 @@
+"""What every route needs of a request: the desk, and parameters checked by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from starlette.requests import Request
+
+from forecasting.horizons import LABELS
+from serving.challenger import Challenger
+from serving.desk import Desk
+from serving.metrics import Metrics
+from serving.problems import Problem
+from serving.schemas import DEFAULT_HORIZON
+
+
+@dataclass
+class Office:
+    """What routes share; the service fills it in when it starts."""
+
+    desk: Desk
+    metrics: Metrics | None = None
+    challenger: Challenger | None = None
+
+    def count(self, route: str, horizon: str) -> None:
+        """Count one forecast."""
+        if self.metrics is not None:
+            self.metrics.count(route, horizon)
+
+
+def office_of(request: Request) -> Office:
+    """Return what the app was built with."""
+    office: Office = request.app.state.office
+    return office
+
+
+def read_horizon(request: Request) -> int:
+    """Return the `horizon` that the query asks for, in sessions."""
+    check_query(request, allowed=("horizon",))
+    label = request.query_params.get("horizon", DEFAULT_HORIZON)
+    if label not in LABELS:
+        message = f"must be one of {', '.join(LABELS)}, got {label[:40]!r}."
+        raise wrong_parameter(field="horizon", message=message, allowed=LABELS)
+    return LABELS[label]
+
+
+def check_query(request: Request, *, allowed: tuple[str, ...]) -> None:
+    """Refuse a parameter that would be ignored: it is most likely a misspelt one."""
+    for name in request.query_params:
+        if name not in allowed:
+            near = get_close_matches(name, allowed, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else "."
+            message = f"is not a parameter of this route{hint}"
+            raise wrong_parameter(name[:40], message, allowed)
+        if len(request.query_params.getlist(name)) > 1:
+            message = "must be given once."
+            raise wrong_parameter(name, message, allowed)
+
+
+def wrong_parameter(field: str, message: str, allowed: Iterable[str]) -> Problem:
+    """Return the problem for a query parameter, with what is allowed."""
+    values = list(allowed)
+    errors = [{"field": field, "message": message, "allowed": values}]
+    return Problem(422, "invalid-request", f"`{field}` {message}", errors=errors)

@@ -1,0 +1,61 @@
+"""GET /health: whether forecasts are answered, and every trouble in a sentence with its duration.
+
+200 while answers go out, even when something is wrong (`degraded`); 503 when there are none.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.desk import Desk
+from serving.routes.common import office_of
+from serving.watch import utc_now
+
+# A look that takes longer than this, in polls and in seconds, is itself a trouble.
+_SLOW_POLLS, _SLOW_SECONDS = 10, 30.0
+
+
+async def get_health(request: Request) -> Response:
+    """Answer with status, age of the data and troubles."""
+    health = read_health(office_of(request).desk, utc_now())
+    status = 503 if health["status"] == "unavailable" else 200
+    return Response(orjson.dumps(health), status, media_type="application/json")
+
+
+def read_health(desk: Desk, now: datetime) -> dict[str, Any]:
+    """Return what `/health` says at an instant."""
+    troubles = [
+        {
+            "topic": topic,
+            "detail": trouble.sentence,
+            "since": trouble.since,
+            "for_seconds": round((now - trouble.since).total_seconds(), 1),
+        }
+        for topic, trouble in list(desk.troubles.items())
+    ]
+    looked = _look_age(desk, now)
+    if looked is None or looked > max(_SLOW_SECONDS, _SLOW_POLLS * desk.poll_seconds):
+        detail = "The watch has not finished a look at the registry and the snapshot lately."
+        troubles.append({"topic": "watch", "detail": detail, "since": desk.polled_at})
+    live = desk.live
+    status = "unavailable" if live is None else "degraded" if troubles else "ok"
+    return {
+        "status": status,
+        "model_version": live.book.model.version.version if live else None,
+        "tickers": len(live.book.rows) if live else 0,
+        "data_age_sessions": live.book.age if live else None,
+        "registry": "down" if "registry" in desk.troubles else "up",
+        "last_look_seconds_ago": looked,
+        "troubles": troubles,
+    }
+
+
+def _look_age(desk: Desk, now: datetime) -> float | None:
+    if desk.polled_at is None:
+        return None
+    return round((now - desk.polled_at).total_seconds(), 1)
