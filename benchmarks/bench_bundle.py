@@ -1,0 +1,166 @@
+"""The bundle against the models it was fused from: scikit-learn plus Keras, on the same windows.
+
+Both are fitted on the real sample at the sizes of the standard profile; only epochs are cut, which
+changes no size and so no time. Native means what a service would do without a bundle: scale, call
+`predict` of both members, weigh.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.timing import compare
+from forecasting.bundle import Bundle, write_bundle
+from forecasting.ensemble import EnsembleWeights
+from forecasting.features import VOLATILITY, compute_features, feature_set
+from forecasting.fusion import fuse
+from forecasting.levels import LEVELS
+from forecasting.manifest import Manifest
+from forecasting.models.base import MEMBERS
+from forecasting.models.forest import ABSOLUTE_TO_SCALE, LEAST_ABSOLUTE, ForestConfig, ForestModel
+from forecasting.models.lstm import LEAST_LOG_SCALE, MOST_LOG_SCALE, LstmConfig, LstmModel
+from forecasting.panel import Panel, build_panel
+from market.adjustments import adjust_bars
+from market.providers.sample import SampleProvider
+
+LOOKBACK = 20
+BATCH = 500
+TIMED_CALLS = 5000
+# A native call is hundreds of times longer, so one of ours would mostly time the cold caches that
+# it leaves behind; a service answers many in a row.
+CALLS_A_TURN = 100
+GOAL_MILLISECONDS, GOAL_RATIO = 0.1, 300
+
+
+class Native:
+    """The fitted members as their own libraries run them."""
+
+    def __init__(self, forest: ForestModel, lstm: LstmModel, panel: Panel) -> None:
+        self.forest, self.lstm = forest, lstm
+        self.root = np.sqrt(panel.horizons)
+        self.volatility = panel.feature_names.index(VOLATILITY)
+        prior = EnsembleWeights.prior(panel.horizons)
+        self.weights = np.array([[prior.mean[h][m] for h in panel.horizons] for m in MEMBERS])
+
+    def run(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ensemble's mean and scale, (n, horizons) each."""
+        scaled = self.forest.scaler.transform(windows)
+        forest = np.split(self.forest.estimator.predict(scaled[:, -1]), 2, axis=1)
+        lstm = np.split(self.lstm.model.predict(scaled, verbose=0), 2, axis=1)
+        forest_scale = np.maximum(forest[1], LEAST_ABSOLUTE) * ABSOLUTE_TO_SCALE
+        lstm_scale = np.exp(np.clip(lstm[1], LEAST_LOG_SCALE, MOST_LOG_SCALE))
+        unit = windows[:, -1, self.volatility, None] * self.root
+        mean = self.weights[0] * forest[0] + self.weights[1] * lstm[0]
+        return mean * unit, (self.weights[0] * forest_scale + self.weights[1] * lstm_scale) * unit
+
+
+def fit(panel: Panel) -> tuple[ForestModel, LstmModel]:
+    """Fit both members at the sizes of the standard profile."""
+    rows = np.flatnonzero(np.isfinite(panel.log_returns).all(axis=1))
+    forest = ForestModel(ForestConfig.for_profile("standard")).fit(panel, rows)
+    config = replace(LstmConfig.for_profile("standard"), epochs=1)
+    return forest, LstmModel(config, scaler=forest.scaler).fit(panel, rows)
+
+
+def bundle_of(forest: ForestModel, lstm: LstmModel, panel: Panel, folder: Path) -> Bundle:
+    """Fuse the members and write them as a bundle; its calibration is a stand-in."""
+    weights = EnsembleWeights.prior(panel.horizons)
+    graph = fuse(
+        forest=forest,
+        lstm=lstm,
+        scaler=forest.scaler,
+        weights=weights,
+        volatility_index=panel.feature_names.index(VOLATILITY),
+        horizons=panel.horizons,
+        lookback=panel.lookback,
+        feature_names=panel.feature_names,
+    )
+    manifest = Manifest(
+        name="benchmark",
+        features=panel.feature_names,
+        feature_hash=feature_set().hash,
+        lookback=panel.lookback,
+        warmup=feature_set().warmup,
+        horizons=panel.horizons,
+        mean_weights=weights.mean,
+        scale_weights=weights.scale,
+        quantile_levels=tuple(LEVELS.tolist()),
+        conformal_quantiles=dict.fromkeys(panel.horizons, tuple((4 * LEVELS - 2).tolist())),
+        cutoff=panel.sessions[-1].astype(object),
+        tickers=tuple(panel.keys["ticker"].unique().sort()),
+        exchange="XNYS",
+        data_fingerprint="benchmark",
+        code_version="benchmark",
+        settings={},
+        metrics={},
+    )
+    return write_bundle(folder, graph, manifest, panel.windows(np.arange(8)))
+
+
+def sample_panel() -> Panel:
+    """Return the panel of every ticker of the real sample."""
+    provider = SampleProvider()
+    bars = pl.concat([provider.fetch(ticker) for ticker in sorted(provider.tickers())])
+    adjusted = adjust_bars(bars)
+    return build_panel(compute_features(adjusted, feature_set()), adjusted, LOOKBACK)
+
+
+def time_calls(bundle: Bundle, windows: np.ndarray) -> np.ndarray:
+    """Return the milliseconds of single calls, each with another window."""
+    elapsed = np.empty(TIMED_CALLS)
+    for i in range(TIMED_CALLS):
+        window = windows[i % len(windows)][None]
+        started = time.perf_counter()
+        bundle.run(window)
+        elapsed[i] = time.perf_counter() - started
+    return elapsed * 1e3
+
+
+def main() -> None:
+    """Fit, fuse, check that both sides agree, then time them in turns."""
+    panel = sample_panel()
+    forest, lstm = fit(panel)
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = bundle_of(forest, lstm, panel, Path(folder, "bundle"))
+    native = Native(forest, lstm, panel)
+    windows = panel.windows(np.arange(len(panel) - 1000, len(panel)))
+    batch, one = windows[:BATCH], windows[:1]
+
+    ours, (mean, scale) = bundle.run(windows), native.run(windows)
+    apart = max(np.abs(ours.mean - mean).max(), np.abs(ours.scale - scale).max())
+    print(
+        f"{len(forest.estimator.estimators_)} trees, LSTM of {lstm.config.units} units,"
+        f" window of {LOOKBACK} sessions x {len(panel.feature_names)} features;"
+        f" 1,000 real windows differ by at most {apart:.1e}"
+    )
+
+    def many_ones() -> None:
+        for i in range(CALLS_A_TURN):
+            bundle.run(windows[i][None])
+
+    single = compare(many_ones, lambda: native.run(one), repeats=40)
+    in_batch = compare(lambda: bundle.run(batch), lambda: native.run(batch), repeats=15)
+    calls = time_calls(bundle, windows)
+    report("one window", single.median_a / CALLS_A_TURN, single.median_b)
+    report(f"{BATCH} windows", in_batch.median_a, in_batch.median_b)
+    p50, p99 = np.percentile(calls, [50, 99])
+    print(f"bundle, one window, {TIMED_CALLS:,} calls: p50 {p50:.3f} ms, p99 {p99:.3f} ms")
+    print(f"goals: p50 under {GOAL_MILLISECONDS} ms, one window at least {GOAL_RATIO} times faster")
+
+
+def report(what: str, bundle_seconds: float, native_seconds: float) -> None:
+    """Print medians and their ratio."""
+    print(
+        f"{what}: bundle {bundle_seconds * 1e3:.3f} ms, native {native_seconds * 1e3:.2f} ms,"
+        f" {native_seconds / bundle_seconds:.0f} times faster"
+    )
+
+
+if __name__ == "__main__":
+    main()
