@@ -1,6 +1,6 @@
 """Whether one forecast's scores are better than another's by more than chance: Diebold-Mariano.
 
-Only paired scores on the same rows can be compared. The scores themselves are `forecasting.metrics`'.
+Only paired scores on the same rows can be compared. Scoring belongs to `forecasting.metrics`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def diebold_mariano(differential: Array, sessions: npt.ArrayLike, horizon: int) 
 
 def newey_west_lag(n: int, horizon: int) -> int:
     """Return the lag: the h - 1 sessions that targets overlap, plus Newey & West's (1994) rule."""
-    return horizon - 1 + math.floor(4 * (n / 100) ** (2 / 9))
+    return horizon - 1 + int(4 * (n / 100) ** (2 / 9))
 
 
 def long_run_variance(series: Array, lag: int) -> float:

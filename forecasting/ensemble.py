@@ -8,14 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from forecasting.comparison import long_run_variance, newey_west_lag
+from forecasting.intervals import conformal_quantiles, quantile_surface
+from forecasting.levels import LEVELS
+from forecasting.metrics import crps_from_quantiles
+
 Array = npt.NDArray[np.float64]
 
-# Before anything is learnt. The forest comes first because its scale is the steadier one to fit.
+# Before anything is learnt.
 PRIOR: Mapping[str, float] = {"forest": 0.4, "lstm": 0.6}
+# What moving all weight from the prior to one member must win in CRPS, as a share of it.
+PRIOR_STRENGTH = 0.005
+# The standard errors that the members' location must be away from no skill before it counts.
+LEAST_EVIDENCE = 2.0
+# Ridge penalty in units of the members' own mean square: they are alike, and must not be played
+# off against each other.
+RIDGE = 0.1
+# Every tenth level is enough to tell weights apart.
+COARSE_LEVELS = LEVELS[4::10]
 _SUM_SLACK = 1e-6
 
 
@@ -46,15 +61,130 @@ class EnsembleWeights:
         """Return the weights that hold before anything is learnt."""
         return cls({h: dict(PRIOR) for h in horizons}, {h: dict(PRIOR) for h in horizons})
 
-    def combine(
-        self, horizon: int, mean: Mapping[str, Array], scale: Mapping[str, Array]
-    ) -> tuple[Array, Array]:
-        """Return the ensemble's location and scale from the members' at one horizon, (n,) each."""
-        return weighted(self.mean[horizon], mean), weighted(self.scale[horizon], scale)
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> EnsembleWeights:
+        """Read what `as_dict` gave, also after a round trip through JSON."""
+        return cls(
+            *({int(h): dict(document[kind][h]) for h in document[kind]} for kind in _KINDS),
+        )
+
+    def as_dict(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return the weights as JSON can hold them: kind -> horizon -> member -> weight."""
+        return {kind: {str(h): dict(w) for h, w in getattr(self, kind).items()} for kind in _KINDS}
+
+
+_KINDS = ("mean", "scale")
+
+
+@dataclass(frozen=True, eq=False)
+class PastForecasts:
+    """Out-of-sample forecasts of earlier folds for one horizon, in z-space, with their outcomes.
+
+    Attributes
+    ----------
+    horizon
+        Sessions ahead.
+    sessions
+        (n,) as-of session of each row.
+    outcome
+        (n,) realised z, not clipped.
+    mean, scale
+        Member -> (n,) location and scale of z.
+    """
+
+    horizon: int
+    sessions: npt.NDArray[np.datetime64]
+    outcome: Array
+    mean: Mapping[str, Array]
+    scale: Mapping[str, Array]
+
+
+def learn_weights(past: PastForecasts) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the mean and the scale weights that earlier folds speak for.
+
+    Both are learnt from `past` alone. The location is learnt first, see `learn_mean_weights`; given
+    it, `learn_scale_weights` minimises the CRPS.
+    """
+    mean_weights = learn_mean_weights(past)
+    return mean_weights, learn_scale_weights(past, weighted(mean_weights, past.mean))
+
+
+def learn_mean_weights(past: PastForecasts) -> dict[str, float]:
+    """Return how much of each member's location to believe.
+
+    A non-negative ridge regression of z on the members' locations gives the direction. It is then
+    shrunk by ``max(0, 1 - (2 / t)^2)``, where t is the t-statistic of the combined location against
+    no skill, with a variance that allows for overlapping targets and for tickers that move
+    together. Below two standard errors nothing is left, and the ensemble's location is the naive 0.
+    """
+    from scipy.optimize import nnls  # noqa: PLC0415  only training has it
+
+    members = list(past.mean)
+    design = np.column_stack([past.mean[member] for member in members])
+    penalty = np.sqrt(RIDGE * float((design**2).sum()) / len(members))
+    weights, _ = nnls(
+        np.vstack([design, penalty * np.eye(len(members))]),
+        np.concatenate([past.outcome, np.zeros(len(members))]),
+    )
+    evidence = _evidence(past, design @ weights)
+    shrinkage = max(0.0, 1 - (LEAST_EVIDENCE / evidence) ** 2) if evidence > 0 else 0.0
+    weights = weights * shrinkage / max(1.0, float(weights.sum()))
+    return dict(zip(members, weights.tolist(), strict=True))
+
+
+def _evidence(past: PastForecasts, location: Array) -> float:
+    """Return the t-statistic of the slope of z on `location`, clustered by session."""
+    square = float(location @ location)
+    if square == 0:
+        return 0.0
+    slope = float(location @ past.outcome) / square
+    _, place = np.unique(past.sessions, return_inverse=True)
+    scores: Array = np.bincount(place, location * (past.outcome - slope * location))
+    lag = newey_west_lag(len(scores), past.horizon)
+    error = np.sqrt(len(scores) * long_run_variance(scores, lag)) / square
+    return slope / error if error > 0 else 0.0
+
+
+def learn_scale_weights(past: PastForecasts, location: Array) -> dict[str, float]:
+    """Return the convex combination of the members' scales with the least calibrated CRPS.
+
+    The CRPS is that of the distribution which conformal calibration makes of the combination, as a
+    share of the prior's. A penalty on the distance from the prior decides where the CRPS is flat.
+    """
+    from scipy.optimize import minimize  # noqa: PLC0415  only training has it
+
+    members = list(past.scale)
+    prior = np.array([PRIOR[member] for member in members])
+    scales = np.column_stack([past.scale[member] for member in members])
+
+    def crps(weights: Array) -> float:
+        scale = scales @ weights
+        quantiles = conformal_quantiles((past.outcome - location) / scale, COARSE_LEVELS)
+        surface = quantile_surface(location, scale, quantiles)
+        return float(crps_from_quantiles(past.outcome, surface, COARSE_LEVELS).mean())
+
+    reference = crps(prior)
+
+    def loss(weights: Array) -> float:
+        distance = float(((weights - prior) ** 2).sum())
+        return crps(weights) / reference + PRIOR_STRENGTH * distance
+
+    found = minimize(
+        loss,
+        prior,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * len(members),
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        options={"eps": 1e-3, "ftol": 1e-8},
+    )
+    # Sums over quantiles are only piecewise smooth, so the search may end worse than it began.
+    best = found.x if loss(found.x) < loss(prior) else prior
+    clean = np.clip(best, 0.0, 1.0)
+    return dict(zip(members, (clean / clean.sum()).tolist(), strict=True))
 
 
 def weighted(weights: Mapping[str, float], values: Mapping[str, Array]) -> Array:
-    """Return the weighted sum of the members' values."""
+    """Return the weighted sum of the members' values, (n,)."""
     total: Array = np.sum([weight * values[member] for member, weight in weights.items()], axis=0)
     return total
 

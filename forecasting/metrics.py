@@ -1,8 +1,8 @@
 """Scores of forecasts, on arrays: accuracy, calibration, sharpness and skill.
 
 No frames and no models here (`forecasting.evaluation` groups and tabulates); testing whether two
-scores differ is `forecasting.comparison`'s. Missing values are not expected: callers score only rows
-whose outcome is known.
+scores differ is `forecasting.comparison`'s. Missing values are not expected: callers score only
+rows whose outcome is known.
 """
 
 from __future__ import annotations
