@@ -9,7 +9,6 @@ file.
 from __future__ import annotations
 
 import shutil
-import uuid
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +29,7 @@ from forecasting.manifest import (
     seal_manifest,
     sha256,
 )
+from market.atomic import locked, write_atomically
 from market.errors import ForecastError
 
 MEGABYTE = 2**20
@@ -126,7 +126,8 @@ def write_bundle(
     """Write a bundle into the folder `dest`, verify it, and return it.
 
     The folder appears whole or not at all, and only after `Bundle.load` has accepted it. The same
-    arguments give the same bytes. A bundle already at `dest` is replaced.
+    arguments give the same bytes. A bundle already at `dest` is replaced; a writer that is killed
+    in the middle leaves hidden folders, which the next one clears.
 
     Parameters
     ----------
@@ -149,36 +150,32 @@ def write_bundle(
     golden = pack_golden(golden_windows, EnsembleGraph(graph_bytes).run(golden_windows))
     files = {GRAPH_FILE: graph_bytes, GOLDEN_FILE: golden}
     files[MANIFEST_FILE] = seal_manifest(manifest, files)
-    staged = dest.parent / f".{dest.name}.{uuid.uuid4().hex}"
-    staged.mkdir(parents=True)
-    try:
-        for name, content in files.items():
-            (staged / name).write_bytes(content)
-        bundle = Bundle.load(staged)
-        _put_in_place(staged, dest)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
+    staged, old = (dest.parent / f".{dest.name}.{state}" for state in ("staged", "old"))
+    with locked(dest.parent / f".{dest.name}.lock"):
+        _tidy(dest, staged, old)
+        try:
+            for name, content in files.items():
+                write_atomically(staged / name, content)
+            bundle = Bundle.load(staged)
+            if dest.exists():
+                dest.rename(old)
+            staged.rename(dest)
+        finally:
+            _tidy(dest, staged, old)
     return bundle
+
+
+def _tidy(dest: Path, staged: Path, old: Path) -> None:
+    """Undo what a failed or killed writer left behind; the old bundle returns if it is missing."""
+    if old.exists() and not dest.exists():
+        old.rename(dest)
+    for folder in (staged, old):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def fingerprint(files: dict[str, bytes]) -> str:
     """Return one SHA-256 over the names and contents of a bundle's files."""
     return sha256("".join(f"{name} {sha256(files[name])}\n" for name in sorted(files)).encode())
-
-
-def _put_in_place(staged: Path, dest: Path) -> None:
-    """Rename `staged` to `dest`; a folder that was there steps aside first and is then removed."""
-    if not dest.exists():
-        staged.rename(dest)
-        return
-    old = staged.with_name(f"{staged.name}.old")
-    dest.rename(old)
-    try:
-        staged.rename(dest)
-    except OSError:
-        old.rename(dest)
-        raise
-    shutil.rmtree(old)
 
 
 def _read_file(path: Path, limit: int) -> bytes:

@@ -40,6 +40,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def folders(parent: Path) -> list[str]:
+    return sorted(path.name for path in parent.iterdir() if path.is_dir())
+
+
 # Writing and reading back
 
 
@@ -73,7 +77,7 @@ def test_writing_over_a_bundle_replaces_it_and_leaves_nothing_beside_it(tmp_path
     tiny_bundle(tmp_path / "bundle")
     second = tiny_bundle(tmp_path / "bundle", seed=1)
     assert Bundle.load(tmp_path / "bundle").fingerprint == second.fingerprint
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert folders(tmp_path) == ["bundle"]
 
 
 def test_a_failed_write_leaves_the_old_bundle_and_nothing_beside_it(
@@ -83,7 +87,7 @@ def test_a_failed_write_leaves_the_old_bundle_and_nothing_beside_it(
     rename = Path.rename
 
     def fails_for_the_new_one(self: Path, target: Path) -> Path:
-        if target.name == "bundle" and not self.name.endswith(".old"):
+        if self.name == ".bundle.staged":
             msg = "disk full"
             raise OSError(msg)
         return rename(self, target)
@@ -92,7 +96,19 @@ def test_a_failed_write_leaves_the_old_bundle_and_nothing_beside_it(
     with pytest.raises(OSError, match="disk full"):
         tiny_bundle(tmp_path / "bundle", seed=1)
     assert Bundle.load(tmp_path / "bundle").fingerprint == first.fingerprint
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert folders(tmp_path) == ["bundle"]
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_what_a_killed_writer_left_is_cleared_by_the_next(tmp_path: Path, *, renamed: bool) -> None:
+    tiny_bundle(tmp_path / "bundle")
+    (tmp_path / ".bundle.staged").mkdir()
+    (tmp_path / ".bundle.staged" / GRAPH_FILE).write_bytes(b"half")
+    if renamed:
+        (tmp_path / "bundle").rename(tmp_path / ".bundle.old")
+    second = tiny_bundle(tmp_path / "bundle", seed=1)
+    assert Bundle.load(tmp_path / "bundle").fingerprint == second.fingerprint
+    assert folders(tmp_path) == ["bundle"]
 
 
 def test_parts_that_do_not_fit_are_never_written(tmp_path: Path) -> None:
@@ -101,7 +117,7 @@ def test_parts_that_do_not_fit_are_never_written(tmp_path: Path) -> None:
     manifest = tiny_manifest(features=("ewma_volatility", "a"))
     with pytest.raises(BundleError, match=r"graph against manifest.*`features`"):
         write_bundle(tmp_path / "bundle", graph, manifest, tiny_windows(layout, n=2))
-    assert list(tmp_path.iterdir()) == []
+    assert folders(tmp_path) == []
 
 
 def test_a_bundle_runs_without_the_libraries_of_training(written: Path) -> None:
