@@ -139,7 +139,8 @@ def _evidence(past: PastForecasts, location: Array) -> float:
         return 0.0
     slope = float(location @ past.outcome) / square
     _, place = np.unique(past.sessions, return_inverse=True)
-    scores: Array = np.bincount(place, location * (past.outcome - slope * location))
+    errors = location * (past.outcome - slope * location)
+    scores = np.bincount(place, errors).astype(np.float64)
     lag = newey_west_lag(len(scores), past.horizon)
     error = np.sqrt(len(scores) * long_run_variance(scores, lag)) / square
     return slope / error if error > 0 else 0.0
