@@ -14,7 +14,7 @@ ROW = "__row__"
 _MISSING = ("", "null", "none", "nan", "n/a", "na", "-", "nat")
 _DATE = (
     r"^(?P<year>\d{4})[-/]?(?P<month>\d{2})[-/]?(?P<day>\d{2})"
-    r"(?:[ T](?P<hour>\d{2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?"
+    r"(?:[ T](?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d+)?)?"
     r"\s*(?:(?P<utc>Z|UTC)|(?P<sign>[+-])(?P<off_hour>\d{2}):?(?P<off_minute>\d{2}))?)?$"
 )
 _EPOCH = r"^\d{10}(\d{3})?$"

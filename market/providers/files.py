@@ -47,7 +47,7 @@ class FilesProvider:
     def __init__(self, bars: str, sessions: Sessions) -> None:
         self.bars = bars
         self._sessions = sessions
-        self._last_read: tuple[Path, pl.DataFrame] | None = None
+        self._last_read: tuple[Path, dict[str, pl.DataFrame]] | None = None
 
     def tickers(self) -> tuple[str, ...]:
         """Return the tickers that the files name, sorted.
@@ -86,18 +86,19 @@ class FilesProvider:
         return found
 
     def _tickers_of(self, path: Path) -> list[str]:
-        column = match_columns(read_columns(path), str(path)).get("ticker")
-        if column is None:
-            return [_ticker_of_name(path)]
-        table = self._table(path).select(ROW, column)
-        return sorted({_ticker_of_cell(path, column, *row) for row in _first_rows(table, column)})
+        if "ticker" in match_columns(read_columns(path), str(path)):
+            return list(self._tables(path))
+        return [_ticker_of_name(path)]
+
+    def _tables(self, path: Path) -> dict[str, pl.DataFrame]:
+        """Return the file's table for each ticker in it; the last one is kept for the next."""
+        if self._last_read is None or self._last_read[0] != path:
+            self._last_read = (path, _tables_by_ticker(path))
+        return self._last_read[1]
 
     def _read_bars(self, path: Path, ticker: str) -> pl.DataFrame:
-        table, where = self._table(path), str(path)
+        table, where = self._tables(path)[ticker], str(path)
         columns = match_columns(table.drop(ROW).columns, where)
-        if "ticker" in columns:
-            names = table.get_column(columns["ticker"]).cast(pl.String)
-            table = table.filter(names.str.strip_chars().str.to_uppercase() == ticker)
         if "period" in columns:
             _refuse_intraday(table, columns["period"], where)
         read = {
@@ -111,12 +112,6 @@ class FilesProvider:
             read = _without_applied_events(read)
         bars = pl.DataFrame([series.alias(name) for name, series in read.items()])
         return conform_bars(bars.with_columns(ticker=pl.lit(ticker), source=pl.lit(self.name)))
-
-    def _table(self, path: Path) -> pl.DataFrame:
-        """Return the file's table; the last one is kept, since one file can hold many tickers."""
-        if self._last_read is None or self._last_read[0] != path:
-            self._last_read = (path, read_table(path))
-        return self._last_read[1]
 
 
 def _matching_files(bars: str) -> list[Path]:
@@ -148,14 +143,23 @@ def _ticker_of_name(path: Path) -> str:
         raise BarsError(msg) from None
 
 
-def _first_rows(table: pl.DataFrame, column: str) -> list[tuple[int, str | None]]:
-    """Return every spelling in the ticker column with the first row it stands in."""
-    return table.unique(column, keep="first", maintain_order=True).rows()
+def _tables_by_ticker(path: Path) -> dict[str, pl.DataFrame]:
+    table = read_table(path)
+    column = match_columns(table.drop(ROW).columns, str(path)).get("ticker")
+    if column is None:
+        return {_ticker_of_name(path): table}
+    spelt = table.get_column(column).cast(pl.String).str.strip_chars().str.to_uppercase()
+    table = table.with_columns(spelt.alias(column))
+    first_rows = table.unique(column, keep="first", maintain_order=True).select(ROW, column)
+    for row, ticker in first_rows.rows():
+        _check_cell(path, row, column, ticker or "")
+    parts = table.partition_by(column, as_dict=True, maintain_order=True)
+    return {str(ticker): part for (ticker,), part in parts.items()}
 
 
-def _ticker_of_cell(path: Path, column: str, row: int, cell: str | None) -> str:
+def _check_cell(path: Path, row: int, column: str, ticker: str) -> None:
     try:
-        return check_ticker(str(cell or "").strip())
+        check_ticker(ticker)
     except TickerError as error:
         msg = f"{path}, row {row}, column {column!r}: {error}"
         raise BarsError(msg) from None
