@@ -1,0 +1,78 @@
+"""The two MLflow experiments of a model: its training runs, and the trail of its moves.
+
+Finding or making an experiment belongs here; what a run in it says does not
+(`registry.candidates`, `registry.audit`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.client import SERVERS, error_code, scheme_of, sqlite_file
+from registry.names import NOTE_TAG
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from registry.versions import ModelRegistry
+
+PAGE = 1000
+
+
+def ensure_experiment(registry: ModelRegistry, name: str, note: str) -> str:
+    """Return the id of the experiment `name`, made when missing and restored when deleted."""
+    with registry.asking(f"opening the experiment {name!r}") as client:
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            return _create(client, name, note, _artifact_root(registry))
+        if found.lifecycle_stage != "active":
+            client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+
+def find_runs(registry: ModelRegistry, name: str, condition: str = "") -> list[Run]:
+    """Return the runs of the experiment `name` that meet `condition`, the oldest first."""
+    with registry.asking(f"reading the experiment {name!r}") as client:
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            return []
+        runs: list[Run] = []
+        token: str | None = None
+        while token is None or token:
+            page = client.search_runs(
+                [found.experiment_id],
+                filter_string=condition,
+                max_results=PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            runs += page
+            token = page.token or ""
+        return runs
+
+
+def _create(client: MlflowClient, name: str, note: str, root: Path | None) -> str:
+    location = None if root is None else str(root / name)
+    try:
+        return str(client.create_experiment(name, location, tags={NOTE_TAG: note}))
+    except Exception as error:
+        # Another process may have been quicker.
+        found = client.get_experiment_by_name(name)
+        if error_code(error) == "RESOURCE_ALREADY_EXISTS" and found is not None:
+            return str(found.experiment_id)
+        raise
+
+
+def _artifact_root(registry: ModelRegistry) -> Path | None:
+    """Return where artefacts go, or None where the server decides.
+
+    Left to itself, MLflow puts those of a database into the folder one happens to stand in.
+    """
+    if scheme_of(registry.tracking_uri) in SERVERS:
+        return None
+    path = sqlite_file(registry.tracking_uri)
+    if registry.artifact_root is not None:
+        return registry.artifact_root.absolute()
+    return (path.parent if path else Path.cwd() / "mlflow") / "artifacts"

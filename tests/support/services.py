@@ -1,0 +1,105 @@
+"""Real services for tests: whether they are reachable, and an MLflow server of one's own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+POSTGRES = ("127.0.0.1", 5432)
+REDIS = ("127.0.0.1", 6379)
+RABBITMQ = ("127.0.0.1", 5672)
+# Where a service must be there, its absence is a failure and not a reason to skip.
+REQUIRE = "STOCKCAST_REQUIRE_SERVICES"
+
+
+def require_postgres() -> str:
+    """The address of the PostgreSQL server, without a database's name."""
+    _require("PostgreSQL", *POSTGRES)
+    return f"postgresql://postgres@{POSTGRES[0]}:{POSTGRES[1]}"
+
+
+def require_redis() -> str:
+    """The address of the Redis server."""
+    _require("Redis", *REDIS)
+    return f"redis://{REDIS[0]}:{REDIS[1]}"
+
+
+def require_rabbitmq() -> str:
+    """The address of the RabbitMQ server."""
+    _require("RabbitMQ", *RABBITMQ)
+    return f"amqp://guest:guest@{RABBITMQ[0]}:{RABBITMQ[1]}//"
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def mlflow_server(folder: Path, *, start_seconds: float = 90) -> Iterator[str]:
+    """Run an MLflow server on SQLite in `folder`, and give its address once it answers."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    environment = os.environ | {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            _wait_for(f"{address}/health", server, folder / "server.log", start_seconds)
+            yield address
+        finally:
+            _stop(server)
+
+
+def _require(name: str, host: str, port: int) -> None:
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+    except OSError as error:
+        reason = f"{name} is not reachable at {host}:{port} ({error})"
+        if os.environ.get(REQUIRE) == "1":
+            pytest.fail(f"{reason}, and {REQUIRE}=1 asks for it")
+        pytest.skip(reason)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"{url} did not answer within {seconds} s:\n{log.read_text()[-2000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the server with its workers, which share its process group."""
+    try:
+        os.killpg(process.pid, 15)
+        process.wait(timeout=10)
+    except ProcessLookupError:
+        return
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, 9)
+        process.wait(timeout=10)
