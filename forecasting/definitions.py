@@ -23,26 +23,36 @@ from forecasting.feature_spec import EXACT, MAX_WARMUP, VOLATILITY, Feature, cod
 
 OPEN, HIGH, LOW, CLOSE = (pl.col(name) for name in ("open", "high", "low", "close"))
 VOLUME = pl.col("volume")
+BARS = "_bars"
 LOG_RETURN = pl.col("_log_return")
 SQUARED_RANGE = pl.col("_squared_range")
 
 # A move of less than this share of the price is rounding of the adjustment, not a move.
 SMALLEST_MOVE = 1e-6
 
+# RiskMetrics (1996) for daily data; what is older than the memory holds 0.06 % of the weight.
+DECAY, MEMORY = 0.94, 120
+
 # Less volume than this is rounding of a running sum.
 HALF_A_SHARE = 0.5
 
 
 def basis() -> dict[str, pl.Expr]:
-    """Return the shared intermediate columns, computed once for all features."""
+    """Return the intermediate columns that features share; `BARS` counts a ticker's bars."""
     open_to_close = (CLOSE / OPEN).log()
     squared_range = (HIGH / LOW).log() ** 2
     return {
-        "_bars": pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
+        BARS: pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
         "_log_return": (CLOSE / CLOSE.shift(1)).log(),
         "_squared_range": squared_range,
         "_garman_klass": 0.5 * squared_range - (2 * math.log(2) - 1) * open_to_close**2,
         "_macd": plta.macd(CLOSE, fastperiod=12, slowperiod=26, signalperiod=9),
+        "_low_14": LOW.rolling_min(14),
+        "_high_14": HIGH.rolling_max(14),
+        "_mean_20": CLOSE.rolling_mean(20),
+        "_deviation_20": CLOSE.rolling_std(20, ddof=0),
+        **{f"_volume_{span}": VOLUME.rolling_mean(span) for span in (5, 20, 50)},
+        "_ewma": (CLOSE / CLOSE.shift(1)).log().pow(2).ewm_mean(alpha=1 - DECAY, adjust=False),
     }
 
 
@@ -71,12 +81,7 @@ def _return_features() -> list[Feature]:
         )
         for span in (1, 2, 5, 10, 21)
     ]
-    lag = new(
-        "log_return_past_1_lag_1",
-        3,
-        LOG_RETURN.shift(1),
-        "Log return of the session before.",
-    )
+    lag = new("log_return_past_1_lag_1", 3, LOG_RETURN.shift(1), "Log return a session before.")
     gap = new("gap", 2, (OPEN / CLOSE.shift(1)).log(), "Log of open over last close.")
     return [*spans, lag, gap]
 
@@ -135,9 +140,9 @@ def _trend_features() -> list[Feature]:
 
 def _oscillator_features() -> list[Feature]:
     new = partial(_feature, "oscillator")
-    lowest, highest = LOW.rolling_min(14), HIGH.rolling_max(14)
-    mean, deviation = CLOSE.rolling_mean(20), CLOSE.rolling_std(20, ddof=0)
-    moved = HIGH.rolling_max(20) - LOW.rolling_min(20)
+    lowest, highest = pl.col("_low_14"), pl.col("_high_14")
+    mean, deviation = pl.col("_mean_20"), pl.col("_deviation_20")
+    moved = deviation > SMALLEST_MOVE * CLOSE
     return [
         new(
             "rsi_14",
@@ -163,8 +168,8 @@ def _oscillator_features() -> list[Feature]:
         new(
             "cci_20",
             20,
-            _where(moved > SMALLEST_MOVE * CLOSE, plta.cci(HIGH, LOW, CLOSE, timeperiod=20) / 100),
-            "Commodity channel index over 100; 0 where nothing moved.",
+            _where(moved, plta.cci(HIGH, LOW, CLOSE, timeperiod=20) / 100),
+            "Commodity channel index over 100; 0 where the close stood still.",
             tolerance=1e-6,
         ),
     ]
@@ -173,13 +178,12 @@ def _oscillator_features() -> list[Feature]:
 def _volume_features() -> list[Feature]:
     new = partial(_feature, "volume")
     signed = CLOSE.diff().sign() * VOLUME
-    month, quarter = VOLUME.rolling_mean(20), VOLUME.rolling_mean(50)
-    week = VOLUME.rolling_mean(5)
+    week, month, quarter = (pl.col(f"_volume_{span}") for span in (5, 20, 50))
     return [
         new(
             "obv_flow_20",
             21,
-            _ratio(signed.rolling_sum(20), VOLUME.rolling_sum(20), floor=HALF_A_SHARE),
+            _ratio(signed.rolling_mean(20), month, floor=HALF_A_SHARE),
             "Change of on-balance volume over 20 sessions, over their volume; 0 without volume.",
         ),
         new(
@@ -238,11 +242,10 @@ def _volatility_features() -> list[Feature]:
         ),
         new(
             VOLATILITY,
-            122,
-            _ewma_volatility(decay=0.94, memory=120),
-            "Volatility a session: EWMA of squared log returns, decay 0.94, mean zero (RiskMetrics "
-            "1996), over the last 120 returns, which hold 99.94 % of the weight. Null where "
-            "nothing moved, because it is the unit in which forecasts are made.",
+            MEMORY + 2,
+            _ewma_volatility(),
+            "Volatility a session: EWMA of the last 120 squared log returns, mean 0, decay 0.94. "
+            "Null where nothing moved: it is the unit of every forecast.",
         ),
     ]
 
@@ -282,11 +285,10 @@ def _root_mean(squared: pl.Expr, span: int) -> pl.Expr:
     return squared.rolling_mean(span).clip(lower_bound=0.0).sqrt()
 
 
-def _ewma_volatility(decay: float, memory: int) -> pl.Expr:
-    """Cut the recursion off after `memory` returns: EWMA_t - decay^memory EWMA_(t-memory)."""
-    recursion = (LOG_RETURN**2).ewm_mean(alpha=1 - decay, adjust=False)
-    tail = decay**memory
-    variance = (recursion - tail * recursion.shift(memory)) / (1 - tail)
+def _ewma_volatility() -> pl.Expr:
+    """Cut the recursion off after `MEMORY` returns: EWMA_t - decay^memory EWMA_(t-memory)."""
+    recursion, tail = pl.col("_ewma"), DECAY**MEMORY
+    variance = (recursion - tail * recursion.shift(MEMORY)) / (1 - tail)
     return pl.when(variance > SMALLEST_MOVE**2).then(variance.sqrt())
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import polars as pl
 
-from forecasting.definitions import basis, built_in_features
+from forecasting.definitions import BARS, basis, built_in_features
 from forecasting.feature_spec import MAX_WARMUP, VOLATILITY, Feature
 from forecasting.indicators import named_indicator
 
@@ -37,6 +37,11 @@ class FeatureSet:
     def warmup(self) -> int:
         """Bars that a ticker needs before every feature of the set is known."""
         return max(feature.warmup for feature in self.features)
+
+    @cached_property
+    def inputs(self) -> frozenset[str]:
+        """Columns that the expressions read."""
+        return frozenset(n for f in self.features for n in f.expression.meta.root_names())
 
     @cached_property
     def hash(self) -> str:
@@ -86,11 +91,12 @@ def compute_features(adjusted: pl.DataFrame, features: FeatureSet) -> pl.DataFra
     def scoped(expression: pl.Expr) -> pl.Expr:
         return expression.over("ticker") if many else expression
 
-    with_basis = adjusted.with_columns(scoped(e).alias(name) for name, e in basis().items())
+    needed = {name: e for name, e in basis().items() if name in features.inputs | {BARS}}
+    with_basis = adjusted.with_columns(scoped(e).alias(name) for name, e in needed.items())
     raw = with_basis.select(
         "ticker",
         "session",
-        "_bars",
+        BARS,
         *(scoped(f.expression).cast(pl.Float64).alias(f.name) for f in features.features),
     )
     return raw.select("ticker", "session", *(_known(f) for f in features.features))
@@ -98,5 +104,5 @@ def compute_features(adjusted: pl.DataFrame, features: FeatureSet) -> pl.DataFra
 
 def _known(feature: Feature) -> pl.Expr:
     value = pl.col(feature.name)
-    warm = pl.col("_bars") >= feature.warmup
+    warm = pl.col(BARS) >= feature.warmup
     return pl.when(warm & value.is_finite()).then(value).alias(feature.name)
