@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from forecasting.ensemble import EnsembleWeights
-from forecasting.graph import INPUT, GraphLayout
-from forecasting.graph_builder import OPSETS, GraphBuilder
+from forecasting.graph import INPUT, LAYOUT_KEY, GraphLayout
+from forecasting.graph_builder import OPSETS, GraphBuilder, Shape
 from forecasting.models.base import MEMBERS
 from forecasting.models.forest import ABSOLUTE_TO_SCALE, LEAST_ABSOLUTE, ForestModel
 from forecasting.models.lstm import LEAST_LOG_SCALE, MOST_LOG_SCALE, LstmModel
@@ -47,14 +47,8 @@ def fuse(
     forest, lstm
         Fitted on the same scaled values, with raw outputs (n, 2 * horizons) in units of
         ``volatility * sqrt(horizon)``: means, then absolute values (forest) or log scales (LSTM).
-    scaler
-        Fitted on training rows only.
-    weights
-        Horizon -> member -> weight, of means and of scales.
-    volatility_index
-        Column of the daily volatility; its last value in a window is the unit of the forecast.
-    horizons, lookback, feature_names
-        What the axes stand for, in order.
+    scaler, weights, volatility_index, horizons, lookback, feature_names
+        As in `fuse_exports`.
 
     Returns
     -------
@@ -66,18 +60,59 @@ def fuse(
     BundleError
         When a member exports to something that is not plain ONNX, or the LSTM to several nodes.
     """
+    return fuse_exports(
+        forest=export_forest(forest),
+        lstm=export_lstm(lstm),
+        scaler=scaler,
+        weights=weights,
+        volatility_index=volatility_index,
+        horizons=horizons,
+        lookback=lookback,
+        feature_names=feature_names,
+    )
+
+
+def fuse_exports(
+    *,
+    forest: bytes,
+    lstm: bytes,
+    scaler: Scaler,
+    weights: EnsembleWeights,
+    volatility_index: int,
+    horizons: Sequence[int],
+    lookback: int,
+    feature_names: Sequence[str],
+) -> bytes:
+    """Do what `fuse` does with members that were fitted, and exported, elsewhere.
+
+    Parameters
+    ----------
+    forest, lstm
+        From `export_forest` and `export_lstm`.
+    scaler
+        The one that both members were fitted with.
+    weights
+        Horizon -> member -> weight, of means and of scales.
+    volatility_index
+        Column of the daily volatility; its last value in a window is the unit of the forecast.
+    horizons, lookback, feature_names
+        What the axes stand for, in order.
+
+    Raises
+    ------
+    BundleError
+        When an export is not plain ONNX.
+    """
     layout = GraphLayout(tuple(feature_names), lookback, tuple(horizons), MEMBERS)
     graph = GraphBuilder()
     scaled = _scale(graph, scaler)
     last = graph.constant(-1)
     scaled_row = graph.add("Gather", scaled, last, axis=1)
-    forest_model = _export_forest(forest.estimator, len(layout.features))
-    lstm_model = _export_lstm(lstm.model)
     z_mean, z_scale = (
         _stack(graph, pair)
         for pair in zip(
-            _read_forest(graph, graph.graft(forest_model, scaled_row), len(horizons)),
-            _read_lstm(graph, graph.graft(lstm_model, scaled), len(horizons)),
+            _read_forest(graph, graph.graft(forest, scaled_row), len(horizons)),
+            _read_lstm(graph, graph.graft(lstm, scaled), len(horizons)),
             strict=True,
         )
     )
@@ -92,7 +127,60 @@ def fuse(
         values = graph.add("Mul", z_values, unit, output=f"member_{kind}")
         parts = graph.add("Mul", values, graph.constant(_matrix(by_horizon, layout)))
         graph.add("ReduceSum", parts, graph.constant([1]), output=kind, keepdims=0)
-    return graph.build(layout)
+    shapes = layout.shapes(None)
+    given = {INPUT: shapes.pop(INPUT)}
+    return graph.build(given, shapes, {LAYOUT_KEY: layout.to_json()})
+
+
+def export_forest(forest: ForestModel) -> bytes:
+    """Return the forest as a graph from scaled feature rows (n, F) to its raw outputs (n, 2H).
+
+    The same fitted forest gives the same bytes.
+    """
+    from skl2onnx import to_onnx  # noqa: PLC0415  seconds of import that serving must not pay
+    from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415  as above
+
+    estimator = forest.estimator
+    row = (None, estimator.n_features_in_)
+    exported = to_onnx(
+        estimator, initial_types=[("row", FloatTensorType(row))], target_opset=OPSETS
+    )
+    return _canonical(exported, row, estimator.n_outputs_)
+
+
+def export_lstm(lstm: LstmModel) -> bytes:
+    """Return the LSTM as a graph from scaled windows (n, lookback, F) to its raw outputs (n, 2H).
+
+    The same fitted network gives the same bytes.
+
+    Raises
+    ------
+    BundleError
+        When Keras cannot express the network with one ONNX LSTM node.
+    """
+    import onnx  # noqa: PLC0415  serving does not have it
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # Keras asks NumPy for `np.object` while it prepares tf2onnx.
+        warnings.simplefilter("ignore", FutureWarning)
+        path = Path(folder, "lstm.onnx")
+        lstm.model.export(str(path), format="onnx", verbose=False, opset_version=OPSETS[""])
+        exported = onnx.load(path)
+    recurrent = [n.op_type for n in exported.graph.node if n.op_type in {"LSTM", "Loop", "Scan"}]
+    if recurrent != ["LSTM"]:
+        msg = (
+            f"The LSTM must export to one ONNX LSTM node, got {recurrent};"
+            " keep Keras' default activations and leave recurrent dropout out."
+        )
+        raise BundleError(msg)
+    _, lookback, n_features = lstm.model.input_shape
+    return _canonical(exported, (None, lookback, n_features), lstm.model.output_shape[1])
+
+
+def _canonical(exported: Any, given: Shape, n_outputs: int) -> bytes:  # noqa: ANN401  no types
+    graph = GraphBuilder()
+    graph.graft(exported.SerializeToString(), "scaled", output="raw")
+    return graph.build({"scaled": given}, {"raw": (None, n_outputs)}, {})
 
 
 def _scale(graph: GraphBuilder, scaler: Scaler) -> str:
@@ -129,30 +217,3 @@ def _stack(graph: GraphBuilder, by_member: Sequence[str]) -> str:
 
 def _matrix(weights: Mapping[int, Mapping[str, float]], layout: GraphLayout) -> np.ndarray:
     return np.array([[weights[h][member] for h in layout.horizons] for member in layout.members])
-
-
-def _export_forest(estimator: Any, n_features: int) -> Any:  # noqa: ANN401  sklearn, onnx: no types
-    from skl2onnx import to_onnx  # noqa: PLC0415  seconds of import that serving must not pay
-    from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415  as above
-
-    row = [("row", FloatTensorType([None, n_features]))]
-    return to_onnx(estimator, initial_types=row, target_opset=OPSETS)
-
-
-def _export_lstm(model: Any) -> Any:  # noqa: ANN401  Keras and onnx have no types here
-    import onnx  # noqa: PLC0415  serving does not have it
-
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Keras asks NumPy for `np.object` while it prepares tf2onnx.
-        warnings.simplefilter("ignore", FutureWarning)
-        path = Path(folder, "lstm.onnx")
-        model.export(str(path), format="onnx", verbose=False, opset_version=OPSETS[""])
-        exported = onnx.load(path)
-    recurrent = [n.op_type for n in exported.graph.node if n.op_type in {"LSTM", "Loop", "Scan"}]
-    if recurrent != ["LSTM"]:
-        msg = (
-            f"The LSTM must export to one ONNX LSTM node, got {recurrent};"
-            " keep Keras' default activations and leave recurrent dropout out."
-        )
-        raise BundleError(msg)
-    return exported

@@ -7,14 +7,15 @@ that order, so equal models give equal bytes. What is joined, and why, is `forec
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forecasting.graph import INPUT, LAYOUT_KEY, OUTPUTS, GraphLayout
 from forecasting.graph_safety import check_self_contained
+
+Shape = tuple[int | None, ...]
 
 # What skl2onnx and Keras can both write; ONNX Runtime reads it at full speed.
 OPSETS = {"": 15, "ai.onnx.ml": 3}
@@ -22,7 +23,7 @@ IR_VERSION = 8
 
 
 class GraphBuilder:
-    """Collects nodes and constants, and builds the model that leads from `INPUT` to `OUTPUTS`."""
+    """Collects nodes and constants, and builds the model that leads from an input to outputs."""
 
     def __init__(self) -> None:
         self._nodes: list[Any] = []
@@ -53,48 +54,55 @@ class GraphBuilder:
         self._nodes.append(helper.make_node(op_type, list(inputs), names, **attributes))
         return names
 
-    def graft(self, model: Any, source: str) -> str:  # noqa: ANN401  onnx has no types here
-        """Add a whole model with one input, fed from `source`, and return its output's name.
+    def graft(self, content: bytes, source: str, *, output: str = "") -> str:
+        """Add a serialised model with one input, fed from `source`, and return its output's name.
 
         Raises
         ------
         BundleError
             When it has functions, loops, or operators that are not ONNX's own.
         """
-        from onnx import compose  # noqa: PLC0415  as above
+        import onnx  # noqa: PLC0415  as above
+        from onnx import compose  # noqa: PLC0415
 
+        check_self_contained(content)
         prefix = f"graft_{self._grafts}_"
         self._grafts += 1
-        check_self_contained(model.SerializeToString())
-        graph = compose.add_prefix(model, prefix=prefix).graph
+        graph = compose.add_prefix(onnx.load_from_string(content), prefix=prefix).graph
+        (given,), (result,) = graph.input, graph.output
+        output = output or str(result.name)
+        names = {given.name: source, result.name: output}
+        for node in graph.node:
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
         self._nodes.extend(graph.node)
         self._constants |= {tensor.name: tensor for tensor in graph.initializer}
-        (given,), (result,) = graph.input, graph.output
-        for node in graph.node:
-            node.input[:] = [source if name == given.name else name for name in node.input]
-        return str(result.name)
+        return output
 
-    def build(self, layout: GraphLayout) -> bytes:
-        """Return the serialised model; `layout` gives the shapes and travels in the metadata."""
+    def build(
+        self, given: Mapping[str, Shape], results: Mapping[str, Shape], metadata: Mapping[str, str]
+    ) -> bytes:
+        """Return the serialised model from `given` to `results`: names with their shapes, float32.
+
+        A size of None is dynamic. The same nodes give the same bytes, whatever their names were.
+        """
         import onnx  # noqa: PLC0415  as above
-        from onnx import TensorProto, helper  # noqa: PLC0415
+        from onnx import helper  # noqa: PLC0415
 
-        nodes = self._ordered()
-        constants = self._rename(nodes)
-        values = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape[1:]])
-            for name, shape in layout.shapes(None).items()
-        ]
-        graph = helper.make_graph(nodes, "ensemble", values[:1], values[1:], constants)
+        nodes = self._ordered(results)
+        constants = self._rename(nodes, {*given, *results})
+        graph = helper.make_graph(
+            nodes, "stockcast", _described(given), _described(results), constants
+        )
         imports = [helper.make_opsetid(*item) for item in OPSETS.items()]
         model = helper.make_model(
             graph, opset_imports=imports, ir_version=IR_VERSION, producer_name="stockcast"
         )
-        helper.set_model_props(model, {LAYOUT_KEY: layout.to_json()})
+        helper.set_model_props(model, dict(sorted(metadata.items())))
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString(deterministic=True))
 
-    def _ordered(self) -> list[Any]:
+    def _ordered(self, results: Iterable[str]) -> list[Any]:
         """Return the nodes that the outputs need, each after what feeds it."""
         producers = {name: node for node in self._nodes for name in node.output}
         ordered: list[Any] = []
@@ -109,15 +117,15 @@ class GraphBuilder:
                 visit(source)
             ordered.append(node)
 
-        for output in OUTPUTS:
-            visit(output)
+        for name in results:
+            visit(name)
         return ordered
 
-    def _rename(self, nodes: list[Any]) -> list[Any]:
-        """Rename all but the model's inputs and outputs, and return the constants still needed."""
+    def _rename(self, nodes: list[Any], kept: set[str]) -> list[Any]:
+        """Rename all but the names `kept`, and return the constants still needed."""
         from onnx import numpy_helper  # noqa: PLC0415  as above
 
-        names = {name: name for name in (INPUT, *OUTPUTS, "")}
+        names = {name: name for name in (*kept, "")}
         constants: dict[tuple[str, tuple[int, ...], bytes], Any] = {}
         for position, node in enumerate(nodes):
             for name in node.input:
@@ -136,3 +144,14 @@ class GraphBuilder:
             node.name = f"{node.op_type}_{position}"
             node.doc_string = ""
         return list(constants.values())
+
+
+def _described(shapes: Mapping[str, Shape]) -> list[Any]:
+    from onnx import TensorProto, helper  # noqa: PLC0415  as above
+
+    return [
+        helper.make_tensor_value_info(
+            name, TensorProto.FLOAT, ["n" if size is None else size for size in shape]
+        )
+        for name, shape in shapes.items()
+    ]

@@ -14,7 +14,8 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 from support.fused import WEIGHTS, Fused, quickly_fused
 
-from forecasting.fusion import _export_forest, _export_lstm
+from forecasting.ensemble import weighted
+from forecasting.fusion import export_forest, export_lstm
 from forecasting.graph import BundleOutput, EnsembleGraph
 from market.errors import BundleError
 
@@ -58,11 +59,8 @@ def test_the_fused_ensemble_agrees_with_the_native_one_on_a_thousand_real_window
 ) -> None:
     native = {m: getattr(fused, m).moments(fused.panel, rows) for m in ("forest", "lstm")}
     for column, horizon in enumerate(fused.panel.horizons):
-        mean, scale = WEIGHTS.combine(
-            horizon,
-            {m: moments.mean[:, column] for m, moments in native.items()},
-            {m: moments.scale[:, column] for m, moments in native.items()},
-        )
+        mean = weighted(WEIGHTS.mean[horizon], {m: f.mean[:, column] for m, f in native.items()})
+        scale = weighted(WEIGHTS.scale[horizon], {m: f.scale[:, column] for m, f in native.items()})
         assert np.abs(output.mean[:, column] - mean).max() < 1e-5 * scale.min()
         np.testing.assert_allclose(output.scale[:, column], scale, rtol=1e-5)
 
@@ -91,6 +89,23 @@ def test_the_graph_holds_one_lstm_one_forest_and_no_trace_of_where_it_was_made(
 
 
 @pytest.mark.slow
+def test_an_exported_member_is_its_native_model_on_scaled_values(
+    fused: Fused, rows: np.ndarray
+) -> None:
+    scaled = fused.lstm.scaler.transform(fused.panel.windows(rows))
+    forest, lstm = (
+        ort.InferenceSession(content).run(["raw"], {"scaled": values})[0]
+        for content, values in (
+            (export_forest(fused.forest), scaled[:, -1]),
+            (export_lstm(fused.lstm), scaled),
+        )
+    )
+    np.testing.assert_allclose(forest, fused.forest.estimator.predict(scaled[:, -1]), atol=1e-6)
+    np.testing.assert_allclose(lstm, fused.lstm.model(scaled), atol=1e-6)
+    assert export_lstm(fused.lstm) == export_lstm(fused.lstm)
+
+
+@pytest.mark.slow
 def test_another_process_fuses_the_same_bytes(fused: Fused) -> None:
     program = (
         "import hashlib, keras; [keras.layers.Dense(1) for _ in range(3)];"
@@ -116,8 +131,8 @@ def test_a_value_exactly_between_two_float32_takes_the_same_branch() -> None:
     values = np.concatenate([low, high])[:, None]
     outcomes = np.repeat([0.0, 1.0], 200)
     estimator = RandomForestRegressor(30, random_state=0).fit(values, np.c_[outcomes, -outcomes])
-    graph = _export_forest(estimator, 1).SerializeToString()
-    (got,) = ort.InferenceSession(graph).run(None, {"row": values})
+    graph = export_forest(SimpleNamespace(estimator=estimator))
+    (got,) = ort.InferenceSession(graph).run(None, {"scaled": values})
     assert np.ptp(estimator.predict(values)) > 0.9
     np.testing.assert_allclose(got, estimator.predict(values), atol=1e-6)
 
@@ -129,4 +144,4 @@ def test_an_lstm_that_is_no_single_onnx_node_is_refused() -> None:
         onnx.save(onnx.helper.make_model(graph), path)
 
     with pytest.raises(BundleError, match=r"one ONNX LSTM node, got \['Loop'\].*recurrent dropout"):
-        _export_lstm(SimpleNamespace(export=export))
+        export_lstm(SimpleNamespace(model=SimpleNamespace(export=export)))

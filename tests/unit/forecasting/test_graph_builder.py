@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from forecasting.graph import INPUT, EnsembleGraph, GraphLayout
+from forecasting.graph import INPUT, LAYOUT_KEY, EnsembleGraph, GraphLayout
 from forecasting.graph_builder import GraphBuilder
 from market.errors import BundleError
 
@@ -40,13 +40,14 @@ def summing_member(*, seed: int | None = None) -> onnx.ModelProto:
 
 def build(member: onnx.ModelProto) -> bytes:
     graph = GraphBuilder()
-    values = graph.add("Abs", graph.graft(member, INPUT))
+    values = graph.add("Abs", graph.graft(member.SerializeToString(), INPUT))
     graph.add("Neg", values)  # leads nowhere
     mean = graph.add("Mul", values, graph.constant(1.0), output="mean")
     scale = graph.add("Mul", values, graph.constant(1.0), output="scale")
     graph.add("Unsqueeze", mean, graph.constant([1]), output="member_mean")
     graph.add("Unsqueeze", scale, graph.constant([1]), output="member_scale")
-    return graph.build(LAYOUT)
+    shapes = LAYOUT.shapes(None)
+    return graph.build({INPUT: shapes.pop(INPUT)}, shapes, {LAYOUT_KEY: LAYOUT.to_json()})
 
 
 def test_a_joined_graph_computes_what_its_parts_do() -> None:
@@ -72,4 +73,4 @@ def test_a_member_with_a_loop_is_refused() -> None:
     body = helper.make_graph([], "body", [], [])
     member.graph.node.append(helper.make_node("Loop", ["", ""], [], body=body))
     with pytest.raises(BundleError, match="asks for Loop"):
-        GraphBuilder().graft(member, INPUT)
+        GraphBuilder().graft(member.SerializeToString(), INPUT)
