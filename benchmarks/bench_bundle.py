@@ -19,7 +19,7 @@ from benchmarks.timing import compare
 from forecasting.bundle import Bundle, write_bundle
 from forecasting.ensemble import EnsembleWeights
 from forecasting.features import VOLATILITY, compute_features, feature_set
-from forecasting.fusion import fuse
+from forecasting.fusion import export_forest, export_lstm, fuse
 from forecasting.levels import LEVELS
 from forecasting.manifest import Manifest
 from forecasting.models.base import MEMBERS
@@ -72,8 +72,8 @@ def bundle_of(forest: ForestModel, lstm: LstmModel, panel: Panel, folder: Path) 
     """Fuse the members and write them as a bundle; its calibration is a stand-in."""
     weights = EnsembleWeights.prior(panel.horizons)
     graph = fuse(
-        forest=forest,
-        lstm=lstm,
+        forest=export_forest(forest),
+        lstm=export_lstm(lstm),
         scaler=forest.scaler,
         weights=weights,
         volatility_index=panel.feature_names.index(VOLATILITY),

@@ -31,8 +31,8 @@ from market.errors import BundleError
 
 def fuse(
     *,
-    forest: ForestModel,
-    lstm: LstmModel,
+    forest: bytes,
+    lstm: bytes,
     scaler: Scaler,
     weights: EnsembleWeights,
     volatility_index: int,
@@ -45,50 +45,9 @@ def fuse(
     Parameters
     ----------
     forest, lstm
-        Fitted on the same scaled values, with raw outputs (n, 2 * horizons) in units of
-        ``volatility * sqrt(horizon)``: means, then absolute values (forest) or log scales (LSTM).
-    scaler, weights, volatility_index, horizons, lookback, feature_names
-        As in `fuse_exports`.
-
-    Returns
-    -------
-    bytes
-        The same fitted models give the same bytes, in any process.
-
-    Raises
-    ------
-    BundleError
-        When a member exports to something that is not plain ONNX, or the LSTM to several nodes.
-    """
-    return fuse_exports(
-        forest=export_forest(forest),
-        lstm=export_lstm(lstm),
-        scaler=scaler,
-        weights=weights,
-        volatility_index=volatility_index,
-        horizons=horizons,
-        lookback=lookback,
-        feature_names=feature_names,
-    )
-
-
-def fuse_exports(
-    *,
-    forest: bytes,
-    lstm: bytes,
-    scaler: Scaler,
-    weights: EnsembleWeights,
-    volatility_index: int,
-    horizons: Sequence[int],
-    lookback: int,
-    feature_names: Sequence[str],
-) -> bytes:
-    """Do what `fuse` does with members that were fitted, and exported, elsewhere.
-
-    Parameters
-    ----------
-    forest, lstm
-        From `export_forest` and `export_lstm`.
+        From `export_forest` and `export_lstm`. Both take the same scaled values, and give raw
+        outputs (n, 2 * horizons) in units of ``volatility * sqrt(horizon)``: means, then absolute
+        values (forest) or log scales (LSTM).
     scaler
         The one that both members were fitted with.
     weights
@@ -97,6 +56,11 @@ def fuse_exports(
         Column of the daily volatility; its last value in a window is the unit of the forecast.
     horizons, lookback, feature_names
         What the axes stand for, in order.
+
+    Returns
+    -------
+    bytes
+        The same fitted models give the same bytes, in any process.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from support.adjusted import adjusted_sample
 
 from forecasting.ensemble import EnsembleWeights
 from forecasting.features import VOLATILITY, compute_features, feature_set
-from forecasting.fusion import fuse
+from forecasting.fusion import export_forest, export_lstm, fuse
 from forecasting.horizons import HORIZONS
 from forecasting.models.forest import ForestConfig, ForestModel
 from forecasting.models.lstm import LstmConfig, LstmModel
@@ -38,8 +38,8 @@ def quickly_fused(*, seed: int = 3) -> Fused:
     lstm_config = LstmConfig(units=12, epochs=2)
     lstm = LstmModel(lstm_config, seed=seed, scaler=forest.scaler).fit(panel, rows)
     graph = fuse(
-        forest=forest,
-        lstm=lstm,
+        forest=export_forest(forest),
+        lstm=export_lstm(lstm),
         scaler=forest.scaler,
         weights=WEIGHTS,
         volatility_index=panel.feature_names.index(VOLATILITY),
