@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import polars as pl
 
@@ -87,22 +87,28 @@ def compute_features(adjusted: pl.DataFrame, features: FeatureSet) -> pl.DataFra
         feature's warm-up and where it is undefined.
     """
     many = adjusted["ticker"].n_unique() > 1
+    frame = adjusted
+    for stage in _stages(features, many=many):
+        frame = frame.select(stage)
+    return frame
+
+
+@lru_cache(maxsize=16)
+def _stages(features: FeatureSet, *, many: bool) -> tuple[list[pl.Expr], ...]:
+    """Return what to select, stage by stage: shared inputs, values, values that are known.
+
+    Kept, because on one window to make the expressions takes as long as to compute them.
+    """
 
     def scoped(expression: pl.Expr) -> pl.Expr:
         return expression.over("ticker") if many else expression
 
-    needed = {name: e for name, e in basis().items() if name in features.inputs | {BARS}}
-    with_basis = adjusted.with_columns(scoped(e).alias(name) for name, e in needed.items())
-    raw = with_basis.select(
-        "ticker",
-        "session",
-        BARS,
-        *(scoped(f.expression).cast(pl.Float64).alias(f.name) for f in features.features),
-    )
-    return raw.select("ticker", "session", *(_known(f) for f in features.features))
-
-
-def _known(feature: Feature) -> pl.Expr:
-    value = pl.col(feature.name)
-    warm = pl.col(BARS) >= feature.warmup
-    return pl.when(warm & value.is_finite()).then(value).alias(feature.name)
+    bars, key = pl.col(BARS), [pl.col("ticker"), pl.col("session")]
+    shared = {n: e for n, e in basis().items() if n in features.inputs | {BARS}}
+    inputs = [pl.all(), *(scoped(e).alias(name) for name, e in shared.items())]
+    values = [scoped(f.expression).cast(pl.Float64).alias(f.name) for f in features.features]
+    known = [
+        pl.when((bars >= f.warmup) & pl.col(f.name).is_finite()).then(pl.col(f.name)).alias(f.name)
+        for f in features.features
+    ]
+    return inputs, [*key, bars, *values], [*key, *known]
