@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -54,13 +55,18 @@ def image_environment() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Natively:
-    """How containers' names map to this machine: text by text, and port by port."""
+    """How the containers' world maps to this machine: whole values, parts of texts, and ports."""
 
+    values: Mapping[str, str]
     texts: Mapping[str, str]
     ports: Mapping[int, int]
 
-    def __call__(self, value: str) -> str:
-        """Return `value` as it must read on this machine."""
+    def variable(self, value: str) -> str:
+        """Return the value of a variable as it must read on this machine."""
+        return self.values.get(value) or self.text(value)
+
+    def text(self, value: str) -> str:
+        """Return a part of a command as it must read on this machine."""
         for container, here in self.texts.items():
             value = value.replace(container, here)
         return re.sub(r"(?<![\d.])\d{4}(?!\d)", lambda m: str(self._port(m[0])), value)
@@ -74,18 +80,23 @@ class NativeService:
 
     def __init__(self, name: str, definition: Mapping[str, Any], here: Natively) -> None:
         self.name = name
-        self._command = [here(part) for part in definition["command"]]
-        self._check = [here(part) for part in definition["healthcheck"]["test"][1:]]
-        set_by_file = {k: here(v) for k, v in definition["environment"].items() if v is not None}
-        image = {k: here(v) for k, v in image_environment().items()}
+        self._command = [here.text(part) for part in definition["command"]]
+        self._check = [here.text(part) for part in definition["healthcheck"]["test"][1:]]
+        given = {k: v for k, v in definition["environment"].items() if v is not None}
+        variables = {k: here.variable(v) for k, v in {**image_environment(), **given}.items()}
         path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        self.environment = {**image, **set_by_file, **path}
+        self.environment = {**variables, **path}
 
     def start(self, folder: Path) -> subprocess.Popen[bytes]:
         """Start the service with `folder` as its working directory and for its log."""
         with self._log(folder).open("wb") as log:
             return subprocess.Popen(
-                self._command, env=self.environment, cwd=folder, stdout=log, stderr=log
+                self._command,
+                env=self.environment,
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def problem(self) -> str | None:
@@ -104,13 +115,13 @@ class NativeService:
 
 
 def stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """End every process, gently first."""
-    running = list(processes)
+    """End every process with its workers, which share its process group; gently first."""
+    running = [process for process in processes if process.poll() is None]
     for process in running:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
     for process in running:
         try:
             process.wait(timeout=15)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -21,7 +21,7 @@ COMPOSE = """\
 POSTGRES_PASSWORD=
 DAGSTER_PG_PASSWORD=
 MLFLOW_PG_PASSWORD=
-# Folder with your bars for STOCKCAST_PROVIDER=files; it is mounted where STOCKCAST_BARS points.
+# Folder with your own bars; containers see it as /srv/bars: write that in STOCKCAST_BARS.
 # BARS_FOLDER=
 # Ports, published on loopback alone.
 # FORECASTS_PORT=3000
