@@ -29,7 +29,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("BENTOML_HOME", str(folder / "bentoml"))
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-    # uvicorn ends by raising the signal it was stopped with; the folder below must still be removed.
+    # uvicorn ends by raising the signal that stopped it; the folder below must still be removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="metrics-", dir=folder) as metrics:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from market.errors import StockcastError
 from market.sessions import Sessions
-from registry.versions import CHALLENGER, ModelRegistry
+from registry.names import CHALLENGER
+from registry.versions import ModelRegistry
 from serving.answers import AnswerBook, make_book
 from serving.champion import ModelCache
 from serving.snapshot import SnapshotFeed

@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from forecasting.snapshot import Snapshot
 from market.errors import BundleError, ForecastError, RegistryDownError, StockcastError
 from market.sessions import Sessions
-from registry.versions import CHAMPION, ModelRegistry
+from registry.names import CHAMPION
+from registry.versions import ModelRegistry
 from serving.answers import AnswerBook, make_book
 from serving.champion import LiveModel, ModelCache
 from serving.desk import Desk, Refusal, Trouble
@@ -71,6 +72,7 @@ class Watch:
             self._trouble("watch", f"Looking for changes failed: {type(error).__name__}: {error}")
         else:
             self._clear("watch")
+        self._metrics.write()
         self._desk.polled_at = self._now()
 
     def _follow_alias(self) -> None:

@@ -23,7 +23,8 @@ from forecasting.panel import latest_windows
 from forecasting.snapshot import Snapshot, write_snapshot
 from market.adjustments import adjust_bars
 from registry.client import make_client
-from registry.versions import BUNDLE_PATH, CUTOFF_TAG, FINGERPRINT_TAG, ModelRegistry
+from registry.names import BUNDLE_PATH, CUTOFF_TAG, FINGERPRINT_TAG
+from registry.versions import ModelRegistry
 
 NAME = "stockcast"
 TICKERS = ("AAPL", "GOOG", "IBM", "MSFT")
