@@ -7,16 +7,19 @@ Needs NumPy and ONNX Runtime only, because serving imports it. Building the grap
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from forecasting.graph_safety import check_self_contained
 from forecasting.manifest import damaged
 from market.errors import ForecastError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 Floats = npt.NDArray[np.float32]
 
@@ -92,9 +95,7 @@ class EnsembleGraph:
     def __init__(self, content: bytes) -> None:
         check_self_contained(content)
         try:
-            self._session = ort.InferenceSession(
-                content, _session_options(), providers=["CPUExecutionProvider"]
-            )
+            self._session = _open_session(content)
         except Exception as error:  # noqa: BLE001  its classes share no base but Exception
             raise damaged(
                 check="the graph", found=f"ONNX Runtime cannot open it: {error}"
@@ -180,8 +181,12 @@ class EnsembleGraph:
             )
 
 
-def _session_options() -> ort.SessionOptions:
+def _open_session(content: bytes) -> InferenceSession:
     """One thread a call: many calls run side by side, and none burns a core while it waits."""
+    # ONNX Runtime writes a device id and reports to its maker unless told so before its import.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime as ort  # noqa: PLC0415
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -190,4 +195,4 @@ def _session_options() -> ort.SessionOptions:
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 4  # what goes wrong is raised; the log would say it twice
-    return options
+    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])

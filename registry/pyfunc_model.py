@@ -8,11 +8,11 @@ arithmetic of quantiles is that of `forecasting.intervals`, and a test holds the
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
@@ -25,6 +25,10 @@ class EnsembleModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Open the graph and the calibration that travel with the model."""
+        # ONNX Runtime reports to its maker unless told so before its import.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        import onnxruntime as ort  # noqa: PLC0415
+
         bundle = Path(context.artifacts["bundle"])
         self._manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
         self._session = ort.InferenceSession(

@@ -1,0 +1,31 @@
+"""Nothing that Stockcast runs reports to its maker, without anyone having to switch it off."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from support.bundles import tiny_bundle
+
+
+def test_running_a_bundle_leaves_no_device_id_in_the_home_of_the_user(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "bundle")
+    home = tmp_path / "home"
+    home.mkdir()
+    program = (
+        "import sys; from pathlib import Path; from forecasting.bundle import Bundle\n"
+        "Bundle.load(Path(sys.argv[1]))\n"
+        "assert 'onnxruntime' in sys.modules"
+    )
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_"))}
+
+    subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "bundle"],
+        env={**plain, "HOME": str(home)},
+        check=True,
+        timeout=60,
+    )
+
+    assert list(home.rglob("*")) == []
