@@ -33,6 +33,8 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    # It prints whole addresses, with the password that may be in them.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
@@ -69,7 +71,14 @@ def make_client(tracking_uri: str) -> MlflowClient:
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient  # noqa: PLC0415  takes seconds
 
-        return MlflowClient(tracking_uri, registry_uri=tracking_uri)
+        address = with_driver(tracking_uri)
+        return MlflowClient(address, registry_uri=address)
+
+
+def with_driver(tracking_uri: str) -> str:
+    """Name the PostgreSQL driver that the extra installs; SQLAlchemy 2.1 would take another."""
+    plain, named = "postgresql://", "postgresql+psycopg2://"
+    return tracking_uri.replace(plain, named, 1) if tracking_uri.startswith(plain) else tracking_uri
 
 
 def scheme_of(tracking_uri: str) -> str:
@@ -92,11 +101,11 @@ def sqlite_file(tracking_uri: str) -> Path | None:
     return Path(tracking_uri.partition("://")[2].removeprefix("/")).absolute()
 
 
-def redacted(text: str, tracking_uri: str = "") -> str:
+def redacted(text: str, tracking_uri: str = "", *, by: str = "***@") -> str:
     """Return `text` without any user and password, those of `tracking_uri` above all."""
     for secret in _secrets(tracking_uri):
         text = text.replace(secret, "***")
-    return re.sub(r"(?<=://)[^\s/]*@", "***@", text)
+    return re.sub(r"(?<=://)[^\s/]*@", by, text)
 
 
 @contextmanager
@@ -161,7 +170,8 @@ def _probe_database(tracking_uri: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     waits = scheme_of(tracking_uri) in {"postgresql", "mysql"}
     engine = sqlalchemy.create_engine(
-        tracking_uri, connect_args={"connect_timeout": CONNECT_SECONDS} if waits else {}
+        with_driver(tracking_uri),
+        connect_args={"connect_timeout": CONNECT_SECONDS} if waits else {},
     )
     try:
         sqlalchemy.inspect(engine).get_table_names()

@@ -27,6 +27,7 @@ from registry.client import (
     scheme_of,
     sqlite_file,
     translated,
+    with_driver,
 )
 from registry.names import BUNDLE_PATH, CUTOFF_TAG, EVIDENCE_PATH, FINGERPRINT_TAG, WITHDRAWN_TAG
 
@@ -114,7 +115,8 @@ class ModelRegistry:
         """Return the address of a version's page, when the registry is a server."""
         if scheme_of(self.tracking_uri) not in SERVERS:
             return None
-        return f"{self.address.rstrip('/')}/#/models/{self.name}/versions/{version}"
+        address = redacted(self.tracking_uri, by="").rstrip("/")
+        return f"{address}/#/models/{self.name}/versions/{version}"
 
     def alias_version(self, alias: str) -> int | None:
         """Return the version that `alias` names, or None; cheap enough to ask every second."""
@@ -175,7 +177,7 @@ class ModelRegistry:
             return dest
         with self.asking(f"fetching the bundle of version {version}") as client:
             uri = client.get_model_version_download_uri(self.name, str(version))
-            staged = fetch_folder(f"{uri}/{BUNDLE_PATH}", dest, self.tracking_uri)
+            staged = fetch_folder(f"{uri}/{BUNDLE_PATH}", dest, with_driver(self.tracking_uri))
         if bundle_fingerprint(staged) != info.fingerprint:
             shutil.rmtree(staged)
             msg = (

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 from support.bundles import tiny_bundle
+from support.candidates import candidate
 from support.compose import ROOT, Natively, NativeService, read_compose, stop
 from support.homes import LOOKBACK, NAME, sample_snapshot
-from support.registries import candidate
 from support.services import free_port, require_postgres
 
 from forecasting.snapshot import write_snapshot

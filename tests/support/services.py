@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,18 @@ def free_port() -> int:
 
 
 @contextmanager
+def postgres_database() -> Iterator[str]:
+    """Make an empty database, give its address, and drop it."""
+    server = require_postgres()
+    name = f"stockcast_test_{uuid.uuid4().hex[:12]}"
+    _execute(server, f"CREATE DATABASE {name}")
+    try:
+        yield f"{server}/{name}"
+    finally:
+        _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
 def mlflow_server(folder: Path, *, start_seconds: float = 90) -> Iterator[str]:
     """Run an MLflow server on SQLite in `folder`, and give its address once it answers."""
     port = free_port()
@@ -70,6 +83,18 @@ def mlflow_server(folder: Path, *, start_seconds: float = 90) -> Iterator[str]:
             yield address
         finally:
             _stop(server)
+
+
+def _execute(server: str, statement: str) -> None:
+    import psycopg2  # noqa: PLC0415  not needed by the tests that need no database
+
+    connection = psycopg2.connect(f"{server}/postgres")
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
 
 
 def _require(name: str, host: str, port: int) -> None:

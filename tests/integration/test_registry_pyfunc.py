@@ -1,0 +1,112 @@
+"""A version as a plain MLflow model: loadable where Stockcast is not installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.candidates import candidate
+
+from forecasting.bundle import Bundle
+from registry.aliases import promote
+from registry.packaging import QUANTILES
+from registry.versions import ModelRegistry
+
+pytestmark = pytest.mark.integration
+
+# Without any of our packages: `-I` keeps the folder out, the finder keeps the installation out.
+OUTSIDE = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"market", "forecasting", "registry", "pipelines", "serving"}:
+            raise ImportError(f"{name} is not installed here")
+
+sys.meta_path.insert(0, Blocked())
+import json
+import mlflow
+import numpy as np
+
+model = mlflow.pyfunc.load_model("models:/stockcast@champion")
+windows = np.load(sys.argv[1])
+example = model.input_example["window"]
+print(json.dumps({
+    "rows": model.predict({"window": windows}).to_dict("list"),
+    "example": np.asarray(example).shape,
+    "inputs": [spec.name for spec in model.metadata.signature.inputs.inputs],
+    "outputs": [spec.name for spec in model.metadata.signature.outputs.inputs],
+    "requirements": mlflow.pyfunc.get_model_dependencies("models:/stockcast@champion"),
+}))
+"""
+
+
+def test_it_forecasts_where_stockcast_is_not_installed(tmp_path: Path) -> None:
+    registry = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}", "stockcast")
+    record = candidate(tmp_path)
+    registry.log_candidate(record)
+    promote(registry, 1, "first", "ann")
+    bundle = Bundle.load(record.bundle_dir)
+    windows = bundle.golden.windows
+    np.save(tmp_path / "windows.npy", windows)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", OUTSIDE, str(tmp_path / "windows.npy")],
+        cwd=elsewhere,
+        env=os.environ | {"MLFLOW_TRACKING_URI": registry.tracking_uri},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+
+    assert answer["example"] == [1, *windows.shape[1:]]
+    assert answer["inputs"] == ["window"]
+    assert answer["outputs"] == list(answer["rows"])
+    requirements = Path(answer["requirements"]).read_text()
+    assert {line.partition("==")[0] for line in requirements.split()} == {
+        "mlflow",
+        "numpy",
+        "onnxruntime",
+        "pandas",
+    }
+
+    output = bundle.run(windows)
+    rows = answer["rows"]
+    for i, (window, horizon) in enumerate(zip(rows["window"], rows["horizon"], strict=True)):
+        expected = bundle.distribution(output, window, horizon)
+        assert rows["mean"][i] == pytest.approx(expected.mean, abs=1e-7)
+        assert rows["scale"][i] == pytest.approx(expected.scale, abs=1e-7)
+        assert rows["probability_up"][i] == pytest.approx(expected.probability_up(), abs=1e-6)
+        for name in QUANTILES:
+            level = float(name.removeprefix("q")) / 100
+            assert rows[name][i] == pytest.approx(expected.quantile(level), abs=1e-7)
+    assert len(rows["mean"]) == len(windows) * len(bundle.manifest.horizons)
+
+
+def test_reading_a_version_needs_no_more_than_the_small_client(tmp_path: Path) -> None:
+    registry = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}", "stockcast")
+    registry.log_candidate(candidate(tmp_path))
+    promote(registry, 1, "first", "ann")
+    script = f"""
+import sys
+from pathlib import Path
+from registry.versions import ModelRegistry
+registry = ModelRegistry({registry.tracking_uri!r}, "stockcast")
+version = registry.alias_version("champion")
+registry.download(version, Path({str(tmp_path / "live")!r}))
+heavy = ("sklearn", "matplotlib", "mlflow.pyfunc", "tensorflow", "flask", "dagster")
+print(version, [name for name in heavy if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "1 []", done.stderr

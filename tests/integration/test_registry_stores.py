@@ -1,0 +1,209 @@
+"""The registry on each of its stores: a SQLite file, PostgreSQL, and an MLflow server over HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date
+from pathlib import Path
+
+import pytest
+from support.candidates import candidate, log_versions
+
+from forecasting.bundle import Bundle
+from market.errors import BundleError, RegistryError
+from registry.aliases import act_on, keep_as_challenger, promote, reconcile, rollback
+from registry.audit import live_version, live_versions, read_trail
+from registry.experiments import find_runs
+from registry.promotion import Decision, Reason
+from registry.versions import ModelRegistry
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres", "server"])
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path | None]:
+    """An address, and where artefacts go when the store does not know."""
+    folder = tmp_path_factory.mktemp("registry store")
+    match request.param:
+        case "sqlite":
+            return f"sqlite:///{folder / 'mlflow.db'}", None
+        case "postgres":
+            return request.getfixturevalue("postgres_address"), folder
+        case _:
+            return request.getfixturevalue("mlflow_address"), None
+
+
+@pytest.fixture
+def registry(store: tuple[str, Path | None]) -> ModelRegistry:
+    """A registry that nobody used before: stores are shared, so the model's name is new."""
+    address, root = store
+    return ModelRegistry(address, f"model-{uuid.uuid4().hex[:8]}", root)
+
+
+def champion_of(registry: ModelRegistry) -> int | None:
+    """The live version, after asserting that the trail says the same."""
+    live = registry.alias_version("champion")
+    assert live_version(read_trail(registry)) == live
+    assert not any(move.pending for move in read_trail(registry))
+    return live
+
+
+def runs_by_status(registry: ModelRegistry) -> list[str]:
+    return sorted(run.info.status for run in find_runs(registry, registry.name))
+
+
+def test_a_candidate_becomes_a_run_and_a_version(registry: ModelRegistry, tmp_path: Path) -> None:
+    evaluation, plot = tmp_path / "evaluation.json", tmp_path / "fan.png"
+    evaluation.write_text('{"crps": 0.008}')
+    plot.write_bytes(b"png")
+    record = candidate(
+        tmp_path,
+        params={"lookback": 20, "seed": 7},
+        metrics=[("crps/1d", 0.009, 1), ("crps/1d", 0.008, 2), ("undefined", None, 1)],
+        plots={"forecast_fan": plot},
+        files={"evaluation.json": evaluation},
+        tags={"dagster.run_id": "abc-123"},
+    )
+    info = registry.log_candidate(record)
+
+    bundle = Bundle.load(record.bundle_dir)
+    assert (info.version, info.aliases, info.cutoff) == (1, (), date(2012, 12, 31))
+    assert info.fingerprint == bundle.fingerprint
+    assert info.tags["dagster.run_id"] == "abc-123"
+    assert "**Trained through 2012-12-31** on 3 bars" in info.description
+    run = registry.client.get_run(info.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"lookback": "20", "seed": "7"}
+    history = registry.client.get_metric_history(info.run_id, "crps/1d")
+    assert [(metric.step, metric.value) for metric in history] == [(1, 0.009), (2, 0.008)]
+    assert "undefined" not in run.data.metrics
+    assert run.data.tags["stockcast.data_fingerprint"] == "d" * 64
+    assert run.data.tags["stockcast.code_version"] == "test"
+    (dataset,) = run.inputs.dataset_inputs
+    assert (dataset.dataset.name, dataset.dataset.digest) == ("sample", "d" * 36)
+    assert '"num_rows": 3' in dataset.dataset.profile
+    plots = registry.client.list_artifacts(info.run_id, "plots")
+    assert [entry.path for entry in plots] == ["plots/forecast_fan.png"]
+    fetched = registry.file(1, "evaluation.json", tmp_path / "fetched")
+    assert fetched.read_text() == evaluation.read_text()
+    with pytest.raises(RegistryError, match=r"no evidence 'report.html'; it has evaluation.json"):
+        registry.file(1, "report.html", tmp_path)
+
+
+def test_the_same_bundle_is_registered_once(registry: ModelRegistry, tmp_path: Path) -> None:
+    first = registry.log_candidate(candidate(tmp_path))
+    assert registry.log_candidate(candidate(tmp_path)) == first
+    assert runs_by_status(registry) == ["FINISHED"]
+
+
+def test_a_bundle_comes_back_as_it_was_registered(registry: ModelRegistry, tmp_path: Path) -> None:
+    log_versions(registry, tmp_path, 2)
+    for version in (1, 2):
+        fetched = registry.download(version, tmp_path / "live" / "bundle")
+        assert Bundle.load(fetched).fingerprint == registry.get(version).fingerprint
+    assert [path.name for path in (tmp_path / "live").iterdir()] == ["bundle"]
+
+
+def test_a_bundle_that_was_tampered_with_is_not_handed_out(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    log_versions(registry, tmp_path, 1)
+    registry.set_tags(1, {"stockcast.bundle_fingerprint": "0" * 64})
+    with pytest.raises(BundleError, match=r"not the one that was registered.*rollback"):
+        registry.download(1, tmp_path / "live")
+    assert not (tmp_path / "live").exists()
+
+
+def test_an_unknown_version_or_alias_is_named_with_those_there_are(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    log_versions(registry, tmp_path, 2)
+    promote(registry, 1, "first", "ann")
+    with pytest.raises(RegistryError, match=r"no version 9. It has 2, 1 \(champion\)"):
+        registry.get(9)
+    with pytest.raises(RegistryError, match="no alias 'challenger'"):
+        registry.get("challenger")
+    assert registry.alias_version("challenger") is None
+    assert registry.get("champion").version == 1
+
+
+def test_a_promotion_is_told_everywhere(registry: ModelRegistry, tmp_path: Path) -> None:
+    log_versions(registry, tmp_path, 1)
+    decision = Decision(promote=True, reasons=(Reason("golden", True, "Golden vectors hold"),))  # noqa: FBT003
+    act_on(registry, 1, decision, "pipeline")
+    info = registry.get("champion")
+    assert info.version == champion_of(registry) == 1
+    assert info.tags["stockcast.decision"] == "promote"
+    assert info.tags["stockcast.decided_by"] == "pipeline"
+    assert info.tags["stockcast.decision_reasons"] == "Golden vectors hold"
+    assert "Version 1 promoted to champion" in info.description
+    (move,) = read_trail(registry)
+    assert (move.action, move.from_version, move.to_version) == ("promote", None, 1)
+    assert (move.actor, move.reasons) == ("pipeline", ("Golden vectors hold",))
+    assert act_on(registry, 1, decision, "pipeline") is None
+    assert len(read_trail(registry)) == 1
+
+
+def test_a_kept_version_becomes_challenger_and_the_champion_stays(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    log_versions(registry, tmp_path, 2)
+    promote(registry, 1, "first", "pipeline")
+    decision = Decision(promote=False, reasons=(Reason("champion_1d", False, "worse"),))  # noqa: FBT003
+    act_on(registry, 2, decision, "pipeline")
+    assert champion_of(registry) == 1
+    assert registry.get("challenger").version == 2
+    assert "Version 2 kept as challenger" in registry.get(2).description
+    assert act_on(registry, 2, decision, "pipeline") is None
+    assert len(read_trail(registry)) == 2
+    with pytest.raises(RegistryError, match="cannot be its own challenger"):
+        keep_as_challenger(registry, 1, "no", "ann")
+    promote(registry, 2, "better now", "ann")
+    assert registry.get(2).aliases == ("champion",)
+
+
+def test_rollbacks_walk_back_and_do_not_return(registry: ModelRegistry, tmp_path: Path) -> None:
+    log_versions(registry, tmp_path, 3)
+    for version in (1, 2, 3):
+        promote(registry, version, "better", "pipeline")
+    assert rollback(registry, "bad opens", "ann").to_version == 2
+    assert champion_of(registry) == 2
+    assert registry.get(3).withdrawn == "bad opens"
+    assert "Rolled back to version 2, before it version 3" in registry.get(3).description
+    assert rollback(registry, "worse still", "ann").to_version == 1
+    with pytest.raises(RegistryError, match=r"no earlier version.*version 1 is live.*promote"):
+        rollback(registry, "once more", "ann")
+    assert champion_of(registry) == 1
+    promote(registry, 3, "the opens are right", "ann")
+    assert registry.get(3).withdrawn is None
+    assert rollback(registry, "no, they are not", "ann").to_version == 1
+    assert [t.version for t in live_versions(read_trail(registry))] == [1, 2, 3, 2, 1, 3, 1]
+
+
+def test_moves_made_in_the_mlflow_ui_are_noticed_once(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    log_versions(registry, tmp_path, 2)
+    promote(registry, 1, "first", "pipeline")
+    registry.client.set_registered_model_alias(registry.name, "champion", "2")
+    (move,) = reconcile(registry)
+    assert (move.action, move.from_version, move.to_version) == ("external", 1, 2)
+    assert reconcile(registry) == ()
+    assert champion_of(registry) == 2
+    assert "made champion outside Stockcast" in registry.get(2).description
+    registry.client.delete_registered_model_alias(registry.name, "champion")
+    (move,) = reconcile(registry)
+    assert move.to_version is None
+    assert rollback(registry, "somebody removed it", "ann").to_version == 2
+    assert rollback(registry, "and before", "ann").to_version == 1
+
+
+def test_many_long_reasons_fit(registry: ModelRegistry, tmp_path: Path) -> None:
+    log_versions(registry, tmp_path, 1)
+    promote(registry, 1, [f"reason {i} " + "with its numbers " * 20 for i in range(60)], "pipeline")
+    (move,) = read_trail(registry)
+    assert move.reasons[0].startswith("reason 0")
+    assert move.reasons[-1] == "(more)"
+    assert len(registry.get(1).description) <= 5000

@@ -1,0 +1,35 @@
+"""Candidates made of tiny bundles, for tests with a real registry."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+from support.bundles import tiny_bundle
+
+from registry.candidates import CandidateRecord
+from registry.dataset import TrainingData
+from registry.versions import ModelRegistry, VersionInfo
+
+BARS = pl.DataFrame(
+    {
+        "ticker": ["AAPL", "AAPL", "IBM"],
+        "session": [date(2012, 12, 28), date(2012, 12, 31), date(2012, 12, 31)],
+        "close": [509.59, 532.17, 191.55],
+    }
+)
+
+
+def candidate(folder: Path, *, seed: int = 0, **fields: object) -> CandidateRecord:
+    """A record of a tiny bundle; another seed is another bundle."""
+    bundle_dir = folder / f"bundle-{seed}"
+    if not bundle_dir.exists():
+        tiny_bundle(bundle_dir, seed=seed)
+    dataset = TrainingData("sample", "d" * 64, BARS)
+    return CandidateRecord(**{"bundle_dir": bundle_dir, "dataset": dataset, **fields})  # type: ignore[arg-type]
+
+
+def log_versions(registry: ModelRegistry, folder: Path, n: int) -> list[VersionInfo]:
+    """Register `n` different bundles, as versions 1 to n in a fresh registry."""
+    return [registry.log_candidate(candidate(folder, seed=seed)) for seed in range(n)]
