@@ -46,21 +46,25 @@ print(json.dumps({
 """
 
 
-def test_it_forecasts_where_stockcast_is_not_installed(tmp_path: Path) -> None:
-    registry = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}", "stockcast")
-    record = candidate(tmp_path)
-    registry.log_candidate(record)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a bundle and a registry whose champion it is."""
+    folder = tmp_path_factory.mktemp("champion")
+    registry = ModelRegistry(f"sqlite:///{folder / 'mlflow.db'}", "stockcast")
+    registry.log_candidate(candidate(folder))
     promote(registry, 1, "first", "ann")
-    bundle = Bundle.load(record.bundle_dir)
+    return folder
+
+
+def test_it_forecasts_where_stockcast_is_not_installed(folder: Path, tmp_path: Path) -> None:
+    bundle = Bundle.load(candidate(folder).bundle_dir)
     windows = bundle.golden.windows
     np.save(tmp_path / "windows.npy", windows)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
 
     done = subprocess.run(
         [sys.executable, "-I", "-c", OUTSIDE, str(tmp_path / "windows.npy")],
-        cwd=elsewhere,
-        env=os.environ | {"MLFLOW_TRACKING_URI": registry.tracking_uri},
+        cwd=tmp_path,
+        env=os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}"},
         capture_output=True,
         text=True,
         check=False,
@@ -92,15 +96,14 @@ def test_it_forecasts_where_stockcast_is_not_installed(tmp_path: Path) -> None:
     assert len(rows["mean"]) == len(windows) * len(bundle.manifest.horizons)
 
 
-def test_reading_a_version_needs_no_more_than_the_small_client(tmp_path: Path) -> None:
-    registry = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}", "stockcast")
-    registry.log_candidate(candidate(tmp_path))
-    promote(registry, 1, "first", "ann")
+def test_reading_a_version_needs_no_more_than_the_small_client(
+    folder: Path, tmp_path: Path
+) -> None:
     script = f"""
 import sys
 from pathlib import Path
 from registry.versions import ModelRegistry
-registry = ModelRegistry({registry.tracking_uri!r}, "stockcast")
+registry = ModelRegistry("sqlite:///{folder / "mlflow.db"}", "stockcast")
 version = registry.alias_version("champion")
 registry.download(version, Path({str(tmp_path / "live")!r}))
 heavy = ("sklearn", "matplotlib", "mlflow.pyfunc", "tensorflow", "flask", "dagster")
