@@ -53,5 +53,7 @@ def find_pattern(routes: Iterable[BaseRoute], scope: Scope) -> str | None:
         if isinstance(route, Route):
             return route.path
         if isinstance(route, Mount):
-            return find_pattern(route.routes, scope) or route.path or "/"
+            found = find_pattern(route.routes, scope) or route.path
+            if found:
+                return found
     return None

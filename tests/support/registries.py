@@ -1,35 +1,64 @@
-"""Registries filled with tiny bundles."""
+"""A registry in memory, for tests of what follows one: aliases move, and it can go down."""
 
 from __future__ import annotations
 
-from datetime import date
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-import polars as pl
-
-from registry.candidates import CandidateRecord
-from registry.dataset import TrainingData
-from registry.versions import ModelRegistry, VersionInfo
-from support.bundles import tiny_bundle
-
-BARS = pl.DataFrame(
-    {
-        "ticker": ["AAPL", "AAPL", "IBM"],
-        "session": [date(2012, 12, 28), date(2012, 12, 31), date(2012, 12, 31)],
-        "close": [509.59, 532.17, 191.55],
-    }
-)
+from forecasting.bundle import Bundle
+from market.errors import RegistryDownError, RegistryError
+from registry.names import FINGERPRINT_TAG
+from registry.versions import VersionInfo
 
 
-def candidate(folder: Path, *, seed: int = 0, **fields: object) -> CandidateRecord:
-    """A record of a tiny bundle; another seed is another bundle."""
-    bundle_dir = folder / f"bundle-{seed}"
-    if not bundle_dir.exists():
-        tiny_bundle(bundle_dir, seed=seed)
-    dataset = TrainingData("sample", "d" * 64, BARS)
-    return CandidateRecord(**{"bundle_dir": bundle_dir, "dataset": dataset, **fields})  # type: ignore[arg-type]
+@dataclass
+class FakeRegistry:
+    """What serving asks of a `ModelRegistry`, answered from folders."""
 
+    folders: dict[int, Path] = field(default_factory=dict)
+    tags: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    aliases: dict[str, int] = field(default_factory=dict)
+    down: str | None = None
+    downloads: int = 0
 
-def log_versions(registry: ModelRegistry, folder: Path, n: int) -> list[VersionInfo]:
-    """Register `n` different bundles, as versions 1 to n in a fresh registry."""
-    return [registry.log_candidate(candidate(folder, seed=seed)) for seed in range(n)]
+    def add(self, folder: Path, bundle: Bundle) -> int:
+        version = len(self.folders) + 1
+        self.folders[version] = folder
+        self.tags[version] = {FINGERPRINT_TAG: bundle.fingerprint}
+        return version
+
+    def alias_version(self, alias: str) -> int | None:
+        self._check_up()
+        return self.aliases.get(alias)
+
+    def get(self, which: int) -> VersionInfo:
+        self._check_up()
+        if which not in self.folders:
+            msg = f"no version {which}"
+            raise RegistryError(msg)
+        created = datetime(2026, 1, 1, tzinfo=UTC)
+        return VersionInfo(
+            name="stockcast",
+            version=which,
+            run_id="",
+            aliases=(),
+            tags=self.tags[which],
+            created=created,
+            source="",
+            description="",
+        )
+
+    def download(self, version: int, dest: Path) -> Path:
+        self._check_up()
+        if dest.exists():
+            return dest
+        self.downloads += 1
+        shutil.copytree(self.folders[version], dest)
+        return dest
+
+    def _check_up(self) -> None:
+        if self.down is not None:
+            raise RegistryDownError(self.down)

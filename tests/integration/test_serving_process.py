@@ -1,0 +1,105 @@
+"""What the serving process is made of: nothing that trains, and nothing that unpickles."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.homes import make_home
+from support.servers import ROOT
+
+pytestmark = pytest.mark.integration
+
+HEAVY = ("tensorflow", "keras", "sklearn", "dagster", "evidently", "matplotlib", "joblib", "torch")
+# Asks the real app, in a process of its own, and then tells which modules are there.
+PROGRAM = """
+import asyncio, json, sys
+unpickled = []
+sys.addaudithook(lambda name, args: unpickled.append(args) if name == "pickle.find_class" else None)
+import httpx
+from serving.service import Stockcast
+
+async def main():
+    app = Stockcast.to_asgi()
+    statuses = []
+    transport = httpx.ASGITransport(app)
+    scope, started, stop = {"type": "lifespan", "state": {}}, asyncio.Event(), asyncio.Event()
+    async def receive():
+        if not started.is_set():
+            return {"type": "lifespan.startup"}
+        await stop.wait()
+        return {"type": "lifespan.shutdown"}
+    async def send(message):
+        started.set()
+    lifespan = asyncio.create_task(app(scope, receive, send))
+    await started.wait()
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/predict/AAPL", "/predict/ibm", "/health", "/models/compare/GOOG", "/readyz"):
+            statuses.append((await client.get(path)).status_code)
+        statuses.append((await client.post("/predict", json={"ticker": "MSFT"})).status_code)
+    stop.set()
+    await lifespan
+    return statuses
+
+statuses = asyncio.run(main())
+names = sorted({name.partition(".")[0] for name in sys.modules})
+print("RESULT" + json.dumps({"statuses": statuses, "modules": names, "unpickled": len(unpickled)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    folder = tmp_path_factory.mktemp("process")
+    home = make_home(folder / "home", seeds=(1,))
+    (folder / "metrics").mkdir()
+    env = {
+        **os.environ,
+        "STOCKCAST_HOME": str(home.path),
+        "BENTOML_HOME": str(folder / "bentoml"),
+        "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
+    parsed: dict[str, list[str]] = json.loads(line.removeprefix("RESULT"))
+    return parsed
+
+
+def test_every_route_was_answered(result: dict[str, list[str]]) -> None:
+    assert result["statuses"] == [200] * 6
+
+
+@pytest.mark.parametrize("module", HEAVY)
+def test_serving_never_imports_what_trains(result: dict[str, list[str]], module: str) -> None:
+    assert "onnxruntime" in result["modules"]
+    assert module not in result["modules"]
+
+
+def test_serving_unpickles_nothing(result: dict[str, list[str]]) -> None:
+    assert result["unpickled"] == 0
+
+
+def test_a_wrong_setting_stops_the_service_with_its_name(tmp_path: Path) -> None:
+    env = {**os.environ, "STOCKCAST_HOME": str(tmp_path), "STOCKCAST_POLL_SECONDS": "-1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "serving"],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "STOCKCAST_POLL_SECONDS" in done.stderr
+    assert "Traceback" not in done.stderr

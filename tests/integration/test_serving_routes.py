@@ -1,0 +1,211 @@
+"""Every route of a real service: once behind `python -m serving`, once behind `bentoml serve`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import jsonschema
+import polars as pl
+import pytest
+from support.homes import TICKERS, make_home, recent_bars
+from support.servers import Server, bentoml_command, front_command, serving, wait_until
+
+pytestmark = pytest.mark.integration
+
+COMMANDS = {"front": front_command, "bentoml": bentoml_command}
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
+    folder = tmp_path_factory.mktemp("routes")
+    home = make_home(folder / "home")
+    home.move("challenger", 2)
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(serving(command, home.path, folder / name))
+            for name, command in COMMANDS.items()
+        }
+
+
+@pytest.fixture(params=sorted(COMMANDS))
+def server(servers: dict[str, Server], request: pytest.FixtureRequest) -> Server:
+    return servers[request.param]
+
+
+def bars(ticker: str = "MSFT", last: int = 252) -> list[dict[str, Any]]:
+    rows = recent_bars().filter(pl.col("ticker") == ticker).tail(last)
+    columns = ("session", "open", "high", "low", "close", "volume", "adj_close")
+    return json.loads(rows.select(columns).with_columns(pl.col("session").cast(str)).write_json())
+
+
+@pytest.mark.parametrize("horizon", ["1d", "1w", "1m"])
+@pytest.mark.parametrize("ticker", TICKERS)
+def test_get_and_post_give_the_same_forecast(server: Server, ticker: str, horizon: str) -> None:
+    got = server.get(f"/predict/{ticker}", horizon=horizon)
+    posted = server.post("/predict", json={"ticker": ticker, "horizon": horizon})
+    assert got.status_code == posted.status_code == 200
+    assert got.headers["content-type"] == posted.headers["content-type"] == "application/json"
+    assert got.json() == posted.json()
+    assert (got.json()["ticker"], got.json()["horizon"]) == (ticker, horizon)
+    # The sample ended long ago, and the answer says so.
+    assert got.json()["as_of"] == "2013-03-01"
+    assert got.json()["data_age_sessions"] > 3_000
+
+
+def test_tickers_may_be_written_small_and_the_horizon_left_out(server: Server) -> None:
+    assert server.get("/predict/aapl").json() == server.get("/predict/AAPL", horizon="1d").json()
+
+
+def test_the_callers_own_bars_give_a_forecast(server: Server) -> None:
+    asked = {"ticker": "MINE", "horizon": "1w", "bars": bars()}
+    answer = server.post("/predict", json=asked)
+    assert answer.status_code == 200, answer.text
+    published = server.get("/predict/MSFT", horizon="1w").json()
+    own = answer.json()["prediction"]["price_target"]
+    assert own == pytest.approx(published["prediction"]["price_target"], rel=1e-4)
+
+
+def problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["type"] == f"urn:stockcast:problem:{kind}"
+    assert body["status"] == status
+    return body
+
+
+def test_an_unknown_ticker_is_a_404_with_near_names(server: Server) -> None:
+    assert problem(server.get("/predict/MSTF"), 404, "unknown-ticker")["near"] == ["MSFT"]
+    body = problem(server.post("/predict", json={"ticker": "MSTF"}), 404, "unknown-ticker")
+    assert body["near"] == ["MSFT"]
+    problem(server.get("/models/compare/MSTF"), 404, "unknown-ticker")
+
+
+def test_a_ticker_too_young_is_a_409_with_the_reason(server: Server) -> None:
+    assert (
+        "196 bars" in problem(server.get("/predict/FB"), 409, "ticker-without-forecast")["reason"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/predict/AAPL?horizon=2d", "horizon"),
+        ("/predict/AAPL?horizn=1d", "horizn"),
+        ("/predict/AAPL?horizon=1d&horizon=1w", "horizon"),
+        ("/predict/..%5Csecret", "ticker"),
+        ("/predict/%27%20OR%201=1", "ticker"),
+        ("/models/compare/AAPL?horizon=1d", "horizon"),
+    ],
+)
+def test_a_malformed_query_names_the_field(server: Server, path: str, field: str) -> None:
+    body = problem(server.get(path), 422, "invalid-request")
+    assert body["errors"][0]["field"] == field
+    assert f"`{field}`" in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({}, "ticker"),
+        ({"ticker": 5}, "ticker"),
+        ({"ticker": "../x"}, "ticker"),
+        ({"ticker": "AAPL", "horizon": "1y"}, "horizon"),
+        ({"ticker": "AAPL", "horizons": "1d"}, "horizons"),
+        ({"ticker": "AAPL", "bars": []}, "bars"),
+        ({"ticker": "AAPL", "bars": [{"session": "2013-03-01"}]}, "bars.0.open"),
+        ({"ticker": "AAPL", "bars": [{**bars(last=1)[0], "close": "NaN"}]}, "bars.0.close"),
+    ],
+)
+def test_a_malformed_body_names_the_field(
+    server: Server, asked: dict[str, Any], field: str
+) -> None:
+    body = problem(server.post("/predict", json=asked), 422, "invalid-request")
+    assert field in {error["field"] for error in body["errors"]}
+
+
+def test_broken_bodies_are_refused_without_a_traceback(server: Server) -> None:
+    headers = {"content-type": "application/json"}
+    problem(server.post("/predict", content=b'{"ticker', headers=headers), 400, "malformed-json")
+    problem(server.post("/predict", content=b"[1]", headers=headers), 422, "invalid-request")
+    problem(server.post("/predict", content=b"x" * 2**21, headers=headers), 413, "body-too-large")
+    pickled = {"content-type": "application/vnd.bentoml+pickle"}
+    assert server.post("/predict", content=b"cos\n", headers=pickled).status_code == 415
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_bad_and_too_few_bars_say_which_and_how_many(server: Server) -> None:
+    wrong = bars()
+    wrong[7]["high"] = 0.5
+    body = problem(
+        server.post("/predict", json={"ticker": "X", "bars": wrong}), 422, "invalid-bars"
+    )
+    assert body["errors"][0]["session"] == wrong[7]["session"]
+    few = server.post("/predict", json={"ticker": "X", "bars": bars(last=30)})
+    assert problem(few, 422, "not-enough-bars")["needed"] > 100
+
+
+def test_unknown_routes_and_methods_are_problems(server: Server) -> None:
+    problem(server.get("/nope"), 404, "no-such-route")
+    problem(server.post("/health"), 405, "method-not-allowed")
+
+
+def test_compare_shows_champion_and_challenger_with_their_scores(server: Server) -> None:
+    body = server.get("/models/compare/GOOG").json()
+    assert body["champion"]["model"]["version"] == 1
+    assert body["challenger"]["model"]["version"] == 2
+    assert set(body["champion"]["horizons"]) == {"1d", "1w", "1m"}
+    assert body["champion"]["metrics"]["ensemble"]["1"]["crps"] == 0.01
+    served = server.get("/predict/GOOG", horizon="1w").json()["prediction"]
+    assert body["champion"]["horizons"]["1w"]["prediction"] == served
+    assert body["challenger"]["horizons"]["1w"]["prediction"] != served
+
+
+def test_status_and_health_say_what_is_live(server: Server) -> None:
+    status = server.get("/models/status").json()
+    assert status["champion_alias"] == status["live"]["version"] == 1
+    assert status["snapshot"]["tickers"] == len(TICKERS)
+    assert status["snapshot"]["without_forecast"] == {"FB": "196 bars, and 151 are needed"}
+    health = server.get("/health").json()
+    assert (health["status"], health["registry"]) == ("ok", "up")
+
+
+def test_the_probes_of_bentoml_answer(server: Server) -> None:
+    assert [server.get(path).status_code for path in ("/livez", "/readyz", "/")] == [200, 200, 200]
+
+
+def test_metrics_count_forecasts_and_never_name_a_ticker(server: Server) -> None:
+    for number in range(20):
+        server.get(f"/predict/NOPE{number}")
+        server.get(f"/nothing/{number}")
+    server.get("/predict/AAPL", horizon="1m")
+
+    def metrics() -> str:
+        return server.get("/metrics").text
+
+    counted = 'stockcast_forecasts_total{horizon="1m",route="ready"}'
+    wait_until(lambda: counted in metrics(), 10, server)
+    text = metrics()
+    assert "bentoml_service_request_total" in text
+    assert 'endpoint="/predict/{ticker}"' in text
+    assert "stockcast_champion_version 1.0" in text
+    assert "stockcast_registry_up 1.0" in text
+    for word in ("AAPL", "NOPE", "nothing"):
+        assert word not in text
+
+
+def test_the_openapi_document_lists_the_typed_and_the_rest_routes(server: Server) -> None:
+    document = server.get("/docs.json").json()
+    assert set(document["paths"]) >= {
+        *("/predict", "/predict/{ticker}", "/models/status", "/models/compare/{ticker}"),
+        *("/health", "/livez", "/readyz", "/metrics"),
+    }
+    schemas = document["components"]["schemas"]
+    schema = {"$ref": "#/components/schemas/Forecast", "components": {"schemas": schemas}}
+    jsonschema.validate(server.get("/predict/AAPL").json(), schema)
+    typed = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    assert set(typed["schema"]["properties"]) == {"ticker", "horizon", "bars"}

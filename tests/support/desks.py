@@ -1,0 +1,85 @@
+"""A desk with everything around it that a service would make, but in memory and at any instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from support.bundles import tiny_bundle
+from support.homes import LOOKBACK, sample_snapshot
+from support.registries import FakeRegistry
+
+from forecasting.bundle import Bundle
+from forecasting.snapshot import Snapshot, write_snapshot
+from serving.champion import LiveModel, ModelCache
+from serving.desk import Desk
+from serving.snapshot import SnapshotFeed
+from serving.watch import Watch
+
+# A Monday before the exchange opens: the last closed session is Friday, 2013-03-01.
+NOW = datetime(2013, 3, 4, 12, 0, tzinfo=UTC)
+
+
+class FakeMetrics:
+    """Remembers what was told."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.counts: list[tuple[str, str]] = []
+
+    def count(self, route: str, horizon: str) -> None:
+        self.counts.append((route, horizon))
+
+    def write(self) -> None: ...
+
+    def shown(self, version: int, age: int, event: str) -> None:
+        self.events.append(f"{event} {version} {age}")
+
+    def refused(self) -> None:
+        self.events.append("refused")
+
+    def registry_up(self, *, up: bool) -> None: ...
+
+
+@dataclass
+class Bench:
+    """A watch over a folder, with its clock in the test's hand."""
+
+    folder: Path
+    now: datetime = NOW
+    registry: FakeRegistry = field(default_factory=FakeRegistry)
+    desk: Desk = field(default_factory=Desk)
+    metrics: FakeMetrics = field(default_factory=FakeMetrics)
+
+    def __post_init__(self) -> None:
+        self.cache = ModelCache(self.registry, self.folder / "models")
+        self.feed = SnapshotFeed(self.folder / "snapshot")
+        self.watch = Watch(
+            self.desk, self.registry, self.cache, self.feed, self.metrics, now=lambda: self.now
+        )
+
+    def register(self, seed: int) -> int:
+        folder = self.folder / f"bundle-{seed}"
+        return self.registry.add(folder, tiny_bundle(folder, seed=seed, lookback=LOOKBACK))
+
+    def publish(self, snapshot: Snapshot | None = None) -> None:
+        write_snapshot(self.folder / "snapshot", snapshot or sample_snapshot())
+
+    def go_live(self, seed: int = 1) -> int:
+        version = self.register(seed)
+        self.registry.aliases["champion"] = version
+        self.publish()
+        self.watch.refresh()
+        assert self.desk.live is not None, self.desk.troubles
+        return version
+
+    @property
+    def live_version(self) -> int | None:
+        return self.desk.live.book.model.version.version if self.desk.live else None
+
+
+def live_model(folder: Path, bundle: Bundle) -> LiveModel:
+    """Return a bundle as version 1 of a registry."""
+    registry = FakeRegistry()
+    return LiveModel(registry.get(registry.add(folder, bundle)), bundle)

@@ -1,0 +1,98 @@
+"""Real forecast services as processes, asked over HTTP."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 120
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Server:
+    """One running service."""
+
+    url: str
+    log: Path
+    client: httpx.Client
+
+    def get(self, path: str, **params: str) -> httpx.Response:
+        return self.client.get(path, params=params or None)
+
+    def post(self, path: str, **options: object) -> httpx.Response:
+        return self.client.post(path, **options)  # type: ignore[arg-type]
+
+
+def front_command(_: int) -> list[str]:
+    return [sys.executable, "-m", "serving"]
+
+
+def bentoml_command(port: int) -> list[str]:
+    bentoml = str(Path(sys.executable).with_name("bentoml"))
+    return [bentoml, "serve", "serving.service:Stockcast", "--port", str(port)]
+
+
+@contextmanager
+def serving(command: Callable[[int], list[str]], home: Path, folder: Path) -> Iterator[Server]:
+    """Run a service over a home until the block ends; it listens before the block begins."""
+    port = _free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("STOCKCAST_")}
+    env |= {
+        "STOCKCAST_HOME": str(home),
+        "STOCKCAST_PORT": str(port),
+        "STOCKCAST_POLL_SECONDS": str(POLL_SECONDS),
+        "BENTOML_HOME": str(folder / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+    log = folder / "log.txt"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command(port), cwd=ROOT, env=env, stdout=out, stderr=out)
+    url = f"http://127.0.0.1:{port}"
+    server = Server(url, log, httpx.Client(base_url=url, timeout=30))
+    try:
+        wait_until(lambda: _listens(process, server), START_SECONDS, server)
+        yield server
+    finally:
+        server.client.close()
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until(
+    met: Callable[[], bool], seconds: float, server: Server, *, every: float = 0.1
+) -> float:
+    """Wait for a condition and return how long it took; on failure show the server's log."""
+    started = time.monotonic()
+    while not met():
+        if time.monotonic() - started > seconds:
+            msg = f"not within {seconds} s; the log of the server:\n{server.log.read_text()}"
+            raise AssertionError(msg)
+        time.sleep(every)
+    return time.monotonic() - started
+
+
+def _listens(process: subprocess.Popen[bytes], server: Server) -> bool:
+    assert process.poll() is None, server.log.read_text()
+    try:
+        return server.get("/livez").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
