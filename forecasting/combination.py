@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from forecasting.ensemble import EnsembleWeights, PastForecasts, learn_weights, weighted
-from forecasting.intervals import MIN_RESIDUALS, conformal_quantiles, quantile_surface
+from forecasting.intervals import MIN_RESIDUALS, calibrate, quantile_surface
 from forecasting.levels import LEVELS, REPORTED_COLUMNS, REPORTED_INDEX
 from forecasting.metrics import crps_from_quantiles
 from forecasting.models.base import MEMBERS, REFERENCES
@@ -27,7 +27,6 @@ Array = npt.NDArray[np.float64]
 ENSEMBLE = "ensemble"
 MODELS = (*REFERENCES, *MEMBERS, ENSEMBLE)
 KEY = ["ticker", "as_of", "target_session", "horizon", "fold"]
-BURN_IN = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class WalkForwardResult:
         Learnt from all folds: the ensemble's weights, and per horizon the 199 quantiles of its
         standardised residuals.
     excluded
-        `EXCLUDED_SCHEMA`: what was not forecast, and why; null stands for all tickers or horizons.
+        `EXCLUDED_SCHEMA`: what was not forecast, and why; null stands for all tickers.
     """
 
     forecasts: pl.DataFrame
@@ -57,29 +56,25 @@ class WalkForwardResult:
 
 
 @dataclass(frozen=True, eq=False)
-class _Calibrated:
-    """Weights and conformal quantiles of one horizon, learnt from one set of past forecasts."""
+class _Learnt:
+    """Weights, and for each model and horizon the quantiles of Z, from one set of forecasts."""
 
-    mean_weights: dict[str, float]
-    scale_weights: dict[str, float]
-    z_quantiles: dict[str, Array]
-
-    def moments(self, rows: pl.DataFrame) -> Iterator[tuple[str, Array, Array]]:
-        """Give name, location and scale of each member and of the ensemble."""
-        mean = {member: rows[f"{member}_mean"].to_numpy() for member in MEMBERS}
-        scale = {member: rows[f"{member}_scale"].to_numpy() for member in MEMBERS}
-        for member in MEMBERS:
-            yield member, mean[member], scale[member]
-        yield ENSEMBLE, weighted(self.mean_weights, mean), weighted(self.scale_weights, scale)
+    weights: EnsembleWeights
+    z_quantiles: dict[str, dict[int, Array]]
 
 
 def combine_folds(results: Sequence[FoldForecasts]) -> WalkForwardResult:
     """Weigh and calibrate the folds in time order; fold 0 only seeds and is not scored.
 
+    Parameters
+    ----------
+    results
+        What `forecast_fold` gave for every fold of one walk-forward, in any order.
+
     Raises
     ------
     NotEnoughHistoryError
-        When a horizon has too few known outcomes to calibrate any fold.
+        When no fold has enough known outcomes before it to be calibrated with.
     ForecastError
         When the folds are not those of one walk-forward: 0, 1, 2 and so on, each once.
     """
@@ -88,30 +83,29 @@ def combine_folds(results: Sequence[FoldForecasts]) -> WalkForwardResult:
     if folds != list(range(len(results))) or len(results) <= 1:
         msg = f"`results` must hold folds 0, 1 and so on, each once, got {folds}."
         raise ForecastError(msg)
-    horizons = rows["horizon"].unique().sort().to_list()
-    scored: list[pl.DataFrame] = []
-    refused: list[tuple[int, None, int, str]] = []
-    learnt: dict[int, dict[int, _Calibrated]] = {fold: {} for fold in folds[1:]}
-    for horizon in horizons:
-        of_horizon = rows.filter(horizon=horizon)
-        for fold in folds[1:]:
-            test = of_horizon.filter(fold=fold)
-            past = of_horizon.filter(
-                (pl.col("fold") < fold) & (pl.col("target_session") < _first_session(rows, fold))
-            )
-            if past.height < MIN_RESIDUALS:
-                reason = f"only {past.height} outcomes known before it; {MIN_RESIDUALS} calibrate"
-                refused.append((fold, None, horizon, reason))
-                continue
-            learnt[fold][horizon] = _calibrate(past)
-            scored.extend(_score(test, learnt[fold][horizon]))
-    _check_scored(scored, horizons)
-    final = {h: _calibrate(rows.filter(horizon=h)) for h in horizons}
+    learnt: dict[int, _Learnt] = {}
+    refused: list[tuple[int, None, str]] = []
+    for fold in folds[1:]:
+        past = _known_before(rows, fold)
+        fewest = min(past.filter(horizon=h).height for h in rows["horizon"].unique())
+        if fewest < MIN_RESIDUALS:
+            reason = f"only {fewest} outcomes were known before it; {MIN_RESIDUALS} calibrate"
+            refused.append((fold, None, reason))
+        else:
+            learnt[fold] = _learn(past)
+    if not learnt:
+        msg = (
+            f"`test_size` must leave {MIN_RESIDUALS} known outcomes before some scored fold, got "
+            "fewer before each; bring a longer history or more tickers."
+        )
+        raise NotEnoughHistoryError(msg)
+    scored = [_score(rows.filter(fold=fold), learnt[fold]) for fold in learnt]
+    final = _learn(rows)
     return WalkForwardResult(
         forecasts=pl.concat(scored).sort(*KEY, "model"),
-        weights={fold: _weights(by_horizon) for fold, by_horizon in learnt.items()},
-        final_weights=_weights(final),
-        conformal_quantiles={h: final[h].z_quantiles[ENSEMBLE] for h in horizons},
+        weights={fold: by_fold.weights for fold, by_fold in learnt.items()},
+        final_weights=final.weights,
+        conformal_quantiles=final.z_quantiles[ENSEMBLE],
         excluded=pl.concat(
             [
                 *(result.excluded for result in results),
@@ -121,41 +115,70 @@ def combine_folds(results: Sequence[FoldForecasts]) -> WalkForwardResult:
     )
 
 
-def _first_session(rows: pl.DataFrame, fold: int) -> pl.Expr:
-    """Return the first as-of session of a fold, over all horizons."""
-    return pl.lit(rows.filter(fold=fold)["as_of"].min(), pl.Date)
+def _known_before(rows: pl.DataFrame, fold: int) -> pl.DataFrame:
+    """Return the earlier folds' forecasts whose outcome was known before the fold began.
+
+    The last ones of the fold before are left out: their targets lie inside this fold.
+    """
+    first = pl.lit(rows.filter(fold=fold)["as_of"].min(), pl.Date)
+    return rows.filter((pl.col("fold") < fold) & (pl.col("target_session") < first))
 
 
-def _calibrate(past: pl.DataFrame) -> _Calibrated:
-    """Learn weights and conformal quantiles of one horizon from forecasts with known outcomes."""
-    unit = past["unit"].to_numpy()
-    mean_weights, scale_weights = learn_weights(
-        PastForecasts(
-            horizon=past["horizon"][0],
-            sessions=past["as_of"].to_numpy(),
-            outcome=past["log_return"].to_numpy() / unit,
-            mean={member: past[f"{member}_mean"].to_numpy() / unit for member in MEMBERS},
-            scale={member: past[f"{member}_scale"].to_numpy() / unit for member in MEMBERS},
-        )
+def _learn(past: pl.DataFrame) -> _Learnt:
+    """Learn weights and calibration from forecasts with known outcomes."""
+    by_horizon = {h: past.filter(horizon=h) for h in past["horizon"].unique().sort()}
+    learnt = {h: learn_weights(_in_z_space(h, rows)) for h, rows in by_horizon.items()}
+    weights = EnsembleWeights(
+        mean={h: mean for h, (mean, _) in learnt.items()},
+        scale={h: scale for h, (_, scale) in learnt.items()},
     )
-    outcome = past["log_return"].to_numpy()
-    moments = _Calibrated(mean_weights, scale_weights, {}).moments(past)
-    quantiles = {
-        model: conformal_quantiles((outcome - mean) / scale, LEVELS)
-        for model, mean, scale in moments
-    }
-    return _Calibrated(mean_weights, scale_weights, quantiles)
+    residuals: dict[str, dict[int, Array]] = {model: {} for model in (*MEMBERS, ENSEMBLE)}
+    for horizon, rows in by_horizon.items():
+        for model, mean, scale in _moments(rows, weights, horizon):
+            residuals[model][horizon] = (rows["log_return"].to_numpy() - mean) / scale
+    sessions = {h: rows["as_of"].n_unique() for h, rows in by_horizon.items()}
+    return _Learnt(
+        weights, {m: calibrate(of_model, sessions, LEVELS) for m, of_model in residuals.items()}
+    )
 
 
-def _score(test: pl.DataFrame, calibrated: _Calibrated) -> Iterator[pl.DataFrame]:
-    """Give the scored forecasts of every model for the same rows."""
-    for reference in REFERENCES:
-        mean = test[f"{reference}_mean"].to_numpy()
-        yield _report(test, reference, mean, test[f"{reference}_quantiles"].to_numpy())
-    for model, location, scale in calibrated.moments(test):
-        z_quantiles = calibrated.z_quantiles[model]
-        mean = location + scale * z_quantiles.mean()
-        yield _report(test, model, mean, quantile_surface(location, scale, z_quantiles))
+def _in_z_space(horizon: int, rows: pl.DataFrame) -> PastForecasts:
+    unit = rows["unit"].to_numpy()
+    return PastForecasts(
+        horizon=horizon,
+        sessions=rows["as_of"].to_numpy(),
+        outcome=rows["log_return"].to_numpy() / unit,
+        mean={member: rows[f"{member}_mean"].to_numpy() / unit for member in MEMBERS},
+        scale={member: rows[f"{member}_scale"].to_numpy() / unit for member in MEMBERS},
+    )
+
+
+def _moments(
+    rows: pl.DataFrame, weights: EnsembleWeights, horizon: int
+) -> Iterator[tuple[str, Array, Array]]:
+    """Give name, location and scale of each member and of the ensemble at one horizon."""
+    mean = {member: rows[f"{member}_mean"].to_numpy() for member in MEMBERS}
+    scale = {member: rows[f"{member}_scale"].to_numpy() for member in MEMBERS}
+    for member in MEMBERS:
+        yield member, mean[member], scale[member]
+    yield ENSEMBLE, weighted(weights.mean[horizon], mean), weighted(weights.scale[horizon], scale)
+
+
+def _score(test: pl.DataFrame, learnt: _Learnt) -> pl.DataFrame:
+    """Return the scored forecasts of every model for the rows of one fold."""
+    blocks = []
+    for horizon in test["horizon"].unique().sort():
+        rows = test.filter(horizon=horizon)
+        for reference in REFERENCES:
+            quantiles = rows[f"{reference}_quantiles"].to_numpy()
+            mean = rows[f"{reference}_mean"].to_numpy()
+            blocks.append(_report(rows, reference, mean, quantiles))
+        for model, location, scale in _moments(rows, learnt.weights, horizon):
+            z_quantiles = learnt.z_quantiles[model][horizon]
+            mean = location + scale * z_quantiles.mean()
+            surface = quantile_surface(location, scale, z_quantiles)
+            blocks.append(_report(rows, model, mean, surface))
+    return pl.concat(blocks)
 
 
 def _report(test: pl.DataFrame, model: str, mean: Array, quantiles: Array) -> pl.DataFrame:
@@ -168,21 +191,4 @@ def _report(test: pl.DataFrame, model: str, mean: Array, quantiles: Array) -> pl
         *(pl.Series(name, reported[:, i]) for i, name in enumerate(REPORTED_COLUMNS)),
         "log_return",
         pl.Series("crps", crps_from_quantiles(outcome, quantiles, LEVELS)),
-    )
-
-
-def _check_scored(scored: Sequence[pl.DataFrame], horizons: Sequence[int]) -> None:
-    missing = set(horizons) - {frame["horizon"][0] for frame in scored if frame.height}
-    if missing:
-        msg = (
-            f"`test_size` must leave {MIN_RESIDUALS} outcomes known before some scored fold, got "
-            f"fewer at horizon {sorted(missing)}; bring a longer history or more tickers."
-        )
-        raise NotEnoughHistoryError(msg)
-
-
-def _weights(by_horizon: dict[int, _Calibrated]) -> EnsembleWeights:
-    return EnsembleWeights(
-        mean={horizon: learnt.mean_weights for horizon, learnt in by_horizon.items()},
-        scale={horizon: learnt.scale_weights for horizon, learnt in by_horizon.items()},
     )

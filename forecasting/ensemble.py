@@ -24,11 +24,10 @@ Array = npt.NDArray[np.float64]
 PRIOR: Mapping[str, float] = {"forest": 0.4, "lstm": 0.6}
 # What moving all weight from the prior to one member must win in CRPS, as a share of it.
 PRIOR_STRENGTH = 0.005
-# The standard errors that the members' location must be away from no skill before it counts.
-LEAST_EVIDENCE = 2.0
-# Ridge penalty in units of the members' own mean square: they are alike, and must not be played
-# off against each other.
-RIDGE = 0.1
+# Half of the prior goes to the members' location and half to the naive 0, give or take a quarter
+# for each member: what is known of daily returns before looking at any.
+MEAN_PRIOR: Mapping[str, float] = {member: weight / 2 for member, weight in PRIOR.items()}
+MEAN_DOUBT = 0.25
 # Every tenth level is enough to tell weights apart.
 COARSE_LEVELS = LEVELS[4::10]
 _SUM_SLACK = 1e-6
@@ -59,7 +58,7 @@ class EnsembleWeights:
     @classmethod
     def prior(cls, horizons: Sequence[int]) -> EnsembleWeights:
         """Return the weights that hold before anything is learnt."""
-        return cls({h: dict(PRIOR) for h in horizons}, {h: dict(PRIOR) for h in horizons})
+        return cls({h: dict(MEAN_PRIOR) for h in horizons}, {h: dict(PRIOR) for h in horizons})
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> EnsembleWeights:
@@ -112,38 +111,40 @@ def learn_weights(past: PastForecasts) -> tuple[dict[str, float], dict[str, floa
 def learn_mean_weights(past: PastForecasts) -> dict[str, float]:
     """Return how much of each member's location to believe.
 
-    A non-negative ridge regression of z on the members' locations gives the direction. It is then
-    shrunk by ``max(0, 1 - (2 / t)^2)``, where t is the t-statistic of the combined location against
-    no skill, with a variance that allows for overlapping targets and for tickers that move
-    together. Below two standard errors nothing is left, and the ensemble's location is the naive 0.
+    A regression of z on the members' locations, with non-negative coefficients that are drawn
+    towards `MEAN_PRIOR`: the posterior mode under a normal prior with deviation `MEAN_DOUBT`. The
+    noise that it is weighed against allows for overlapping targets and for tickers that move
+    together, so a few lucky months do not count as skill, and members without skill lose their
+    weight to the naive location of 0 as evidence gathers.
     """
     from scipy.optimize import nnls  # noqa: PLC0415  only training has it
 
     members = list(past.mean)
+    prior = np.array([MEAN_PRIOR[member] for member in members])
     design = np.column_stack([past.mean[member] for member in members])
-    penalty = np.sqrt(RIDGE * float((design**2).sum()) / len(members))
+    if not design.any():
+        return dict.fromkeys(members, 0.0)
+    noise = np.sqrt(_noise_variance(past, design @ prior))
     weights, _ = nnls(
-        np.vstack([design, penalty * np.eye(len(members))]),
-        np.concatenate([past.outcome, np.zeros(len(members))]),
+        np.vstack([design / noise, np.eye(len(members)) / MEAN_DOUBT]),
+        np.concatenate([past.outcome / noise, prior / MEAN_DOUBT]),
     )
-    evidence = _evidence(past, design @ weights)
-    shrinkage = max(0.0, 1 - (LEAST_EVIDENCE / evidence) ** 2) if evidence > 0 else 0.0
-    weights = weights * shrinkage / max(1.0, float(weights.sum()))
+    weights = weights / max(1.0, float(weights.sum()))
     return dict(zip(members, weights.tolist(), strict=True))
 
 
-def _evidence(past: PastForecasts, location: Array) -> float:
-    """Return the t-statistic of the slope of z on `location`, clustered by session."""
-    square = float(location @ location)
-    if square == 0:
-        return 0.0
-    slope = float(location @ past.outcome) / square
+def _noise_variance(past: PastForecasts, location: Array) -> float:
+    """Return the variance of z around `location`, enlarged for dependence between rows.
+
+    With independent rows it is the variance of the errors. In general it is the variance that gives
+    the slope of z on `location` its heteroskedasticity- and autocorrelation-consistent error, with
+    sessions as clusters.
+    """
+    errors = location * (past.outcome - location)
     _, place = np.unique(past.sessions, return_inverse=True)
-    errors = location * (past.outcome - slope * location)
     scores = np.bincount(place, errors).astype(np.float64)
     lag = newey_west_lag(len(scores), past.horizon)
-    error = np.sqrt(len(scores) * long_run_variance(scores, lag)) / square
-    return slope / error if error > 0 else 0.0
+    return len(scores) * long_run_variance(scores, lag) / float(location @ location)
 
 
 def learn_scale_weights(past: PastForecasts, location: Array) -> dict[str, float]:

@@ -6,6 +6,7 @@ which residuals may be used (`forecasting.walk_forward`) do not belong here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
@@ -20,6 +21,8 @@ Array = npt.NDArray[np.float64]
 
 # Fewer residuals say nothing about a tail, not even with the extension below.
 MIN_RESIDUALS = 30
+# Independent outcomes after which a horizon's own quantiles count as much as the shortest's.
+OUTCOMES_FOR_HALF = 25
 # Forgives the rounding of level * (n + 1) when it should be a whole number.
 _RANK_SLACK = 1e-9
 _HALF = 0.5
@@ -82,6 +85,43 @@ def conformal_quantiles(residuals: npt.ArrayLike, levels: npt.ArrayLike) -> Arra
     index = np.clip(np.stack([low, high]).astype(np.int64), 1, n) - 1
     quantiles = ordered[index].mean(axis=0)
     return _extend_tails(quantiles, asked, ordered)
+
+
+def calibrate(
+    residuals: Mapping[int, Array], sessions: Mapping[int, int], levels: npt.ArrayLike
+) -> dict[int, Array]:
+    """Return the quantiles of Z for every horizon from standardised residuals.
+
+    Each horizon's residuals are first taken around their median: calibration says how wide and how
+    skewed the distribution is, while where it lies is decided by the ensemble's weights. At the
+    shortest horizon the quantiles are then `conformal_quantiles`. A year has only a dozen
+    independent outcomes over 21 sessions, too few for a tail; so at a longer horizon the quantiles
+    are a weighted mean of its own and the shortest horizon's, with weight
+    ``n / (n + OUTCOMES_FOR_HALF)`` on its own, n being its outcomes that do not overlap.
+
+    Parameters
+    ----------
+    residuals
+        Horizon -> (n,) values of ``(outcome - mean) / scale``, as for `conformal_quantiles`.
+    sessions
+        Horizon -> number of as-of sessions that its residuals come from.
+    levels
+        (Q,) ascending, strictly between 0 and 1.
+
+    Returns
+    -------
+    dict
+        Horizon -> (Q,) quantiles that never fall from level to level.
+    """
+    centred = {h: values - np.median(values) for h, values in residuals.items()}
+    own = {h: conformal_quantiles(values, levels) for h, values in centred.items()}
+    shortest = min(own)
+    quantiles = {}
+    for horizon, values in own.items():
+        outcomes = sessions[horizon] / horizon
+        trust = outcomes / (outcomes + OUTCOMES_FOR_HALF) if horizon > shortest else 1.0
+        quantiles[horizon] = trust * values + (1 - trust) * own[shortest]
+    return quantiles
 
 
 def _extend_tails(quantiles: Array, levels: Array, ordered: Array) -> Array:

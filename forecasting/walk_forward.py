@@ -22,9 +22,7 @@ from forecasting.splits import Fold, forecast_rows, training_rows
 from forecasting.training import TrainingConfig, fit_members
 from market.errors import NotEnoughHistoryError
 
-EXCLUDED_SCHEMA = pl.Schema(
-    {"fold": pl.Int64, "ticker": pl.String, "horizon": pl.Int64, "reason": pl.String}
-)
+EXCLUDED_SCHEMA = pl.Schema({"fold": pl.Int64, "ticker": pl.String, "reason": pl.String})
 QUANTILES = pl.Array(pl.Float64, len(LEVELS))
 _FOLD_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "fold": pl.Int64,
@@ -110,7 +108,7 @@ def _without_refused(
         reasons = "; ".join(f"{ticker} {refused[ticker]}" for ticker in left_out)
         msg = f"fold {fold.index} must have a ticker to forecast, got none. {reasons}."
         raise NotEnoughHistoryError(msg)
-    rows_out = [(fold.index, ticker, None, refused[ticker]) for ticker in left_out]
+    rows_out = [(fold.index, ticker, refused[ticker]) for ticker in left_out]
     return kept, pl.DataFrame(rows_out, schema=EXCLUDED_SCHEMA, orient="row")
 
 
