@@ -3,7 +3,8 @@
 The rules that turn numbers into words belong here, and nothing else: no model, no HTTP, no clock.
 
 - **price target**: the median of the price at the target session, ``price * exp(median)``. Half of
-  the distribution lies above it, so it always agrees with the probability of a rise.
+  the distribution lies above it, so it always agrees with the probability of a rise. Returns
+  include dividends: a stock that goes ex-dividend on the way trades lower by about the dividend.
 - **expected return**: the simple return from the current price to the price target.
 - **direction**: bullish from a probability of a rise of 0.55, bearish to 0.45, neutral between.
 - **signal**: BUY or SELL only where direction and expected return agree and the return is more than

@@ -57,7 +57,7 @@ class Challenger:
             if version is None:
                 return Challenge(None, "No challenger is set.")
             known = self._known.book
-            model = known.model if known and known.model.version.version == version else None
+            model = known.model if known and known.model.version == version else None
             model = model or self._cache.load(version)
             snapshot = self._feed.newest(model.bundle.manifest)
             if snapshot is None:

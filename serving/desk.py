@@ -6,10 +6,12 @@ swap in the middle of it changes nothing.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from serving.answers import AnswerBook, Key, Ready, addresses
+from serving.events import tell
 from serving.problems import RUN_THE_PIPELINE, Problem
 
 
@@ -72,6 +74,19 @@ class Desk:
         self.live, self.ready = live, live.ready
         if swapped:
             self.live_since = now
+
+    def note_trouble(self, topic: str, sentence: str, now: datetime) -> None:
+        """Remember a trouble, and tell it once however long it lasts."""
+        known = self.troubles.get(topic)
+        if known is None or known.sentence != sentence:
+            self.troubles[topic] = Trouble(sentence, known.since if known else now)
+            tell("trouble", level=logging.WARNING, topic=topic, detail=sentence)
+
+    def end_trouble(self, topic: str, now: datetime) -> None:
+        """Forget a trouble that is over, and tell how long it lasted."""
+        known = self.troubles.pop(topic, None)
+        if known is not None:
+            tell("trouble_over", topic=topic, seconds=(now - known.since).total_seconds())
 
     def require(self) -> Live:
         """Return what is live; without it the `Problem` says what is missing and the way out."""

@@ -20,7 +20,7 @@ from registry.names import CHAMPION
 from registry.versions import ModelRegistry
 from serving.answers import AnswerBook, make_book
 from serving.champion import LiveModel, ModelCache
-from serving.desk import Desk, Refusal, Trouble
+from serving.desk import Desk, Refusal
 from serving.events import tell
 from serving.metrics import Metrics
 from serving.problems import RUN_THE_PIPELINE
@@ -94,7 +94,7 @@ class Watch:
         elif version in desk.refused and not desk.refused[version].worth_retrying(self._now()):
             self._candidate = None
             self._trouble("champion", self._goes_on(desk.refused[version].sentence))
-        elif self._candidate is None or self._candidate.version.version != version:
+        elif self._candidate is None or self._candidate.version != version:
             self._candidate = self._load(version)
 
     def _load(self, version: int) -> LiveModel | None:
@@ -131,7 +131,7 @@ class Watch:
 
     def _snapshot_for(self, model: LiveModel) -> Snapshot | None:
         """Return the snapshot for the model; what is wrong with it becomes a trouble."""
-        version, manifest = model.version.version, model.bundle.manifest
+        version, manifest = model.version, model.bundle.manifest
         try:
             snapshot = self._feed.newest(manifest)
         except StockcastError as error:
@@ -147,7 +147,7 @@ class Watch:
 
     def _show(self, model: LiveModel, snapshot: Snapshot) -> bool:
         """Put the model's answers over the snapshot on display; say whether they are there."""
-        desk, version, now = self._desk, model.version.version, self._now()
+        desk, version, now = self._desk, model.version, self._now()
         book = desk.live.book if desk.live else None
         if book and book.model is model and book.snapshot is snapshot:
             closed = book.sessions.last_closed(now)
@@ -172,7 +172,15 @@ class Watch:
         self._clear("snapshot")
         if version == desk.alias_version:
             self._clear("champion")
+        if swapped:
+            self._remember(model)
         return True
+
+    def _remember(self, model: LiveModel) -> None:
+        try:
+            self._cache.remember(model)
+        except OSError as error:
+            tell("not_remembered", level=logging.WARNING, version=model.version, error=error)
 
     def _display(self, version: int, book: AnswerBook, event: str, now: datetime) -> None:
         started, before = time.perf_counter(), self._live_version
@@ -203,6 +211,8 @@ class Watch:
 
     def _registry_down(self, error: StockcastError) -> None:
         self._metrics.registry_up(up=False)
+        if self._desk.live is None and self._candidate is None:
+            self._candidate = self._cache.last_live()
         self._trouble("registry", self._goes_on(str(error)))
 
     def _registry_up(self) -> None:
@@ -216,18 +226,10 @@ class Watch:
     @property
     def _live_version(self) -> int | None:
         live = self._desk.live
-        return live.book.model.version.version if live else None
+        return live.book.model.version if live else None
 
     def _trouble(self, topic: str, sentence: str) -> None:
-        """Remember a trouble, and tell it once however long it lasts."""
-        known = self._desk.troubles.get(topic)
-        if known is None or known.sentence != sentence:
-            since = known.since if known else self._now()
-            self._desk.troubles[topic] = Trouble(sentence, since)
-            tell("trouble", level=logging.WARNING, topic=topic, detail=sentence)
+        self._desk.note_trouble(topic, sentence, self._now())
 
     def _clear(self, topic: str) -> None:
-        known = self._desk.troubles.pop(topic, None)
-        if known is not None:
-            seconds = (self._now() - known.since).total_seconds()
-            tell("trouble_over", topic=topic, seconds=seconds)
+        self._desk.end_trouble(topic, self._now())

@@ -46,7 +46,7 @@ def read_health(desk: Desk, now: datetime) -> dict[str, Any]:
     status = "unavailable" if live is None else "degraded" if troubles else "ok"
     return {
         "status": status,
-        "model_version": live.book.model.version.version if live else None,
+        "model_version": live.book.model.version if live else None,
         "tickers": len(live.book.rows) if live else 0,
         "data_age_sessions": live.book.age if live else None,
         "registry": "down" if "registry" in desk.troubles else "up",

@@ -23,7 +23,7 @@ from serving.schemas import Forecast
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LiveModel:
     folder = tmp_path_factory.mktemp("bundle") / "one"
-    return live_model(folder, tiny_bundle(folder, seed=1, lookback=LOOKBACK))
+    return live_model(tiny_bundle(folder, seed=1, lookback=LOOKBACK))
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ COLUMNS = ("session", "open", "high", "low", "close", "volume", "adj_close")
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> LiveModel:
     folder = tmp_path_factory.mktemp("bundle") / "one"
-    return live_model(folder, tiny_bundle(folder, seed=1, lookback=LOOKBACK))
+    return live_model(tiny_bundle(folder, seed=1, lookback=LOOKBACK))
 
 
 def caller_bars(ticker: str = "MSFT", *, last: int = 252) -> list[CallerBar]:
@@ -98,7 +98,7 @@ def test_prices_that_never_move_have_no_forecast(model: LiveModel) -> None:
 
 
 def test_other_features_than_in_training_are_refused(tmp_path: Path) -> None:
-    model = live_model(tmp_path / "b", tiny_bundle(tmp_path / "b", lookback=LOOKBACK))
+    model = live_model(tiny_bundle(tmp_path / "b", lookback=LOOKBACK))
     manifest = model.bundle.manifest.model_copy(update={"feature_hash": "0" * 64})
     object.__setattr__(model.bundle, "manifest", manifest)
     with pytest.raises(BundleError, match="trained on features 000000000000"):

@@ -31,7 +31,7 @@ def test_a_challenger_is_loaded_when_first_looked_at_and_then_kept(bench: Bench)
     assert bench.registry.downloads == 1
     first = challenger.look().book
     assert first is not None
-    assert first.model.version.version == 2
+    assert first.model.version == 2
     assert challenger.look().book is first
     assert bench.registry.downloads == 2
 
@@ -43,7 +43,7 @@ def test_another_challenger_takes_its_place(bench: Bench) -> None:
         bench.registry.aliases["challenger"] = version
         book = challenger.look().book
         assert book is not None
-        assert book.model.version.version == version
+        assert book.model.version == version
 
 
 def test_the_registry_is_asked_at_most_once_a_poll(bench: Bench) -> None:

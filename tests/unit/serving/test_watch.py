@@ -10,7 +10,6 @@ import pytest
 from support.desks import Bench
 from support.homes import sample_snapshot
 
-from registry.versions import VersionInfo
 from serving.problems import Problem
 from serving.routes.health import read_health
 from serving.routes.status import read_status
@@ -48,7 +47,7 @@ def test_a_moved_alias_is_swapped_in_at_the_next_look(bench: Bench) -> None:
     bench.watch.refresh()
     assert bench.live_version == 2
     assert before is not None
-    assert before.book.model.version.version == 1  # a request that began before it still answers
+    assert before.book.model.version == 1  # a request that began before it still answers
     assert bench.desk.ready["/predict/AAPL", b""] is not before.ready["/predict/AAPL", b""]
     assert read_health(bench.desk, bench.now)["status"] == "ok"
 
@@ -217,8 +216,40 @@ def test_a_watch_that_hangs_is_a_trouble_of_its_own(bench: Bench) -> None:
 def test_a_version_is_fetched_once_and_old_ones_are_removed(bench: Bench) -> None:
     versions = [bench.register(seed) for seed in range(1, 7)]
     loaded = [bench.cache.load(version).version for version in versions]
-    assert all(isinstance(info, VersionInfo) for info in loaded)
+    assert loaded == versions
     bench.cache.load(versions[-1])
     assert bench.registry.downloads == 6
     kept = sorted(path.name.partition("-")[0] for path in (bench.folder / "models").iterdir())
     assert kept == ["3", "4", "5", "6"]
+
+
+def test_a_start_while_the_registry_is_down_serves_what_was_live_last(bench: Bench) -> None:
+    bench.go_live(seed=1)
+    bench.registry.aliases["champion"] = bench.register(2)
+    bench.watch.refresh()
+    expected = bench.desk.require().answer("AAPL", 5).content
+
+    restarted = Bench(bench.folder, registry=bench.registry)
+    restarted.registry.down = "connection refused"
+    restarted.watch.refresh()
+    assert restarted.live_version == 2
+    assert restarted.desk.require().answer("AAPL", 5).content == expected
+    assert read_health(restarted.desk, restarted.now)["status"] == "degraded"
+
+    restarted.registry.down = None
+    restarted.registry.aliases["champion"] = 1
+    restarted.watch.refresh()
+    assert restarted.live_version == 1
+    assert read_health(restarted.desk, restarted.now)["status"] == "ok"
+
+
+def test_a_damaged_cache_serves_nothing_while_the_registry_is_down(bench: Bench) -> None:
+    bench.go_live()
+    for graph in (bench.folder / "models").glob("*/ensemble.onnx"):
+        graph.write_bytes(b"no graph")
+    restarted = Bench(bench.folder, registry=bench.registry)
+    restarted.registry.down = "connection refused"
+    restarted.watch.refresh()
+    assert restarted.live_version is None
+    with pytest.raises(Problem, match="connection refused"):
+        restarted.desk.require()
