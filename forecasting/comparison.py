@@ -36,6 +36,31 @@ class DieboldMariano:
     lag: int
     sessions: int
 
+    @property
+    def p_greater(self) -> float:
+        """P-value of "the first loses no more" against "it loses more": small, it loses more.
+
+        NaN when there are too few sessions; a differential that never varies decides by its sign.
+        """
+        if self.statistic is None:
+            return math.nan if self._too_few else float(self.difference <= 0)
+        from scipy import stats  # noqa: PLC0415  only training has it
+
+        return float(stats.t.sf(self.statistic, self.sessions - 1))
+
+    def upper_bound(self, confidence: float = 0.95) -> float:
+        """Return the one-sided upper confidence bound of the difference; NaN as in `p_greater`."""
+        if self.statistic is None:
+            return math.nan if self._too_few else self.difference
+        from scipy import stats  # noqa: PLC0415  only training has it
+
+        error = self.difference / self.statistic if self.statistic else 0.0
+        return self.difference + error * float(stats.t.ppf(confidence, self.sessions - 1))
+
+    @property
+    def _too_few(self) -> bool:
+        return self.sessions <= self.lag + 1
+
 
 def diebold_mariano(differential: Array, sessions: npt.ArrayLike, horizon: int) -> DieboldMariano:
     """Test whether two forecasts over `horizon` sessions lose equally much.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from forecasting.models.base import (
     Array,
@@ -27,6 +28,8 @@ from market.errors import NotEnoughHistoryError
 
 if TYPE_CHECKING:
     import keras
+
+Floats = npt.NDArray[np.float32]
 
 # Bounds of the log scale of z: a factor of twenty around the EWMA volatility.
 LEAST_LOG_SCALE, MOST_LOG_SCALE = -3.0, 3.0
@@ -45,22 +48,22 @@ class LstmConfig:
         Width of the single LSTM layer.
     epochs, patience
         Most passes over the training rows, and passes without a better loss on the later stretch
-        after which training stops and returns to the best one.
+        after which the best one counts as found.
     batch_size, learning_rate, weight_decay, dropout
         Of the AdamW optimiser and of the layer's inputs.
     degrees_of_freedom
         Of the Student t whose likelihood is maximised; low ones keep single crashes from ruling.
     later_share
-        Share of the training sessions, the latest ones, that only decide when to stop.
+        Share of the training sessions, the latest ones, that decide on the number of epochs.
     """
 
-    units: int = 32
+    units: int = 48
     epochs: int = 15
     patience: int = 3
     batch_size: int = 512
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-3
-    dropout: float = 0.1
+    dropout: float = 0.4
     degrees_of_freedom: float = 5.0
     later_share: float = 0.15
 
@@ -83,7 +86,8 @@ class LstmModel:
     model, scaler
         The fitted network, and the scaling before it, which is shared with the other member.
     history
-        Loss by epoch: `loss` on the rows it was fitted to, `val_loss` on the later stretch.
+        Loss by epoch of the training that found the number of epochs: `loss` on the rows it was
+        fitted to, `val_loss` on the later stretch.
     """
 
     name = "lstm"
@@ -110,6 +114,9 @@ class LstmModel:
     def fit(self, panel: Panel, rows: Rows) -> Self:
         """Train on the windows of samples `rows`, see `Forecaster`.
 
+        A first training stops by the loss on a later stretch, held back, and so finds the number of
+        epochs; a second one starts anew and runs so long on all rows, the newest ones included.
+
         Raises
         ------
         NotEnoughHistoryError
@@ -120,36 +127,28 @@ class LstmModel:
             self._scaler = Scaler.fit(panel.last(rows))
         early, later = hold_back(panel, rows, self.config.later_share)
         keras.utils.set_random_seed(self.seed)
-        z = fitting_targets(panel, early)
-        model = self._build(keras, (panel.lookback, len(panel.feature_names)), z)
-        model.compile(
-            optimizer=keras.optimizers.AdamW(
-                learning_rate=self.config.learning_rate,
-                weight_decay=self.config.weight_decay,
-                clipnorm=1.0,
-            ),
-            loss=_student_t_loss(keras, z.shape[1], self.config.degrees_of_freedom),
-            jit_compile=False,
-        )
-        trained = model.fit(
-            self._scaler.transform(panel.windows(early)),
-            z.astype(np.float32),
-            validation_data=(
-                self._scaler.transform(panel.windows(later)),
-                fitting_targets(panel, later).astype(np.float32),
-            ),
+        model = self._build(keras, panel, fitting_targets(panel, early))
+        untrained = [variable.numpy() for variable in _state(model)]
+        stopped = model.fit(
+            *self._inputs(panel, early),
+            validation_data=self._inputs(panel, later),
             epochs=self.config.epochs,
             batch_size=self.config.batch_size,
-            callbacks=[
-                keras.callbacks.EarlyStopping(
-                    patience=self.config.patience, restore_best_weights=True
-                )
-            ],
+            callbacks=[keras.callbacks.EarlyStopping(patience=self.config.patience)],
             verbose=0,
         )
         self.history = {
-            name: [float(v) for v in losses] for name, losses in trained.history.items()
+            name: [float(value) for value in stopped.history[name]] for name in ("loss", "val_loss")
         }
+        # The same compiled network again, because compiling it takes as long as training it.
+        for variable, value in zip(_state(model), untrained, strict=True):
+            variable.assign(value)
+        model.fit(
+            *self._inputs(panel, rows),
+            epochs=int(np.argmin(self.history["val_loss"])) + 1,
+            batch_size=self.config.batch_size,
+            verbose=0,
+        )
         self._model = model
         return self
 
@@ -166,25 +165,37 @@ class LstmModel:
         scale = np.exp(np.clip(log_scale, LEAST_LOG_SCALE, MOST_LOG_SCALE))
         return Moments(mean * unit, scale * unit)
 
-    def _build(self, keras: Any, shape: tuple[int, int], z: Array) -> keras.Model:  # noqa: ANN401
-        """Return the untrained network; every layer is named, so that its export always is."""
+    def _inputs(self, panel: Panel, rows: Rows) -> tuple[Floats, Floats]:
+        """Return scaled windows and clipped z of samples `rows`."""
+        z = fitting_targets(panel, rows).astype(np.float32)
+        return self.scaler.transform(panel.windows(rows)), z
+
+    def _build(self, keras: Any, panel: Panel, z: Array) -> keras.Model:  # noqa: ANN401  a module
+        """Return the compiled, untrained network; named layers, so that its export never varies."""
         typical = np.log(np.median(np.abs(z), axis=0) / NORMAL_MEDIAN)
-        start = np.concatenate([np.zeros(z.shape[1]), typical])
-        window = keras.Input(shape, name="window")
+        window = keras.Input((panel.lookback, len(panel.feature_names)), name="window")
         hidden = keras.layers.Dropout(self.config.dropout, name="dropout")(window)
         hidden = keras.layers.LSTM(self.config.units, name="lstm")(hidden)
         moments = keras.layers.Dense(
-            len(start),
+            2 * z.shape[1],
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             name="moments",
         )
         model = keras.Model(window, moments(hidden), name="lstm_member")
-        moments.bias.assign(start)
+        moments.bias.assign(np.concatenate([np.zeros(z.shape[1]), typical]))
+        optimizer = keras.optimizers.AdamW(
+            learning_rate=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            clipnorm=1.0,
+        )
+        optimizer.build(model.trainable_variables)
+        loss = _student_t_loss(keras, z.shape[1], self.config.degrees_of_freedom)
+        model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
         return model
 
 
 def hold_back(panel: Panel, rows: Rows, share: float) -> tuple[Rows, Rows]:
-    """Split training rows in time: those to fit, and the later stretch that decides when to stop.
+    """Split training rows in time: those to fit, and a later stretch to judge by.
 
     Rows whose targets reach into the later stretch belong to neither.
     """
@@ -199,6 +210,11 @@ def hold_back(panel: Panel, rows: Rows, share: float) -> tuple[Rows, Rows]:
         )
         raise NotEnoughHistoryError(msg)
     return early, later
+
+
+def _state(model: keras.Model) -> list[keras.Variable]:
+    """Return every variable that training changes: weights, seeds and the optimiser's own."""
+    return [*model.variables, *model.optimizer.variables]
 
 
 def _student_t_loss(keras: Any, n_horizons: int, nu: float) -> Callable[[Any, Any], Any]:  # noqa: ANN401
