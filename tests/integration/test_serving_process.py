@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.homes import make_home
+from support.homes import shared_home
 from support.servers import ROOT
 
 pytestmark = pytest.mark.integration
@@ -54,7 +54,7 @@ print("RESULT" + json.dumps({"statuses": statuses, "modules": names, "unpickled"
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     folder = tmp_path_factory.mktemp("process")
-    home = make_home(folder / "home", seeds=(1,))
+    home = shared_home(tmp_path_factory.getbasetemp())
     (folder / "metrics").mkdir()
     env = {
         **os.environ,

@@ -11,7 +11,7 @@ import httpx
 import jsonschema
 import polars as pl
 import pytest
-from support.homes import TICKERS, make_home, recent_bars
+from support.homes import TICKERS, recent_bars, shared_home
 from support.servers import Server, bentoml_command, front_command, serving, wait_until
 
 pytestmark = pytest.mark.integration
@@ -22,8 +22,7 @@ COMMANDS = {"front": front_command, "bentoml": bentoml_command}
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     folder = tmp_path_factory.mktemp("routes")
-    home = make_home(folder / "home")
-    home.move("challenger", 2)
+    home = shared_home(tmp_path_factory.getbasetemp())
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(serving(command, home.path, folder / name))

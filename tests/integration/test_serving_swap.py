@@ -84,7 +84,7 @@ def test_from_an_empty_home_to_forecasts_without_a_restart(home: TestHome, serve
     assert server.get("/livez").status_code == 200
     assert not (home.path / "mlflow" / "mlflow.db").exists()  # asking must not make a registry
 
-    home.move("champion", home.register_tiny(1))
+    home.move("champion", home.register(1))
     wait_until(
         lambda: server.get("/predict/AAPL").json()["type"].endswith("no-snapshot"), 30, server
     )
@@ -97,7 +97,7 @@ def test_from_an_empty_home_to_forecasts_without_a_restart(home: TestHome, serve
 def test_moving_the_alias_swaps_within_two_seconds_and_fails_no_request(
     home: TestHome, server: Server
 ) -> None:
-    home.register_tiny(2)
+    home.register(2)
     with Load(server.url) as load:
         for version in (2, 1, 2, 1, 2):
             home.move("champion", version)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,18 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from mlflow import MlflowClient
 from support.bars import sample_bars, xnys
-from support.bundles import tiny_bundle
+from support.candidates import candidate
 
-from forecasting.bundle import Bundle
 from forecasting.features import compute_features, feature_set
 from forecasting.horizons import HORIZONS
+from forecasting.manifest import GRAPH_FILE
 from forecasting.panel import latest_windows
 from forecasting.snapshot import Snapshot, write_snapshot
 from market.adjustments import adjust_bars
 from registry.client import make_client
-from registry.names import BUNDLE_PATH, CUTOFF_TAG, FINGERPRINT_TAG
+from registry.names import BUNDLE_PATH
 from registry.versions import ModelRegistry
 
 NAME = "stockcast"
@@ -44,46 +42,28 @@ class TestHome:
         return f"sqlite:///{self.path / 'mlflow' / 'mlflow.db'}"
 
     @property
-    def client(self) -> MlflowClient:
-        return make_client(self.tracking_uri)
-
-    @property
     def registry(self) -> ModelRegistry:
-        return ModelRegistry(self.tracking_uri, NAME)
+        return ModelRegistry(self.tracking_uri, NAME, self.path / "mlflow" / "artifacts")
 
     @property
     def snapshots(self) -> Path:
         return self.path / "snapshot"
 
-    def register(self, bundle: Bundle, folder: Path, *, fingerprint: str | None = None) -> int:
-        """Register a bundle's folder as the next version."""
-        if not self.client.search_registered_models():
-            self.client.create_registered_model(NAME)
-        source = self.path / "mlflow" / "artifacts" / folder.name
-        shutil.copytree(folder, source / BUNDLE_PATH)
-        tags = {
-            FINGERPRINT_TAG: fingerprint or bundle.fingerprint,
-            CUTOFF_TAG: bundle.manifest.cutoff.isoformat(),
-        }
-        return int(self.client.create_model_version(NAME, str(source), tags=tags).version)
-
-    def register_tiny(self, seed: int, **fields: object) -> int:
-        """Register a tiny bundle; another seed is another model."""
-        folder = self.path / "bundles" / f"seed-{seed}"
-        bundle = tiny_bundle(folder, seed=seed, lookback=LOOKBACK, **fields)
-        return self.register(bundle, folder)
+    def register(self, seed: int) -> int:
+        """Register a tiny bundle as the pipeline does; another seed is another model."""
+        return self.registry.log_candidate(candidate(self.path / "bundles", seed=seed)).version
 
     def register_wrong(self, seed: int) -> int:
-        """Register a bundle whose files were changed on the way."""
-        folder = self.path / "bundles" / f"wrong-{seed}"
-        bundle = tiny_bundle(folder, seed=seed, lookback=LOOKBACK)
-        graph = folder / "ensemble.onnx"
+        """Register a bundle whose graph loses its end in the artefact store afterwards."""
+        version = self.register(seed)
+        source = self.registry.get(version).source
+        graph = Path(source.removeprefix("file://")) / BUNDLE_PATH / GRAPH_FILE
         graph.write_bytes(graph.read_bytes()[:-64])
-        return self.register(bundle, folder)
+        return version
 
     def move(self, alias: str, version: int) -> None:
         """Move an alias as the MLflow UI does."""
-        self.client.set_registered_model_alias(NAME, alias, str(version))
+        make_client(self.tracking_uri).set_registered_model_alias(NAME, alias, str(version))
 
     def publish(self, snapshot: Snapshot | None = None) -> Snapshot:
         """Publish the sample's newest windows, or the given ones."""
@@ -95,9 +75,17 @@ class TestHome:
 def make_home(path: Path, *, seeds: Sequence[int] = (1, 2)) -> TestHome:
     """Lay out a home with one tiny version a seed, the first of them champion, and a snapshot."""
     home = TestHome(path)
-    versions = [home.register_tiny(seed) for seed in seeds]
+    versions = [home.register(seed) for seed in seeds]
     home.move("champion", versions[0])
     home.publish()
+    return home
+
+
+@cache
+def shared_home(folder: Path) -> TestHome:
+    """A home with champion and challenger that tests only read, laid out once a process."""
+    home = make_home(folder / "shared-home")
+    home.move("challenger", 2)
     return home
 
 
