@@ -1,0 +1,123 @@
+"""What every forecaster promises, on real prices: no look-ahead, repeatable, finite, ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from support.panels import rows_between, sample_panel
+
+from forecasting.levels import LEVELS
+from forecasting.models.base import Member, Reference, Rows
+from forecasting.models.forest import ForestConfig, ForestModel
+from forecasting.models.garch import GarchConfig, GarchModel
+from forecasting.models.lstm import LstmConfig, LstmModel
+from forecasting.models.naive import NaiveModel
+from forecasting.panel import Panel
+from market.errors import PermanentError
+
+TICKERS = ("AAPL", "IBM")
+FIRST, CUTOFF = date(2004, 1, 2), date(2006, 9, 1)
+FORECAST_FROM, LAST_AS_OF = date(2006, 11, 1), date(2007, 3, 1)
+
+MAKERS: dict[str, Callable[[], Any]] = {
+    "naive": NaiveModel,
+    "garch": lambda: GarchModel(GarchConfig(paths=500), seed=3),
+    "forest": lambda: ForestModel(ForestConfig(trees=10), seed=3),
+    "lstm": lambda: LstmModel(LstmConfig(units=4, epochs=2), seed=3),
+}
+Fitted = tuple[Member | Reference, Panel, Rows]
+pytestmark = pytest.mark.parametrize(
+    "name", ["naive", "garch", "forest", pytest.param("lstm", marks=pytest.mark.slow)]
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    mean: np.ndarray
+    spread: np.ndarray  # a scale (n, H), or quantiles (n, H, 199)
+
+
+@cache
+def fitted(
+    name: str, *, shaken: bool = False, attempt: int = 0
+) -> tuple[Member | Reference, Panel, Rows]:
+    """Fit up to the cutoff; when shaken, every price after the last forecast's as-of is wrong."""
+    del attempt  # tells one fit from the next
+    panel = sample_panel(*TICKERS, shaken_after=LAST_AS_OF if shaken else None)
+    model = MAKERS[name]().fit(panel, rows_between(panel, FIRST, CUTOFF))
+    sessions = panel.sample_sessions
+    asked = (sessions >= np.datetime64(FORECAST_FROM)) & (sessions <= np.datetime64(LAST_AS_OF))
+    return model, panel, np.flatnonzero(asked)
+
+
+def ask(model: Member | Reference, panel: Panel, rows: Rows) -> Answer:
+    if hasattr(model, "moments"):
+        moments = model.moments(panel, rows)
+        return Answer(moments.mean, moments.scale)
+    forecast = model.quantiles(panel, rows)
+    return Answer(forecast.mean, forecast.quantiles)
+
+
+def assert_same(left: Answer, right: Answer) -> None:
+    np.testing.assert_array_equal(left.mean, right.mean)
+    np.testing.assert_array_equal(left.spread, right.spread)
+
+
+def test_later_prices_change_no_earlier_forecast(name: str) -> None:
+    asked, asked_shaken = fitted(name)[2], fitted(name, shaken=True)[2]
+    assert len(asked) > 100
+    np.testing.assert_array_equal(asked, asked_shaken)
+    assert_same(ask(*fitted(name)), ask(*fitted(name, shaken=True)))
+
+
+def test_the_shaken_future_is_really_another_one(name: str) -> None:
+    model, panel, _ = fitted(name)
+    _, shaken, _ = fitted(name, shaken=True)
+    later = rows_between(panel, date(2007, 6, 1), date(2007, 7, 1))
+    if name == "naive":  # it looks at nothing after the cutoff
+        assert not np.allclose(panel.log_returns[later], shaken.log_returns[later])
+    else:
+        ours, theirs = ask(model, panel, later), ask(model, shaken, later)
+        assert not np.allclose(ours.spread, theirs.spread, rtol=1e-3)
+
+
+def test_two_fits_with_one_seed_answer_the_same(name: str) -> None:
+    assert_same(ask(*fitted(name)), ask(*fitted(name, attempt=1)))
+
+
+def test_every_answer_is_finite_and_in_order(name: str) -> None:
+    model, panel, rows = fitted(name)
+    answer = ask(model, panel, rows)
+    assert model.name == name
+    assert answer.mean.shape == (len(rows), len(panel.horizons))
+    assert np.isfinite(answer.mean).all()
+    assert np.isfinite(answer.spread).all()
+    if answer.spread.ndim == 3:
+        assert answer.spread.shape[-1] == len(LEVELS)
+        assert (np.diff(answer.spread, axis=-1) >= 0).all()
+    else:
+        assert (answer.spread > 0).all()
+
+
+def test_a_forecast_does_not_depend_on_what_else_is_asked_for(name: str) -> None:
+    model, panel, rows = fitted(name)
+    everything, alone = ask(model, panel, rows), ask(model, panel, rows[40:41])
+    np.testing.assert_allclose(alone.mean, everything.mean[40:41], rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(alone.spread, everything.spread[40:41], rtol=1e-5)
+
+
+def test_spread_grows_with_the_horizon(name: str) -> None:
+    answer = ask(*fitted(name))
+    wide = answer.spread if answer.spread.ndim == 2 else np.ptp(answer.spread, axis=-1)
+    assert (np.diff(wide.mean(axis=0)) > 0).all()
+
+
+def test_a_fit_without_samples_is_refused(name: str) -> None:
+    with pytest.raises(PermanentError, match="`rows`"):
+        MAKERS[name]().fit(sample_panel(*TICKERS), np.array([], dtype=np.int64))
