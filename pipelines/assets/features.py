@@ -1,0 +1,131 @@
+"""From bars to features: the table that models train on, and the windows that serving reads."""
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from forecasting.features import FeatureSet, compute_features, feature_set
+from forecasting.horizons import HORIZONS
+from forecasting.panel import Panel, build_panel, latest_windows
+from forecasting.snapshot import Snapshot, write_snapshot
+from market.adjustments import adjust_bars
+from market.sessions import Sessions
+from market.settings import Settings
+from market.store import BarStore
+from pipelines.assets.market_data import daily_bars
+from pipelines.failures import classed_failures
+from pipelines.stages import Stage, StageStore
+from pipelines.tables import markdown_table
+
+
+def load_panel(feature_table: Stage, settings: Settings) -> Panel:
+    """Return the samples of a feature table, in windows of the settings' lookback."""
+    return build_panel(
+        feature_table.frame("features"), feature_table.frame("adjusted"), settings.lookback
+    )
+
+
+@dg.asset(
+    group_name="features",
+    deps=[daily_bars],
+    kinds={"polars", "parquet"},
+    owners=["team:forecasting"],
+)
+def feature_table(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    bar_store: dg.ResourceParam[BarStore],
+    stages: dg.ResourceParam[StageStore],
+) -> dg.MaterializeResult[Stage]:
+    """Every feature of every ticker and session, known at that session's close."""
+    features = feature_set(settings.extra_indicators)
+    followed = context.instance.get_dynamic_partitions("tickers")
+    with classed_failures():
+        data = bar_store.fingerprint(followed)
+
+        def build(folder: Path) -> None:
+            bars = bar_store.read(followed)
+            adjusted = adjust_bars(bars)
+            bars.write_parquet(folder / "bars.parquet")
+            adjusted.write_parquet(folder / "adjusted.parquet")
+            compute_features(adjusted, features).write_parquet(folder / "features.parquet")
+            (folder / "data_fingerprint.json").write_text(f'"{data}"')
+
+        stage = stages.make("feature_table", {"bars": data, "features": features.hash}, build)
+        panel = load_panel(stage, settings)
+    table = stage.frame("features")
+    if panel.skipped.height:
+        context.log.warning(f"Too young to forecast: {', '.join(panel.skipped['ticker'])}")
+    return dg.MaterializeResult(
+        value=stage,
+        data_version=stage.data_version,
+        metadata={
+            "dagster/row_count": table.height,
+            "samples": panel.keys.height,
+            "features": len(features.names),
+            "feature_hash": features.hash,
+            "data_fingerprint": data,
+            "last_session": str(table["session"].max()),
+            "feature_list": dg.MetadataValue.md(_feature_list(features)),
+            "skipped": dg.MetadataValue.md(
+                markdown_table(panel.skipped) if panel.skipped.height else "No ticker is too young."
+            ),
+        },
+    )
+
+
+def _feature_list(features: FeatureSet) -> str:
+    shown = pl.DataFrame(
+        [
+            {"feature": f.name, "group": f.group, "warm-up": f.warmup, "meaning": f.description}
+            for f in features.features
+        ]
+    )
+    return markdown_table(shown)
+
+
+@dg.asset(group_name="features", kinds={"numpy"}, owners=["team:forecasting"])
+def feature_snapshot(
+    context: dg.AssetExecutionContext,
+    feature_table: Stage,
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult[None]:
+    """The newest feature window of every ticker, published for the service to map."""
+    features = feature_set(settings.extra_indicators)
+    with classed_failures():
+        snapshot = _snapshot(feature_table, features, settings)
+        folder = write_snapshot(settings.home / "snapshot", snapshot)
+    published = pl.DataFrame(
+        {"ticker": snapshot.tickers, "as_of": snapshot.as_of, "close": snapshot.close}
+    )
+    context.log.info(f"{len(snapshot.tickers)} windows published, to {max(snapshot.as_of)}")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(snapshot.fingerprint[:16]),
+        metadata={
+            "folder": dg.MetadataValue.path(folder),
+            "tickers": len(snapshot.tickers),
+            "feature_hash": snapshot.feature_hash,
+            "windows": dg.MetadataValue.md(markdown_table(published)),
+        },
+    )
+
+
+def _snapshot(feature_table: Stage, features: FeatureSet, settings: Settings) -> Snapshot:
+    keys, windows = latest_windows(feature_table.frame("features"), settings.lookback)
+    close = keys.join(feature_table.frame("bars"), on=["ticker", "session"], how="left")["close"]
+    sessions = Sessions(settings.exchange)
+    as_of = keys["session"].to_list()
+    skipped = load_panel(feature_table, settings).skipped
+    return Snapshot(
+        feature_hash=features.hash,
+        feature_names=features.names,
+        tickers=tuple(keys["ticker"]),
+        as_of=tuple(as_of),
+        close=tuple(close),
+        target_sessions={h: tuple(sessions.offset(day, h) for day in as_of) for h in HORIZONS},
+        windows=windows,
+        exchange=settings.exchange,
+        data_fingerprint=feature_table.document("data_fingerprint"),
+        skipped=dict(skipped.select("ticker", "reason").rows()),
+    )

@@ -1,0 +1,214 @@
+"""Forecasts of sessions that no model has trained on, and the two members of the bundle itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from forecasting.combination import WalkForwardResult, combine_folds
+from forecasting.fusion import export_forest, export_lstm
+from forecasting.models.base import Rows
+from forecasting.models.forest import ForestModel
+from forecasting.models.lstm import LstmModel
+from forecasting.panel import Panel
+from forecasting.scaling import Scaler
+from forecasting.splits import Fold
+from forecasting.training import TrainingConfig, final_rows
+from forecasting.walk_forward import FoldForecasts, forecast_fold
+from market.settings import Settings
+from pipelines import plots
+from pipelines.assets.features import load_panel
+from pipelines.failures import classed_failures
+from pipelines.parity import save_native
+from pipelines.stages import Stage, StageStore
+from pipelines.tables import markdown_table
+
+# Two fits at once would halve each other's speed.
+POOL = "training"
+
+
+@dg.asset(
+    group_name="training",
+    kinds={"scikitlearn", "tensorflow"},
+    owners=["team:forecasting"],
+    pool=POOL,
+)
+def walk_forward_forecasts(
+    context: dg.AssetExecutionContext,
+    feature_table: Stage,
+    settings: dg.ResourceParam[Settings],
+    stages: dg.ResourceParam[StageStore],
+) -> dg.MaterializeResult[Stage]:
+    """Naive, GARCH, forest, LSTM and ensemble, each trained on earlier sessions only."""
+    config = TrainingConfig.from_settings(settings)
+    with classed_failures():
+        panel = load_panel(feature_table, settings)
+        folds = config.walk_forward.split(panel.sessions)
+        results = []
+        for fold in folds:
+            results.append(_forecast_fold(panel, fold, config, feature_table, stages))
+            context.log.info(f"fold {fold.index} of {len(folds) - 1}: {_describe(fold)}")
+        ingredients = {"feature_table": feature_table.key, "config": config.as_dict()}
+        stage = stages.make(
+            "walk_forward_forecasts", ingredients, lambda folder: _combine(folder, results)
+        )
+    forecasts, excluded = stage.frame("forecasts"), stage.frame("excluded")
+    return dg.MaterializeResult(
+        value=stage,
+        data_version=stage.data_version,
+        metadata={
+            "dagster/row_count": forecasts.height,
+            "scored_folds": forecasts["fold"].n_unique(),
+            "first_session": str(forecasts["as_of"].min()),
+            "last_session": str(forecasts["as_of"].max()),
+            "folds": dg.MetadataValue.md(
+                "\n".join(f"- fold {fold.index}: {_describe(fold)}" for fold in folds)
+            ),
+            "excluded": dg.MetadataValue.md(
+                markdown_table(excluded) if excluded.height else "Every ticker was forecast."
+            ),
+            "weights": plots.inline(
+                plots.weights(fold_weights(stage)), "Weights of the members"
+            ),
+        },
+    )
+
+
+@dg.asset(
+    group_name="training",
+    deps=["evaluation"],
+    kinds={"scikitlearn", "onnx"},
+    owners=["team:forecasting"],
+    pool=POOL,
+)
+def forest(
+    context: dg.AssetExecutionContext,
+    feature_table: Stage,
+    settings: dg.ResourceParam[Settings],
+    stages: dg.ResourceParam[StageStore],
+) -> dg.MaterializeResult[Stage]:
+    """The Random Forest, fitted on everything known by now, exported to ONNX."""
+    config = TrainingConfig.from_settings(settings)
+
+    def build(folder: Path) -> None:
+        panel, rows, scaler = _final_fit(feature_table, settings)
+        model = ForestModel(config.forest, seed=config.seed, scaler=scaler).fit(panel, rows)
+        (folder / "model.onnx").write_bytes(export_forest(model))
+        save_native(folder, model, panel)
+        _write(folder, "names", list(panel.feature_names))
+        _write(folder, "importance", [float(v) for v in model.estimator.feature_importances_])
+
+    with classed_failures():
+        stage = stages.make("forest", _ingredients(feature_table, config), build)
+    picture = plots.importance(stage.document("names"), stage.document("importance"))
+    return dg.MaterializeResult(
+        value=stage,
+        data_version=stage.data_version,
+        metadata={
+            "trees": config.forest.trees,
+            "onnx_bytes": (stage.path / "model.onnx").stat().st_size,
+            "importance": plots.inline(picture, "Feature importance"),
+        },
+    )
+
+
+@dg.asset(
+    group_name="training",
+    deps=["evaluation"],
+    kinds={"tensorflow", "onnx"},
+    owners=["team:forecasting"],
+    pool=POOL,
+)
+def lstm(
+    context: dg.AssetExecutionContext,
+    feature_table: Stage,
+    settings: dg.ResourceParam[Settings],
+    stages: dg.ResourceParam[StageStore],
+) -> dg.MaterializeResult[Stage]:
+    """The LSTM, fitted on everything known by now, exported to ONNX."""
+    config = TrainingConfig.from_settings(settings)
+
+    def build(folder: Path) -> None:
+        panel, rows, scaler = _final_fit(feature_table, settings)
+        model = LstmModel(config.lstm, seed=config.seed, scaler=scaler).fit(panel, rows)
+        (folder / "model.onnx").write_bytes(export_lstm(model))
+        save_native(folder, model, panel)
+        _write(folder, "history", model.history)
+
+    with classed_failures():
+        stage = stages.make("lstm", _ingredients(feature_table, config), build)
+    history = stage.document("history")
+    return dg.MaterializeResult(
+        value=stage,
+        data_version=stage.data_version,
+        metadata={
+            "units": config.lstm.units,
+            "epochs": len(history["loss"]),
+            "onnx_bytes": (stage.path / "model.onnx").stat().st_size,
+            "loss_curve": plots.inline(plots.loss_curve(history), "Loss of the LSTM"),
+        },
+    )
+
+
+def fold_weights(walk_forward_forecasts: Stage) -> dict[int, list[dict[str, float]]]:
+    """Return the members' weights in the scale: horizon -> one mapping a scored fold."""
+    learnt = walk_forward_forecasts.document("weights")["scale"]
+    return {int(horizon): folds for horizon, folds in learnt.items()}
+
+
+def shared_scaler(panel: Panel) -> Scaler:
+    """Return the scaling of the final fit, the same for both members."""
+    return Scaler.fit(panel.last(final_rows(panel)))
+
+
+def _final_fit(feature_table: Stage, settings: Settings) -> tuple[Panel, Rows, Scaler]:
+    panel = load_panel(feature_table, settings)
+    return panel, final_rows(panel), shared_scaler(panel)
+
+
+def _forecast_fold(
+    panel: Panel, fold: Fold, config: TrainingConfig, feature_table: Stage, stages: StageStore
+) -> FoldForecasts:
+    """Forecast one fold, or take what an earlier run, perhaps a killed one, has finished."""
+
+    def build(folder: Path) -> None:
+        result = forecast_fold(panel, fold, config)
+        result.forecasts.write_parquet(folder / "forecasts.parquet")
+        result.excluded.write_parquet(folder / "excluded.parquet")
+
+    ingredients = {**_ingredients(feature_table, config), "fold": fold.index}
+    stage = stages.make("fold", ingredients, build)
+    return FoldForecasts(stage.frame("forecasts"), stage.frame("excluded"))
+
+
+def _ingredients(feature_table: Stage, config: TrainingConfig) -> dict[str, Any]:
+    return {"feature_table": feature_table.key, "config": config.as_dict()}
+
+
+def _combine(folder: Path, results: list[FoldForecasts]) -> None:
+    combined: WalkForwardResult = combine_folds(results)
+    combined.forecasts.write_parquet(folder / "forecasts.parquet")
+    combined.excluded.write_parquet(folder / "excluded.parquet")
+    horizons = sorted(combined.final_weights.scale)
+    by_fold = {
+        horizon: [
+            w.scale[horizon] for _, w in sorted(combined.weights.items()) if horizon in w.scale
+        ]
+        for horizon in horizons
+    }
+    _write(folder, "weights", {"scale": by_fold})
+    final = combined.final_weights
+    _write(folder, "final_weights", {"mean": final.mean, "scale": final.scale})
+    quantiles = {h: np.asarray(q).tolist() for h, q in combined.conformal_quantiles.items()}
+    _write(folder, "conformal_quantiles", quantiles)
+
+
+def _describe(fold: Fold) -> str:
+    scored = "" if fold.index else ", not scored: it seeds weights and calibration"
+    return f"trained through {fold.cutoff}, forecast {fold.test[0]} to {fold.test[-1]}{scored}"
+
+
+def _write(folder: Path, name: str, content: object) -> None:
+    (folder / f"{name}.json").write_text(json.dumps(content, sort_keys=True))

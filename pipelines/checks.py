@@ -1,0 +1,128 @@
+"""What must hold for the data and the models before anything behind them may run.
+
+Blocking, but for coverage: a version with poor coverage is still registered, so that its page says
+why it was kept back; the promotion decision has a gate of its own for it.
+"""
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from forecasting.features import compute_features, feature_set
+from forecasting.levels import COVERAGES
+from market.quarantine import Quarantine
+from market.settings import Settings
+from market.store import BarStore
+from pipelines.assets.evaluation import evaluation
+from pipelines.assets.features import feature_table
+from pipelines.assets.market_data import daily_bars
+from pipelines.assets.registration import forecast_bundle
+from pipelines.parity import TOLERANCE
+from pipelines.stages import Stage
+from pipelines.tables import markdown_table
+
+REFUSED_LIMIT = 0.01
+CHANGED_SESSIONS = 100
+# Both ways: a highest price of all time hides a fall, a lowest one a rise.
+CHANGES = (0.1, 10.0)
+
+
+@dg.asset_check(
+    asset=daily_bars,
+    blocking=True,
+    description=f"At most {REFUSED_LIMIT:.0%} of each ticker's rows break the bar contract.",
+)
+def few_refused_rows(
+    context: dg.AssetCheckExecutionContext,
+    bar_store: dg.ResourceParam[BarStore],
+    quarantine: dg.ResourceParam[Quarantine],
+) -> dg.AssetCheckResult:
+    """Compare what was refused with what was stored."""
+    followed = context.instance.get_dynamic_partitions("tickers")
+    stored = bar_store.read([t for t in followed if t in bar_store.tickers()])
+    refused = quarantine.read(followed)
+    counts = (
+        stored.group_by("ticker")
+        .len("bars")
+        .join(refused.group_by("ticker").len("refused"), on="ticker", how="full", coalesce=True)
+        .fill_null(0)
+        .with_columns(refused_share=pl.col("refused") / (pl.col("bars") + pl.col("refused")))
+        .sort("refused_share", "ticker", descending=[True, False])
+    )
+    worst = max(counts["refused_share"].to_list(), default=0.0)
+    return dg.AssetCheckResult(
+        passed=worst <= REFUSED_LIMIT,
+        description=f"At worst {worst:.2%} of a ticker's rows were refused.",
+        metadata={
+            "by_ticker": dg.MetadataValue.md(markdown_table(counts)),
+            "reasons": dg.MetadataValue.md(
+                markdown_table(refused.group_by("reason").len("rows").sort("rows", descending=True))
+            ),
+        },
+    )
+
+
+@dg.asset_check(
+    asset=feature_table,
+    blocking=True,
+    description="Changing the latest bars changes no feature before them.",
+)
+def no_leak(feature_table: Stage, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+    """Recompute the features with altered later bars, and compare what came before."""
+    table, adjusted = feature_table.frame("features"), feature_table.frame("adjusted")
+    sessions = adjusted["session"].unique().sort()
+    first_changed = sessions[-min(CHANGED_SESSIONS, sessions.len() // 2)]
+    later = pl.col("session") >= first_changed
+    features = feature_set(settings.extra_indicators)
+    before = table.filter(~later)
+    leaking = set()
+    for factor in CHANGES:
+        altered = adjusted.with_columns(
+            pl.when(later).then(pl.col(name) * factor).otherwise(pl.col(name))
+            for name in ("open", "high", "low", "close", "volume")
+        )
+        again = compute_features(altered, features).filter(~later)
+        leaking |= {name for name in features.names if not before[name].equals(again[name])}
+    return dg.AssetCheckResult(
+        passed=not leaking,
+        description=f"Features that changed: {', '.join(sorted(leaking)) or 'none'}.",
+        metadata={"first_changed_session": str(first_changed), "rows_compared": before.height},
+    )
+
+
+@dg.asset_check(
+    asset=evaluation,
+    description="Out of sample, the ensemble's intervals hold as many outcomes as they say.",
+)
+def coverage(evaluation: Stage, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+    """Compare each interval's coverage with its level."""
+    pooled = evaluation.document("evaluation")["pooled"]["ensemble"]
+    found = pl.DataFrame(
+        [
+            {"horizon": horizon, "level": level, "coverage": scores[f"coverage_{100 * level:.0f}"]}
+            for horizon, scores in pooled.items()
+            for level in COVERAGES
+        ]
+    )
+    furthest = float(np.abs(found["coverage"] - found["level"]).max())
+    return dg.AssetCheckResult(
+        passed=furthest <= settings.coverage_band,
+        description=f"The furthest is {furthest:.1%} off; allowed is {settings.coverage_band:.1%}.",
+        metadata={"coverage": dg.MetadataValue.md(markdown_table(found))},
+    )
+
+
+@dg.asset_check(
+    asset=forecast_bundle,
+    blocking=True,
+    description="The fused graph gives what scikit-learn and Keras give, on real windows.",
+)
+def parity(forecast_bundle: Stage) -> dg.AssetCheckResult:
+    """Compare the differences that were measured when the bundle was made with the tolerance."""
+    found = forecast_bundle.document("parity")
+    worst = max(found["error"].values())
+    return dg.AssetCheckResult(
+        passed=worst <= TOLERANCE,
+        description=f"The largest difference is {worst:.1e} of a scale; {TOLERANCE:.0e} is allowed.",
+        metadata={"windows": found["windows"], **found["error"]},
+    )

@@ -1,0 +1,119 @@
+"""The command line: `stockcast run`, `up`, `models`, `promote` and `rollback`, all of them thin."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from market.errors import StockcastError
+from market.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from registry.versions import ModelRegistry
+
+app = typer.Typer(
+    help="Calibrated stock forecasts in production.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+Home = Annotated[
+    Path | None, typer.Option(help="Folder for everything that Stockcast writes. [default: ./var]")
+]
+Reason = Annotated[str, typer.Option(help="Why; it is written into the audit trail.")]
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Print an expected error as one message and leave with status 1; show others in full."""
+    try:
+        yield
+    except StockcastError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        raise typer.Exit(1) from None
+
+
+def _quieten() -> None:
+    """Leave out what libraries say to developers; a person at a terminal cannot act on it."""
+    import warnings
+
+    from dagster import BetaWarning, PreviewWarning
+
+    for category in (BetaWarning, PreviewWarning, DeprecationWarning, FutureWarning):
+        warnings.simplefilter("ignore", category)
+
+
+def _registry(settings: Settings) -> "ModelRegistry":
+    from registry.versions import ModelRegistry
+
+    return ModelRegistry.from_settings(settings)
+
+
+@app.command()
+def run(
+    bars: Annotated[
+        str | None, typer.Option(help="Folder or glob of CSV or Parquet files with your bars.")
+    ] = None,
+    home: Home = None,
+    tickers: Annotated[
+        str | None, typer.Option(help="Comma-separated tickers. [default: all there are]")
+    ] = None,
+    *,
+    serve: Annotated[
+        bool, typer.Option(help="Start the service at the end and ask it for a forecast.")
+    ] = True,
+) -> None:
+    """Run the main job, from bars to a promoted version and an answer over HTTP."""
+    _quieten()
+    from pipelines.main_job import run_main_job
+
+    with _plain_errors():
+        provider = "files" if bars else None
+        settings = load_settings(bars=bars, home=home, tickers=tickers, provider=provider)
+        run_main_job(settings, console, serve=serve)
+
+
+@app.command()
+def up(home: Home = None) -> None:
+    """Start Dagster, MLflow and the forecast service, and print their addresses."""
+    from pipelines.up import run_all
+
+    with _plain_errors():
+        run_all(load_settings(home=home), console)
+
+
+@app.command()
+def models(home: Home = None) -> None:
+    """List the registered versions, what they score and which one is live."""
+    from pipelines.printouts import print_versions
+
+    with _plain_errors():
+        print_versions(console, _registry(load_settings(home=home)))
+
+
+@app.command()
+def promote(version: int, reason: Reason, home: Home = None) -> None:
+    """Make VERSION the champion, whatever its evidence says; the service follows within seconds."""
+    from registry.aliases import promote as promote_version
+
+    with _plain_errors():
+        registry = _registry(load_settings(home=home))
+        promote_version(registry, version, reason, actor=getpass.getuser())
+        console.print(f"Version {version} is the champion.")
+
+
+@app.command()
+def rollback(reason: Reason, home: Home = None) -> None:
+    """Return to the version that was live before."""
+    from registry.aliases import rollback as roll_back
+
+    with _plain_errors():
+        registry = _registry(load_settings(home=home))
+        move = roll_back(registry, reason, actor=getpass.getuser())
+        console.print(f"Version {move.to_version} is the champion again.")

@@ -1,0 +1,39 @@
+"""The code location: every asset, check, job, schedule and sensor, with the resources they use."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from market.settings import Settings, load_settings
+from pipelines import checks, jobs, sensors
+from pipelines.assets import evaluation, features, market_data, monitoring, registration, training
+from pipelines.resources import build_resources
+from pipelines.schedules import build_schedules
+
+
+def build_defs(
+    settings: Settings | None = None,
+    *,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+    resources: Mapping[str, object] | None = None,
+) -> dg.Definitions:
+    """Return the definitions for `settings`; `resources` replace those of the same name."""
+    settings = settings or load_settings()
+    modules = [market_data, features, training, evaluation, registration, monitoring]
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(modules),
+        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        jobs=[jobs.everything_job, jobs.daily_job, jobs.training_job, jobs.ingest_job],
+        schedules=build_schedules(settings),
+        sensors=[sensors.drift_sensor, sensors.universe_sensor],
+        resources={**build_resources(settings), **(resources or {})},
+        # Steps share imports and memory; a step a process would import TensorFlow again and again.
+        executor=dg.in_process_executor,
+        loggers=loggers,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions that Dagster loads."""
+    return build_defs()

@@ -1,0 +1,39 @@
+"""Hashes of code, settings and data, which decide whether a stage is reused."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Any
+
+# A change in one of these packages may change any number that a stage computes.
+CODE_PACKAGES = ("market", "forecasting")
+
+
+def fingerprint(ingredients: Mapping[str, Any]) -> str:
+    """Return the sha256 of JSON-able `ingredients`, whatever their order."""
+    text = json.dumps(ingredients, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def code_version() -> str:
+    """Return a hash of the code that computes, so that an edit is never ignored."""
+    digest = hashlib.sha256()
+    for package in CODE_PACKAGES:
+        for source in sorted(_sources(resources.files(package)), key=str):
+            digest.update(source.name.encode())
+            digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _sources(folder: Traversable) -> list[Traversable]:
+    found = []
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            found.extend(_sources(entry))
+        elif entry.name.endswith(".py"):
+            found.append(entry)
+    return found

@@ -1,0 +1,40 @@
+"""The Dagster instance of a laptop: SQLite under the home, telemetry off. Nothing about assets."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from market.settings import Settings
+
+DAGSTER_YAML = """\
+# Written by Stockcast when it is missing; edit it freely.
+telemetry:
+  enabled: false
+concurrency:
+  pools:
+    granularity: op
+    default_limit: 1
+  runs:
+    max_concurrent_runs: 2
+run_retries:
+  enabled: true
+  max_retries: 1
+  retry_on_asset_or_op_failure: false
+run_monitoring:
+  enabled: true
+"""
+
+
+def dagster_home(settings: Settings) -> Path:
+    """Return the folder of the instance, with a `dagster.yaml` in it."""
+    folder = settings.home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "dagster.yaml"
+    if not config.exists():
+        config.write_text(DAGSTER_YAML)
+    return folder
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """Open the instance that `stockcast run` and `stockcast up` share."""
+    return dg.DagsterInstance.from_config(str(dagster_home(settings)))

@@ -1,0 +1,89 @@
+"""The main job from the command line: every asset once, then an answer over HTTP."""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from rich.console import Console
+
+from market.errors import PermanentError
+from market.settings import Settings
+from pipelines.definitions import build_defs
+from pipelines.instance import open_instance
+from pipelines.partitions import all_partitions, follow_universe, universe
+from pipelines.printouts import print_decision, print_evaluation, print_forecasts
+from pipelines.progress import LOGGER_KEY, RunProgress
+from pipelines.resources import build_resources
+from pipelines.service_process import run_service
+
+JOB = "everything_job"
+
+
+def run_main_job(settings: Settings, console: Console, *, serve: bool) -> None:
+    """Materialise everything, print what it proved, and ask the service for forecasts.
+
+    Raises
+    ------
+    StockcastError
+        When a stage fails; what was finished before is kept, and the next run takes it up.
+    """
+    started = time.monotonic()
+    with _only_run(settings):
+        _materialise(settings, console)
+    reports = settings.home / "reports"
+    print_evaluation(console, reports / "evaluation.json")
+    print_decision(console, reports / "promotion.json")
+    if serve:
+        with run_service(settings) as service, console.status("Starting the service …"):
+            service.wait_until_ready()
+            print_forecasts(console, service)
+    console.print(f"Done in {time.monotonic() - started:.0f} s; the reports are in {reports}.")
+
+
+def _materialise(settings: Settings, console: Console) -> None:
+    resources = build_resources(settings)
+    instance = open_instance(settings)
+    follow_universe(instance, universe(settings, resources["provider"]))
+    progress = RunProgress(console)
+    definitions = build_defs(
+        settings, loggers={LOGGER_KEY: progress.as_logger()}, resources=resources
+    )
+    job = definitions.resolve_job_def(JOB)
+    with progress.over(steps=len(job.nodes)):
+        result = job.execute_in_process(
+            instance=instance,
+            tags=all_partitions(instance),
+            run_config={"loggers": {LOGGER_KEY: {"config": {}}}},
+            raise_on_error=False,
+        )
+    if not result.success:
+        raise PermanentError(_cause(result))
+
+
+def _cause(result: dg.ExecuteInProcessResult) -> str:
+    """Return which step failed and the error that it failed with, without the stack above it."""
+    for event in result.get_step_failure_events():
+        failure = event.step_failure_data
+        if failure.user_failure_data is not None and failure.user_failure_data.description:
+            return f"{event.step_key}: {failure.user_failure_data.description}"
+        error = failure.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return f"{event.step_key}: {error.message.strip()}"
+    return f"Run {result.run_id} failed before its first step; `stockcast up` shows its log."
+
+
+@contextmanager
+def _only_run(settings: Settings) -> Iterator[None]:
+    """Hold the home for this run; the lock goes with the process, so a kill leaves none behind."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with (settings.home / ".run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = f"Another `stockcast run` is using {settings.home}; wait for it or set --home."
+            raise PermanentError(msg) from None
+        yield

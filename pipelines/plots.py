@@ -1,0 +1,139 @@
+"""Pictures of evidence, as PNG bytes: for asset metadata, the model version and the reports folder.
+
+Only drawing lives here; every number comes in as a frame or array. matplotlib is imported on use.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from forecasting.horizons import LABEL_OF
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = {
+    "naive": "#9aa0a6",
+    "garch": "#e8710a",
+    "forest": "#188038",
+    "lstm": "#9334e6",
+    "ensemble": "#1a73e8",
+}
+BANDS = (("q0.5", "q99.5", 0.12), ("q2.5", "q97.5", 0.18), ("q10", "q90", 0.28))
+SHOWN_SESSIONS = 126
+
+
+def inline(picture: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """Return metadata that shows the picture in the Dagster UI."""
+    text = base64.b64encode(picture).decode()
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{text})")
+
+
+def forecast_fan(forecasts: pl.DataFrame, ticker: str, horizon: int) -> bytes:
+    """Draw the ensemble's 80, 95 and 99 % intervals around what `ticker` really returned."""
+    rows = (
+        forecasts.filter(model="ensemble", ticker=ticker, horizon=horizon)
+        .sort("target_session")
+        .tail(SHOWN_SESSIONS)
+    )
+    figure, (axes,) = _figure(1)
+    sessions = rows["target_session"].to_numpy()
+    for low, high, alpha in BANDS:
+        axes.fill_between(
+            sessions,
+            100 * rows[low].to_numpy(),
+            100 * rows[high].to_numpy(),
+            color=COLOURS["ensemble"],
+            alpha=alpha,
+            linewidth=0,
+            label=f"{float(high[1:]) - float(low[1:]):g} % interval",
+        )
+    axes.plot(sessions, 100 * rows["log_return"].to_numpy(), "k.", markersize=3, label="realised")
+    axes.plot(sessions, 100 * rows["q50"].to_numpy(), color=COLOURS["ensemble"], label="median")
+    axes.set(
+        title=f"{ticker}, horizon {LABEL_OF[horizon]}: out-of-sample forecasts",
+        ylabel="log return, %",
+    )
+    axes.legend(fontsize=8, ncols=5, loc="upper left")
+    figure.autofmt_xdate()
+    return _png(figure)
+
+
+def calibration(forecasts: pl.DataFrame) -> bytes:
+    """Draw how often the outcome fell below each forecast quantile, one panel a horizon."""
+    quantiles = [name for name in forecasts.columns if name.startswith("q")]
+    nominal = np.array([float(name[1:]) / 100 for name in quantiles])
+    horizons = forecasts["horizon"].unique().sort().to_list()
+    figure, panels = _figure(len(horizons))
+    observed = forecasts.group_by("horizon", "model").agg(
+        (pl.col("log_return") <= pl.col(name)).mean().alias(name) for name in quantiles
+    )
+    for axes, horizon in zip(panels, horizons, strict=True):
+        axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
+        for model, colour in COLOURS.items():
+            row = observed.filter(horizon=horizon, model=model).select(quantiles)
+            if row.height:
+                axes.plot(nominal, row.row(0), ".-", color=colour, label=model, linewidth=1)
+        axes.set(title=f"horizon {LABEL_OF[horizon]}", xlabel="forecast probability")
+    panels[0].set_ylabel("observed frequency")
+    panels[0].legend(fontsize=8)
+    return _png(figure)
+
+
+def weights(learnt: Mapping[int, Sequence[Mapping[str, float]]]) -> bytes:
+    """Draw the members' weights fold by fold; `learnt` maps a horizon to one mapping a fold."""
+    figure, panels = _figure(len(learnt))
+    for axes, (horizon, folds) in zip(panels, sorted(learnt.items()), strict=True):
+        bottom = np.zeros(len(folds))
+        for member in ("forest", "lstm"):
+            share = np.array([fold.get(member, 0.0) for fold in folds])
+            axes.bar(
+                range(1, len(folds) + 1), share, bottom=bottom, color=COLOURS[member], label=member
+            )
+            bottom += share
+        axes.set(title=f"horizon {LABEL_OF[horizon]}", xlabel="fold", ylim=(0, 1.05))
+    panels[0].set_ylabel("weight of the scale")
+    panels[0].legend(fontsize=8)
+    return _png(figure)
+
+
+def importance(names: Sequence[str], values: Sequence[float]) -> bytes:
+    """Draw the forest's impurity importance of every feature, largest on top."""
+    order = np.argsort(values)
+    figure, (axes,) = _figure(1, height=0.18 * len(names) + 1)
+    axes.barh([names[i] for i in order], np.asarray(values)[order], color=COLOURS["forest"])
+    axes.set(title="Feature importance of the forest", xlabel="share of the impurity decrease")
+    axes.tick_params(labelsize=7)
+    return _png(figure)
+
+
+def loss_curve(history: Mapping[str, Sequence[float]]) -> bytes:
+    """Draw the LSTM's loss by epoch, on what it was fitted to and on the later stretch."""
+    figure, (axes,) = _figure(1)
+    for name, losses in sorted(history.items()):
+        axes.plot(range(1, len(losses) + 1), losses, ".-", label=name)
+    axes.set(title="Loss of the LSTM", xlabel="epoch", ylabel="negative log likelihood")
+    axes.legend()
+    return _png(figure)
+
+
+def _figure(panels: int, height: float = 3.6) -> tuple["Figure", list[Any]]:
+    from matplotlib.figure import Figure  # noqa: PLC0415  takes a second
+
+    figure = Figure(figsize=(9 if panels == 1 else 3.6 * panels, height), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    for one in axes:
+        one.grid(alpha=0.25)
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, list(axes)
+
+
+def _png(figure: "Figure") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    return buffer.getvalue()
