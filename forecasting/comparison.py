@@ -87,8 +87,7 @@ def diebold_mariano(differential: Array, sessions: npt.ArrayLike, horizon: int) 
     if len(differential) == 0:
         msg = "`differential` must hold at least one paired loss, got none."
         raise ForecastError(msg)
-    _, place = np.unique(np.asarray(sessions), return_inverse=True)
-    mean = np.bincount(place, weights=differential) / np.bincount(place)
+    mean = session_means(differential, sessions)
     n, lag = len(mean), newey_west_lag(len(mean), horizon)
     difference = float(mean.mean())
     variance = long_run_variance(mean, lag) / n if n > lag + 1 else 0.0
@@ -101,6 +100,23 @@ def diebold_mariano(differential: Array, sessions: npt.ArrayLike, horizon: int) 
     statistic = difference / math.sqrt(variance) * math.sqrt(correction)
     p_value = float(2 * stats.t.sf(abs(statistic), n - 1))
     return DieboldMariano(difference, statistic, p_value, lag, n)
+
+
+def standard_error(values: Array, sessions: npt.ArrayLike, horizon: int) -> float | None:
+    """Return the standard error of the mean of `values`, robust as in `diebold_mariano`.
+
+    None when there are too few sessions for the lags that the horizon needs.
+    """
+    mean = session_means(values, sessions)
+    lag = newey_west_lag(len(mean), horizon)
+    return math.sqrt(long_run_variance(mean, lag) / len(mean)) if len(mean) > lag + 1 else None
+
+
+def session_means(values: Array, sessions: npt.ArrayLike) -> Array:
+    """Return the mean of `values` over the tickers of each session, in session order."""
+    _, place = np.unique(np.asarray(sessions), return_inverse=True)
+    means: Array = np.bincount(place, weights=values) / np.bincount(place)
+    return means
 
 
 def newey_west_lag(n: int, horizon: int) -> int:

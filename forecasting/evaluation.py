@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from forecasting.combination import MODELS
-from forecasting.comparison import diebold_mariano
+from forecasting.comparison import diebold_mariano, standard_error
 from forecasting.levels import COVERAGES, column_of, interval_levels
 from forecasting.metrics import (
     coverage,
@@ -77,7 +77,8 @@ def evaluate(forecasts: pl.DataFrame) -> Evaluation:
         ``pooled``: model -> horizon -> scores. ``folds`` and ``tickers``: the same
         for each fold and each ticker. ``cells``: a list with the scores of each fold and ticker
         together. Losses are in units of the log return; skill is 1 - CRPS / CRPS of the reference,
-        and its p-value is that of the two-sided Diebold-Mariano test. None where a score is not
+        and its p-value is that of the two-sided Diebold-Mariano test; the standard error of a
+        coverage is robust to autocorrelation in the same way. None where a score is not
         defined, such as the p-value of too few sessions.
     """
     return {
@@ -114,13 +115,13 @@ def _by_model(forecasts: pl.DataFrame) -> ByModel:
         losses = {model: frame["crps"].to_numpy() for model, frame in models.items()}
         for model, frame in models.items():
             scores[model][str(horizon)] = {
-                **_losses(frame),
+                **_losses(frame, horizon),
                 **_against_references(losses, model, frame["as_of"], horizon),
             }
     return scores
 
 
-def _losses(rows: pl.DataFrame) -> Scores:
+def _losses(rows: pl.DataFrame, horizon: int) -> Scores:
     outcome, mean, median = (rows[name].to_numpy() for name in ("log_return", "mean", "q50"))
     direction = direction_accuracy(outcome, np.where(np.abs(median) < ROUNDING, 0.0, median))
     scores: Scores = {
@@ -138,6 +139,9 @@ def _losses(rows: pl.DataFrame) -> Scores:
         low, high = (rows[column_of(p)].to_numpy() for p in interval_levels(level))
         name = f"{100 * level:.0f}"
         scores[f"coverage_{name}"] = coverage(outcome, low, high)
+        inside = ((low <= outcome) & (outcome <= high)).astype(np.float64)
+        error = standard_error(inside, rows["as_of"].to_numpy(), horizon)
+        scores[f"coverage_{name}_error"] = error
         scores[f"interval_score_{name}"] = float(interval_score(outcome, low, high, level).mean())
     return scores
 

@@ -123,6 +123,6 @@ def parity(forecast_bundle: Stage) -> dg.AssetCheckResult:
     worst = max(found["error"].values())
     return dg.AssetCheckResult(
         passed=worst <= TOLERANCE,
-        description=f"The largest difference is {worst:.1e} of a scale; {TOLERANCE:.0e} is allowed.",
+        description=f"The largest difference is {worst:.1e} of a scale; allowed: {TOLERANCE:.0e}.",
         metadata={"windows": found["windows"], **found["error"]},
     )

@@ -1,6 +1,7 @@
 """The command line: `stockcast run`, `up`, `models`, `promote` and `rollback`, all of them thin."""
 
 import getpass
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+# A log file or a pipe has no width of its own.
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 Home = Annotated[
     Path | None, typer.Option(help="Folder for everything that Stockcast writes. [default: ./var]")

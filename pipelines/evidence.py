@@ -4,7 +4,9 @@ How they are weighed belongs to `registry.promotion`; how scores are compared, t
 """
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -32,10 +34,8 @@ def gather_evidence(
     return Evidence(
         golden_holds=golden_holds,
         outputs_finite=outputs_finite and bool(ensemble["crps"].is_finite().all()),
-        coverage={
-            int(horizon): {level: scores[f"coverage_{100 * level:.0f}"] for level in COVERAGES}
-            for horizon, scores in pooled.items()
-        },
+        coverage=_by_level(pooled, "coverage_{:.0f}"),
+        coverage_error=_by_level(pooled, "coverage_{:.0f}_error"),
         against_naive=paired_scores(ensemble, naive),
         withdrawn=withdrawn,
     )
@@ -55,7 +55,7 @@ def compare_with_champion(
     ensemble = forecasts.filter(model="ensemble")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            path = registry.file(champion, FORECASTS_FILE, Path(folder) / FORECASTS_FILE)
+            path = registry.file(champion, FORECASTS_FILE, Path(folder))
         except RegistryError:
             return ChampionComparison(champion)  # a version that Stockcast did not log
         theirs = pl.read_parquet(path).filter(model="ensemble")
@@ -79,6 +79,18 @@ def paired_scores(ours: pl.DataFrame, theirs: pl.DataFrame) -> dict[int, PairedS
             p_worse=test.p_greater,
         )
     return scores
+
+
+def _by_level(pooled: Mapping[str, Any], name: str) -> dict[int, dict[float, float]]:
+    """Return horizon -> level -> score, without those that are not known."""
+    found = {
+        int(horizon): {level: scores[name.format(100 * level)] for level in COVERAGES}
+        for horizon, scores in pooled.items()
+    }
+    return {
+        horizon: {level: score for level, score in by_level.items() if score is not None}
+        for horizon, by_level in found.items()
+    }
 
 
 def _try_bundle(folder: Path) -> tuple[bool, bool]:

@@ -17,6 +17,8 @@ from pipelines.printouts import print_decision, print_evaluation, print_forecast
 from pipelines.progress import LOGGER_KEY, RunProgress
 from pipelines.resources import build_resources
 from pipelines.service_process import run_service
+from registry.names import CHAMPION
+from registry.versions import ModelRegistry
 
 JOB = "everything_job"
 
@@ -35,11 +37,21 @@ def run_main_job(settings: Settings, console: Console, *, serve: bool) -> None:
     reports = settings.home / "reports"
     print_evaluation(console, reports / "evaluation.json")
     print_decision(console, reports / "promotion.json")
-    if serve:
+    if serve and _has_champion(settings, console):
         with run_service(settings) as service, console.status("Starting the service …"):
             service.wait_until_ready()
             print_forecasts(console, service)
     console.print(f"Done in {time.monotonic() - started:.0f} s; the reports are in {reports}.")
+
+
+def _has_champion(settings: Settings, console: Console) -> bool:
+    if ModelRegistry.from_settings(settings).alias_version(CHAMPION) is not None:
+        return True
+    console.print(
+        "\nNo version is live, so there is nothing to serve: the gates above say why. "
+        "`stockcast promote VERSION --reason ...` overrides them."
+    )
+    return False
 
 
 def _materialise(settings: Settings, console: Console) -> None:

@@ -7,25 +7,19 @@ from typing import Any
 
 from rich.console import Console
 
-from forecasting.horizons import LABEL_OF, LABELS
+from forecasting.horizons import LABELS
+from forecasting.models.base import REFERENCES
 from pipelines.service_process import ServiceProcess
 from pipelines.tables import terminal_table
 from registry.versions import ModelRegistry
 
-SCORES = (
-    "model",
-    "horizon",
-    "CRPS",
-    "vs naive",
-    "p",
-    "vs GARCH",
-    "p",
-    "cover 80",
-    "cover 95",
-    "cover 99",
-    "direction",
-    "base rate",
+SCORES = ("", "model", "CRPS", "vs naive", "vs GARCH", "80 %", "95 %", "99 %", "hits", "base")
+LEGEND = (
+    "Skill is 1 - CRPS / CRPS of the reference; *, **, *** mark p < 0.05, 0.01, 0.001 "
+    "(Diebold-Mariano).\nThen how often the intervals held the outcome, and how often the direction "
+    "was right,\nbeside the share of the commoner direction."
 )
+SIGNIFICANCE = (0.05, 0.01, 0.001)
 FORECAST = (
     "ticker",
     "as of",
@@ -35,7 +29,7 @@ FORECAST = (
     "forecast",
     "80 %",
     "95 %",
-    "P(up)",
+    "up %",
     "direction",
     "signal",
     "version",
@@ -47,28 +41,31 @@ def print_evaluation(console: Console, path: Path) -> None:
     """Print how every model did out of sample."""
     evaluation = json.loads(path.read_text())
     rows = [
-        _score_row(model, int(horizon), scores)
-        for model, by_horizon in evaluation["pooled"].items()
-        for horizon, scores in by_horizon.items()
+        _score_row(model, label, scores[str(horizon)])
+        for label, horizon in LABELS.items()
+        for model, scores in evaluation["pooled"].items()
     ]
-    rows.sort(key=lambda row: list(LABELS).index(row[1]))
-    title = "Out of sample, all scored folds (skill is 1 - CRPS / CRPS of the reference)"
-    console.print(terminal_table(title, SCORES, rows))
+    console.print(terminal_table("\nOut of sample, all scored folds", SCORES, rows))
+    console.print(LEGEND, style="dim", highlight=False)
 
 
-def _score_row(model: str, horizon: int, scores: Mapping[str, Any]) -> list[str]:
+def _score_row(model: str, label: str, scores: Mapping[str, Any]) -> list[str]:
     return [
+        label,
         model,
-        LABEL_OF[horizon],
         f"{scores['crps']:.5f}",
-        _percent(scores["skill_naive"], signed=True),
-        _p_value(scores["p_naive"]),
-        _percent(scores["skill_garch"], signed=True),
-        _p_value(scores["p_garch"]),
+        *(_skill(scores, reference) for reference in REFERENCES),
         *(_percent(scores[f"coverage_{level}"]) for level in ("80", "95", "99")),
         _percent(scores["direction_accuracy"]),
         _percent(scores["direction_base_rate"]),
     ]
+
+
+def _skill(scores: Mapping[str, Any], reference: str) -> str:
+    skill, p_value = scores[f"skill_{reference}"], scores[f"p_{reference}"]
+    if p_value is None:
+        return "-"
+    return f"{100 * skill:+.2f} {'*' * sum(p_value < level for level in SIGNIFICANCE):<3}"
 
 
 def print_decision(console: Console, path: Path) -> None:
@@ -128,13 +125,5 @@ def print_versions(console: Console, registry: ModelRegistry) -> None:
     console.print(terminal_table(registry.name, columns, rows))
 
 
-def _percent(value: float | None, *, signed: bool = False) -> str:
-    if value is None:
-        return "-"
-    return f"{100 * value:+.1f} %" if signed else f"{100 * value:.1f} %"
-
-
-def _p_value(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004  the last digit shown
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"

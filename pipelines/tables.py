@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 
@@ -17,7 +18,13 @@ def markdown_table(frame: pl.DataFrame, *, most: int = 50) -> str:
 
 def terminal_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """Return a table for the terminal; numbers stand to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(
+        title=title,
+        title_justify="left",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     for index, column in enumerate(columns):
         numeric = bool(rows) and not isinstance(rows[0][index], str)
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from market.atomic import locked
 from market.errors import RegistryDownError, RegistryError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ CONNECT_SECONDS = 5
 # sets one of the variables keeps what they set.
 MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -72,7 +74,25 @@ def make_client(tracking_uri: str) -> MlflowClient:
         from mlflow import MlflowClient  # noqa: PLC0415  takes seconds
 
         address = with_driver(tracking_uri)
-        return MlflowClient(address, registry_uri=address)
+        with _made_by_one(tracking_uri):
+            client = MlflowClient(address, registry_uri=address)
+            if scheme == "sqlite":
+                client.search_registered_models(max_results=1)
+        return client
+
+
+@contextmanager
+def _made_by_one(tracking_uri: str) -> Iterator[None]:
+    """Let one process make a SQLite file's tables while others wait: MLflow lets all of them try.
+
+    A service that looks for its champion would otherwise break the very run that trains it.
+    """
+    path = sqlite_file(tracking_uri)
+    if path is None:
+        yield
+        return
+    with locked(path.with_name(f".{path.name}.lock")):
+        yield
 
 
 def with_driver(tracking_uri: str) -> str:

@@ -81,6 +81,8 @@ class Evidence:
         Whether every forecast it made was finite with a positive scale.
     coverage
         Horizon -> level (0.8) -> share of outcomes inside that interval, out of sample.
+    coverage_error
+        Horizon -> level -> standard error of the coverage, robust to overlapping targets.
     against_naive
         Horizon -> scores paired with the naive forecast's.
     withdrawn
@@ -90,6 +92,7 @@ class Evidence:
     golden_holds: bool | None = None
     outputs_finite: bool | None = None
     coverage: Mapping[int, Mapping[float, float]] = field(default_factory=dict)
+    coverage_error: Mapping[int, Mapping[float, float]] = field(default_factory=dict)
     against_naive: Mapping[int, PairedScore] = field(default_factory=dict)
     withdrawn: str | None = None
 
@@ -113,7 +116,8 @@ class Policy:
     naive_margin
         How far CRPS may lie above naive's by chance (`registry.promotion`).
     coverage_band
-        How far coverage may be off its level, in either direction.
+        How far coverage may be off its level, in either direction; up to twice as far where chance
+        explains it (`registry.promotion`).
     alpha
         The level of the one-sided tests.
     min_sessions

@@ -9,11 +9,14 @@ A gate passes only on evidence: a number that is missing, NaN or contradictory f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from forecasting.horizons import LABEL_OF
 from registry.evidence import ChampionComparison, Evidence, PairedScore, Policy
+
+# Two-sided, at the 5 % level.
+CHANCE = 1.96
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def _verdicts(
         yield _reason("withdrawn", text, passed=False, otherwise=way_out)
     for horizon in policy.horizons:
         for level in policy.levels:
-            yield _coverage(candidate.coverage, horizon, level, policy)
+            yield _coverage(candidate, horizon, level, policy)
     for horizon in policy.horizons:
         yield _against_naive(candidate.against_naive.get(horizon), horizon, policy)
     if champion is None:
@@ -80,16 +83,25 @@ def _flag(gate: str, claim: str, *, holds: bool | None) -> Reason:
     return _reason(gate, claim, passed=bool(holds == 1), otherwise="they do not")
 
 
-def _coverage(
-    coverage: Mapping[int, Mapping[float, float]], horizon: int, level: float, policy: Policy
-) -> Reason:
+def _coverage(candidate: Evidence, horizon: int, level: float, policy: Policy) -> Reason:
+    """Pass inside the band, or up to twice as far off where chance explains it.
+
+    Targets over many sessions overlap, so that years of forecasts hold few independent outcomes:
+    chance explains a deviation of no more than `CHANCE` standard errors. One that is not known
+    explains nothing.
+    """
     gate = f"coverage_{100 * level:g}_{_label(horizon)}"
-    got = coverage.get(horizon, {}).get(level, math.nan)
+    got = candidate.coverage.get(horizon, {}).get(level, math.nan)
+    error = candidate.coverage_error.get(horizon, {}).get(level, math.nan)
     claim = f"The {100 * level:g} % interval at {_label(horizon)}"
     if not 0 <= got <= 1:
         return _missing(gate, f"{claim} covers its level")
-    low, high = max(0.0, level - policy.coverage_band), min(1.0, level + policy.coverage_band)
-    sentence = f"{claim} covered {100 * got:.1f} % (allowed {100 * low:g} to {100 * high:g} %)"
+    by_chance = CHANCE * error if error >= 0 else 0.0
+    band = min(max(policy.coverage_band, by_chance), 2 * policy.coverage_band)
+    low, high = max(0.0, level - band), min(1.0, level + band)
+    why = "" if band == policy.coverage_band else f", with a standard error of {100 * error:.1f} %"
+    allowed = f"allowed {100 * low:.3g} to {100 * high:.3g} %{why}"
+    sentence = f"{claim} covered {100 * got:.1f} % ({allowed})"
     # Rounding of the bounds must not refuse a coverage that lies on one.
     return _reason(gate, sentence, passed=low - 1e-9 <= got <= high + 1e-9)
 

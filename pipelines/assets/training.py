@@ -69,9 +69,7 @@ def walk_forward_forecasts(
             "excluded": dg.MetadataValue.md(
                 markdown_table(excluded) if excluded.height else "Every ticker was forecast."
             ),
-            "weights": plots.inline(
-                plots.weights(fold_weights(stage)), "Weights of the members"
-            ),
+            "weights": plots.inline(plots.weights(fold_weights(stage)), "Weights of the members"),
         },
     )
 
