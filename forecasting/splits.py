@@ -12,6 +12,9 @@ Between the last training session (the cutoff) and the first test session lie ex
 + embargo_size`` sessions. With ``purged_size`` no shorter than the longest horizon, the target of
 the last training row is known before the embargo begins, so no training target overlaps the test
 stretch. Test stretches follow one another without a gap, and the last one ends at the last session.
+
+The first stretch, the burn-in, is twice as long where history allows it: the first weights and
+calibration come from it alone, and one year holds only a dozen separate outcomes over 21 sessions.
 """
 
 from __future__ import annotations
@@ -59,7 +62,7 @@ class WalkForward:
     n_folds
         Scored folds; one unscored fold comes before them.
     test_size
-        Sessions in each test stretch.
+        Sessions in each scored test stretch; up to twice as many in the burn-in.
     min_train_size
         Sessions that the first fold must have to train on; in rolling mode every fold trains on
         just so many.
@@ -110,9 +113,12 @@ class WalkForward:
         folds = []
         for index in range(self.n_folds + 1):
             start = len(sessions) - (self.n_folds + 1 - index) * test_size
+            end = start + test_size
+            if index == 0:
+                start -= min(test_size, start - gap - self.min_train_size)
             stop = start - gap
             first = stop - self.min_train_size if self.mode == "rolling" else 0
-            folds.append(Fold(index, sessions[first:stop], sessions[start : start + test_size]))
+            folds.append(Fold(index, sessions[first:stop], sessions[start:end]))
         return folds
 
     def fitted_test_size(self, n_sessions: int) -> int:

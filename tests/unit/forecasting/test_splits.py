@@ -19,9 +19,10 @@ from forecasting.splits import WalkForward, forecast_rows, training_rows
 from market.errors import NotEnoughHistoryError, SettingsError
 
 # (cutoff, first and last test session), counted off on the XNYS calendar by exchange_calendars:
-# stretches of 252 sessions back from 2013-03-01, and the 27th session before each.
+# stretches of 252 sessions back from 2013-03-01, the earliest of 504, and the 27th session before
+# each.
 SAMPLE_FOLDS = [
-    ("2007-01-22", "2007-03-01", "2008-02-28"),
+    ("2006-01-19", "2006-02-28", "2008-02-28"),
     ("2008-01-22", "2008-02-29", "2009-02-27"),
     ("2009-01-21", "2009-03-02", "2010-03-01"),
     ("2010-01-21", "2010-03-02", "2011-02-28"),
@@ -74,7 +75,7 @@ def test_every_sample_of_a_test_session_is_forecast_once() -> None:
     folds = WalkForward().split(panel.sessions)
     rows = np.concatenate([forecast_rows(panel, fold) for fold in folds])
     assert len(rows) == len(set(rows.tolist()))
-    inside = panel.sample_sessions >= np.datetime64("2007-03-01")
+    inside = panel.sample_sessions >= np.datetime64("2006-02-28")
     np.testing.assert_array_equal(np.sort(rows), np.flatnonzero(inside))
 
 
@@ -128,9 +129,14 @@ def test_folds_keep_their_promises_for_any_sizes(
     one_day = np.timedelta64(1, "D")
     for before, after in pairwise(folds):
         assert after.test[0] == before.test[-1] + one_day
+    test_size = len(folds[1].test)
+    assert 21 <= test_size <= walk.test_size
+    # The burn-in is twice as long, unless that would take sessions from its training.
+    spare = len(folds[0].train) > min_train_size and mode == "expanding"
+    assert test_size <= len(folds[0].test) <= 2 * test_size
+    assert not spare or len(folds[0].test) == 2 * test_size
     for fold in folds:
-        assert len(fold.test) == len(folds[0].test)
-        assert 21 <= len(fold.test) <= walk.test_size
+        assert fold.index == 0 or len(fold.test) == test_size
         assert len(fold.train) >= min_train_size
         assert fold.test[0] - fold.train[-1] == (purged_size + embargo_size + 1) * one_day
         if mode == "rolling":
@@ -144,8 +150,8 @@ def test_a_short_history_shrinks_the_test_stretches_evenly_and_says_so(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         folds = WalkForward().split(sessions(504 + 26 + 6 * 100 + 5))
-    assert [len(fold.test) for fold in folds] == [100] * 6
-    assert len(folds[0].train) == 504 + 5
+    assert [len(fold.test) for fold in folds] == [105, 100, 100, 100, 100, 100]
+    assert len(folds[0].train) == 504
     assert "`test_size` shrinks from 252 to 100" in caplog.text
 
 
