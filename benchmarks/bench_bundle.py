@@ -46,7 +46,10 @@ class Native:
         self.root = np.sqrt(panel.horizons)
         self.volatility = panel.feature_names.index(VOLATILITY)
         prior = EnsembleWeights.prior(panel.horizons)
-        self.weights = np.array([[prior.mean[h][m] for h in panel.horizons] for m in MEMBERS])
+        self.mean_weights, self.scale_weights = (
+            np.array([[weights[h][m] for h in panel.horizons] for m in MEMBERS])
+            for weights in (prior.mean, prior.scale)
+        )
 
     def run(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the ensemble's mean and scale, (n, horizons) each."""
@@ -56,8 +59,9 @@ class Native:
         forest_scale = np.maximum(forest[1], LEAST_ABSOLUTE) * ABSOLUTE_TO_SCALE
         lstm_scale = np.exp(np.clip(lstm[1], LEAST_LOG_SCALE, MOST_LOG_SCALE))
         unit = windows[:, -1, self.volatility, None] * self.root
-        mean = self.weights[0] * forest[0] + self.weights[1] * lstm[0]
-        return mean * unit, (self.weights[0] * forest_scale + self.weights[1] * lstm_scale) * unit
+        mean = self.mean_weights[0] * forest[0] + self.mean_weights[1] * lstm[0]
+        scale = self.scale_weights[0] * forest_scale + self.scale_weights[1] * lstm_scale
+        return mean * unit, scale * unit
 
 
 def fit(panel: Panel) -> tuple[ForestModel, LstmModel]:

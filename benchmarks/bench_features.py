@@ -2,7 +2,7 @@
 
 Both sides compute the same indicators from the same adjusted bars, in one process and in turns.
 
-    python benchmarks/bench_features.py
+    python -m benchmarks bench_features
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 from ta import momentum, others, trend, volatility, volume
-from timing import Comparison, compare
 
+from benchmarks.timing import Comparison, compare
 from forecasting.features import FeatureSet, compute_features, feature_set
 from market.adjustments import adjust_bars
 from market.providers.sample import SampleProvider
