@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,20 +58,6 @@ class EnsembleWeights:
     def prior(cls, horizons: Sequence[int]) -> EnsembleWeights:
         """Return the weights that hold before anything is learnt."""
         return cls({h: dict(MEAN_PRIOR) for h in horizons}, {h: dict(PRIOR) for h in horizons})
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> EnsembleWeights:
-        """Read what `as_dict` gave, also after a round trip through JSON."""
-        return cls(
-            *({int(h): dict(document[kind][h]) for h in document[kind]} for kind in _KINDS),
-        )
-
-    def as_dict(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Return the weights as JSON can hold them: kind -> horizon -> member -> weight."""
-        return {kind: {str(h): dict(w) for h, w in getattr(self, kind).items()} for kind in _KINDS}
-
-
-_KINDS = ("mean", "scale")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -104,11 +102,6 @@ def test_the_prior_is_forty_to_sixty() -> None:
     prior = EnsembleWeights.prior((1, 5))
     assert prior.scale[5] == {"forest": 0.4, "lstm": 0.6}
     assert prior.mean[5] == {"forest": 0.2, "lstm": 0.3}
-
-
-def test_weights_survive_json() -> None:
-    weights = EnsembleWeights.prior((1, 5, 21))
-    assert EnsembleWeights.from_dict(json.loads(json.dumps(weights.as_dict()))) == weights
 
 
 @pytest.mark.parametrize(
