@@ -23,7 +23,7 @@ SIGNIFICANCE = (0.05, 0.01, 0.001)
 FORECAST = (
     "ticker",
     "as of",
-    "horizon",
+    "",
     "target",
     "close",
     "forecast",
@@ -32,7 +32,6 @@ FORECAST = (
     "up %",
     "direction",
     "signal",
-    "version",
 )
 SHOWN_TICKERS = 10
 
@@ -79,11 +78,16 @@ def print_decision(console: Console, path: Path) -> None:
 
 def print_forecasts(console: Console, service: ServiceProcess) -> None:
     """Ask the service for forecasts over HTTP, and print its answers."""
-    tickers = service.ask("/models/status")["tickers"][:SHOWN_TICKERS]
+    tickers = service.ask("/models/status")["live"]["trained_on"][:SHOWN_TICKERS]
     answers = [
         service.ask(f"/predict/{ticker}?horizon={label}") for ticker in tickers for label in LABELS
     ]
-    title = f"\nGET {service.address}/predict/TICKER?horizon=…"
+    versions = ", ".join(sorted({str(answer["model"]["version"]) for answer in answers}))
+    age = max((answer["data_age_sessions"] for answer in answers), default=0)
+    title = (
+        f"\nGET {service.address}/predict/TICKER?horizon=1d|1w|1m\n"
+        f"answered by version {versions}, from bars up to {age:,} sessions old"
+    )
     console.print(terminal_table(title, FORECAST, [_forecast_row(answer) for answer in answers]))
 
 
@@ -101,7 +105,6 @@ def _forecast_row(answer: Mapping[str, Any]) -> list[str]:
         _percent(prediction["probability_up"]),
         prediction["direction"],
         prediction["signal"],
-        str(answer["model"]["version"]),
     ]
 
 

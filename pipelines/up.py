@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -31,7 +31,7 @@ class Part:
     """One process: how it starts, and the address that answers when it is up."""
 
     name: str
-    command: Sequence[str]
+    command: tuple[str, ...]
     address: str
     health: str
 
@@ -42,10 +42,10 @@ def parts(settings: Settings) -> list[Part]:
     dagster = [python, "-m", "dagster", "dev", "-h", host, "-p", str(DAGSTER_PORT)]
     where = ["-w", str(WORKSPACE)] if WORKSPACE.exists() else ["-m", "pipelines.definitions"]
     found = [
-        Part("Dagster", [*dagster, *where], f"http://{host}:{DAGSTER_PORT}", "/server_info"),
+        Part("Dagster", (*dagster, *where), f"http://{host}:{DAGSTER_PORT}", "/server_info"),
         Part(
             "Forecasts",
-            [python, "-m", "serving"],
+            (python, "-m", "serving"),
             f"http://{host}:{settings.port}",
             "/livez",
         ),
@@ -59,7 +59,7 @@ def _mlflow(settings: Settings) -> Part:
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", settings.host, "--port", str(MLFLOW_PORT)]
     command += ["--backend-store-uri", settings.tracking_uri]
-    return Part("MLflow", command, f"http://{settings.host}:{MLFLOW_PORT}", "/health")
+    return Part("MLflow", tuple(command), f"http://{settings.host}:{MLFLOW_PORT}", "/health")
 
 
 def run_all(settings: Settings, console: Console) -> None:

@@ -36,6 +36,7 @@ from registry.promotion import Decision, decide
 from registry.versions import ModelRegistry
 
 GOLDEN_WINDOWS = 16
+ALREADY = "is the champion already"
 
 
 @dg.asset(group_name="registration", kinds={"onnx"}, owners=["team:forecasting"])
@@ -166,7 +167,9 @@ def promotion(
         decision = decide(evidence, champion, policy)
         outcome = _act(registry, version, decision, actor=f"Dagster run {context.run_id}")
     reasons = [
-        {"passed": r.passed, "gate": r.gate, "sentence": r.sentence} for r in decision.reasons
+        {"passed": r.passed, "gate": r.gate, "sentence": r.sentence}
+        for r in decision.reasons
+        if not (r.gate == CHAMPION and outcome == ALREADY)  # it is not compared with itself
     ]
     report = {"version": version, "outcome": outcome, "reasons": reasons}
     write_report("promotion.json", report, settings)
@@ -183,7 +186,7 @@ def promotion(
 def _act(registry: ModelRegistry, version: int, decision: Decision, *, actor: str) -> str:
     """Move the alias as decided; a version that is live already stays, whatever its gates say."""
     if registry.alias_version(CHAMPION) == version:
-        return "is the champion already"
+        return ALREADY
     act_on(registry, version, decision, actor)
     return "promoted to champion" if decision.promote else "kept as challenger"
 
