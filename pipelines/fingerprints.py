@@ -8,8 +8,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-# A change in one of these packages may change any number that a stage computes.
-CODE_PACKAGES = ("market", "forecasting")
+# A change in one of these packages may change any number or file that a stage holds.
+CODE_PACKAGES = ("market", "forecasting", "pipelines.assets")
 
 
 def fingerprint(ingredients: Mapping[str, Any]) -> str:

@@ -1,15 +1,17 @@
 """What assets hand to each other: folders of results, named by what went into them.
 
 A stage that was made from the same code, settings and data is taken as it is, so a repeated run is
-quick. A folder appears by one rename when it is whole, so a killed run leaves nothing half made.
-No asset logic here.
+quick. A folder appears by one rename when it is whole, so a killed run leaves nothing half made;
+the draft that it was working on is removed by the next one. No asset logic here.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,14 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from market.atomic import locked, write_atomically
 from market.errors import PermanentError
 from pipelines.fingerprints import code_version, fingerprint
 
 KEPT = 12
+LINEAGE = "lineage"
+_DRAFT = ".draft-"
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,23 @@ class Stage:
         """Read the document ``<name>.json``."""
         return json.loads((self.path / f"{name}.json").read_text())
 
+    def upstream(self, name: str) -> "Stage":
+        """Return the stage `name` that this one was made from, directly or through others.
+
+        Raises
+        ------
+        PermanentError
+            When it was cleared away since.
+        """
+        key = self.document(LINEAGE)[name]
+        path = self.path.parent.parent / name / key
+        if not path.is_dir():
+            msg = (
+                f"`{self.name}` was made from a `{name}` that is gone; materialise `{name}` again."
+            )
+            raise PermanentError(msg)
+        return Stage(name, key, path)
+
     @property
     def data_version(self) -> dg.DataVersion:
         """Dagster's data version: equal keys are equal data."""
@@ -53,25 +76,31 @@ class StageStore(dg.IOManager):
         self.root = root
 
     def make(
-        self, name: str, ingredients: Mapping[str, Any], build: Callable[[Path], None]
+        self,
+        name: str,
+        ingredients: Mapping[str, Any],
+        build: Callable[[Path], None],
+        *,
+        kept: int = KEPT,
     ) -> Stage:
-        """Return the stage made from `ingredients`, calling ``build(folder)`` only if it is new."""
+        """Return the stage made from `ingredients`, calling ``build(folder)`` only if it is new.
+
+        Of all stages of this name the `kept` last used ones stay.
+        """
         key = fingerprint({"stage": name, "code": code_version(), **ingredients})
         path = self.root / name / key
         if path.is_dir():
             os.utime(path)
             return Stage(name, key, path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=path.parent))
-        try:
+        with _draft_in(path.parent) as draft:
             build(draft)
-            draft.rename(path)
-        except OSError:
-            if not path.is_dir():  # else another run finished the same stage first
-                raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        self._prune(path.parent)
+            try:
+                draft.rename(path)
+            except OSError:
+                if not path.is_dir():  # else another run finished the same stage first
+                    raise
+        with locked(path.parent / _LOCK):
+            _prune(path.parent, kept)
         return Stage(name, key, path, reused=False)
 
     def handle_output(self, context: dg.OutputContext, obj: Stage | None) -> None:
@@ -79,10 +108,7 @@ class StageStore(dg.IOManager):
         if obj is None:
             return
         pointer = self._pointer(context.asset_key)
-        pointer.parent.mkdir(parents=True, exist_ok=True)
-        draft = pointer.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps({"stage": obj.name, "key": obj.key}))
-        draft.replace(pointer)
+        write_atomically(pointer, json.dumps({"stage": obj.name, "key": obj.key}).encode())
         context.add_output_metadata(
             {"folder": dg.MetadataValue.path(obj.path), "reused": obj.reused}
         )
@@ -112,13 +138,55 @@ class StageStore(dg.IOManager):
     def _pointer(self, asset: dg.AssetKey) -> Path:
         return self.root / "newest" / f"{'.'.join(asset.path)}.json"
 
-    def _prune(self, folder: Path) -> None:
-        stages = sorted(
-            (path for path in folder.iterdir() if not path.name.startswith(".")),
-            key=lambda path: path.stat().st_mtime,
-        )
-        for path in stages[:-KEPT]:
-            # Renamed first: a kill in the middle must not leave half a stage under its own name.
-            doomed = path.with_name(f".doomed-{path.name}")
-            path.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+
+@contextmanager
+def _draft_in(folder: Path) -> Iterator[Path]:
+    """Lend a new folder, locked as long as its maker lives, and remove what is left of it."""
+    with locked(folder / _LOCK):
+        for left in folder.glob(f"{_DRAFT}*"):
+            _remove_if_abandoned(left)
+        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
+        handle = _lock(draft)
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        os.close(handle)
+
+
+def _remove_if_abandoned(draft: Path) -> None:
+    """Remove the draft of a run that was killed: the system has freed its lock."""
+    with suppress(OSError):  # a run at work holds it, or has just finished it
+        handle = _lock(draft)
+        shutil.rmtree(draft, ignore_errors=True)
+        os.close(handle)
+
+
+def _lock(draft: Path) -> int:
+    handle = os.open(draft, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _prune(folder: Path, kept: int) -> None:
+    stages = sorted(
+        (path for path in folder.iterdir() if not path.name.startswith(".")),
+        key=lambda path: path.stat().st_mtime,
+    )
+    for path in stages[:-kept]:
+        # Renamed first: a kill in the middle must not leave half a stage under its own name.
+        doomed = path.with_name(f"{_DRAFT}doomed-{path.name}")
+        path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _lineage(upstream: Sequence[Stage]) -> dict[str, str]:
+    """Return the key of every stage that went into a result, by name."""
+    keys: dict[str, str] = {}
+    for stage in upstream:
+        keys |= {**stage.document(LINEAGE), stage.name: stage.key}
+    return keys

@@ -1,11 +1,12 @@
 """Bars from the provider into the store, one partition a ticker. No features here."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from market.errors import StockcastError
+from market.errors import PermanentError, StockcastError, TransientError
 from market.ingest import IngestReport, ingest
 from market.providers.base import Provider
 from market.quarantine import Quarantine
@@ -36,7 +37,7 @@ def daily_bars(
     """Daily bars as traded, checked against the bar contract; refused rows are kept apart."""
     now = datetime.now(UTC)
     sessions = Sessions(settings.exchange)
-    failures: list[StockcastError] = []
+    failures: dict[str, StockcastError] = {}
     for ticker in context.partition_keys:
         try:
             report = ingest(
@@ -49,7 +50,7 @@ def daily_bars(
             )
         except StockcastError as error:  # the other tickers must not wait for this one
             context.log.error(f"{ticker}: {error}")  # noqa: TRY400  the message says it all
-            failures.append(error)
+            failures[ticker] = error
             continue
         context.add_asset_metadata(_metadata(report), partition_key=ticker)
         context.log.info(
@@ -58,8 +59,15 @@ def daily_bars(
         )
     if failures:
         with classed_failures():
-            raise failures[0]
+            raise _together(failures)
     return dg.MaterializeResult()
+
+
+def _together(failures: Mapping[str, StockcastError]) -> StockcastError:
+    """Return one error for all tickers that failed, worth another try if any of them is."""
+    message = "\n".join(f"{ticker}: {error}" for ticker, error in failures.items())
+    transient = any(isinstance(error, TransientError) for error in failures.values())
+    return TransientError(message) if transient else PermanentError(message)
 
 
 def _metadata(report: IngestReport) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -46,14 +45,18 @@ def walk_forward_forecasts(
     with classed_failures():
         panel = load_panel(feature_table, settings)
         folds = config.walk_forward.split(panel.sessions)
-        results = []
-        for fold in folds:
-            results.append(_forecast_fold(panel, fold, config, feature_table, stages))
-            context.log.info(f"fold {fold.index} of {len(folds) - 1}: {_describe(fold)}")
-        ingredients = {"feature_table": feature_table.key, "config": config.as_dict()}
-        stage = stages.make(
-            "walk_forward_forecasts", ingredients, lambda folder: _combine(folder, results)
-        )
+
+        def build(folder: Path) -> None:
+            results = []
+            for fold in folds:
+                results.append(
+                    _forecast_fold(panel, fold, config, feature_table, stages, kept=2 * len(folds))
+                )
+                context.log.info(f"fold {fold.index} of {len(folds) - 1}: {_describe(fold)}")
+            _combine(folder, results)
+
+        ingredients = _ingredients(feature_table, config)
+        stage = stages.make("walk_forward_forecasts", ingredients, build)
     forecasts, excluded = stage.frame("forecasts"), stage.frame("excluded")
     return dg.MaterializeResult(
         value=stage,
@@ -76,14 +79,12 @@ def walk_forward_forecasts(
 
 @dg.asset(
     group_name="training",
-    deps=["evaluation"],
     kinds={"scikitlearn", "onnx"},
     owners=["team:forecasting"],
     pool=POOL,
 )
 def forest(
-    context: dg.AssetExecutionContext,
-    feature_table: Stage,
+    evaluation: Stage,
     settings: dg.ResourceParam[Settings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
@@ -91,7 +92,7 @@ def forest(
     config = TrainingConfig.from_settings(settings)
 
     def build(folder: Path) -> None:
-        panel, rows, scaler = _final_fit(feature_table, settings)
+        panel, rows, scaler = _final_fit(evaluation, settings)
         model = ForestModel(config.forest, seed=config.seed, scaler=scaler).fit(panel, rows)
         (folder / "model.onnx").write_bytes(export_forest(model))
         save_native(folder, model, panel)
@@ -99,7 +100,7 @@ def forest(
         _write(folder, "importance", [float(v) for v in model.estimator.feature_importances_])
 
     with classed_failures():
-        stage = stages.make("forest", _ingredients(feature_table, config), build)
+        stage = stages.make("forest", {"config": config.as_dict()}, build, upstream=[evaluation])
     picture = plots.importance(stage.document("names"), stage.document("importance"))
     return dg.MaterializeResult(
         value=stage,
@@ -114,14 +115,12 @@ def forest(
 
 @dg.asset(
     group_name="training",
-    deps=["evaluation"],
     kinds={"tensorflow", "onnx"},
     owners=["team:forecasting"],
     pool=POOL,
 )
 def lstm(
-    context: dg.AssetExecutionContext,
-    feature_table: Stage,
+    evaluation: Stage,
     settings: dg.ResourceParam[Settings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
@@ -129,14 +128,14 @@ def lstm(
     config = TrainingConfig.from_settings(settings)
 
     def build(folder: Path) -> None:
-        panel, rows, scaler = _final_fit(feature_table, settings)
+        panel, rows, scaler = _final_fit(evaluation, settings)
         model = LstmModel(config.lstm, seed=config.seed, scaler=scaler).fit(panel, rows)
         (folder / "model.onnx").write_bytes(export_lstm(model))
         save_native(folder, model, panel)
         _write(folder, "history", model.history)
 
     with classed_failures():
-        stage = stages.make("lstm", _ingredients(feature_table, config), build)
+        stage = stages.make("lstm", {"config": config.as_dict()}, build, upstream=[evaluation])
     history = stage.document("history")
     return dg.MaterializeResult(
         value=stage,
@@ -161,13 +160,20 @@ def shared_scaler(panel: Panel) -> Scaler:
     return Scaler.fit(panel.last(final_rows(panel)))
 
 
-def _final_fit(feature_table: Stage, settings: Settings) -> tuple[Panel, Rows, Scaler]:
-    panel = load_panel(feature_table, settings)
+def _final_fit(evaluation: Stage, settings: Settings) -> tuple[Panel, Rows, Scaler]:
+    """Return what the final members are fitted on: the very table that was evaluated."""
+    panel = load_panel(evaluation.upstream("feature_table"), settings)
     return panel, final_rows(panel), shared_scaler(panel)
 
 
 def _forecast_fold(
-    panel: Panel, fold: Fold, config: TrainingConfig, feature_table: Stage, stages: StageStore
+    panel: Panel,
+    fold: Fold,
+    config: TrainingConfig,
+    feature_table: Stage,
+    stages: StageStore,
+    *,
+    kept: int,
 ) -> FoldForecasts:
     """Forecast one fold, or take what an earlier run, perhaps a killed one, has finished."""
 
@@ -177,12 +183,8 @@ def _forecast_fold(
         result.excluded.write_parquet(folder / "excluded.parquet")
 
     ingredients = {**_ingredients(feature_table, config), "fold": fold.index}
-    stage = stages.make("fold", ingredients, build)
+    stage = stages.make("fold", ingredients, build, kept=kept)
     return FoldForecasts(stage.frame("forecasts"), stage.frame("excluded"))
-
-
-def _ingredients(feature_table: Stage, config: TrainingConfig) -> dict[str, Any]:
-    return {"feature_table": feature_table.key, "config": config.as_dict()}
 
 
 def _combine(folder: Path, results: list[FoldForecasts]) -> None:
