@@ -16,8 +16,8 @@ from registry.versions import ModelRegistry
 SCORES = ("", "model", "CRPS", "vs naive", "vs GARCH", "80 %", "95 %", "99 %", "hits", "base")
 LEGEND = (
     "Skill is 1 - CRPS / CRPS of the reference; *, **, *** mark p < 0.05, 0.01, 0.001 "
-    "(Diebold-Mariano).\nThen how often the intervals held the outcome, and how often the direction "
-    "was right,\nbeside the share of the commoner direction."
+    "(Diebold-Mariano).\nThen how often the intervals held the outcome, and how often the "
+    "direction was right,\nbeside the share of the commoner direction."
 )
 SIGNIFICANCE = (0.05, 0.01, 0.001)
 FORECAST = (

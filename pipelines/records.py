@@ -20,14 +20,15 @@ RUN_TAG = "dagster/run_id"
 
 @contextmanager
 def candidate_record(
-    parts: Mapping[str, Stage], settings: Settings, *, dagster_run: str
+    forecast_bundle: Stage, settings: Settings, *, dagster_run: str
 ) -> Iterator[CandidateRecord]:
     """Lend the record of a candidate; the plots that are drawn for it go when the block ends."""
-    evaluation, feature_table = parts["evaluation"], parts["feature_table"]
+    evaluation = forecast_bundle.upstream("evaluation")
+    feature_table = forecast_bundle.upstream("feature_table")
     with tempfile.TemporaryDirectory() as folder:
-        drawn = _draw(parts, Path(folder))
+        drawn = _draw(forecast_bundle, Path(folder))
         yield CandidateRecord(
-            bundle_dir=parts["forecast_bundle"].path / "bundle",
+            bundle_dir=forecast_bundle.path / "bundle",
             dataset=TrainingData(
                 name=f"{settings.provider} bars",
                 fingerprint=feature_table.document("data_fingerprint"),
@@ -40,18 +41,18 @@ def candidate_record(
             files={
                 "evaluation.json": evaluation.path / "evaluation.json",
                 "forecasts.parquet": evaluation.path / "forecasts.parquet",
-                "drift.html": parts["drift_report"].path / "drift.html",
             },
             tags={RUN_TAG: dagster_run},
         )
 
 
-def _draw(parts: Mapping[str, Stage], folder: Path) -> dict[str, Path]:
-    forest = parts["forest"]
+def _draw(forecast_bundle: Stage, folder: Path) -> dict[str, Path]:
+    forest = forecast_bundle.upstream("forest")
+    learnt = fold_weights(forecast_bundle.upstream("walk_forward_forecasts"))
     pictures = {
-        "weights.png": plots.weights(fold_weights(parts["walk_forward_forecasts"])),
+        "weights.png": plots.weights(learnt),
         "importance.png": plots.importance(forest.document("names"), forest.document("importance")),
-        "loss_curve.png": plots.loss_curve(parts["lstm"].document("history")),
+        "loss_curve.png": plots.loss_curve(forecast_bundle.upstream("lstm").document("history")),
     }
     for name, picture in pictures.items():
         (folder / name).write_bytes(picture)

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,19 +81,34 @@ class StageStore(dg.IOManager):
         ingredients: Mapping[str, Any],
         build: Callable[[Path], None],
         *,
+        upstream: Sequence[Stage] = (),
         kept: int = KEPT,
     ) -> Stage:
-        """Return the stage made from `ingredients`, calling ``build(folder)`` only if it is new.
+        """Return the stage made from these, calling ``build(folder)`` only if it is new.
 
-        Of all stages of this name the `kept` last used ones stay.
+        Parameters
+        ----------
+        name
+            Of the stage.
+        ingredients
+            Settings that decide the result, fit for JSON. The code always counts among them.
+        build
+            Writes the result's files into a folder that is there.
+        upstream
+            The stages that it is made from; `Stage.upstream` finds them, and theirs, again.
+        kept
+            How many stages of this name stay, the last used ones.
         """
-        key = fingerprint({"stage": name, "code": code_version(), **ingredients})
+        made_from = {stage.name: stage.key for stage in upstream}
+        parts = {"stage": name, "code": code_version(), "upstream": made_from}
+        key = fingerprint({**parts, "ingredients": ingredients})
         path = self.root / name / key
         if path.is_dir():
             os.utime(path)
             return Stage(name, key, path)
         with _draft_in(path.parent) as draft:
             build(draft)
+            (draft / f"{LINEAGE}.json").write_text(json.dumps(_lineage(upstream)))
             try:
                 draft.rename(path)
             except OSError:

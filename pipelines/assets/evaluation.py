@@ -40,7 +40,7 @@ def evaluation(
         (folder / "calibration.png").write_bytes(plots.calibration(forecasts))
 
     with classed_failures():
-        stage = stages.make("evaluation", {"forecasts": walk_forward_forecasts.key}, build)
+        stage = stages.make("evaluation", {}, build, upstream=[walk_forward_forecasts])
     for name in sorted(path.name for path in stage.path.iterdir()):
         publish(stage, name, settings)
     table = scores_table(stage)

@@ -63,8 +63,7 @@ def drift_report(
         pl.DataFrame({"scores": [scores]}).write_json(folder / "drift.json")
 
     with classed_failures():
-        ingredients = {"feature_table": feature_table.key, "settings": _settings()}
-        stage = stages.make("drift_report", ingredients, build)
+        stage = stages.make("drift_report", _settings(), build, upstream=[feature_table])
     drift = Drift(stage.document("drift")[0]["scores"])
     html = publish(stage, "drift.html", settings)
     context.log.info(

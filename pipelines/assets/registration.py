@@ -41,20 +41,16 @@ ALREADY = "is the champion already"
 
 @dg.asset(group_name="registration", kinds={"onnx"}, owners=["team:forecasting"])
 def forecast_bundle(
-    feature_table: Stage,
-    walk_forward_forecasts: Stage,
-    evaluation: Stage,
     forest: Stage,
     lstm: Stage,
     settings: dg.ResourceParam[Settings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
     """Scaling, forest, LSTM and weights as one ONNX graph, with its manifest and golden vectors."""
-    parts = (feature_table, walk_forward_forecasts, evaluation, forest, lstm)
 
     def build(folder: Path) -> None:
-        panel = load_panel(feature_table, settings)
-        weights = _weights(walk_forward_forecasts)
+        panel = load_panel(forest.upstream("feature_table"), settings)
+        weights = _weights(forest.upstream("walk_forward_forecasts"))
         graph = fuse(
             forest=(forest.path / "model.onnx").read_bytes(),
             lstm=(lstm.path / "model.onnx").read_bytes(),
@@ -65,7 +61,7 @@ def forecast_bundle(
             lookback=panel.lookback,
             feature_names=panel.feature_names,
         )
-        manifest = _manifest(panel, weights, parts, settings)
+        manifest = _manifest(panel, weights, forest, settings)
         rows = parity_rows(panel)
         golden = rows[np.linspace(0, len(rows) - 1, GOLDEN_WINDOWS).astype(int)]
         bundle = write_bundle(folder / "bundle", graph, manifest, panel.windows(golden))
@@ -75,7 +71,7 @@ def forecast_bundle(
         (folder / "parity.json").write_text(json.dumps({"windows": len(rows), "error": errors}))
 
     with classed_failures():
-        stage = stages.make("forecast_bundle", {part.name: part.key for part in parts}, build)
+        stage = stages.make("forecast_bundle", {}, build, upstream=[forest, lstm])
         bundle = Bundle.load(stage.path / "bundle")
     return dg.MaterializeResult(
         value=stage,
@@ -93,38 +89,21 @@ def forecast_bundle(
 @dg.asset(group_name="registration", kinds={"mlflow"}, owners=["team:forecasting"])
 def registered_version(
     context: dg.AssetExecutionContext,
-    feature_table: Stage,
-    walk_forward_forecasts: Stage,
-    evaluation: Stage,
-    forest: Stage,
-    lstm: Stage,
-    drift_report: Stage,
     forecast_bundle: Stage,
     settings: dg.ResourceParam[Settings],
     stages: dg.ResourceParam[StageStore],
     registry: dg.ResourceParam[ModelRegistry],
 ) -> dg.MaterializeResult[Stage]:
     """The bundle as a version in MLflow, with its run: parameters, metrics, plots and data."""
-    parts = {
-        part.name: part
-        for part in (
-            feature_table,
-            walk_forward_forecasts,
-            evaluation,
-            forest,
-            lstm,
-            drift_report,
-            forecast_bundle,
-        )
-    }
     with classed_failures():
-        with candidate_record(parts, settings, dagster_run=context.run_id) as record:
+        with candidate_record(forecast_bundle, settings, dagster_run=context.run_id) as record:
             info = log_candidate(registry, record)
         content = {"version": info.version, "run_id": info.run_id}
         stage = stages.make(
             "registered_version",
             {**content, "registry": registry.address},
             lambda folder: _write(folder / "version.json", content),
+            upstream=[forecast_bundle],
         )
     context.log.info(f"version {info.version} of {info.name}, trained through {info.cutoff}")
     page = registry.page(info.version)
@@ -145,21 +124,18 @@ def registered_version(
 @dg.asset(group_name="registration", kinds={"mlflow"}, owners=["team:forecasting"])
 def promotion(
     context: dg.AssetExecutionContext,
-    walk_forward_forecasts: Stage,
-    evaluation: Stage,
-    forecast_bundle: Stage,
     registered_version: Stage,
     settings: dg.ResourceParam[Settings],
     registry: dg.ResourceParam[ModelRegistry],
 ) -> dg.MaterializeResult[None]:
     """Whether the version goes live, decided on its evidence alone, with every reason."""
     version = int(registered_version.document("version")["version"])
-    forecasts = walk_forward_forecasts.frame("forecasts")
     with classed_failures():
+        forecasts = registered_version.upstream("walk_forward_forecasts").frame("forecasts")
         evidence = gather_evidence(
             forecasts,
-            evaluation,
-            forecast_bundle.path / "bundle",
+            registered_version.upstream("evaluation"),
+            registered_version.upstream("forecast_bundle").path / "bundle",
             withdrawn=registry.get(version).withdrawn,
         )
         champion = compare_with_champion(registry, version, forecasts)
@@ -198,11 +174,11 @@ def _weights(walk_forward_forecasts: Stage) -> EnsembleWeights:
 
 
 def _manifest(
-    panel: Panel, weights: EnsembleWeights, parts: tuple[Stage, ...], settings: Settings
+    panel: Panel, weights: EnsembleWeights, forest: Stage, settings: Settings
 ) -> Manifest:
-    feature_table, walk_forward_forecasts, evaluation, *_ = parts
+    feature_table = forest.upstream("feature_table")
     features = feature_set(settings.extra_indicators)
-    quantiles = walk_forward_forecasts.document("conformal_quantiles")
+    quantiles = forest.upstream("walk_forward_forecasts").document("conformal_quantiles")
     return Manifest(
         name=settings.model_name,
         features=panel.feature_names,
@@ -222,7 +198,7 @@ def _manifest(
         data_fingerprint=feature_table.document("data_fingerprint"),
         code_version=code_version(),
         settings=TrainingConfig.from_settings(settings).as_dict(),
-        metrics=evaluation.document("summary"),
+        metrics=forest.upstream("evaluation").document("summary"),
     )
 
 

@@ -55,8 +55,12 @@ def walk_forward_forecasts(
                 context.log.info(f"fold {fold.index} of {len(folds) - 1}: {_describe(fold)}")
             _combine(folder, results)
 
-        ingredients = _ingredients(feature_table, config)
-        stage = stages.make("walk_forward_forecasts", ingredients, build)
+        stage = stages.make(
+            "walk_forward_forecasts",
+            {"config": config.as_dict()},
+            build,
+            upstream=[feature_table],
+        )
     forecasts, excluded = stage.frame("forecasts"), stage.frame("excluded")
     return dg.MaterializeResult(
         value=stage,
@@ -182,8 +186,8 @@ def _forecast_fold(
         result.forecasts.write_parquet(folder / "forecasts.parquet")
         result.excluded.write_parquet(folder / "excluded.parquet")
 
-    ingredients = {**_ingredients(feature_table, config), "fold": fold.index}
-    stage = stages.make("fold", ingredients, build, kept=kept)
+    ingredients = {"config": config.as_dict(), "fold": fold.index}
+    stage = stages.make("fold", ingredients, build, upstream=[feature_table], kept=kept)
     return FoldForecasts(stage.frame("forecasts"), stage.frame("excluded"))
 
 
