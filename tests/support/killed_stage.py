@@ -1,4 +1,4 @@
-"""A process that is killed (SIGKILL) in the middle of building a stage: ``killed_stage.py ROOT``."""
+"""A process that is killed (SIGKILL) while it builds a stage: ``killed_stage.py ROOT``."""
 
 from __future__ import annotations
 

@@ -1,0 +1,73 @@
+"""One partition a followed ticker; following others forgets nothing."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from market.providers.sample import SampleProvider
+from market.settings import load_settings
+from pipelines.partitions import (
+    RANGE_END,
+    RANGE_START,
+    all_partitions,
+    follow_universe,
+    tickers,
+    universe,
+)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@dg.asset(partitions_def=tickers)
+def price() -> None:
+    """An asset of one ticker."""
+
+
+@dg.asset(partitions_def=tickers, backfill_policy=dg.BackfillPolicy.single_run())
+def prices() -> None:
+    """An asset that takes many tickers in one run."""
+
+
+def test_the_universe_is_all_of_the_provider_or_what_the_settings_name() -> None:
+    provider = SampleProvider()
+
+    assert universe(load_settings(), provider) == provider.tickers()
+    assert universe(load_settings(tickers="msft, AAPL"), provider) == ("AAPL", "MSFT")
+
+
+def test_partitions_become_equal_to_the_followed_tickers(instance: dg.DagsterInstance) -> None:
+    assert follow_universe(instance, ("AAPL", "IBM")) == ({"AAPL", "IBM"}, set())
+    assert follow_universe(instance, ("IBM", "MSFT")) == ({"MSFT"}, {"AAPL"})
+    assert follow_universe(instance, ("IBM", "MSFT")) == (set(), set())
+
+    assert set(instance.get_dynamic_partitions("tickers")) == {"IBM", "MSFT"}
+
+
+def test_a_ticker_that_is_not_followed_any_more_keeps_its_history(
+    instance: dg.DagsterInstance,
+) -> None:
+    follow_universe(instance, ("AAPL", "IBM"))
+    dg.materialize([price], instance=instance, partition_key="AAPL")
+    follow_universe(instance, ("IBM",))
+    follow_universe(instance, ("AAPL", "IBM"))
+
+    assert instance.get_materialized_partitions(price.key) == {"AAPL"}
+
+
+def test_the_run_tags_take_every_ticker_in_whatever_order_they_came(
+    instance: dg.DagsterInstance,
+) -> None:
+    assert all_partitions(instance) == {}
+
+    follow_universe(instance, ("MSFT", "ORCL"))
+    follow_universe(instance, ("AAPL", "MSFT"))
+    follow_universe(instance, ("AAPL", "GOOG", "MSFT"))
+
+    dg.materialize([prices], instance=instance, tags=all_partitions(instance))
+
+    assert instance.get_materialized_partitions(prices.key) == {"AAPL", "GOOG", "MSFT"}

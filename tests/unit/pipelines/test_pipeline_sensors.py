@@ -1,0 +1,102 @@
+"""Drift asks for one retraining a state of the data; the universe is followed as it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+import pytest
+
+from market.providers.sample import SampleProvider
+from market.settings import load_settings
+from pipelines.partitions import follow_universe
+from pipelines.sensors import drift_sensor, universe_sensor
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def report_drift(instance: dg.DagsterInstance, share: float, data: str) -> None:
+    metadata = {"drift_share": share, "data_fingerprint": data}
+    instance.report_runless_asset_event(dg.AssetMaterialization("drift_report", metadata=metadata))
+
+
+def evaluate_drift(instance: dg.DagsterInstance) -> list[dg.RunRequest | dg.SkipReason]:
+    context = dg.build_sensor_context(
+        instance=instance,
+        repository_def=dg.Definitions(sensors=[]).get_repository_def(),
+        resources={"settings": load_settings(drift_share=0.5)},
+    )
+    data = drift_sensor.evaluate_tick(context)
+    return [*data.run_requests] or [data.skip_message]
+
+
+def follow(
+    instance: dg.DagsterInstance, wanted: Sequence[str] = ()
+) -> dg.SensorResult | dg.SkipReason:
+    context = dg.build_sensor_context(
+        instance=instance,
+        resources={
+            "settings": load_settings(tickers=",".join(wanted) or None),
+            "provider": SampleProvider(),
+        },
+    )
+    return universe_sensor(context)  # type: ignore[return-value]
+
+
+def test_little_drift_asks_for_nothing_and_says_how_little(instance: dg.DagsterInstance) -> None:
+    report_drift(instance, 0.24, "d1")
+
+    (skipped,) = evaluate_drift(instance)
+
+    assert skipped == "24% of the features drifted; 50% ask for retraining."
+
+
+def test_much_drift_asks_for_retraining_once_a_state_of_the_data(
+    instance: dg.DagsterInstance,
+) -> None:
+    keys = []
+    for data in ("d1", "d1", "d2"):
+        report_drift(instance, 0.5, data)
+        (request,) = evaluate_drift(instance)
+        keys.append(request.run_key)
+
+    # Dagster drops a run key that it has seen before, so d1 is trained on once.
+    assert keys == ["drift-d1", "drift-d1", "drift-d2"]
+    assert request.tags["stockcast/reason"] == "drift 50%"
+
+
+def test_new_tickers_get_a_partition_and_an_ingest_and_old_ones_lose_theirs(
+    instance: dg.DagsterInstance,
+) -> None:
+    follow_universe(instance, ("AAPL", "IBM"))
+
+    result = follow(instance, ("AAPL", "GOOG", "MSFT"))
+
+    assert [request.partition_key for request in result.run_requests] == ["GOOG", "MSFT"]
+    added, removed = result.dynamic_partitions_requests
+    assert (added.partition_keys, removed.partition_keys) == (["GOOG", "MSFT"], ["IBM"])
+
+
+def test_the_first_look_follows_all_that_the_provider_has(instance: dg.DagsterInstance) -> None:
+    result = follow(instance)
+
+    followed = [request.partition_key for request in result.run_requests]
+    assert followed == list(SampleProvider().tickers())
+
+
+def test_a_universe_that_did_not_change_asks_for_nothing(instance: dg.DagsterInstance) -> None:
+    follow_universe(instance, ("AAPL", "IBM"))
+
+    skipped = follow(instance, ("AAPL", "IBM"))
+
+    assert skipped.skip_message == "All 2 tickers are followed."
+
+
+def test_losing_tickers_alone_asks_for_no_run(instance: dg.DagsterInstance) -> None:
+    follow_universe(instance, ("AAPL", "IBM"))
+
+    assert follow(instance, ("AAPL",)).run_requests == []
