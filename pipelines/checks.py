@@ -120,7 +120,7 @@ def coverage(evaluation: Stage, settings: dg.ResourceParam[Settings]) -> dg.Asse
 def parity(forecast_bundle: Stage) -> dg.AssetCheckResult:
     """Compare the differences that were measured when the bundle was made with the tolerance."""
     found = forecast_bundle.document("parity")
-    worst = max(found["error"].values())
+    worst = float(np.max(list(found["error"].values())))
     return dg.AssetCheckResult(
         passed=worst <= TOLERANCE,
         description=f"The largest difference is {worst:.1e} of a scale; allowed: {TOLERANCE:.0e}.",

@@ -8,8 +8,6 @@ import pytest
 from market.providers.sample import SampleProvider
 from market.settings import load_settings
 from pipelines.partitions import (
-    RANGE_END,
-    RANGE_START,
     all_partitions,
     follow_universe,
     tickers,

@@ -1,0 +1,132 @@
+"""The graph is the sentence of the README, and every asset says what it is and whose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from market.settings import load_settings
+from pipelines.definitions import build_defs
+from pipelines.resources import build_resources
+
+# What each asset is made from, and nothing else.
+SENTENCE = {
+    "daily_bars": set(),
+    "feature_table": {"daily_bars"},
+    "feature_snapshot": {"feature_table"},
+    "drift_report": {"feature_table"},
+    "walk_forward_forecasts": {"feature_table"},
+    "evaluation": {"walk_forward_forecasts"},
+    "forest": {"evaluation"},
+    "lstm": {"evaluation"},
+    "forecast_bundle": {"forest", "lstm"},
+    "registered_version": {"forecast_bundle"},
+    "promotion": {"registered_version"},
+}
+GROUPS = {
+    "market_data": {"daily_bars"},
+    "features": {"feature_table", "feature_snapshot"},
+    "training": {"walk_forward_forecasts", "evaluation", "forest", "lstm"},
+    "registration": {"forecast_bundle", "registered_version", "promotion"},
+    "monitoring": {"drift_report"},
+}
+CHECKS = {
+    ("daily_bars", "few_refused_rows"): True,
+    ("feature_table", "no_leak"): True,
+    ("evaluation", "coverage"): False,
+    ("forecast_bundle", "parity"): True,
+}
+
+
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
+    return build_defs(load_settings(home=tmp_path_factory.mktemp("definitions")))
+
+
+@pytest.fixture(scope="module")
+def specs(definitions: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def selected(definitions: dg.Definitions, job: str) -> set[str]:
+    graph = definitions.resolve_job_def(job).asset_layer
+    return {key.to_user_string() for key in graph.executable_asset_keys}
+
+
+def test_the_definitions_load_and_write_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+
+    dg.Definitions.validate_loadable(build_defs(load_settings(home=home)))
+
+    assert not home.exists()
+
+
+def test_the_graph_reads_like_its_sentence(specs: dict[str, dg.AssetSpec]) -> None:
+    found = {
+        name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()
+    }
+    assert found == SENTENCE
+
+
+def test_every_asset_has_group_kinds_owner_and_a_sentence(specs: dict[str, dg.AssetSpec]) -> None:
+    found: dict[str, set[str]] = {}
+    for name, spec in specs.items():
+        found.setdefault(spec.group_name or "", set()).add(name)
+        assert spec.kinds, name
+        assert all(owner.startswith("team:") for owner in spec.owners), name
+        assert spec.owners, name
+        assert (spec.description or "").endswith("."), name
+    assert found == GROUPS
+
+
+def test_checks_block_what_promotion_depends_on(definitions: dg.Definitions) -> None:
+    found = {
+        (spec.asset_key.to_user_string(), spec.name): spec.blocking
+        for checks in definitions.asset_checks or ()
+        for spec in checks.check_specs
+    }
+    assert found == CHECKS
+
+
+def test_bars_are_cut_by_ticker_and_taken_in_one_run(definitions: dg.Definitions) -> None:
+    bars = definitions.resolve_assets_def("daily_bars")
+
+    assert isinstance(bars.partitions_def, dg.DynamicPartitionsDefinition)
+    assert bars.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+@pytest.mark.parametrize(
+    ("job", "left_out"),
+    [
+        ("everything_job", set()),
+        ("training_job", {"daily_bars"}),
+        ("ingest_job", SENTENCE.keys() - {"daily_bars"}),
+        (
+            "daily_job",
+            SENTENCE.keys() - {"daily_bars", "feature_table", "feature_snapshot", "drift_report"},
+        ),
+    ],
+)
+def test_a_job_holds_what_its_name_says(
+    definitions: dg.Definitions, job: str, left_out: set[str]
+) -> None:
+    assert selected(definitions, job) == SENTENCE.keys() - left_out
+
+
+def test_nothing_runs_by_itself_until_it_is_switched_on(definitions: dg.Definitions) -> None:
+    for sensor in definitions.sensors or ():
+        assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
+    for schedule in definitions.schedules or ():
+        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+
+
+def test_given_resources_replace_those_of_the_settings(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path)
+    stand_in = object()
+
+    resources = build_defs(settings, resources={"provider": stand_in}).resources or {}
+
+    assert resources["provider"] is stand_in
+    assert resources.keys() == build_resources(settings).keys()
