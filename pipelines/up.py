@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -17,8 +18,10 @@ from types import FrameType
 from rich.console import Console
 
 from market.errors import PermanentError
+from market.providers.factory import make_provider
 from market.settings import Settings, as_environment
-from pipelines.instance import dagster_home
+from pipelines.instance import dagster_home, open_instance
+from pipelines.partitions import follow_universe, universe
 
 DAGSTER_PORT = 3001
 MLFLOW_PORT = 5000
@@ -71,15 +74,22 @@ def run_all(settings: Settings, console: Console) -> None:
         When a part ends by itself; the message names its log.
     """
     environment = _environment(settings)
+    follow_universe(open_instance(settings), universe(settings, make_provider(settings)))
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _as_interrupt)
+    # A shell starts background jobs deaf to it, and the parts would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     running: dict[Part, subprocess.Popen[bytes]] = {}
     try:
         for part in parts(settings):
             with _log(logs, part).open("wb") as output:
                 running[part] = subprocess.Popen(  # noqa: S603 - our own commands
-                    part.command, env=environment, stdout=output, stderr=output
+                    part.command,
+                    env=environment,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,  # one group a part, to be ended with its children
                 )
         _watch(running, logs, console)
     except KeyboardInterrupt:
@@ -113,15 +123,16 @@ def _answers(part: Part) -> bool:
 
 
 def _stop(running: Mapping[Part, subprocess.Popen[bytes]]) -> None:
+    """Ask every part to end, and end what is left of it, children included."""
     for process in running.values():
         process.send_signal(signal.SIGINT)
     deadline = time.monotonic() + STOP_SECONDS
     for process in running.values():
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _environment(settings: Settings) -> dict[str, str]:

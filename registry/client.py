@@ -37,7 +37,6 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     # It prints whole addresses, with the password that may be in them.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 # What asking again cannot change; everything else may be a matter of time.

@@ -19,6 +19,10 @@ LIMIT = 5000
 DECISIONS = "\n\n## Decisions\n\n"
 METRICS_SHOWN = 8
 TICKERS_SHOWN = 20
+METRIC_ORDER = ("crps", "skill_naive", "skill_garch", "coverage", "direction")
+# Written out, because importing them would bring Polars to whoever only moves an alias.
+MODEL_ORDER = ("naive", "garch", "forest", "lstm")
+SHARES = ("skill", "coverage", "direction")
 
 
 def candidate_page(manifest: Manifest, fingerprint: str, *, bars: int, remark: str = "") -> str:
@@ -57,21 +61,36 @@ def _training(manifest: Manifest, fingerprint: str, bars: int) -> str:
 
 
 def _comparison(metrics: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:
-    names: dict[str, None] = {}
-    for horizons in metrics.values():
-        for values in horizons.values():
-            names |= dict.fromkeys(values)
-    shown = list(names)[:METRICS_SHOWN]
+    names = dict.fromkeys(n for by in metrics.values() for values in by.values() for n in values)
+    shown = sorted(names, key=lambda name: (_place(name, METRIC_ORDER), name))[:METRICS_SHOWN]
     if not shown:
         return ""
+    models = sorted(metrics, key=lambda model: _place(model, MODEL_ORDER))
     rows = [
-        [model, _label(horizon), *(_number(metrics[model][horizon].get(name)) for name in shown)]
-        for horizon in dict.fromkeys(h for by_horizon in metrics.values() for h in by_horizon)
-        for model in metrics
+        [_label(horizon), model, *(_score(name, metrics[model][horizon]) for name in shown)]
+        for horizon in sorted({h for by in metrics.values() for h in by}, key=_sessions)
+        for model in models
         if horizon in metrics[model]
     ]
-    header = ["model", "horizon", *(name.replace("_", " ") for name in shown)]
+    header = ["horizon", "model", *(name.replace("_", " ") for name in shown)]
     return "### Out of sample\n\n" + _table(header, rows)
+
+
+def _place(name: str, order: Sequence[str]) -> int:
+    """Return where a name stands; one that is not foreseen comes last."""
+    return next((i for i, start in enumerate(order) if name.startswith(start)), len(order))
+
+
+def _sessions(horizon: str) -> tuple[int, str]:
+    return (int(horizon) if horizon.isdecimal() else 0, horizon)
+
+
+def _score(name: str, scores: Mapping[str, float | None]) -> str:
+    """Write a share in percent, and a loss as a number."""
+    value = scores.get(name)
+    if value is None or not name.startswith(SHARES):
+        return _number(value)
+    return f"{100 * value:+.2f} %" if name.startswith("skill") else f"{100 * value:.1f} %"
 
 
 def _weights(manifest: Manifest) -> str:

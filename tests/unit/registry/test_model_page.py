@@ -34,11 +34,11 @@ def test_it_compares_the_models_horizon_by_horizon() -> None:
     lines = page().splitlines()
     start = lines.index("### Out of sample")
     assert lines[start + 2 : start + 7] == [
-        "| model | horizon | crps | skill naive |",
+        "| horizon | model | crps | skill naive |",
         "| --- | --- | --- | --- |",
-        "| ensemble | 1d | 0.00812 | 0.021 |",
-        "| naive | 1d | 0.0083 | - |",
-        "| ensemble | 1m | 0.0371 | - |",
+        "| 1d | naive | 0.0083 | - |",
+        "| 1d | ensemble | 0.00812 | +2.10 % |",
+        "| 1m | ensemble | 0.0371 | - |",
     ]
 
 
