@@ -42,7 +42,7 @@ def test_dagster_tries_transient_failures_again_and_permanent_ones_not(
     def failing() -> None:
         made.append(1)
         with classed_failures():
-            raise error("failed")
+            raise error
 
     assert not dg.materialize([failing], raise_on_error=False).success
     assert len(made) == tries
