@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+# A turn lasts at least so long, as in `timeit`: one call of a few milliseconds would time how the
+# processor wakes up after the other side's turn.
+LEAST_SECONDS = 0.2
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Median seconds of a and b, and how many times longer b takes than a."""
+    """Median seconds of one call of a and b, and how many times longer b takes than a."""
 
     median_a: float
     median_b: float
@@ -20,14 +24,28 @@ class Comparison:
 def compare(
     a: Callable[[], object], b: Callable[[], object], repeats: int = 5, *, warmups: int = 1
 ) -> Comparison:
-    """Time `a` and `b` in turns; the first `warmups` rounds are not counted."""
+    """Time `a` and `b` in turns of many calls; the first `warmups` rounds are not counted."""
+    sides = [(function, _calls_a_turn(function)) for function in (a, b)]
     times: tuple[list[float], list[float]] = ([], [])
     for round_ in range(warmups + repeats):
-        for function, kept in zip((a, b), times, strict=True):
-            started = time.perf_counter()
-            function()
-            elapsed = time.perf_counter() - started
+        for (function, calls), kept in zip(sides, times, strict=True):
+            elapsed = _seconds(function, calls)
             if round_ >= warmups:
                 kept.append(elapsed)
     median_a, median_b = (statistics.median(kept) for kept in times)
     return Comparison(median_a, median_b, median_b / median_a)
+
+
+def _calls_a_turn(function: Callable[[], object]) -> int:
+    calls = 1
+    while calls * _seconds(function, calls) < LEAST_SECONDS:
+        calls *= 2
+    return calls
+
+
+def _seconds(function: Callable[[], object], calls: int) -> float:
+    """Return the seconds of one call, averaged over `calls`."""
+    started = time.perf_counter()
+    for _ in range(calls):
+        function()
+    return (time.perf_counter() - started) / calls
