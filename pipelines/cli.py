@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from market.errors import StockcastError
 from market.settings import Settings, load_settings
@@ -37,7 +38,8 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except StockcastError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, markup=True)
+        message = f"[bold red]error:[/] {escape(str(error))}"
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from forecasting.horizons import LABELS
 from forecasting.models.base import REFERENCES
@@ -73,7 +74,7 @@ def print_decision(console: Console, path: Path) -> None:
     console.print(f"\n[bold]Version {decision['version']}: {decision['outcome']}[/]")
     for reason in decision["reasons"]:
         mark = "[green]✓[/]" if reason["passed"] else "[red]✗[/]"
-        console.print(f"  {mark} {reason['sentence']}", highlight=False)
+        console.print(f"  {mark} {escape(reason['sentence'])}", highlight=False)
 
 
 def print_forecasts(console: Console, service: ServiceProcess) -> None:

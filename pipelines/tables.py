@@ -5,13 +5,14 @@ from typing import Any
 
 import polars as pl
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 
 def markdown_table(frame: pl.DataFrame, *, most: int = 50) -> str:
     """Return the first `most` rows as a Markdown table, with a line for what was left out."""
     header = f"| {' | '.join(frame.columns)} |\n|{' --- |' * frame.width}"
-    rows = [f"| {' | '.join(_cell(value) for value in row)} |" for row in frame.head(most).rows()]
+    rows = [f"| {' | '.join(_inside(value) for value in row)} |" for row in frame.head(most).rows()]
     left = frame.height - most
     return "\n".join([header, *rows, *([f"\n… and {left:,} more rows."] if left > 0 else [])])
 
@@ -29,8 +30,13 @@ def terminal_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[A
         numeric = bool(rows) and not isinstance(rows[0][index], str)
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(escape(_cell(value)) for value in row))
     return table
+
+
+def _inside(value: object) -> str:
+    """Return a cell that cannot end its column or row: reasons are anyone's words."""
+    return " ".join(_cell(value).replace("|", "\\|").split("\n"))
 
 
 def _cell(value: object) -> str:
