@@ -15,6 +15,7 @@ from pipelines.reports import publish
 from pipelines.stages import Stage, StageStore
 from pipelines.tables import markdown_table
 
+REPORTS = ("evaluation.json", "forecasts.parquet")
 SHOWN = (*SUMMARY, "p_naive", "p_garch")
 
 
@@ -41,16 +42,14 @@ def evaluation(
 
     with classed_failures():
         stage = stages.make("evaluation", {}, build, upstream=[walk_forward_forecasts])
-    for name in sorted(path.name for path in stage.path.iterdir()):
+    pngs = sorted(stage.path.glob("*.png"))
+    for name in (*REPORTS, *(path.name for path in pngs)):
         publish(stage, name, settings)
     table = scores_table(stage)
     best = table.filter(model="ensemble").select("horizon", "skill_naive", "skill_garch").rows()
     for horizon, naive, garch in best:
         context.log.info(f"{horizon}: skill {naive:+.2%} against naive, {garch:+.2%} against GARCH")
-    pictures = {
-        path.stem: plots.inline(path.read_bytes(), path.stem)
-        for path in sorted(stage.path.glob("*.png"))
-    }
+    pictures = {path.stem: plots.inline(path.read_bytes(), path.stem) for path in pngs}
     return dg.MaterializeResult(
         value=stage,
         data_version=stage.data_version,
