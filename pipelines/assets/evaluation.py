@@ -56,6 +56,8 @@ def evaluation(
         metadata={
             "scores": dg.MetadataValue.md(markdown_table(table)),
             "reports": dg.MetadataValue.path(settings.home / "reports"),
+            **{f"skill_naive_{horizon}": naive for horizon, naive, _ in best},
+            **{f"skill_garch_{horizon}": garch for horizon, _, garch in best},
             **pictures,
         },
     )
