@@ -6,7 +6,15 @@ import dagster as dg
 
 from market.settings import Settings, load_settings
 from pipelines import checks, jobs, sensors
-from pipelines.assets import evaluation, features, market_data, monitoring, registration, training
+from pipelines.assets import (
+    evaluation,
+    features,
+    market_data,
+    members,
+    monitoring,
+    registration,
+    training,
+)
 from pipelines.resources import build_resources
 from pipelines.schedules import build_schedules
 
@@ -19,7 +27,7 @@ def build_defs(
 ) -> dg.Definitions:
     """Return the definitions for `settings`; `resources` replace those of the same name."""
     settings = settings or load_settings()
-    modules = [market_data, features, training, evaluation, registration, monitoring]
+    modules = [market_data, features, training, evaluation, members, registration, monitoring]
     return dg.Definitions(
         assets=dg.load_assets_from_modules(modules),
         asset_checks=dg.load_asset_checks_from_modules([checks]),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from forecasting.horizons import LABEL_OF
+from forecasting.models.base import MEMBERS
 from forecasting.training import TrainingConfig
 from market.settings import Settings
 from pipelines import plots
@@ -47,12 +48,12 @@ def candidate_record(
 
 
 def _draw(forecast_bundle: Stage, folder: Path) -> dict[str, Path]:
-    forest = forecast_bundle.upstream("forest")
+    forest, lstm = (forecast_bundle.upstream(name).document("told") for name in MEMBERS)
     learnt = fold_weights(forecast_bundle.upstream("walk_forward_forecasts"))
     pictures = {
         "weights.png": plots.weights(learnt),
-        "importance.png": plots.importance(forest.document("names"), forest.document("importance")),
-        "loss_curve.png": plots.loss_curve(forecast_bundle.upstream("lstm").document("history")),
+        "importance.png": plots.importance(forest["names"], forest["importance"]),
+        "loss_curve.png": plots.loss_curve(lstm["history"]),
     }
     for name, picture in pictures.items():
         (folder / name).write_bytes(picture)

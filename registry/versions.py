@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from registry.candidates import CandidateRecord
 
 NOT_THERE = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
 RUN_FIRST = "`stockcast run` trains and registers one."
@@ -150,12 +149,6 @@ class ModelRegistry:
     def with_fingerprint(self, fingerprint: str) -> tuple[VersionInfo, ...]:
         """Return the versions that hold this very bundle, the newest first."""
         return self._search(f"name = '{self.name}' and tags.`{FINGERPRINT_TAG}` = '{fingerprint}'")
-
-    def log_candidate(self, record: CandidateRecord) -> VersionInfo:
-        """Log and register a bundle; see `registry.candidates`."""
-        from registry.candidates import log_candidate  # noqa: PLC0415  opens ONNX Runtime
-
-        return log_candidate(self, record)
 
     def set_tags(self, version: int, tags: Mapping[str, str]) -> None:
         """Set tags of a version; its other tags stay."""

@@ -166,11 +166,19 @@ def rows_by_ticker(panel: Panel, rows: Rows, refused: Mapping[str, str]) -> dict
     return groups
 
 
-def too_young(log_returns: int) -> str | None:
-    """Return why so many daily log returns are too few for a ticker, or None when they are not."""
-    if log_returns >= MIN_SESSIONS:
-        return None
-    return f"has {log_returns} sessions with a log return up to the cutoff; {MIN_SESSIONS} needed"
+def daily_histories(panel: Panel, rows: Rows) -> tuple[dict[str, Array], dict[str, str]]:
+    """Return each ticker's log returns up to the cutoff of `rows`, and why some have too few."""
+    known = daily_log_returns(panel, cutoff_of(panel, rows))
+    histories: dict[str, Array] = {}
+    refused: dict[str, str] = {}
+    for ticker in panel.keys["ticker"].unique().sort():
+        daily = known[ticker]["log_return"].to_numpy() if ticker in known else np.empty(0)
+        if len(daily) >= MIN_SESSIONS:
+            histories[ticker] = daily
+        else:
+            up_to = "sessions with a log return up to the cutoff"
+            refused[ticker] = f"has {len(daily)} {up_to}; {MIN_SESSIONS} needed"
+    return histories, refused
 
 
 def fitted(part: T | None, model: str) -> T:

@@ -16,10 +16,9 @@ from forecasting.models.base import (
     Array,
     QuantileForecast,
     Rows,
-    cutoff_of,
+    daily_histories,
     daily_log_returns,
     rows_by_ticker,
-    too_young,
 )
 from forecasting.panel import Panel
 
@@ -83,13 +82,10 @@ class GarchModel:
 
     def fit(self, panel: Panel, rows: Rows) -> Self:
         """Fit every ticker to its log returns up to the last as-of session of `rows`."""
-        self.refused, self.parameters = {}, {}
-        known = daily_log_returns(panel, cutoff_of(panel, rows))
-        for ticker in panel.keys["ticker"].unique().sort():
-            daily = known[ticker]["log_return"].to_numpy() if ticker in known else np.empty(0)
-            if (reason := too_young(len(daily))) is not None:
-                self.refused[ticker] = reason
-            elif (fitted := fit_parameters(PERCENT * daily)) is None:
+        self.parameters = {}
+        histories, self.refused = daily_histories(panel, rows)
+        for ticker, daily in histories.items():
+            if (fitted := fit_parameters(PERCENT * daily)) is None:
                 self.refused[ticker] = "GARCH(1,1)-t did not converge on its log returns"
             else:
                 self.parameters[ticker] = fitted

@@ -15,10 +15,8 @@ from forecasting.models.base import (
     Array,
     QuantileForecast,
     Rows,
-    cutoff_of,
-    daily_log_returns,
+    daily_histories,
     rows_by_ticker,
-    too_young,
 )
 from forecasting.panel import Panel
 
@@ -43,14 +41,11 @@ class NaiveModel:
 
     def fit(self, panel: Panel, rows: Rows) -> Self:
         """Take each ticker's log returns up to the last as-of session of `rows`."""
-        self.refused, self._quantiles = {}, {}
-        known = daily_log_returns(panel, cutoff_of(panel, rows))
-        for ticker in panel.keys["ticker"].unique().sort():
-            daily = known[ticker]["log_return"].to_numpy() if ticker in known else np.empty(0)
-            if (reason := too_young(len(daily))) is not None:
-                self.refused[ticker] = reason
-                continue
-            self._quantiles[ticker] = np.stack([_spread(daily, h) for h in panel.horizons])
+        histories, self.refused = daily_histories(panel, rows)
+        self._quantiles = {
+            ticker: np.stack([_spread(daily, h) for h in panel.horizons])
+            for ticker, daily in histories.items()
+        }
         return self
 
     def quantiles(self, panel: Panel, rows: Rows) -> QuantileForecast:

@@ -19,7 +19,7 @@ from forecasting.panel import Panel
 from forecasting.training import TrainingConfig
 from market.settings import Settings
 from pipelines.assets.features import load_panel
-from pipelines.assets.training import shared_scaler
+from pipelines.assets.members import shared_scaler
 from pipelines.evidence import compare_with_champion, gather_evidence
 from pipelines.failures import classed_failures
 from pipelines.fingerprints import code_version

@@ -7,20 +7,14 @@ import dagster as dg
 import numpy as np
 
 from forecasting.combination import WalkForwardResult, combine_folds
-from forecasting.fusion import export_forest, export_lstm
-from forecasting.models.base import Rows
-from forecasting.models.forest import ForestModel
-from forecasting.models.lstm import LstmModel
 from forecasting.panel import Panel
-from forecasting.scaling import Scaler
 from forecasting.splits import Fold
-from forecasting.training import TrainingConfig, final_rows
+from forecasting.training import TrainingConfig
 from forecasting.walk_forward import FoldForecasts, forecast_fold
 from market.settings import Settings
 from pipelines import plots
 from pipelines.assets.features import load_panel
 from pipelines.failures import classed_failures
-from pipelines.parity import save_native
 from pipelines.stages import Stage, StageStore
 from pipelines.tables import markdown_table
 
@@ -81,93 +75,10 @@ def walk_forward_forecasts(
     )
 
 
-@dg.asset(
-    group_name="training",
-    kinds={"scikitlearn", "onnx"},
-    owners=["team:forecasting"],
-    pool=POOL,
-)
-def forest(
-    evaluation: Stage,
-    settings: dg.ResourceParam[Settings],
-    stages: dg.ResourceParam[StageStore],
-) -> dg.MaterializeResult[Stage]:
-    """The Random Forest, fitted on everything known by now, exported to ONNX."""
-    config = TrainingConfig.from_settings(settings)
-
-    def build(folder: Path) -> None:
-        panel, rows, scaler = _final_fit(evaluation, settings)
-        model = ForestModel(config.forest, seed=config.seed, scaler=scaler).fit(panel, rows)
-        (folder / "model.onnx").write_bytes(export_forest(model))
-        save_native(folder, model, panel)
-        _write(folder, "names", list(panel.feature_names))
-        _write(folder, "importance", [float(v) for v in model.estimator.feature_importances_])
-
-    with classed_failures():
-        stage = stages.make("forest", {"config": config.as_dict()}, build, upstream=[evaluation])
-    picture = plots.importance(stage.document("names"), stage.document("importance"))
-    return dg.MaterializeResult(
-        value=stage,
-        data_version=stage.data_version,
-        metadata={
-            "trees": config.forest.trees,
-            "onnx_bytes": (stage.path / "model.onnx").stat().st_size,
-            "importance": plots.inline(picture, "Feature importance"),
-        },
-    )
-
-
-@dg.asset(
-    group_name="training",
-    kinds={"tensorflow", "onnx"},
-    owners=["team:forecasting"],
-    pool=POOL,
-)
-def lstm(
-    evaluation: Stage,
-    settings: dg.ResourceParam[Settings],
-    stages: dg.ResourceParam[StageStore],
-) -> dg.MaterializeResult[Stage]:
-    """The LSTM, fitted on everything known by now, exported to ONNX."""
-    config = TrainingConfig.from_settings(settings)
-
-    def build(folder: Path) -> None:
-        panel, rows, scaler = _final_fit(evaluation, settings)
-        model = LstmModel(config.lstm, seed=config.seed, scaler=scaler).fit(panel, rows)
-        (folder / "model.onnx").write_bytes(export_lstm(model))
-        save_native(folder, model, panel)
-        _write(folder, "history", model.history)
-
-    with classed_failures():
-        stage = stages.make("lstm", {"config": config.as_dict()}, build, upstream=[evaluation])
-    history = stage.document("history")
-    return dg.MaterializeResult(
-        value=stage,
-        data_version=stage.data_version,
-        metadata={
-            "units": config.lstm.units,
-            "epochs": len(history["loss"]),
-            "onnx_bytes": (stage.path / "model.onnx").stat().st_size,
-            "loss_curve": plots.inline(plots.loss_curve(history), "Loss of the LSTM"),
-        },
-    )
-
-
 def fold_weights(walk_forward_forecasts: Stage) -> dict[int, list[dict[str, float]]]:
     """Return the members' weights in the scale: horizon -> one mapping a scored fold."""
     learnt = walk_forward_forecasts.document("weights")["scale"]
     return {int(horizon): folds for horizon, folds in learnt.items()}
-
-
-def shared_scaler(panel: Panel) -> Scaler:
-    """Return the scaling of the final fit, the same for both members."""
-    return Scaler.fit(panel.last(final_rows(panel)))
-
-
-def _final_fit(evaluation: Stage, settings: Settings) -> tuple[Panel, Rows, Scaler]:
-    """Return what the final members are fitted on: the very table that was evaluated."""
-    panel = load_panel(evaluation.upstream("feature_table"), settings)
-    return panel, final_rows(panel), shared_scaler(panel)
 
 
 def _forecast_fold(

@@ -27,6 +27,7 @@ from support.services import free_port, require_postgres
 from forecasting.snapshot import write_snapshot
 from market.store import BarStore
 from registry.aliases import promote
+from registry.candidates import log_candidate
 from registry.versions import ModelRegistry
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -280,7 +281,7 @@ def test_a_version_promoted_over_http_is_served(production: Production, tmp_path
     tiny_bundle(tmp_path / "bundle-1", seed=1, lookback=LOOKBACK)
     write_snapshot(production.home / "snapshot", sample_snapshot())
     registry = ModelRegistry(production.address(5000), NAME)
-    version = registry.log_candidate(candidate(tmp_path, seed=1)).version
+    version = log_candidate(registry, candidate(tmp_path, seed=1)).version
     promote(registry, version, "the production column is tested", actor="test")
 
     status, answer = production.ask_until(lambda status, _: status == 200, "/predict/AAPL")

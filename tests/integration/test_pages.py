@@ -13,6 +13,7 @@ from support.homes import shared_home
 from support.servers import front_command, serving
 
 from registry.aliases import promote
+from registry.candidates import log_candidate
 from registry.versions import ModelRegistry
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -40,7 +41,7 @@ def test_a_versions_page_tells_its_training_its_scores_and_its_decision(
     page: Page, mlflow_address: str, tmp_path: Path
 ) -> None:
     registry = ModelRegistry(mlflow_address, "pages")
-    info = registry.log_candidate(candidate(tmp_path, seed=11))
+    info = log_candidate(registry, candidate(tmp_path, seed=11))
     promote(registry, info.version, "shown to a person", actor="a test")
     address = registry.page(info.version)
     assert address is not None

@@ -14,6 +14,7 @@ from support.candidates import candidate
 
 from forecasting.bundle import Bundle
 from registry.aliases import promote
+from registry.candidates import log_candidate
 from registry.packaging import QUANTILES
 from registry.versions import ModelRegistry
 
@@ -51,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a bundle and a registry whose champion it is."""
     folder = tmp_path_factory.mktemp("champion")
     registry = ModelRegistry(f"sqlite:///{folder / 'mlflow.db'}", "stockcast")
-    registry.log_candidate(candidate(folder))
+    log_candidate(registry, candidate(folder))
     promote(registry, 1, "first", "ann")
     return folder
 

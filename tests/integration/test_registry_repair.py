@@ -16,6 +16,7 @@ from market.errors import BundleError, RegistryDownError, RegistryError
 from registry import aliases, runs
 from registry.aliases import keep_as_challenger, promote, reconcile, rollback
 from registry.audit import live_version, read_trail
+from registry.candidates import log_candidate
 from registry.experiments import find_runs
 from registry.versions import ModelRegistry
 
@@ -57,14 +58,14 @@ def die(*_: object, **__: object) -> None:
 def test_two_machines_that_register_the_same_bundle_leave_one_version(
     registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry.log_candidate(candidate(tmp_path))
+    log_candidate(registry, candidate(tmp_path))
     really, answers = ModelRegistry.with_fingerprint, [()]
     monkeypatch.setattr(
         ModelRegistry,
         "with_fingerprint",
         lambda self, text: answers.pop() if answers else really(self, text),
     )
-    assert registry.log_candidate(candidate(tmp_path)).version == 1
+    assert log_candidate(registry, candidate(tmp_path)).version == 1
     assert [info.version for info in registry.list()] == [1]
 
 
@@ -73,10 +74,10 @@ def test_a_failure_while_logging_leaves_a_failed_run_and_no_version(
 ) -> None:
     record = candidate(tmp_path, files={"evaluation.json": tmp_path / "missing.json"})
     with pytest.raises(RegistryError, match=r"missing\.json"):
-        registry.log_candidate(record)
+        log_candidate(registry, record)
     assert runs_by_status(registry) == ["FAILED"]
     assert registry.list() == ()
-    assert registry.log_candidate(candidate(tmp_path)).version == 1
+    assert log_candidate(registry, candidate(tmp_path)).version == 1
     assert runs_by_status(registry) == ["FAILED", "FINISHED"]
 
 
@@ -88,10 +89,10 @@ def test_a_kill_while_logging_is_made_good_by_the_next_call(
         patch.setattr(type(registry.client), step, die)
         patch.setattr(runs, "_close_failed", lambda *_: None)
         with pytest.raises(Killed):
-            registry.log_candidate(candidate(tmp_path))
+            log_candidate(registry, candidate(tmp_path))
     assert runs_by_status(registry) == ["RUNNING"]
 
-    registry.log_candidate(candidate(tmp_path))
+    log_candidate(registry, candidate(tmp_path))
     assert [info.version for info in registry.list()] == [1]
     assert runs_by_status(registry) == ["FAILED", "FINISHED"]
     experiment = registry.client.get_experiment_by_name(registry.name)
@@ -106,7 +107,7 @@ def test_a_damaged_bundle_is_refused_before_anything_is_written(
     record = candidate(tmp_path)
     (record.bundle_dir / "ensemble.onnx").write_bytes(b"damaged")
     with pytest.raises(BundleError):
-        registry.log_candidate(record)
+        log_candidate(registry, record)
     assert runs_by_status(registry) == []
 
 
@@ -203,12 +204,13 @@ def test_a_process_killed_before_registration_leaves_nothing_but_a_failed_run(
         import os, signal
         from pathlib import Path
         from mlflow import MlflowClient
+        from registry.candidates import log_candidate
         from registry.versions import ModelRegistry
         from support.candidates import candidate
 
         MlflowClient.create_model_version = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
         registry = ModelRegistry({registry.tracking_uri!r}, {registry.name!r})
-        registry.log_candidate(candidate(Path({str(tmp_path)!r})))
+        log_candidate(registry, candidate(Path({str(tmp_path)!r})))
     """
     tests = Path(__file__).parents[1]
     done = subprocess.run(
@@ -219,5 +221,5 @@ def test_a_process_killed_before_registration_leaves_nothing_but_a_failed_run(
     )
     assert done.returncode == -9, done.stderr.decode()
     assert runs_by_status(registry) == ["RUNNING"]
-    assert registry.log_candidate(candidate(tmp_path)).version == 1
+    assert log_candidate(registry, candidate(tmp_path)).version == 1
     assert runs_by_status(registry) == ["FAILED", "FINISHED"]

@@ -13,6 +13,7 @@ from forecasting.bundle import Bundle
 from market.errors import BundleError, RegistryError
 from registry.aliases import act_on, keep_as_challenger, promote, reconcile, rollback
 from registry.audit import live_version, live_versions, read_trail
+from registry.candidates import log_candidate
 from registry.experiments import find_runs
 from registry.promotion import Decision, Reason
 from registry.versions import ModelRegistry
@@ -66,7 +67,7 @@ def test_a_candidate_becomes_a_run_and_a_version(registry: ModelRegistry, tmp_pa
         files={"evaluation.json": evaluation},
         tags={"dagster.run_id": "abc-123"},
     )
-    info = registry.log_candidate(record)
+    info = log_candidate(registry, record)
 
     bundle = Bundle.load(record.bundle_dir)
     assert (info.version, info.aliases, info.cutoff) == (1, (), date(2012, 12, 31))
@@ -93,8 +94,8 @@ def test_a_candidate_becomes_a_run_and_a_version(registry: ModelRegistry, tmp_pa
 
 
 def test_the_same_bundle_is_registered_once(registry: ModelRegistry, tmp_path: Path) -> None:
-    first = registry.log_candidate(candidate(tmp_path))
-    assert registry.log_candidate(candidate(tmp_path)) == first
+    first = log_candidate(registry, candidate(tmp_path))
+    assert log_candidate(registry, candidate(tmp_path)) == first
     assert runs_by_status(registry) == ["FINISHED"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from support.bundles import tiny_bundle
 
-from registry.candidates import CandidateRecord
+from registry.candidates import CandidateRecord, log_candidate
 from registry.dataset import TrainingData
 from registry.versions import ModelRegistry, VersionInfo
 
@@ -32,4 +32,4 @@ def candidate(folder: Path, *, seed: int = 0, **fields: object) -> CandidateReco
 
 def log_versions(registry: ModelRegistry, folder: Path, n: int) -> list[VersionInfo]:
     """Register `n` different bundles, as versions 1 to n in a fresh registry."""
-    return [registry.log_candidate(candidate(folder, seed=seed)) for seed in range(n)]
+    return [log_candidate(registry, candidate(folder, seed=seed)) for seed in range(n)]

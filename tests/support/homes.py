@@ -19,6 +19,7 @@ from forecasting.manifest import GRAPH_FILE
 from forecasting.panel import latest_windows
 from forecasting.snapshot import Snapshot, write_snapshot
 from market.adjustments import adjust_bars
+from registry.candidates import log_candidate
 from registry.client import make_client
 from registry.names import BUNDLE_PATH
 from registry.versions import ModelRegistry
@@ -51,7 +52,7 @@ class TestHome:
 
     def register(self, seed: int) -> int:
         """Register a tiny bundle as the pipeline does; another seed is another model."""
-        return self.registry.log_candidate(candidate(self.path / "bundles", seed=seed)).version
+        return log_candidate(self.registry, candidate(self.path / "bundles", seed=seed)).version
 
     def register_wrong(self, seed: int) -> int:
         """Register a bundle whose graph loses its end in the artefact store afterwards."""

@@ -18,6 +18,7 @@ from support.stages import make_stage
 from forecasting.evaluation import evaluate
 from pipelines.evidence import compare_with_champion, gather_evidence, paired_scores
 from pipelines.stages import Stage
+from registry.candidates import log_candidate
 from registry.evidence import ChampionComparison
 from registry.promotion import decide
 
@@ -162,8 +163,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> TestHome:
     theirs = scored_forecasts().filter(pl.col("fold") < 3).with_columns(pl.col("crps") * 1.1)
     path = home.path / "forecasts.parquet"
     theirs.write_parquet(path)
-    home.registry.log_candidate(
-        candidate(home.path / "bundles", seed=1, files={"forecasts.parquet": path})
+    log_candidate(
+        home.registry, candidate(home.path / "bundles", seed=1, files={"forecasts.parquet": path})
     )
     home.register(2)
     return home
