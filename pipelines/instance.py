@@ -22,7 +22,16 @@ run_retries:
   retry_on_asset_or_op_failure: false
 run_monitoring:
   enabled: true
+  free_slots_after_run_end_seconds: 60
 """
+# On the runs of `stockcast run`: no daemon watches over these.
+COMMAND_TAG = {"stockcast/command": "run"}
+UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -38,3 +47,14 @@ def dagster_home(settings: Settings) -> Path:
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """Open the instance that `stockcast run` and `stockcast up` share."""
     return dg.DagsterInstance.from_config(str(dagster_home(settings)))
+
+
+def close_killed_runs(instance: dg.DagsterInstance) -> None:
+    """End what earlier commands left when they were killed: their pools would stay taken for ever.
+
+    Call it when no other command can be running.
+    """
+    for run in instance.get_runs(dg.RunsFilter(tags=COMMAND_TAG, statuses=UNFINISHED)):
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        # Not failed: the daemon would try a failed run again.
+        instance.report_run_canceled(run, "The command that ran this was killed.")

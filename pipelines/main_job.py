@@ -11,7 +11,7 @@ from rich.console import Console
 from market.errors import PermanentError
 from market.settings import Settings
 from pipelines.definitions import build_defs
-from pipelines.instance import open_instance
+from pipelines.instance import COMMAND_TAG, close_killed_runs, open_instance
 from pipelines.partitions import all_partitions, follow_universe, universe
 from pipelines.printouts import print_decision, print_evaluation, print_forecasts
 from pipelines.progress import LOGGER_KEY, RunProgress
@@ -57,6 +57,7 @@ def _has_champion(settings: Settings, console: Console) -> bool:
 def _materialise(settings: Settings, console: Console) -> None:
     resources = build_resources(settings)
     instance = open_instance(settings)
+    close_killed_runs(instance)
     follow_universe(instance, universe(settings, resources["provider"]))
     progress = RunProgress(console)
     definitions = build_defs(
@@ -66,7 +67,7 @@ def _materialise(settings: Settings, console: Console) -> None:
     with progress.over(steps=len(job.nodes)):
         result = job.execute_in_process(
             instance=instance,
-            tags=all_partitions(instance),
+            tags={**all_partitions(instance), **COMMAND_TAG},
             run_config={"loggers": {LOGGER_KEY: {"config": {}}}},
             raise_on_error=False,
         )
