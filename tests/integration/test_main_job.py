@@ -1,0 +1,367 @@
+"""The whole job on real bars, in processes of their own: what it leaves, again, and after kills.
+
+The first run is undisturbed. What it reports is recomputed here from the raw sample.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+from support.bars import sample_bars
+from support.runs import RunHome, command, finish, write_yahoo
+
+from forecasting.features import feature_set
+from forecasting.snapshot import read_snapshot
+from pipelines.instance import open_instance
+from registry.audit import Move, read_trail
+from registry.names import CHALLENGER, CHAMPION
+from registry.versions import VersionInfo
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+TICKERS = ("AAPL", "IBM", "MSFT")
+START = date(2008, 7, 1)
+FOLDS, TEST_SIZE, GAP = 4, 63, 21 + 5
+HORIZONS = (1, 5, 21)
+MODELS = ("naive", "garch", "forest", "lstm", "ensemble")
+LEVELS = ("0.5", "1", "2.5", "5", "10", "25", "50", "75", "90", "95", "97.5", "99", "99.5")
+STAGED = {
+    "feature_table",
+    "drift_report",
+    "walk_forward_forecasts",
+    "evaluation",
+    "forest",
+    "lstm",
+    "forecast_bundle",
+}
+# Says who registered what where, so it differs from home to home.
+LOCAL = "registered_version"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The undisturbed run, as it was before anything else touched its home."""
+
+    home: RunHome
+    said: str
+    seconds: float
+    refused: str
+    versions: tuple[VersionInfo, ...]
+    trail: tuple[Move, ...]
+    run: str
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_yahoo(tmp_path_factory.mktemp("bars"), *TICKERS, start=START)
+
+
+@pytest.fixture(scope="module")
+def finished(bars: str, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    home = RunHome(tmp_path_factory.mktemp("undisturbed") / "home", bars)
+    started = time.monotonic()
+    process = home.start()
+    wait_until(process, lambda: bool(home.stages("feature_table")))
+    refused = home.run()
+    done = finish(process)
+    seconds = time.monotonic() - started
+    assert done.returncode == 0, done.stderr
+    assert refused.returncode == 1, refused.stdout
+    with instance_of(home) as instance:
+        (run,) = instance.get_runs()
+    return Finished(
+        home=home,
+        said=done.stdout,
+        seconds=seconds,
+        refused=refused.stderr,
+        versions=home.registry.list(),
+        trail=read_trail(home.registry),
+        run=run.run_id,
+    )
+
+
+@pytest.fixture(scope="module")
+def forecasts(finished: Finished) -> pl.DataFrame:
+    return pl.read_parquet(finished.home.path / "reports" / "forecasts.parquet")
+
+
+@pytest.fixture(scope="module")
+def evaluation(finished: Finished) -> dict[str, object]:
+    return json.loads((finished.home.path / "reports" / "evaluation.json").read_text())
+
+
+@contextmanager
+def instance_of(home: RunHome) -> Iterator[dg.DagsterInstance]:
+    with open_instance(home.settings) as instance:
+        yield instance
+
+
+def materializations(home: RunHome, run: str) -> dict[str, dict[str, object]]:
+    """Metadata of what a run made, by asset; of the bars that of the last ticker."""
+    with instance_of(home) as instance:
+        entries = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    found = [entry.asset_materialization for entry in entries]
+    return {
+        made.asset_key.to_user_string(): {k: v.value for k, v in made.metadata.items()}
+        for made in found
+        if made is not None
+    }
+
+
+def wait_until(process, reached: Callable[[], bool]) -> None:  # noqa: ANN001
+    while process.poll() is None and not reached():
+        time.sleep(0.02)
+
+
+def sessions_of(ticker: str) -> list[date]:
+    return sample_bars(ticker, start=START)["session"].to_list()
+
+
+def test_the_reports_hold_every_score_a_model_horizon_and_fold(
+    evaluation: dict[str, object],
+) -> None:
+    folds = evaluation["folds"]
+    assert set(folds) == {str(n) for n in range(1, FOLDS + 1)}
+    for by_model in (evaluation["pooled"], *folds.values()):
+        assert set(by_model) == set(MODELS)
+        for by_horizon in by_model.values():
+            assert set(by_horizon) == {str(h) for h in HORIZONS}
+            for scores in by_horizon.values():
+                assert scores["crps"] > 0
+                assert 0 <= scores["coverage_95"] <= 1
+    tickers = {cell["ticker"] for cell in evaluation["cells"]}
+    assert tickers == set(TICKERS)
+
+
+def test_every_out_of_sample_forecast_can_be_scored_by_anyone(forecasts: pl.DataFrame) -> None:
+    key = ["ticker", "as_of", "target_session", "horizon", "fold", "model"]
+    quantiles = [f"q{level}" for level in LEVELS]
+
+    assert forecasts.columns == [*key, "mean", *quantiles, "log_return", "crps"]
+    assert not forecasts.select(key).is_duplicated().any()
+    assert forecasts.null_count().sum_horizontal().item() == 0
+    assert forecasts.group_by("fold", "horizon", "model").len().height == (
+        FOLDS * len(HORIZONS) * len(MODELS)
+    )
+    surface = forecasts.select(quantiles).to_numpy()
+    assert np.isfinite(surface).all()
+    assert (np.diff(surface, axis=1) >= 0).all()
+
+
+def test_all_models_are_scored_on_the_same_rows(forecasts: pl.DataFrame) -> None:
+    models = forecasts.group_by("ticker", "as_of", "horizon").agg(pl.col("model").sort())
+    assert models["model"].unique().to_list() == [sorted(MODELS)]
+
+
+def test_realised_returns_and_targets_are_those_of_the_raw_sample(forecasts: pl.DataFrame) -> None:
+    for ticker in TICKERS:
+        raw = sample_bars(ticker, start=START)
+        sessions, price = raw["session"].to_list(), raw["adj_close"].to_numpy()
+        place = {session: i for i, session in enumerate(sessions)}
+        for horizon in HORIZONS:
+            rows = forecasts.filter(ticker=ticker, horizon=horizon)
+            start = np.array([place[session] for session in rows["as_of"]])
+            expected = np.log(price[start + horizon] / price[start])
+            np.testing.assert_allclose(rows["log_return"].to_numpy(), expected, atol=1e-12)
+            assert rows["target_session"].to_list() == [sessions[i + horizon] for i in start]
+
+
+def test_coverage_and_errors_can_be_recomputed_from_the_forecasts(
+    forecasts: pl.DataFrame, evaluation: dict[str, object]
+) -> None:
+    for (model, horizon), rows in forecasts.partition_by("model", "horizon", as_dict=True).items():
+        scores = evaluation["pooled"][model][str(horizon)]
+        outcome, median = rows["log_return"].to_numpy(), rows["q50"].to_numpy()
+        for level, low, high in (("80", "q10", "q90"), ("99", "q0.5", "q99.5")):
+            inside = (outcome >= rows[low].to_numpy()) & (outcome <= rows[high].to_numpy())
+            assert scores[f"coverage_{level}"] == pytest.approx(inside.mean(), abs=1e-12)
+        assert scores["mae"] == pytest.approx(np.abs(outcome - median).mean())
+        assert scores["crps"] == pytest.approx(rows["crps"].mean())
+
+
+def test_crps_is_near_the_pinball_losses_of_the_reported_quantiles(forecasts: pl.DataFrame) -> None:
+    """CRPS is twice the integral of the pinball loss over the levels; thirteen give it coarsely."""
+    levels = np.array([float(level) / 100 for level in LEVELS])
+    surface = forecasts.select(f"q{level}" for level in LEVELS).to_numpy()
+    error = forecasts["log_return"].to_numpy()[:, None] - surface
+    pinball = np.maximum(levels * error, (levels - 1) * error)
+    coarse = 2 * np.trapezoid(pinball, levels, axis=1)
+
+    assert coarse.mean() == pytest.approx(forecasts["crps"].mean(), rel=0.1)
+
+
+def test_no_forecast_was_made_by_a_model_that_knew_its_session(
+    finished: Finished, forecasts: pl.DataFrame
+) -> None:
+    made = materializations(finished.home, finished.run)["walk_forward_forecasts"]
+    found = re.findall(r"fold (\d+): trained through (\S+), forecast (\S+) to", str(made["folds"]))
+    cutoffs = {int(fold): date.fromisoformat(cutoff) for fold, cutoff, _ in found}
+    calendar = sessions_of("IBM")
+
+    assert cutoffs.keys() == {0, 1, 2, 3, 4}
+    for (fold,), rows in forecasts.partition_by("fold", as_dict=True).items():
+        first = calendar.index(rows["as_of"].min())
+        assert first - calendar.index(cutoffs[fold]) - 1 == GAP
+        # The outcome of the last session that was trained on was known before the first forecast.
+        assert first - calendar.index(cutoffs[fold]) > max(HORIZONS)
+        assert rows["as_of"].n_unique() <= TEST_SIZE
+
+
+def test_one_version_is_registered_with_its_evidence(finished: Finished, tmp_path: Path) -> None:
+    (info,) = finished.versions
+    reports = finished.home.path / "reports"
+
+    assert info.version == 1
+    assert info.cutoff == date(2013, 3, 1)
+    assert info.tags["dagster/run_id"] == finished.run
+    for name in ("evaluation.json", "forecasts.parquet"):
+        kept = finished.home.registry.file(1, name, tmp_path)
+        assert kept.read_bytes() == (reports / name).read_bytes()
+    plots = finished.home.registry.client.list_artifacts(info.run_id, "plots")
+    assert {Path(plot.path).stem for plot in plots} >= {
+        "forecast_fan_1d",
+        "forecast_fan_1w",
+        "forecast_fan_1m",
+        "calibration",
+        "weights",
+        "importance",
+        "loss_curve",
+    }
+
+
+def test_the_run_keeps_parameters_and_the_metrics_of_every_fold(finished: Finished) -> None:
+    client = finished.home.registry.client
+    run = finished.versions[0].run_id
+    logged = client.get_run(run).data
+
+    assert logged.params["profile"] == "quick"
+    assert logged.params["walk_forward.test_size"] == str(TEST_SIZE)
+    history = client.get_metric_history(run, "1d.ensemble.crps.by_fold")
+    assert sorted(entry.step for entry in history) == [1, 2, 3, 4]
+
+
+def test_the_decision_is_in_the_tags_the_trail_and_the_report(finished: Finished) -> None:
+    (info,), (move,) = finished.versions, finished.trail
+    report = json.loads((finished.home.path / "reports" / "promotion.json").read_text())
+    promoted = all(reason["passed"] for reason in report["reasons"])
+
+    assert info.aliases == (CHAMPION if promoted else CHALLENGER,)
+    assert info.tags["stockcast.decision"] == ("promote" if promoted else "keep") == move.action
+    assert (move.to_version, move.pending) == (1, False)
+    assert move.actor == f"Dagster run {finished.run}"
+    assert move.reasons == tuple(reason["sentence"] for reason in report["reasons"])
+    gates = {reason["gate"] for reason in report["reasons"]}
+    assert {"golden", "finite", "coverage_95_1w", "naive_1m", "champion"} <= gates
+
+
+def test_the_newest_windows_are_published(finished: Finished) -> None:
+    snapshot = read_snapshot(finished.home.path / "snapshot", feature_set().hash)
+
+    assert snapshot.tickers == TICKERS
+    assert set(snapshot.as_of) == {date(2013, 3, 1)}
+    raw = sample_bars(*TICKERS, start=START).group_by("ticker", maintain_order=True).last()
+    assert snapshot.close == tuple(raw["close"])
+
+
+def test_the_terminal_shows_scores_reasons_and_where_the_reports_are(finished: Finished) -> None:
+    reports = finished.home.path / "reports"
+
+    assert "Out of sample, all scored folds" in finished.said
+    for model in MODELS:
+        assert len(re.findall(rf"1[dwm] +{model} ", finished.said)) == len(HORIZONS)
+    assert "Version 1: " in finished.said
+    assert str(reports) in finished.said.replace("\n", "")
+    assert "Traceback" not in finished.said
+
+
+def test_the_reports_are_what_people_open_and_nothing_else(finished: Finished) -> None:
+    names = {path.name for path in (finished.home.path / "reports").iterdir()}
+
+    assert names == {
+        "evaluation.json",
+        "forecasts.parquet",
+        "promotion.json",
+        "drift.html",
+        "calibration.png",
+        *(f"forecast_fan_{label}.png" for label in ("1d", "1w", "1m")),
+    }
+
+
+def test_a_second_run_at_the_same_time_is_refused_in_a_sentence(finished: Finished) -> None:
+    home = finished.home.path
+    expected = f"error: Another `stockcast run` is using {home}; wait for it or set --home."
+
+    assert finished.refused.strip() == expected
+
+
+def test_a_repeated_run_reuses_every_stage_registers_nothing_and_serves(
+    finished: Finished,
+) -> None:
+    home = finished.home
+    before = home.all_stages()
+    promoted = command("promote", "1", "--reason", "for the test", home=home.path)
+    assert promoted.returncode == 0, promoted.stderr
+
+    started = time.monotonic()
+    again = home.run()
+    seconds = time.monotonic() - started
+
+    assert again.returncode == 0, again.stderr
+    assert seconds < 0.67 * finished.seconds
+    assert home.all_stages() == before
+    with instance_of(home) as instance:
+        newest = instance.get_runs(limit=1)[0].run_id
+    made = materializations(home, newest)
+    assert {name for name, metadata in made.items() if metadata.get("reused")} == {*STAGED, LOCAL}
+    assert [info.version for info in home.registry.list()] == [1]
+    assert "is the champion already" in again.stdout
+    asked = re.findall(r"(AAPL|IBM|MSFT) +2013-03-01 +(1d|1w|1m) ", again.stdout)
+    assert len(asked) == len(TICKERS) * len(HORIZONS)
+
+
+def kill_when(home: RunHome, reached: Callable[[], bool]) -> None:
+    """Run until a moment is reached, and kill the process there."""
+    process = home.start("--no-serve")
+    wait_until(process, reached)
+    assert process.poll() is None, process.communicate()[1]
+    os.kill(process.pid, signal.SIGKILL)
+    finish(process)
+
+
+def test_a_run_that_was_killed_again_and_again_ends_as_an_undisturbed_one(
+    finished: Finished, bars: str, tmp_path: Path
+) -> None:
+    home = RunHome(tmp_path / "home", bars)
+
+    kill_when(home, lambda: len(home.stages("fold")) == 2)
+    folds = home.stages("fold")
+    kill_when(home, lambda: bool(home.stages("forecast_bundle")))
+    assert folds < home.stages("fold")
+    kill_when(home, lambda: bool(home.stages(LOCAL)))
+    done = home.run("--no-serve")
+
+    assert done.returncode == 0, done.stderr
+    assert home.left_overs() == []
+    assert home.all_stages(but=[LOCAL]) == finished.home.all_stages(but=[LOCAL])
+    (ours,), (theirs,) = home.registry.list(), finished.versions
+    assert (ours.fingerprint, ours.aliases) == (theirs.fingerprint, theirs.aliases)
+    assert ours.tags["stockcast.decision"] == theirs.tags["stockcast.decision"]
+    assert [move.action for move in read_trail(home.registry)] == [
+        move.action for move in finished.trail
+    ]
+    for name in ("evaluation.json", "forecasts.parquet"):
+        ours_, theirs_ = (h.path / "reports" / name for h in (home, finished.home))
+        assert ours_.read_bytes() == theirs_.read_bytes()
