@@ -76,17 +76,20 @@ def _materialise(settings: Settings, console: Console) -> None:
 
 
 def _cause(result: dg.ExecuteInProcessResult) -> str:
-    """Return which step failed and the error that it failed with, without the stack above it."""
-    for event in result.get_step_failure_events():
-        failure = event.step_failure_data
-        if failure.user_failure_data is not None and failure.user_failure_data.description:
-            return f"{event.step_key}: {failure.user_failure_data.description}"
-        error = failure.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        if error is not None:
-            return f"{event.step_key}: {error.message.strip()}"
-    return f"Run {result.run_id} failed before its first step; `stockcast up` shows its log."
+    """Return every step that failed with the error that it failed with, a line each."""
+    causes = [f"{event.step_key}: {_message(event)}" for event in result.get_step_failure_events()]
+    return "\n".join(causes) or f"Run {result.run_id} failed; `stockcast up` shows its log."
+
+
+def _message(event: dg.DagsterEvent) -> str:
+    """Return what a step failed with, without the stack above it."""
+    failure = event.step_failure_data
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "failed without a message"
 
 
 @contextmanager
