@@ -81,19 +81,6 @@ def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def command(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run another command of `stockcast` on a home."""
-    return subprocess.run(
-        [COMMAND, *arguments, "--home", str(home)],
-        env=environment(),
-        cwd=home.parent,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-
-
 def environment() -> dict[str, str]:
     """Settings of tests alone: none of whoever runs them."""
     return {k: v for k, v in os.environ.items() if not k.startswith("STOCKCAST_")} | QUICK

@@ -1,0 +1,23 @@
+"""Fixtures that several tests of the mathematics share."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.bundles import tiny_bundle
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny bundle that nobody changes."""
+    folder = tmp_path_factory.mktemp("bundle") / "bundle"
+    tiny_bundle(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be damaged."""
+    return Path(shutil.copytree(written, tmp_path / "bundle"))
