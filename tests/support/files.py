@@ -1,4 +1,4 @@
-"""What tests of the files provider share: a real spelling, and ways to ask and to be refused."""
+"""What tests of the files provider share: real spellings, and ways to ask and to be refused."""
 
 from __future__ import annotations
 
