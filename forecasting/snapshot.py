@@ -31,6 +31,8 @@ from numpy.typing import NDArray
 from market.atomic import locked, remove_leftovers, write_atomically
 from market.errors import SnapshotError
 
+# Under the home: where the pipelines publish and the service reads.
+SNAPSHOT_FOLDER = "snapshot"
 CURRENT, WINDOWS, INDEX, LOCK = "current", "windows.npy", "index.json", ".lock"
 # The live one, and the one before it for readers that were about to open it.
 KEPT = 2

@@ -52,7 +52,9 @@ def few_refused_rows(
     worst = max(counts["refused_share"].to_list(), default=0.0)
     return dg.AssetCheckResult(
         passed=worst <= REFUSED_LIMIT,
-        description=f"At worst {worst:.2%} of a ticker's rows were refused.",
+        description=(
+            f"At worst {worst:.2%} of a ticker's rows were refused; {REFUSED_LIMIT:.0%} may be."
+        ),
         metadata={
             "by_ticker": dg.MetadataValue.md(markdown_table(counts)),
             "reasons": dg.MetadataValue.md(

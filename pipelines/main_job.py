@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import dagster as dg
 from rich.console import Console
 
+from forecasting.snapshot import SNAPSHOT_FOLDER
 from market.errors import PermanentError
 from market.settings import Settings
 from pipelines.definitions import build_defs
@@ -40,7 +41,7 @@ def run_main_job(settings: Settings, console: Console, *, serve: bool) -> None:
     if serve and _has_champion(settings, console):
         with run_service(settings) as service, console.status("Starting the service …"):
             service.wait_until_ready()
-            print_forecasts(console, service)
+            print_forecasts(console, service, settings.home / SNAPSHOT_FOLDER)
     console.print(f"Done in {time.monotonic() - started:.0f} s; the reports are in {reports}.")
 
 
@@ -77,7 +78,15 @@ def _materialise(settings: Settings, console: Console) -> None:
 
 def _cause(result: dg.ExecuteInProcessResult) -> str:
     """Return every step that failed with the error that it failed with, a line each."""
-    causes = [f"{event.step_key}: {_message(event)}" for event in result.get_step_failure_events()]
+    refused = {
+        f"{check.asset_key.to_python_identifier()}_{check.check_name}": check.description
+        for check in result.get_asset_check_evaluations()
+        if not check.passed
+    }
+    causes = [
+        f"{event.step_key}: {refused.get(event.step_key or '') or _message(event)}"
+        for event in result.get_step_failure_events()
+    ]
     return "\n".join(causes) or f"Run {result.run_id} failed; `stockcast up` shows its log."
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from forecasting.horizons import LABELS
 from forecasting.models.base import REFERENCES
+from forecasting.snapshot import read_snapshot
 from pipelines.service_process import ServiceProcess
 from pipelines.tables import terminal_table
 from registry.versions import ModelRegistry
@@ -77,9 +78,15 @@ def print_decision(console: Console, path: Path) -> None:
         console.print(f"  {mark} {escape(reason['sentence'])}", highlight=False)
 
 
-def print_forecasts(console: Console, service: ServiceProcess) -> None:
-    """Ask the service for forecasts over HTTP, and print its answers."""
-    tickers = service.ask("/models/status")["live"]["trained_on"][:SHOWN_TICKERS]
+def print_forecasts(console: Console, service: ServiceProcess, snapshots: Path) -> None:
+    """Ask the service for forecasts over HTTP, and print its answers.
+
+    It is asked for the first tickers of the snapshot that it reads under `snapshots`.
+    """
+    status = service.ask("/models/status")
+    published = read_snapshot(snapshots, status["live"]["feature_hash"]).tickers
+    without = status["snapshot"]["without_forecast"]
+    tickers = [ticker for ticker in published if ticker not in without][:SHOWN_TICKERS]
     answers = [
         service.ask(f"/predict/{ticker}?horizon={label}") for ticker in tickers for label in LABELS
     ]

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from forecasting.snapshot import SNAPSHOT_FOLDER
 from market.settings import load_settings
 from registry.versions import ModelRegistry
 from serving.app import build_app
@@ -30,7 +31,7 @@ from serving.problems import problem_of
 from serving.routes.common import Office
 from serving.routes.predict import post_prediction
 from serving.schemas import Forecast, PredictRequest
-from serving.snapshot import FOLDER, SnapshotFeed
+from serving.snapshot import SnapshotFeed
 from serving.watch import Watch
 
 # BentoML keeps some 5 KB of a request alive until its time-out, answered or not.
@@ -79,7 +80,7 @@ class Stockcast:
         settings = load_settings()
         registry = ModelRegistry.from_settings(settings)
         cache = ModelCache(registry, settings.home / "serving" / "models")
-        snapshots = settings.home / FOLDER
+        snapshots = settings.home / SNAPSHOT_FOLDER
         OFFICE.desk.poll_seconds = settings.poll_seconds
         OFFICE.metrics = Metrics()
         OFFICE.challenger = Challenger(

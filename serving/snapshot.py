@@ -11,8 +11,6 @@ from forecasting.manifest import Manifest
 from forecasting.snapshot import Snapshot, read_snapshot, snapshot_token
 from market.errors import BundleError
 
-FOLDER = "snapshot"
-
 
 class SnapshotFeed:
     """The newest snapshot for a model's features; unchanged ones are not read again."""

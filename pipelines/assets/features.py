@@ -8,7 +8,7 @@ import polars as pl
 from forecasting.features import FeatureSet, compute_features, feature_set
 from forecasting.horizons import HORIZONS
 from forecasting.panel import Panel, build_panel, latest_windows
-from forecasting.snapshot import Snapshot, write_snapshot
+from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.adjustments import adjust_bars
 from market.sessions import Sessions
 from market.settings import Settings
@@ -95,7 +95,7 @@ def feature_snapshot(
     features = feature_set(settings.extra_indicators)
     with classed_failures():
         snapshot = _snapshot(feature_table, features, settings)
-        folder = write_snapshot(settings.home / "snapshot", snapshot)
+        folder = write_snapshot(settings.home / SNAPSHOT_FOLDER, snapshot)
     published = pl.DataFrame(
         {"ticker": snapshot.tickers, "as_of": snapshot.as_of, "close": snapshot.close}
     )

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support.homes import TestHome
+from support.homes import TestHome, sample_snapshot
 from support.scored import scored_forecasts
 
 from forecasting.evaluation import evaluate
+from forecasting.horizons import LABELS
+from forecasting.snapshot import write_snapshot
 from pipelines.printouts import print_decision, print_evaluation, print_forecasts, print_versions
 from pipelines.service_process import ServiceProcess
 
@@ -46,7 +48,10 @@ class FakeService(ServiceProcess):
     def ask(self, path: str) -> object:
         self.asked.append(path)
         if path == "/models/status":
-            return {"live": {"trained_on": [f"T{n}" for n in range(50)]}}
+            return {
+                "live": {"feature_hash": sample_snapshot().feature_hash},
+                "snapshot": {"without_forecast": {"AAPL": "its price never moved"}},
+            }
         ticker, _, label = path.removeprefix("/predict/").partition("?horizon=")
         return ANSWER | {"ticker": ticker, "horizon": label}
 
@@ -88,19 +93,21 @@ def test_the_decision_comes_with_every_reason(console: Console, tmp_path: Path) 
     ]
 
 
-def test_forecasts_are_asked_for_over_http_for_a_handful_of_tickers(console: Console) -> None:
+def test_forecasts_are_asked_for_over_http_where_there_are_any(
+    console: Console, tmp_path: Path
+) -> None:
     service = FakeService()
+    snapshot = sample_snapshot()
+    write_snapshot(tmp_path, snapshot)
 
-    print_forecasts(console, service)
+    print_forecasts(console, service, tmp_path)
 
     said = console.export_text()
-    assert service.asked[:4] == [
+    others = [ticker for ticker in snapshot.tickers if ticker != "AAPL"]
+    assert service.asked == [
         "/models/status",
-        "/predict/T0?horizon=1d",
-        "/predict/T0?horizon=1w",
-        "/predict/T0?horizon=1m",
+        *(f"/predict/{ticker}?horizon={label}" for ticker in others for label in LABELS),
     ]
-    assert len(service.asked) == 1 + 10 * 3
     assert "415.50 to 446.60" in said
     assert "52.3" in said
 
