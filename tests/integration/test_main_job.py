@@ -7,30 +7,21 @@ home sees the same bars and is killed again and again.
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
 from support.bars import sample_bars
-from support.runs import RunHome, finish, write_yahoo
+from support.runs import Finished, RunHome, finish, kill_often, wait_until, write_yahoo
 
 from forecasting.features import feature_set
 from forecasting.snapshot import read_snapshot
-from pipelines.instance import open_instance
 from registry.aliases import promote
-from registry.audit import Move, read_trail
+from registry.audit import read_trail
 from registry.names import CHALLENGER, CHAMPION
-from registry.versions import VersionInfo
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -53,19 +44,6 @@ STAGED = {
 LOCAL = "registered_version"
 
 
-@dataclass(frozen=True)
-class Finished:
-    """The undisturbed run, as it was before anything else touched its home."""
-
-    home: RunHome
-    killed: RunHome
-    said: str
-    refused: str
-    versions: tuple[VersionInfo, ...]
-    trail: tuple[Move, ...]
-    run: str
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Run both homes side by side, which takes half the time."""
@@ -79,8 +57,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     kill_often(killed)
     done = finish(process)
     assert done.returncode == 0, done.stderr
-    with instance_of(home) as instance:
-        (run,) = instance.get_runs()
+    (run,) = home.runs()
     return Finished(
         home=home,
         killed=killed,
@@ -88,7 +65,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         refused=refused.stderr,
         versions=home.registry.list(),
         trail=read_trail(home.registry),
-        run=run.run_id,
+        run=run,
     )
 
 
@@ -100,47 +77,6 @@ def forecasts(finished: Finished) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def evaluation(finished: Finished) -> dict[str, object]:
     return json.loads((finished.home.path / "reports" / "evaluation.json").read_text())
-
-
-@contextmanager
-def instance_of(home: RunHome) -> Iterator[dg.DagsterInstance]:
-    with open_instance(home.settings) as instance:
-        yield instance
-
-
-def materializations(home: RunHome, run: str) -> dict[str, dict[str, object]]:
-    """Metadata of what a run made, by asset; of the bars that of the last ticker."""
-    with instance_of(home) as instance:
-        entries = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
-    found = [entry.asset_materialization for entry in entries]
-    return {
-        made.asset_key.to_user_string(): {k: v.value for k, v in made.metadata.items()}
-        for made in found
-        if made is not None
-    }
-
-
-def wait_until(process, reached: Callable[[], bool]) -> None:  # noqa: ANN001
-    while process.poll() is None and not reached():
-        time.sleep(0.02)
-
-
-def kill_when(home: RunHome, reached: Callable[[], bool]) -> None:
-    """Run until a moment is reached, and kill the process there."""
-    process = home.start("--no-serve")
-    wait_until(process, reached)
-    assert process.poll() is None, process.communicate()[1]
-    os.kill(process.pid, signal.SIGKILL)
-    finish(process)
-
-
-def kill_often(home: RunHome) -> None:
-    """Kill runs between two folds, when registering begins and before the decision."""
-    kill_when(home, lambda: len(home.stages("fold")) == 2)
-    folds = home.stages("fold")
-    kill_when(home, lambda: bool(home.stages("forecast_bundle")))
-    assert folds < home.stages("fold")
-    kill_when(home, lambda: bool(home.stages(LOCAL)))
 
 
 def seconds_of(said: str) -> float:
@@ -180,11 +116,6 @@ def test_every_out_of_sample_forecast_can_be_scored_by_anyone(forecasts: pl.Data
     surface = forecasts.select(quantiles).to_numpy()
     assert np.isfinite(surface).all()
     assert (np.diff(surface, axis=1) >= 0).all()
-
-
-def test_all_models_are_scored_on_the_same_rows(forecasts: pl.DataFrame) -> None:
-    models = forecasts.group_by("ticker", "as_of", "horizon").agg(pl.col("model").sort())
-    assert models["model"].unique().to_list() == [sorted(MODELS)]
 
 
 def test_realised_returns_and_targets_are_those_of_the_raw_sample(forecasts: pl.DataFrame) -> None:
@@ -227,7 +158,7 @@ def test_crps_is_near_the_pinball_losses_of_the_reported_quantiles(forecasts: pl
 def test_no_forecast_was_made_by_a_model_that_knew_its_session(
     finished: Finished, forecasts: pl.DataFrame
 ) -> None:
-    made = materializations(finished.home, finished.run)["walk_forward_forecasts"]
+    made = finished.home.made(finished.run)["walk_forward_forecasts"]
     found = re.findall(r"fold (\d+): trained through (\S+), forecast (\S+) to", str(made["folds"]))
     cutoffs = {int(fold): date.fromisoformat(cutoff) for fold, cutoff, _ in found}
     calendar = sessions_of("IBM")
@@ -340,9 +271,7 @@ def test_a_repeated_run_reuses_every_stage_registers_nothing_and_serves(
     assert again.returncode == 0, again.stderr
     assert seconds_of(again.stdout) < 0.5 * seconds_of(finished.said)
     assert home.all_stages() == before
-    with instance_of(home) as instance:
-        newest = instance.get_runs(limit=1)[0].run_id
-    made = materializations(home, newest)
+    made = home.made(home.runs()[0])
     assert {name for name, metadata in made.items() if metadata.get("reused")} == {*STAGED, LOCAL}
     assert [info.version for info in home.registry.list()] == [1]
     assert "is the champion already" in again.stdout

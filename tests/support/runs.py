@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 from support.bars import sample_bars
 
 from market.settings import Settings, load_settings
-from registry.versions import ModelRegistry
+from pipelines.instance import open_instance
+from registry.audit import Move
+from registry.versions import ModelRegistry, VersionInfo
 
 COMMAND = Path(sys.executable).with_name("stockcast")
 # The least that is still the whole job: every stage, four scored folds.
@@ -66,9 +71,38 @@ class RunHome:
         names = {path.name for path in (self.path / "stages").iterdir()} - {"newest", *but}
         return {name: self.stages(name) for name in names}
 
+    def runs(self) -> list[str]:
+        """Ids of Dagster's runs, the newest first."""
+        with open_instance(self.settings) as instance:
+            return [run.run_id for run in instance.get_runs()]
+
+    def made(self, run: str) -> dict[str, dict[str, object]]:
+        """Metadata of what a run made, by asset; of the bars that of the last ticker."""
+        with open_instance(self.settings) as instance:
+            entries = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        found = [entry.asset_materialization for entry in entries]
+        return {
+            made.asset_key.to_user_string(): {k: v.value for k, v in made.metadata.items()}
+            for made in found
+            if made is not None
+        }
+
     def left_overs(self) -> list[Path]:
         """What a killed process may leave and the next run must clear away."""
         return [*self.path.glob("stages/*/.draft-*"), *self.path.glob("bars/.*.tmp")]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An undisturbed run, as it was before anything else touched its home, and a killed one."""
+
+    home: RunHome
+    killed: RunHome
+    said: str
+    refused: str
+    versions: tuple[VersionInfo, ...]
+    trail: tuple[Move, ...]
+    run: str
 
 
 def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
@@ -79,6 +113,30 @@ def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
         process.kill()
         out, err = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def wait_until(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+    """Return when a moment is reached, or the process has ended before."""
+    while process.poll() is None and not reached():
+        time.sleep(0.02)
+
+
+def kill_when(home: RunHome, reached: Callable[[], bool]) -> None:
+    """Run until a moment is reached, and kill the process there."""
+    process = home.start("--no-serve")
+    wait_until(process, reached)
+    assert process.poll() is None, process.communicate()[1]
+    os.kill(process.pid, signal.SIGKILL)
+    finish(process)
+
+
+def kill_often(home: RunHome) -> None:
+    """Kill runs between two folds, when registering begins and before the decision."""
+    kill_when(home, lambda: len(home.stages("fold")) == 2)
+    folds = home.stages("fold")
+    kill_when(home, lambda: bool(home.stages("forecast_bundle")))
+    assert folds < home.stages("fold")
+    kill_when(home, lambda: bool(home.stages("registered_version")))
 
 
 def environment() -> dict[str, str]:

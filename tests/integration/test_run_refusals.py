@@ -1,0 +1,72 @@
+"""`stockcast run` on files that cannot be used: status 1, one message, and no stack above it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from support.runs import RunHome, write_yahoo
+
+pytestmark = pytest.mark.integration
+
+START = date(2012, 1, 3)
+
+
+def refuse(tmp_path: Path, bars: str) -> str:
+    """Run on `bars` and return what was said about the failure."""
+    done = RunHome(tmp_path / "home", bars).run("--no-serve")
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr.startswith("error: ")
+    return done.stderr.strip()
+
+
+def test_a_broken_file_is_named_with_column_and_row(tmp_path: Path) -> None:
+    bars = write_yahoo(tmp_path / "bars", "AAPL", "IBM", start=START)
+    broken = tmp_path / "bars" / "IBM.csv"
+    lines = broken.read_text().splitlines()
+    cells = lines[7].split(",")
+    cells[4] = "n/a?"
+    lines[7] = ",".join(cells)
+    broken.write_text("\n".join(lines))
+
+    said = refuse(tmp_path, bars)
+
+    assert str(broken) in said
+    assert "row 8, column 'Close'" in said
+    assert "n/a?" in said
+
+
+def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
+    said = refuse(tmp_path, str(tmp_path / "nothing" / "*.csv"))
+
+    assert str(tmp_path / "nothing") in said
+    assert "matches nothing" in said
+
+
+def test_too_short_a_history_says_how_much_is_needed(tmp_path: Path) -> None:
+    bars = write_yahoo(tmp_path / "bars", "AAPL", start=START)
+
+    said = refuse(tmp_path, bars)
+
+    *_, walk_forward = said.splitlines()
+    assert walk_forward.startswith("walk_forward_forecasts: `n_folds` 4 with `min_train_size` 504")
+    assert "needs at least 635 sessions" in walk_forward
+    assert "bring more history" in walk_forward
+
+
+def test_rows_that_no_exchange_had_stop_the_run_before_the_models(tmp_path: Path) -> None:
+    bars = write_yahoo(tmp_path / "bars", "AAPL", start=START)
+    path = tmp_path / "bars" / "AAPL.csv"
+    header, *rows = path.read_text().splitlines()
+    saturdays = ("2012-01-07", "2012-02-04", "2012-03-03", "2012-04-07")
+    wrong = [",".join([day, *rows[0].split(",")[1:]]) for day in saturdays]
+    path.write_text("\n".join([header, *rows, *wrong]))
+
+    said = refuse(tmp_path, bars)
+
+    share = len(wrong) / (len(rows) + len(wrong))
+    expected = f"At worst {share:.2%} of a ticker's rows were refused; 1% may be."
+    assert said == f"error: daily_bars_few_refused_rows: {expected}"
