@@ -19,7 +19,7 @@ from typing import Any
 from market.errors import PermanentError, TransientError
 from market.settings import Settings, as_environment
 
-START_SECONDS = 90.0
+START_SECONDS = 90
 ANSWER_SECONDS = 10.0
 
 
@@ -38,6 +38,8 @@ class ServiceProcess:
         ------
         PermanentError
             With the service's own words, when it refuses.
+        TransientError
+            When it does not answer.
         """
         try:
             with urllib.request.urlopen(  # noqa: S310 - the address is our own, over loopback
@@ -47,6 +49,9 @@ class ServiceProcess:
         except urllib.error.HTTPError as error:
             msg = f"GET {path} was refused with {error.code}: {error.read().decode()}"
             raise PermanentError(msg) from None
+        except OSError as error:
+            msg = f"GET {path} was not answered: {error}; see {self.log}."
+            raise TransientError(msg) from error
 
     def wait_until_ready(self) -> None:
         """Return when the service has a forecast to give.
@@ -66,10 +71,10 @@ class ServiceProcess:
                 time.sleep(0.2)
             else:
                 return
+        status = self._process.poll()
+        what = f"is not ready after {START_SECONDS} s" if status is None else f"ended ({status})"
         tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-        msg = (
-            f"The forecast service is not ready after {START_SECONDS:.0f} s; its log ends:\n{tail}"
-        )
+        msg = f"The forecast service {what}; its log ends:\n{tail}"
         raise TransientError(msg)
 
     def ask_ready(self) -> None:
