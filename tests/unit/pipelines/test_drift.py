@@ -45,10 +45,11 @@ def test_too_few_sessions_say_how_many_are_missing(features: pl.DataFrame) -> No
     complete = features.drop_nulls()["session"].unique().sort()
     young = features.filter(pl.col("session") >= complete[-500])
 
-    with pytest.raises(NotEnoughHistoryError, match="got 500 .* add 67 more"):
+    with pytest.raises(NotEnoughHistoryError, match=r"got 500 .* add 67 more"):
         drift_windows(young)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # importing Evidently gives dozens
 def test_a_shift_of_one_standard_deviation_is_drift_and_none_is_not(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     reference = pl.DataFrame({"still": rng.normal(size=1000), "moved": rng.normal(size=1000)})
