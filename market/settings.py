@@ -87,6 +87,8 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address that the forecast service listens on.")
     port: int = Field(3000, ge=1, le=65535, description="Port of the forecast service.")
+    dagster_port: int = Field(3001, ge=1, le=65535, description="Port of Dagster in `make up`.")
+    mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of MLflow in `make up`.")
     poll_seconds: float = Field(
         1.0, gt=0, le=60, description="How often the service looks whether the champion moved."
     )

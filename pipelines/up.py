@@ -23,8 +23,6 @@ from market.settings import Settings, as_environment
 from pipelines.instance import dagster_home, open_instance
 from pipelines.partitions import follow_universe, universe
 
-DAGSTER_PORT = 3001
-MLFLOW_PORT = 5000
 STOP_SECONDS = 15.0
 WORKSPACE = Path(__file__).parent.parent / "workspace.yaml"
 
@@ -42,10 +40,12 @@ class Part:
 def parts(settings: Settings) -> list[Part]:
     """Return the processes that make up the whole of Stockcast."""
     python, host = sys.executable, settings.host
-    dagster = [python, "-m", "dagster", "dev", "-h", host, "-p", str(DAGSTER_PORT)]
+    dagster = [python, "-m", "dagster", "dev", "-h", host, "-p", str(settings.dagster_port)]
     where = ["-w", str(WORKSPACE)] if WORKSPACE.exists() else ["-m", "pipelines.definitions"]
     found = [
-        Part("Dagster", (*dagster, *where), f"http://{host}:{DAGSTER_PORT}", "/server_info"),
+        Part(
+            "Dagster", (*dagster, *where), f"http://{host}:{settings.dagster_port}", "/server_info"
+        ),
         Part(
             "Forecasts",
             (python, "-m", "serving"),
@@ -60,9 +60,11 @@ def parts(settings: Settings) -> list[Part]:
 
 def _mlflow(settings: Settings) -> Part:
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--host", settings.host, "--port", str(MLFLOW_PORT)]
+    command += ["--host", settings.host, "--port", str(settings.mlflow_port)]
     command += ["--backend-store-uri", settings.tracking_uri]
-    return Part("MLflow", tuple(command), f"http://{settings.host}:{MLFLOW_PORT}", "/health")
+    return Part(
+        "MLflow", tuple(command), f"http://{settings.host}:{settings.mlflow_port}", "/health"
+    )
 
 
 def run_all(settings: Settings, console: Console) -> None:

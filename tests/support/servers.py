@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from support.services import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
@@ -46,7 +46,7 @@ def bentoml_command(port: int) -> list[str]:
 @contextmanager
 def serving(command: Callable[[int], list[str]], home: Path, folder: Path) -> Iterator[Server]:
     """Run a service over a home until the block ends; it listens before the block begins."""
-    port = _free_port()
+    port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     env = {name: value for name, value in os.environ.items() if not name.startswith("STOCKCAST_")}
     env |= {
@@ -89,10 +89,3 @@ def _listens(process: subprocess.Popen[bytes], server: Server) -> bool:
         return server.get("/livez").status_code == 200
     except httpx.TransportError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
