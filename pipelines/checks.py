@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from forecasting.features import compute_features, feature_set
-from forecasting.levels import COVERAGES
 from market.quarantine import Quarantine
 from market.settings import Settings
 from market.store import BarStore
@@ -17,9 +16,11 @@ from pipelines.assets.evaluation import evaluation
 from pipelines.assets.features import feature_table
 from pipelines.assets.market_data import daily_bars
 from pipelines.assets.registration import forecast_bundle
+from pipelines.evidence import coverage_of, policy_of
 from pipelines.parity import TOLERANCE
 from pipelines.stages import Stage
 from pipelines.tables import markdown_table
+from registry.promotion import weigh_coverage
 
 REFUSED_LIMIT = 0.01
 CHANGED_SESSIONS = 100
@@ -97,21 +98,14 @@ def no_leak(feature_table: Stage, settings: dg.ResourceParam[Settings]) -> dg.As
     description="Out of sample, the ensemble's intervals hold as many outcomes as they say.",
 )
 def coverage(evaluation: Stage, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-    """Compare each interval's coverage with its level."""
-    pooled = evaluation.document("evaluation")["pooled"]["ensemble"]
-    found = pl.DataFrame(
-        [
-            {"horizon": horizon, "level": level, "coverage": scores[f"coverage_{100 * level:.0f}"]}
-            for horizon, scores in pooled.items()
-            for level in COVERAGES
-        ]
-    )
-    furthest = float(np.abs(found["coverage"] - found["level"]).max())
+    """Weigh each interval's coverage as the promotion decision does."""
+    reasons = weigh_coverage(coverage_of(evaluation), policy_of(settings))
+    failed = [reason.sentence for reason in reasons if not reason.passed]
+    table = pl.DataFrame({"interval": [reason.sentence for reason in reasons]})
     return dg.AssetCheckResult(
-        # Rounding must not refuse a coverage that lies on a bound.
-        passed=furthest <= settings.coverage_band + 1e-9,
-        description=f"The furthest is {furthest:.1%} off; allowed is {settings.coverage_band:.1%}.",
-        metadata={"coverage": dg.MetadataValue.md(markdown_table(found))},
+        passed=not failed,
+        description="; ".join(failed) or "Every interval covers what it says.",
+        metadata={"coverage": dg.MetadataValue.md(markdown_table(table))},
     )
 
 

@@ -5,6 +5,7 @@ How they are weighed belongs to `registry.promotion`; how scores are compared, t
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from forecasting.bundle import Bundle
 from forecasting.comparison import diebold_mariano
 from forecasting.levels import COVERAGES
 from market.errors import BundleError, RegistryError
+from market.settings import Settings
 from pipelines.stages import Stage
-from registry.evidence import ChampionComparison, Evidence, PairedScore
+from registry.evidence import ChampionComparison, Evidence, PairedScore, Policy
 from registry.names import CHAMPION
 from registry.versions import ModelRegistry
 
@@ -29,16 +31,28 @@ def gather_evidence(
 ) -> Evidence:
     """Return what is known about a candidate; whatever cannot be shown stays unknown, and fails."""
     ensemble, naive = (forecasts.filter(model=model) for model in ("ensemble", "naive"))
-    pooled = evaluation.document("evaluation")["pooled"]["ensemble"]
     golden_holds, outputs_finite = _try_bundle(bundle_folder)
-    return Evidence(
+    return replace(
+        coverage_of(evaluation),
         golden_holds=golden_holds,
         outputs_finite=outputs_finite and bool(ensemble["crps"].is_finite().all()),
-        coverage=_by_level(pooled, "coverage_{:.0f}"),
-        coverage_error=_by_level(pooled, "coverage_{:.0f}_error"),
         against_naive=paired_scores(ensemble, naive),
         withdrawn=withdrawn,
     )
+
+
+def coverage_of(evaluation: Stage) -> Evidence:
+    """Return the part of the evidence that tells how often the ensemble's intervals held."""
+    pooled = evaluation.document("evaluation")["pooled"]["ensemble"]
+    return Evidence(
+        coverage=_by_level(pooled, "coverage_{:.0f}"),
+        coverage_error=_by_level(pooled, "coverage_{:.0f}_error"),
+    )
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return what the settings count as good enough."""
+    return Policy(margin=settings.promotion_margin, coverage_band=settings.coverage_band)
 
 
 def compare_with_champion(
@@ -84,7 +98,7 @@ def paired_scores(ours: pl.DataFrame, theirs: pl.DataFrame) -> dict[int, PairedS
 def _by_level(pooled: Mapping[str, Any], name: str) -> dict[int, dict[float, float]]:
     """Return horizon -> level -> score, without those that are not known."""
     found = {
-        int(horizon): {level: scores[name.format(100 * level)] for level in COVERAGES}
+        int(horizon): {level: scores.get(name.format(100 * level)) for level in COVERAGES}
         for horizon, scores in pooled.items()
     }
     return {

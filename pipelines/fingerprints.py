@@ -5,11 +5,28 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from importlib.metadata import version
 from importlib.resources.abc import Traversable
 from typing import Any
 
 # A change in one of these packages may change any number or file that a stage holds.
 CODE_PACKAGES = ("market", "forecasting", "pipelines.assets")
+LIBRARIES = (
+    "numpy",
+    "polars",
+    "polars-talib",
+    "ta",
+    "scipy",
+    "arch",
+    "scikit-learn",
+    "keras",
+    "tensorflow-cpu",
+    "onnx",
+    "onnxruntime",
+    "skl2onnx",
+    "tf2onnx",
+    "evidently",
+)
 
 
 def fingerprint(ingredients: Mapping[str, Any]) -> str:
@@ -20,8 +37,8 @@ def fingerprint(ingredients: Mapping[str, Any]) -> str:
 
 @cache
 def code_version() -> str:
-    """Return a hash of the code that computes, so that an edit is never ignored."""
-    digest = hashlib.sha256()
+    """Return a hash of the code that computes, ours and others', so that no change is ignored."""
+    digest = hashlib.sha256(" ".join(version(name) for name in LIBRARIES).encode())
     for package in CODE_PACKAGES:
         for source in sorted(_sources(resources.files(package)), key=str):
             digest.update(source.name.encode())

@@ -64,9 +64,7 @@ def _verdicts(
         text = f"This version was taken back by a person ({candidate.withdrawn})"
         way_out = "promote it by hand to have it back"
         yield _reason("withdrawn", text, passed=False, otherwise=way_out)
-    for horizon in policy.horizons:
-        for level in policy.levels:
-            yield _coverage(candidate, horizon, level, policy)
+    yield from weigh_coverage(candidate, policy)
     for horizon in policy.horizons:
         yield _against_naive(candidate.against_naive.get(horizon), horizon, policy)
     if champion is None:
@@ -81,6 +79,15 @@ def _flag(gate: str, claim: str, *, holds: bool | None) -> Reason:
         return _missing(gate, claim)
     # NumPy's True passes too, and NaN, which is truthy, does not.
     return _reason(gate, claim, passed=bool(holds == 1), otherwise="they do not")
+
+
+def weigh_coverage(candidate: Evidence, policy: Policy) -> tuple[Reason, ...]:
+    """Return the verdict on every interval's coverage."""
+    return tuple(
+        _coverage(candidate, horizon, level, policy)
+        for horizon in policy.horizons
+        for level in policy.levels
+    )
 
 
 def _coverage(candidate: Evidence, horizon: int, level: float, policy: Policy) -> Reason:

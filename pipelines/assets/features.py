@@ -10,6 +10,7 @@ from forecasting.horizons import HORIZONS
 from forecasting.panel import Panel, build_panel, latest_windows
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.adjustments import adjust_bars
+from market.errors import NotEnoughHistoryError
 from market.sessions import Sessions
 from market.settings import Settings
 from market.store import BarStore
@@ -40,8 +41,8 @@ def feature_table(
 ) -> dg.MaterializeResult[Stage]:
     """Every feature of every ticker and session, known at that session's close."""
     features = feature_set(settings.extra_indicators)
-    followed = context.instance.get_dynamic_partitions("tickers")
     with classed_failures():
+        followed = _with_bars(context, bar_store)
         data = bar_store.fingerprint(followed)
 
         def build(folder: Path) -> None:
@@ -73,6 +74,18 @@ def feature_table(
             ),
         },
     )
+
+
+def _with_bars(context: dg.AssetExecutionContext, bar_store: BarStore) -> list[str]:
+    """Return the followed tickers that have bars; others may have been added a moment ago."""
+    followed = context.instance.get_dynamic_partitions("tickers")
+    stored = set(bar_store.tickers())
+    if missing := [ticker for ticker in followed if ticker not in stored]:
+        context.log.warning(f"Followed, but without bars yet: {', '.join(missing)}")
+    if not stored & set(followed):
+        msg = "No followed ticker has bars; materialise `daily_bars` first."
+        raise NotEnoughHistoryError(msg)
+    return [ticker for ticker in followed if ticker in stored]
 
 
 def _feature_list(features: FeatureSet) -> str:

@@ -22,6 +22,8 @@ from pipelines.tables import markdown_table
 # little: on the sample, half the features pass this distance in one quarter of seven.
 CURRENT_SIZE = 63
 REFERENCE_SIZE = 504
+# Any history that can be trained on has so many; a shorter reference is a rougher one.
+LEAST_REFERENCE_SIZE = 126
 METHOD = "wasserstein"
 DISTANCE = 0.5
 
@@ -86,6 +88,8 @@ def drift_report(
 def drift_windows(features: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return reference and current rows: complete ones of the sessions that are compared.
 
+    The reference is as long as the history allows, up to `REFERENCE_SIZE` sessions.
+
     Raises
     ------
     NotEnoughHistoryError
@@ -93,14 +97,15 @@ def drift_windows(features: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """
     complete = features.drop_nulls()
     sessions = complete["session"].unique().sort()
-    needed = CURRENT_SIZE + REFERENCE_SIZE
+    needed = CURRENT_SIZE + LEAST_REFERENCE_SIZE
     if sessions.len() < needed:
         msg = (
-            f"Drift compares {CURRENT_SIZE} sessions with the {REFERENCE_SIZE} before them; "
-            f"got {sessions.len()} sessions with all features, add {needed - sessions.len()} more."
+            f"Drift compares {CURRENT_SIZE} sessions with at least {LEAST_REFERENCE_SIZE} before "
+            f"them; got {sessions.len()} with all features, add {needed - sessions.len()} more."
         )
         raise NotEnoughHistoryError(msg)
-    start, split = sessions[-needed], sessions[-CURRENT_SIZE]
+    start = sessions[-min(sessions.len(), CURRENT_SIZE + REFERENCE_SIZE)]
+    split = sessions[-CURRENT_SIZE]
     values = pl.exclude("ticker", "session")
     reference = complete.filter(pl.col("session") >= start, pl.col("session") < split)
     current = complete.filter(pl.col("session") >= split)

@@ -20,7 +20,7 @@ from forecasting.training import TrainingConfig
 from market.settings import Settings
 from pipelines.assets.features import load_panel
 from pipelines.assets.members import shared_scaler
-from pipelines.evidence import compare_with_champion, gather_evidence
+from pipelines.evidence import compare_with_champion, gather_evidence, policy_of
 from pipelines.failures import classed_failures
 from pipelines.fingerprints import code_version
 from pipelines.parity import parity_error, parity_rows
@@ -30,7 +30,6 @@ from pipelines.stages import Stage, StageStore
 from pipelines.tables import markdown_table
 from registry.aliases import act_on
 from registry.candidates import log_candidate
-from registry.evidence import Policy
 from registry.names import CHAMPION
 from registry.promotion import Decision, decide
 from registry.versions import ModelRegistry
@@ -139,8 +138,7 @@ def promotion(
             withdrawn=registry.get(version).withdrawn,
         )
         champion = compare_with_champion(registry, version, forecasts)
-        policy = Policy(margin=settings.promotion_margin, coverage_band=settings.coverage_band)
-        decision = decide(evidence, champion, policy)
+        decision = decide(evidence, champion, policy_of(settings))
         outcome = _act(registry, version, decision, actor=f"Dagster run {context.run_id}")
     reasons = [
         {"passed": r.passed, "gate": r.gate, "sentence": r.sentence}

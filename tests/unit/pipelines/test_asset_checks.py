@@ -114,6 +114,8 @@ def test_an_empty_store_refuses_nothing(tmp_path: Path) -> None:
         ({}, True),
         ({"coverage_80": 0.76}, True),
         ({"coverage_80": 0.75}, False),
+        ({"coverage_80": 0.75, "coverage_80_error": 0.03}, True),  # as the promotion gate has it
+        ({"coverage_80": 0.71, "coverage_80_error": 0.09}, False),
         ({"coverage_99": 0.94}, False),
         ({"coverage_95": 1.0}, False),
     ],

@@ -43,10 +43,18 @@ def test_the_windows_follow_each_other_and_end_with_the_newest_session(
 
 def test_too_few_sessions_say_how_many_are_missing(features: pl.DataFrame) -> None:
     complete = features.drop_nulls()["session"].unique().sort()
-    young = features.filter(pl.col("session") >= complete[-500])
+    young = features.filter(pl.col("session") >= complete[-180])
 
-    with pytest.raises(NotEnoughHistoryError, match=r"got 500 .* add 67 more"):
+    with pytest.raises(NotEnoughHistoryError, match=r"got 180 .* add 9 more"):
         drift_windows(young)
+
+
+def test_a_young_history_is_compared_with_what_there_is(features: pl.DataFrame) -> None:
+    complete = features.drop_nulls()["session"].unique().sort()
+
+    reference, current = drift_windows(features.filter(pl.col("session") >= complete[-300]))
+
+    assert (reference.height, current.height) == (2 * (300 - CURRENT_SIZE), 2 * CURRENT_SIZE)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # importing Evidently gives dozens

@@ -1,0 +1,60 @@
+"""The feature table is made from what is there, and says what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from support.bars import sample_bars
+
+from market.settings import Settings
+from market.store import BarStore
+from pipelines.assets.features import feature_table
+from pipelines.stages import StageStore
+
+
+def materialise(home: Path, *followed: str) -> dg.ExecuteInProcessResult:
+    store, stages = BarStore(home / "bars"), StageStore(home / "stages")
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", followed)
+        return dg.materialize(
+            [feature_table],
+            instance=instance,
+            raise_on_error=False,
+            resources={
+                "settings": Settings(home=home),
+                "bar_store": store,
+                "stages": stages,
+                "io_manager": stages,
+            },
+        )
+
+
+def test_a_ticker_that_was_just_added_holds_up_no_other(tmp_path: Path) -> None:
+    BarStore(tmp_path / "bars").upsert(sample_bars("FB", "IBM"))
+
+    result = materialise(tmp_path, "FB", "IBM", "NEW")
+
+    assert result.success
+    table: pl.DataFrame = result.output_for_node("feature_table").frame("features")
+    assert table["ticker"].unique().sort().to_list() == ["FB", "IBM"]
+
+
+def test_a_ticker_that_is_no_longer_followed_is_left_out(tmp_path: Path) -> None:
+    BarStore(tmp_path / "bars").upsert(sample_bars("FB", "IBM"))
+
+    table = materialise(tmp_path, "FB").output_for_node("feature_table").frame("features")
+
+    assert table["ticker"].unique().to_list() == ["FB"]
+
+
+@pytest.mark.parametrize("followed", [(), ("NEW",)])
+def test_without_any_bars_it_says_what_to_do(tmp_path: Path, followed: tuple[str, ...]) -> None:
+    result = materialise(tmp_path, *followed)
+
+    (event,) = result.get_step_failure_events()
+    failure = event.step_failure_data.user_failure_data
+    assert failure is not None
+    assert "materialise `daily_bars` first" in str(failure.description)
