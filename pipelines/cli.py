@@ -94,11 +94,18 @@ def up(home: Home = None) -> None:
 
 @app.command()
 def models(home: Home = None) -> None:
-    """List the registered versions, what they score and which one is live."""
+    """List the registered versions, what they score and which one is live.
+
+    A move of the champion that was made in the MLflow UI enters the audit trail here at the latest.
+    """
     from pipelines.printouts import print_versions
+    from registry.aliases import reconcile
 
     with _plain_errors():
-        print_versions(console, _registry(load_settings(home=home)))
+        registry = _registry(load_settings(home=home))
+        if registry.list():
+            reconcile(registry)
+        print_versions(console, registry)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from forecasting.models.base import REFERENCES
 from forecasting.snapshot import read_snapshot
 from pipelines.service_process import ServiceProcess
 from pipelines.tables import terminal_table
+from registry.names import DECISION_TAG, SKILL_TAG
 from registry.versions import ModelRegistry
 
 SCORES = ("", "model", "CRPS", "vs naive", "vs GARCH", "80 %", "95 %", "99 %", "hits", "base")
@@ -34,6 +35,15 @@ FORECAST = (
     "up %",
     "direction",
     "signal",
+)
+VERSIONS = (
+    "version",
+    "alias",
+    "trained through",
+    "registered (UTC)",
+    "skill vs GARCH",
+    "decision",
+    "bundle",
 )
 SHOWN_TICKERS = 10
 
@@ -124,7 +134,8 @@ def print_versions(console: Console, registry: ModelRegistry) -> None:
             ", ".join(info.aliases) or "-",
             str(info.cutoff or "-"),
             f"{info.created:%Y-%m-%d %H:%M}",
-            info.tags.get("stockcast.decision", "-"),
+            info.tags.get(SKILL_TAG, "-"),
+            info.tags.get(DECISION_TAG, "-"),
             (info.fingerprint or "-")[:12],
         ]
         for info in sorted(registry.list(), key=lambda info: -info.version)
@@ -132,8 +143,7 @@ def print_versions(console: Console, registry: ModelRegistry) -> None:
     if not rows:
         console.print("No version is registered yet; `stockcast run` trains and registers one.")
         return
-    columns = ("version", "alias", "trained through", "registered (UTC)", "decision", "bundle")
-    console.print(terminal_table(registry.name, columns, rows))
+    console.print(terminal_table(registry.name, VERSIONS, rows))
 
 
 def _percent(value: float | None) -> str:

@@ -14,6 +14,7 @@ from pipelines.assets.training import fold_weights
 from pipelines.stages import Stage
 from registry.candidates import CandidateRecord
 from registry.dataset import TrainingData
+from registry.names import SKILL_TAG
 
 FOLD_METRICS = ("crps", "skill_naive", "skill_garch", "coverage_80", "coverage_95", "coverage_99")
 RUN_TAG = "dagster/run_id"
@@ -43,8 +44,15 @@ def candidate_record(
                 "evaluation.json": evaluation.path / "evaluation.json",
                 "forecasts.parquet": evaluation.path / "forecasts.parquet",
             },
-            tags={RUN_TAG: dagster_run},
+            tags={RUN_TAG: dagster_run, SKILL_TAG: _skill(evaluation)},
         )
+
+
+def _skill(evaluation: Stage) -> str:
+    """Return the ensemble's skill against GARCH at every horizon, in a few words."""
+    scores = evaluation.document("evaluation")["pooled"]["ensemble"]
+    by_horizon = {int(h): found["skill_garch"] for h, found in scores.items()}
+    return ", ".join(f"{LABEL_OF[h]} {100 * by_horizon[h]:+.2f} %" for h in sorted(by_horizon))
 
 
 def _draw(forecast_bundle: Stage, folder: Path) -> dict[str, Path]:

@@ -12,6 +12,8 @@ FEATURES_TAG = "stockcast.feature_hash"
 CODE_TAG = "stockcast.code_version"
 CUTOFF_TAG = "stockcast.cutoff"
 WITHDRAWN_TAG = "stockcast.withdrawn"
+# How the ensemble did against GARCH, for lists of versions.
+SKILL_TAG = "stockcast.skill_garch"
 DECISION_TAG = "stockcast.decision"
 REASONS_TAG = "stockcast.decision_reasons"
 DECIDED_AT_TAG = "stockcast.decided_at"

@@ -65,7 +65,9 @@ def test_the_record_holds_bundle_data_evidence_and_where_it_came_from(
     assert record.dataset.fingerprint == "d" * 64
     assert record.dataset.rows == sample_bars("AAPL").height
     assert pl.read_parquet(record.files["forecasts.parquet"]).equals(scored_forecasts())
-    assert record.tags == {"dagster/run_id": "run-1"}
+    assert record.tags["dagster/run_id"] == "run-1"
+    said = record.tags["stockcast.skill_garch"]
+    assert [part.split()[0] for part in said.split(", ")] == ["1d", "1w", "1m"]
 
 
 def test_plots_are_lent_for_as_long_as_they_are_logged(stage: Stage, tmp_path: Path) -> None:

@@ -59,6 +59,17 @@ def test_models_lists_the_versions(home: TestHome) -> None:
     assert [line.split()[0] for line in said.splitlines()[-2:]] == ["2", "1"]
 
 
+def test_a_move_made_elsewhere_enters_the_trail_when_the_versions_are_listed(
+    home: TestHome,
+) -> None:
+    home.move("champion", 2)
+
+    call("models", home=home.path)
+
+    move = read_trail(home.registry)[-1]
+    assert (move.action, move.to_version) == ("external", 2)
+
+
 def test_a_version_that_is_not_there_is_refused_in_one_line(home: TestHome) -> None:
     status, said, complaint = call("promote", "9", "--reason", "why", home=home.path)
 
