@@ -15,7 +15,15 @@ import numpy as np
 import polars as pl
 import pytest
 from support.bars import sample_bars
-from support.runs import Finished, RunHome, finish, kill_often, wait_until, write_yahoo
+from support.runs import (
+    Finished,
+    RunHome,
+    finish,
+    fitting_seconds,
+    kill_often,
+    wait_until,
+    write_yahoo,
+)
 
 from forecasting.features import feature_set
 from forecasting.snapshot import read_snapshot
@@ -77,10 +85,6 @@ def forecasts(finished: Finished) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def evaluation(finished: Finished) -> dict[str, object]:
     return json.loads((finished.home.path / "reports" / "evaluation.json").read_text())
-
-
-def seconds_of(said: str) -> float:
-    return float(re.findall(r"Done in (\d+) s", said)[0])
 
 
 def sessions_of(ticker: str) -> list[date]:
@@ -269,7 +273,7 @@ def test_a_repeated_run_reuses_every_stage_registers_nothing_and_serves(
     again = home.run()
 
     assert again.returncode == 0, again.stderr
-    assert seconds_of(again.stdout) < 0.5 * seconds_of(finished.said)
+    assert fitting_seconds(again.stdout) < 0.5 * fitting_seconds(finished.said)
     assert home.all_stages() == before
     made = home.made(home.runs()[0])
     assert {name for name, metadata in made.items() if metadata.get("reused")} == {*STAGED, LOCAL}

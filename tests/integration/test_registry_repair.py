@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
-from support.candidates import candidate, log_versions
+from support.candidates import candidate, champion_of, log_versions, runs_by_status
 
 from market.errors import BundleError, RegistryDownError, RegistryError
 from registry import aliases, runs
 from registry.aliases import keep_as_challenger, promote, reconcile, rollback
-from registry.audit import live_version, read_trail
+from registry.audit import read_trail
 from registry.candidates import log_candidate
-from registry.experiments import find_runs
 from registry.versions import ModelRegistry
 
 pytestmark = pytest.mark.integration
@@ -37,18 +36,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 def registry(address: str) -> ModelRegistry:
     """A registry that nobody used before."""
     return ModelRegistry(address, f"model-{uuid.uuid4().hex[:8]}")
-
-
-def champion_of(registry: ModelRegistry) -> int | None:
-    """The live version, after asserting that the trail says the same."""
-    live = registry.alias_version("champion")
-    assert live_version(read_trail(registry)) == live
-    assert not any(move.pending for move in read_trail(registry))
-    return live
-
-
-def runs_by_status(registry: ModelRegistry) -> list[str]:
-    return sorted(run.info.status for run in find_runs(registry, registry.name))
 
 
 def die(*_: object, **__: object) -> None:
@@ -206,7 +193,7 @@ def test_a_process_killed_before_registration_leaves_nothing_but_a_failed_run(
         from mlflow import MlflowClient
         from registry.candidates import log_candidate
         from registry.versions import ModelRegistry
-        from support.candidates import candidate
+        from support.candidates import candidate, champion_of, runs_by_status
 
         MlflowClient.create_model_version = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
         registry = ModelRegistry({registry.tracking_uri!r}, {registry.name!r})

@@ -7,14 +7,13 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from support.candidates import candidate, log_versions
+from support.candidates import candidate, champion_of, log_versions, runs_by_status
 
 from forecasting.bundle import Bundle
 from market.errors import BundleError, RegistryError
 from registry.aliases import act_on, keep_as_challenger, promote, reconcile, rollback
-from registry.audit import live_version, live_versions, read_trail
+from registry.audit import live_versions, read_trail
 from registry.candidates import log_candidate
-from registry.experiments import find_runs
 from registry.promotion import Decision, Reason
 from registry.versions import ModelRegistry
 
@@ -41,18 +40,6 @@ def registry(store: tuple[str, Path | None]) -> ModelRegistry:
     """A registry that nobody used before: stores are shared, so the model's name is new."""
     address, root = store
     return ModelRegistry(address, f"model-{uuid.uuid4().hex[:8]}", root)
-
-
-def champion_of(registry: ModelRegistry) -> int | None:
-    """The live version, after asserting that the trail says the same."""
-    live = registry.alias_version("champion")
-    assert live_version(read_trail(registry)) == live
-    assert not any(move.pending for move in read_trail(registry))
-    return live
-
-
-def runs_by_status(registry: ModelRegistry) -> list[str]:
-    return sorted(run.info.status for run in find_runs(registry, registry.name))
 
 
 def test_a_candidate_becomes_a_run_and_a_version(registry: ModelRegistry, tmp_path: Path) -> None:

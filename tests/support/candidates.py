@@ -8,8 +8,10 @@ from pathlib import Path
 import polars as pl
 from support.bundles import tiny_bundle
 
+from registry.audit import live_version, read_trail
 from registry.candidates import CandidateRecord, log_candidate
 from registry.dataset import TrainingData
+from registry.experiments import find_runs
 from registry.versions import ModelRegistry, VersionInfo
 
 BARS = pl.DataFrame(
@@ -33,3 +35,16 @@ def candidate(folder: Path, *, seed: int = 0, **fields: object) -> CandidateReco
 def log_versions(registry: ModelRegistry, folder: Path, n: int) -> list[VersionInfo]:
     """Register `n` different bundles, as versions 1 to n in a fresh registry."""
     return [log_candidate(registry, candidate(folder, seed=seed)) for seed in range(n)]
+
+
+def champion_of(registry: ModelRegistry) -> int | None:
+    """The live version, after asserting that the trail says the same."""
+    live = registry.alias_version("champion")
+    assert live_version(read_trail(registry)) == live
+    assert not any(move.pending for move in read_trail(registry))
+    return live
+
+
+def runs_by_status(registry: ModelRegistry) -> list[str]:
+    """How the registry's training runs ended, sorted."""
+    return sorted(run.info.status for run in find_runs(registry, registry.name))

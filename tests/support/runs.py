@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -159,3 +160,9 @@ def write_yahoo(folder: Path, *tickers: str, start: date, end: date = date(2013,
             pl.col("volume").alias("Volume"),
         ).write_csv(folder / f"{ticker}.csv")
     return str(folder / "*.csv")
+
+
+def fitting_seconds(said: str) -> float:
+    """How long the steps took that fit models; starting processes is the rest of a run."""
+    steps = dict(re.findall(r"(\w+) +done in ([\d.]+) s", said))
+    return sum(float(steps[name]) for name in ("walk_forward_forecasts", "forest", "lstm"))
