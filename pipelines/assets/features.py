@@ -20,10 +20,12 @@ from pipelines.stages import Stage, StageStore
 from pipelines.tables import markdown_table
 
 
-def load_panel(feature_table: Stage, settings: Settings) -> Panel:
-    """Return the samples of a feature table, in windows of the settings' lookback."""
+def load_panel(feature_table: Stage) -> Panel:
+    """Return the samples of a feature table, in windows of the lookback that it was made for."""
     return build_panel(
-        feature_table.frame("features"), feature_table.frame("adjusted"), settings.lookback
+        feature_table.frame("features"),
+        feature_table.frame("adjusted"),
+        feature_table.document("lookback"),
     )
 
 
@@ -52,9 +54,12 @@ def feature_table(
             adjusted.write_parquet(folder / "adjusted.parquet")
             compute_features(adjusted, features).write_parquet(folder / "features.parquet")
             (folder / "data_fingerprint.json").write_text(f'"{data}"')
+            (folder / "lookback.json").write_text(str(settings.lookback))
 
-        stage = stages.make("feature_table", {"bars": data, "features": features.hash}, build)
-        panel = load_panel(stage, settings)
+        # The table itself has no windows, but all that is made from it does.
+        ingredients = {"bars": data, "features": features.hash, "lookback": settings.lookback}
+        stage = stages.make("feature_table", ingredients, build)
+        panel = load_panel(stage)
     table = stage.frame("features")
     if panel.skipped.height:
         context.log.warning(f"Too young to forecast: {', '.join(panel.skipped['ticker'])}")
@@ -125,11 +130,13 @@ def feature_snapshot(
 
 
 def _snapshot(feature_table: Stage, features: FeatureSet, settings: Settings) -> Snapshot:
-    keys, windows = latest_windows(feature_table.frame("features"), settings.lookback)
+    keys, windows = latest_windows(
+        feature_table.frame("features"), feature_table.document("lookback")
+    )
     close = keys.join(feature_table.frame("bars"), on=["ticker", "session"], how="left")["close"]
     sessions = Sessions(settings.exchange)
     as_of = keys["session"].to_list()
-    skipped = load_panel(feature_table, settings).skipped
+    skipped = load_panel(feature_table).skipped
     return Snapshot(
         feature_hash=features.hash,
         feature_names=features.names,

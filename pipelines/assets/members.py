@@ -98,7 +98,7 @@ def _make_member(
     """Fit a member on the very table that was evaluated, and keep its export and its forecasts."""
 
     def build(folder: Path) -> None:
-        panel = load_panel(evaluation.upstream("feature_table"), settings)
+        panel = load_panel(evaluation.upstream("feature_table"))
         member, exported, told = fit(panel, final_rows(panel), shared_scaler(panel))
         (folder / "model.onnx").write_bytes(exported)
         save_native(folder, member, panel)

@@ -48,7 +48,7 @@ def forecast_bundle(
     """Scaling, forest, LSTM and weights as one ONNX graph, with its manifest and golden vectors."""
 
     def build(folder: Path) -> None:
-        panel = load_panel(forest.upstream("feature_table"), settings)
+        panel = load_panel(forest.upstream("feature_table"))
         weights = _weights(forest.upstream("walk_forward_forecasts"))
         graph = fuse(
             forest=(forest.path / "model.onnx").read_bytes(),
@@ -70,7 +70,8 @@ def forecast_bundle(
         (folder / "parity.json").write_text(json.dumps({"windows": len(rows), "error": errors}))
 
     with classed_failures():
-        stage = stages.make("forecast_bundle", {}, build, upstream=[forest, lstm])
+        named = {"name": settings.model_name, "exchange": settings.exchange}
+        stage = stages.make("forecast_bundle", named, build, upstream=[forest, lstm])
         bundle = Bundle.load(stage.path / "bundle")
     return dg.MaterializeResult(
         value=stage,

@@ -1,4 +1,4 @@
-"""Forecasts of sessions that no model has trained on, and the two members of the bundle itself."""
+"""Forecasts of sessions that no model has trained on, fold by fold."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def walk_forward_forecasts(
     """Naive, GARCH, forest, LSTM and ensemble, each trained on earlier sessions only."""
     config = TrainingConfig.from_settings(settings)
     with classed_failures():
-        panel = load_panel(feature_table, settings)
+        panel = load_panel(feature_table)
         folds = config.walk_forward.split(panel.sessions)
 
         def build(folder: Path) -> None:

@@ -11,11 +11,11 @@ from support.bars import sample_bars
 
 from market.settings import Settings
 from market.store import BarStore
-from pipelines.assets.features import feature_table
+from pipelines.assets.features import feature_table, load_panel
 from pipelines.stages import StageStore
 
 
-def materialise(home: Path, *followed: str) -> dg.ExecuteInProcessResult:
+def materialise(home: Path, *followed: str, lookback: int = 20) -> dg.ExecuteInProcessResult:
     store, stages = BarStore(home / "bars"), StageStore(home / "stages")
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("tickers", followed)
@@ -24,7 +24,7 @@ def materialise(home: Path, *followed: str) -> dg.ExecuteInProcessResult:
             instance=instance,
             raise_on_error=False,
             resources={
-                "settings": Settings(home=home),
+                "settings": Settings(home=home, lookback=lookback),
                 "bar_store": store,
                 "stages": stages,
                 "io_manager": stages,
@@ -48,6 +48,19 @@ def test_a_ticker_that_is_no_longer_followed_is_left_out(tmp_path: Path) -> None
     table = materialise(tmp_path, "FB").output_for_node("feature_table").frame("features")
 
     assert table["ticker"].unique().to_list() == ["FB"]
+
+
+def test_another_lookback_is_another_stage_for_all_that_is_made_from_it(tmp_path: Path) -> None:
+    """Regression: folds and members of the old lookback were taken for those of the new one."""
+    BarStore(tmp_path / "bars").upsert(sample_bars("FB", "IBM"))
+
+    made = [
+        materialise(tmp_path, "FB", "IBM", lookback=n).output_for_node("feature_table")
+        for n in (20, 30, 20)
+    ]
+
+    assert made[0].key == made[2].key != made[1].key
+    assert [load_panel(stage).lookback for stage in made] == [20, 30, 20]
 
 
 @pytest.mark.parametrize("followed", [(), ("NEW",)])
