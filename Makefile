@@ -55,9 +55,10 @@ bench: $(STAMP) ## Measure the bundle, the features and the HTTP answers beside 
 
 .PHONY: lock
 lock: $(STAMP) ## Write the requirement locks again; UPGRADE=1 takes newer versions
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra pipelines --extra serving --group dev \
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra pipelines --extra serving --extra yahoo --group dev \
 	  -o requirements/dev.txt
-	@$(COMPILE) -c requirements/dev.txt pyproject.toml --extra pipelines -o requirements/pipelines.txt
+	@$(COMPILE) -c requirements/dev.txt pyproject.toml --extra pipelines --extra yahoo \
+	  -o requirements/pipelines.txt
 	@$(COMPILE) -c requirements/dev.txt pyproject.toml --extra serving -o requirements/serving.txt
 	@$(COMPILE) -c requirements/dev.txt --group bootstrap -o requirements/bootstrap.txt
 	@echo "Locks written. Run make test: it syncs .venv with them."

@@ -10,6 +10,9 @@ A new failure gets a class here only if a caller would treat it differently.
     │   ├── BarsError              bars cannot be read, or break the bar contract
     │   ├── TickerError            a text is not written like a ticker
     │   ├── UnknownTickerError     no provider or snapshot knows the ticker
+    │   ├── ProviderKeyError       a provider does not accept our key
+    │   ├── TierError              our key's tier does not have what was asked for
+    │   ├── JoinRefusedError       new bars do not fit those that are stored
     │   ├── NotEnoughHistoryError  too few bars for a feature, a horizon or a fold
     │   ├── SnapshotError          feature windows are not published, or damaged
     │   ├── BundleError            a bundle is damaged, or not what its manifest says
@@ -17,8 +20,13 @@ A new failure gets a class here only if a caller would treat it differently.
     │   └── ForecastError          a model returned something that is not a forecast
     └── TransientError             the same call may succeed later
         ├── ProviderDownError      a provider did not answer, or answered with its own failure
+        ├── QuotaError             a budget of calls is spent, by our ledger or the provider's word
         └── RegistryDownError      the registry did not answer
 """
+
+from __future__ import annotations
+
+from datetime import datetime
 
 
 class StockcastError(Exception):
@@ -51,6 +59,25 @@ class UnknownTickerError(PermanentError):
         self.near = near
 
 
+class ProviderKeyError(PermanentError):
+    """A provider does not accept our key; the message names the setting, never the key."""
+
+
+class TierError(PermanentError):
+    """Our key's tier does not have what was asked for; the message is advice.
+
+    `reach` is how many sessions back a request of this tier can go, where that is the limit.
+    """
+
+    def __init__(self, message: str, *, reach: int | None = None) -> None:
+        super().__init__(message)
+        self.reach = reach
+
+
+class JoinRefusedError(PermanentError):
+    """New bars do not fit those that are stored, so joining them would invent a return."""
+
+
 class NotEnoughHistoryError(PermanentError):
     """Too few bars for a feature, a horizon or a fold."""
 
@@ -77,6 +104,14 @@ class TransientError(StockcastError):
 
 class ProviderDownError(TransientError):
     """A provider did not answer, or answered with its own failure."""
+
+
+class QuotaError(TransientError):
+    """A budget of calls is spent; `renews_at` (UTC) is when the next call may be made."""
+
+    def __init__(self, message: str, *, renews_at: datetime) -> None:
+        super().__init__(message)
+        self.renews_at = renews_at
 
 
 class RegistryDownError(TransientError):

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from market.errors import SettingsError
+from market.providers.tiers import Tier
 from market.tickers import check_ticker
 
 PREFIX = "STOCKCAST_"
@@ -29,6 +30,22 @@ NOT_SETTINGS = frozenset({"STOCKCAST_REQUIRE_SERVICES"})
 # The stores that MLflow opens; a bare folder (file:) it refuses.
 TRACKING_SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql")
 _PASSWORD = re.compile(r"//[^/@]*@")
+
+# Providers that cannot list what they have.
+_UNLISTED = ("alpha_vantage", "yahoo")
+_BARS_MISSING = f"{PREFIX}BARS must name a folder or glob for the provider 'files'"
+_BARS_UNUSED = (
+    f"{PREFIX}BARS names files, but 'files' is neither {PREFIX}PROVIDER nor among "
+    f"{PREFIX}BACKUPS: name it there, or leave the bars out"
+)
+_KEY_MISSING = (
+    f"{PREFIX}ALPHA_VANTAGE_KEY must hold your key for the provider 'alpha_vantage'; "
+    f"a free one comes from https://www.alphavantage.co/support/#api-key"
+)
+_TWO_UNIVERSES = f"{PREFIX}TICKERS and {PREFIX}UNIVERSE both name tickers: set one of them"
+_NO_TICKERS = (
+    f"{PREFIX}TICKERS or {PREFIX}UNIVERSE must name the tickers: this provider cannot list them"
+)
 
 
 class Settings(BaseSettings):
@@ -40,8 +57,11 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("var"), description="Folder for everything that Stockcast writes.")
 
-    provider: Literal["sample", "files"] = Field(
-        "sample", description="Where bars come from: the real sample, or your own files."
+    provider: Literal["sample", "files", "alpha_vantage", "yahoo"] = Field(
+        "sample", description="Where bars come from first."
+    )
+    backups: Annotated[tuple[Literal["files", "alpha_vantage", "yahoo"], ...], NoDecode] = Field(
+        (), description="Comma-separated providers to ask, in this order, when the first fails."
     )
     bars: str | None = Field(
         None, description="Folder or glob of CSV or Parquet files, for the `files` provider."
@@ -49,7 +69,30 @@ class Settings(BaseSettings):
     tickers: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated tickers; empty takes every ticker the provider has."
     )
-    exchange: str = Field("XNYS", description="Calendar of the bars, by its MIC code.")
+    universe: Path | None = Field(
+        None, description="File with one ticker a line, read again at each run; replaces `tickers`."
+    )
+    exchange: str = Field(
+        "XNYS", description="Calendar, by its MIC code, of tickers whose suffix names no other."
+    )
+    alpha_vantage_key: SecretStr | None = Field(
+        None, description="Your key for Alpha Vantage; never logged, never stored."
+    )
+    alpha_vantage_tier: Tier = Field(
+        "free", description="What that key may do: free, or premium by its calls a minute."
+    )
+    alpha_vantage_url: str = Field(
+        "https://www.alphavantage.co", description="Address of Alpha Vantage."
+    )
+    yahoo_url: str = Field(
+        "https://query2.finance.yahoo.com", description="Address of Yahoo Finance."
+    )
+    provider_timeout: float = Field(
+        20.0, gt=0, le=300, description="Seconds that a provider may take for one answer."
+    )
+    join_tolerance: float = Field(
+        0.005, gt=0, le=0.1, description="How far closes of two providers may differ to be joined."
+    )
     extra_indicators: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated indicators of `ta`, such as `trend.aroon_up`."
     )
@@ -93,7 +136,7 @@ class Settings(BaseSettings):
         1.0, gt=0, le=60, description="How often the service looks whether the champion moved."
     )
 
-    @field_validator("tickers", "extra_indicators", mode="before")
+    @field_validator("tickers", "extra_indicators", "backups", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -128,18 +171,37 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("universe", mode="after")
+    @classmethod
+    def _universe_from_anywhere(cls, value: Path | None) -> Path | None:
+        return value and value.expanduser().absolute()
+
+    @field_validator("alpha_vantage_url", "yahoo_url", mode="after")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            msg = "must start with http:// or https://"
+            raise ValueError(msg)
+        return value.rstrip("/")
+
     @model_validator(mode="after")
-    def _bars_and_files_go_together(self) -> Settings:
-        if self.provider == "files" and not self.bars:
-            msg = f"{PREFIX}BARS must name a folder or glob when {PREFIX}PROVIDER is 'files'"
-            raise ValueError(msg)
-        if self.provider != "files" and self.bars:
-            msg = (
-                f"{PREFIX}BARS names files, but {PREFIX}PROVIDER is {self.provider!r}: "
-                f"set it to 'files', or leave the bars out"
-            )
-            raise ValueError(msg)
+    def _providers_have_what_they_need(self) -> Settings:
+        for is_wrong, sentence in (
+            (self.provider in self.backups, f"{PREFIX}BACKUPS names the provider itself"),
+            ("files" in self.providers and not self.bars, _BARS_MISSING),
+            ("files" not in self.providers and self.bars, _BARS_UNUSED),
+            ("alpha_vantage" in self.providers and not self.alpha_vantage_key, _KEY_MISSING),
+            (self.tickers and self.universe, _TWO_UNIVERSES),
+            (self.provider in _UNLISTED and not self.tickers and not self.universe, _NO_TICKERS),
+        ):
+            if is_wrong:
+                raise ValueError(sentence)
         return self
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """Every provider that may be asked, the first one first."""
+        return (self.provider, *self.backups)
 
     @cached_property
     def tracking_uri(self) -> str:
@@ -167,10 +229,13 @@ def load_settings(**overrides: object) -> Settings:
 def as_environment(settings: Settings) -> dict[str, str]:
     """Return the variables that give another process the same settings."""
     chosen = settings.model_dump(exclude_none=True)
-    return {
-        PREFIX + name.upper(): ",".join(value) if isinstance(value, tuple) else str(value)
-        for name, value in chosen.items()
-    }
+    return {PREFIX + name.upper(): _written(value) for name, value in chosen.items()}
+
+
+def _written(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _refuse_unknown_names(overrides: Iterable[str]) -> None:
@@ -191,5 +256,6 @@ def _explain(detail: ErrorDetails) -> str:
         return f"{said}."
     name = str(detail["loc"][0])
     about = Settings.model_fields[name].description or ""
-    shown = _PASSWORD.sub("//***@", repr(detail["input"]))
+    is_secret = "key" in name
+    shown = "a secret" if is_secret else _PASSWORD.sub("//***@", repr(detail["input"]))
     return f"{PREFIX}{name.upper()}: got {shown}: {said}. {about}".rstrip()

@@ -28,5 +28,7 @@ def make_provider(settings: Settings) -> Provider:
                 msg = "`bars` must name a folder or glob when `provider` is 'files', got None."
                 raise SettingsError(msg)
             return FilesProvider(settings.bars, Sessions(settings.exchange))
+        case "alpha_vantage" | "yahoo":
+            raise NotImplementedError
         case other:
             assert_never(other)

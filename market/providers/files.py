@@ -12,6 +12,7 @@ import polars as pl
 
 from market.bars import BAR_SCHEMA, KEY, PRICES, conform_bars
 from market.errors import BarsError, TickerError
+from market.providers.base import Span
 from market.providers.cells import ROW, read_numbers, read_sessions, read_volumes
 from market.providers.spellings import match_columns
 from market.providers.tables import SUFFIXES, read_columns, read_table, suffix_of
@@ -59,8 +60,8 @@ class FilesProvider:
         """
         return tuple(sorted(self._files_by_ticker))
 
-    def fetch(self, ticker: str) -> pl.DataFrame:
-        """Return all bars that the files have of one ticker; see `Provider.fetch`.
+    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+        """Return the bars that the files have of one ticker; see `Provider.fetch`.
 
         Rows keep their order, file by file; what the files do not say is null.
 
@@ -75,7 +76,11 @@ class FilesProvider:
         if ticker not in self._files_by_ticker:
             raise unknown_ticker(ticker, f"the files {self.bars!r}", self._files_by_ticker)
         paths = self._files_by_ticker[ticker]
-        return _merge({str(path): self._read_bars(path, ticker) for path in paths})
+        bars = _merge({str(path): self._read_bars(path, ticker) for path in paths})
+        if span is None:
+            return bars
+        # A row without a session is for validation to refuse.
+        return bars.filter((pl.col("session") >= span.since).fill_null(value=True))
 
     @cached_property
     def _files_by_ticker(self) -> dict[str, list[Path]]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from market.bars import conform_bars
 from market.errors import SettingsError
+from market.providers.base import Span
 from market.tickers import unknown_ticker
 
 TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
@@ -28,8 +29,8 @@ class SampleProvider:
         """Return the five tickers."""
         return TICKERS
 
-    def fetch(self, ticker: str) -> pl.DataFrame:
-        """Return all bars of one of the five tickers; see `Provider.fetch`.
+    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+        """Return the bars of one of the five tickers; see `Provider.fetch`.
 
         Raises
         ------
@@ -41,13 +42,14 @@ class SampleProvider:
         if ticker not in TICKERS:
             raise unknown_ticker(ticker, f"the {self.name} provider", TICKERS)
         raw = pl.DataFrame(getattr(_stocks(), ticker))
-        return conform_bars(
+        bars = conform_bars(
             raw.with_columns(
                 pl.col("date").str.to_date("%Y-%m-%d").alias("session"),
                 pl.lit(ticker).alias("ticker"),
                 pl.lit(self.name).alias("source"),
             )
         )
+        return bars if span is None else bars.filter(pl.col("session") >= span.since)
 
 
 def _stocks() -> ModuleType:

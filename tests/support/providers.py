@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from market.errors import StockcastError
+from market.providers.base import Span
 from market.tickers import unknown_ticker
 
 
@@ -21,10 +22,10 @@ class FakeProvider:
     def tickers(self) -> tuple[str, ...]:
         return tuple(sorted(self.bars))
 
-    def fetch(self, ticker: str) -> pl.DataFrame:
+    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
         if ticker not in self.bars:
             raise unknown_ticker(ticker, "the fake provider", self.tickers())
         found = self.bars[ticker]
         if isinstance(found, StockcastError):
             raise found
-        return found
+        return found if span is None else found.filter(pl.col("session") >= span.since)

@@ -48,7 +48,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("PORT", "0", "STOCKCAST_PORT: got '0': .* greater than or equal to 1"),
         ("PURGED_SIZE", "5", "STOCKCAST_PURGED_SIZE: got '5': .* greater than or equal to 21"),
         ("N_FOLDS", "3", "STOCKCAST_N_FOLDS: got '3': .* greater than or equal to 4"),
-        ("PROVIDER", "yahoo", "STOCKCAST_PROVIDER: got 'yahoo': .* 'sample' or 'files'"),
+        ("PROVIDER", "stooq", r"STOCKCAST_PROVIDER: got .stooq.: .*files"),
         ("TICKERS", "AAPL,../x", r"STOCKCAST_TICKERS: got .* letters, digits .* got '\.\./x'"),
         ("MLFLOW_TRACKING_URI", "mlruns", "STOCKCAST_MLFLOW_TRACKING_URI: .* sqlite:///, http"),
         ("MODEL_NAME", "a b", "STOCKCAST_MODEL_NAME: got 'a b': .* pattern"),
@@ -106,7 +106,7 @@ def test_files_without_bars_are_refused() -> None:
 
 
 def test_bars_beside_another_provider_are_refused() -> None:
-    with pytest.raises(SettingsError, match="STOCKCAST_PROVIDER is 'sample': set it to 'files'"):
+    with pytest.raises(SettingsError, match="STOCKCAST_BARS names files, but 'files' is neither"):
         load_settings(bars="data/*.csv")
 
 
@@ -148,3 +148,51 @@ def test_an_unknown_exchange_is_refused_when_the_provider_is_made() -> None:
 
     with pytest.raises(SettingsError, match="`exchange` must be a MIC code"):
         make_provider(settings)
+
+
+KEY = "DEMO-KEY-DO-NOT-SHOW"
+
+
+@pytest.fixture
+def alpha_vantage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOCKCAST_PROVIDER", "alpha_vantage")
+    monkeypatch.setenv("STOCKCAST_ALPHA_VANTAGE_KEY", KEY)
+
+
+@pytest.mark.usefixtures("alpha_vantage")
+def test_a_provider_that_cannot_list_its_tickers_needs_them_named() -> None:
+    with pytest.raises(SettingsError, match="STOCKCAST_TICKERS or STOCKCAST_UNIVERSE must name"):
+        load_settings()
+
+    assert load_settings(tickers="IBM").tickers == ("IBM",)
+    assert load_settings(universe="mine.txt").universe == Path.cwd() / "mine.txt"
+
+
+def test_alpha_vantage_needs_a_key_and_is_told_where_one_comes_from() -> None:
+    with pytest.raises(SettingsError, match="a free one comes from https://"):
+        load_settings(provider="alpha_vantage", tickers="IBM")
+
+
+@pytest.mark.usefixtures("alpha_vantage")
+def test_the_key_is_in_no_text_of_the_settings_and_in_no_error() -> None:
+    settings = load_settings(tickers="IBM")
+
+    assert KEY not in f"{settings!r} {settings} {settings.model_dump()}"
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tickers="IBM", port=0, alpha_vantage_key=["wrong", KEY])
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.usefixtures("alpha_vantage")
+def test_another_process_gets_the_same_key() -> None:
+    assert as_environment(load_settings(tickers="IBM"))["STOCKCAST_ALPHA_VANTAGE_KEY"] == KEY
+
+
+def test_backups_are_asked_after_the_provider_and_do_not_repeat_it(tmp_path: Path) -> None:
+    settings = load_settings(provider="yahoo", tickers="IBM", backups="files", bars=str(tmp_path))
+
+    assert settings.providers == ("yahoo", "files")
+    with pytest.raises(SettingsError, match="STOCKCAST_BACKUPS names the provider itself"):
+        load_settings(provider="yahoo", tickers="IBM", backups="yahoo")
+    with pytest.raises(SettingsError, match="set one of them"):
+        load_settings(provider="yahoo", tickers="IBM", universe="mine.txt")
