@@ -42,7 +42,9 @@ def limits_of(tier: Tier) -> TierLimits:
         windows = (Window(1, 1.0), Window(5, 60.0))
         return TierLimits(windows, per_day=25, reach=COMPACT, has_adjusted=False)
     calls = int(tier.removeprefix("premium_"))
-    return TierLimits((Window(calls, 60.0),), per_day=None, reach=None, has_adjusted=True)
+    # Not published: refusals of bursts name 5 calls a second for small plans, 30 for the largest.
+    windows = (Window(max(5, calls // 40), 1.0), Window(calls, 60.0))
+    return TierLimits(windows, per_day=None, reach=None, has_adjusted=True)
 
 
 def budget_of(tier: Tier, key: str) -> Budget:

@@ -1,0 +1,260 @@
+"""Requests to Alpha Vantage: budget, time-outs, refusals as errors, another try where that helps.
+
+What the answers hold is `alpha_vantage_answers`; which request answers a question is
+`alpha_vantage`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import requests
+from pydantic import SecretStr
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_exponential_jitter
+from urllib3.exceptions import HTTPError
+
+from market.clock import Clock
+from market.errors import (
+    BarsError,
+    ProviderDownError,
+    ProviderKeyError,
+    QuotaError,
+    TierError,
+    UnknownTickerError,
+)
+from market.providers.alpha_vantage_answers import read_object
+from market.providers.alpha_vantage_refusals import meaning_of, quotable, refusal_sentence
+from market.providers.keyed_session import KEY_SLOT, keyed_session
+from market.providers.tiers import COMPACT, Tier, budget_of
+from market.quota import QuotaLedger
+
+_CHUNK = 1 << 16
+# Which part of each function's answer holds the data, and where the answer names its symbol.
+_SHAPES: dict[str, tuple[str, type, tuple[str, ...]]] = {
+    "TIME_SERIES_DAILY": ("Time Series (Daily)", dict, ("Meta Data", "2. Symbol")),
+    "TIME_SERIES_DAILY_ADJUSTED": ("Time Series (Daily)", dict, ("Meta Data", "2. Symbol")),
+    "SPLITS": ("data", list, ("symbol",)),
+    "DIVIDENDS": ("data", list, ("symbol",)),
+    "GLOBAL_QUOTE": ("Global Quote", dict, ("Global Quote", "01. symbol")),
+    "SYMBOL_SEARCH": ("bestMatches", list, ()),
+}
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """Why a request is made, and how much it may take; see `QuotaLedger.call`."""
+
+    name: str
+    ticker: str = ""
+    keep: int = 0
+    max_wait: float = math.inf
+    attempts: int = 3
+
+
+class PaceError(QuotaError):
+    """Alpha Vantage wants a slower pace: the same request helps, a little later."""
+
+
+class AlphaVantageClient:
+    """Sends one request at a time for any number of threads.
+
+    Parameters
+    ----------
+    key
+        The key; it stands in no address, error or log, see `keyed_session`.
+    tier
+        What the key may do.
+    url
+        Base address, without ``/query``.
+    timeout
+        Seconds for one whole answer.
+    ledger
+        Where every attempt is entered before it is made.
+    clock
+        What waiting between attempts sleeps on.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: SecretStr,
+        tier: Tier,
+        url: str,
+        timeout: float,
+        ledger: QuotaLedger,
+        clock: Clock,
+    ) -> None:
+        self.budget = budget_of(tier, key.get_secret_value())
+        self._key = key
+        self._tier = tier
+        self._address = f"{url.rstrip('/')}/query"
+        self._timeout = timeout
+        self._ledger = ledger
+        self._clock = clock
+        self._session = keyed_session("apikey", key)
+
+    def ask(self, purpose: Purpose, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """Return the answer to a request, checked to be one.
+
+        Raises
+        ------
+        StockcastError
+            As `Provider.fetch` does.
+        """
+        retrying = Retrying(
+            stop=stop_after_attempt(purpose.attempts),
+            wait=wait_exponential_jitter(initial=1, max=30, jitter=2),
+            retry=retry_if_exception_type((ProviderDownError, PaceError)),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
+        return retrying(self._ask_once, purpose, parameters)
+
+    def _ask_once(self, purpose: Purpose, parameters: Mapping[str, str]) -> dict[str, Any]:
+        with self._ledger.call(
+            self.budget,
+            purpose=purpose.name,
+            ticker=purpose.ticker,
+            keep=purpose.keep,
+            max_wait=purpose.max_wait,
+        ):
+            status, text = self._read(parameters)
+        self._check_status(status)
+        body = read_object(text)
+        if body is None:
+            msg = f"Alpha Vantage sent half an answer, or no JSON: {self._quotable(text)!r}."
+            raise ProviderDownError(msg)
+        sentence = refusal_sentence(body)
+        if sentence is not None:
+            self._refuse(sentence, purpose, parameters)
+        return self._checked(body, purpose, parameters)
+
+    def _read(self, parameters: Mapping[str, str]) -> tuple[int, str]:
+        """Return status and body; the time-out holds for the whole, not for each piece of it."""
+        until = time.monotonic() + self._timeout
+        chunks = []
+        try:
+            with self._session.get(
+                self._address,
+                params={**parameters, "apikey": KEY_SLOT},
+                timeout=self._timeout,
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                    chunks.append(chunk)
+                    if time.monotonic() > until:
+                        raise requests.ReadTimeout
+                return response.status_code, b"".join(chunks).decode("utf-8", errors="replace")
+        except (requests.Timeout, TimeoutError):
+            msg = (
+                f"Alpha Vantage did not answer within {self._timeout:g} s; "
+                f"STOCKCAST_PROVIDER_TIMEOUT is how long it may take."
+            )
+            raise ProviderDownError(msg) from None
+        except (requests.RequestException, HTTPError, OSError) as error:
+            # The error itself names the whole address.
+            host = urlsplit(self._address).hostname
+            msg = f"Alpha Vantage cannot be reached at {host}, or hung up ({type(error).__name__})."
+            raise ProviderDownError(msg) from None
+
+    def _check_status(self, status: int) -> None:
+        if status == requests.codes.ok:
+            return
+        if status == requests.codes.too_many_requests:
+            self._slow_down(f"HTTP {status}")
+        if status in {requests.codes.unauthorized, requests.codes.forbidden}:
+            msg = (
+                f"Alpha Vantage refuses our key or our address with HTTP {status}; "
+                f"check STOCKCAST_ALPHA_VANTAGE_KEY and STOCKCAST_ALPHA_VANTAGE_URL."
+            )
+            raise ProviderKeyError(msg)
+        passes = {requests.codes.request_timeout, requests.codes.too_early}
+        if status >= requests.codes.server_error or status in passes:
+            msg = f"Alpha Vantage failed with HTTP {status}; it may answer later."
+            raise ProviderDownError(msg)
+        msg = (
+            f"Alpha Vantage answered HTTP {status} instead of 200; STOCKCAST_ALPHA_VANTAGE_URL "
+            f"is the address that was asked: check it."
+        )
+        raise BarsError(msg)
+
+    def _refuse(self, sentence: str, purpose: Purpose, parameters: Mapping[str, str]) -> NoReturn:
+        said = self._quotable(sentence)
+        match meaning_of(sentence):
+            case "key":
+                msg = (
+                    f"Alpha Vantage does not accept the key: {said!r}; set "
+                    f"STOCKCAST_ALPHA_VANTAGE_KEY to yours."
+                )
+                raise ProviderKeyError(msg)
+            case "tier":
+                msg = (
+                    f"{parameters['function']} is more than the key may ask for: {said!r}; "
+                    f"STOCKCAST_ALPHA_VANTAGE_TIER is {self._tier}: set it to what the key is."
+                )
+                raise TierError(msg, reach=COMPACT)
+            case "pace":
+                self._slow_down(said)
+            case "day":
+                renews_at = self._ledger.mark_spent(self.budget, until_day_ends=True)
+                msg = (
+                    f"Alpha Vantage gives no more answers today: {said!r}; "
+                    f"it does again at {renews_at:%Y-%m-%d %H:%M} UTC."
+                )
+                raise QuotaError(msg, renews_at=renews_at)
+            case "ticker":
+                raise UnknownTickerError(purpose.ticker, "the alpha_vantage provider")
+            case "other":
+                msg = f"Alpha Vantage sent a sentence instead of an answer: {said!r}."
+                raise ProviderDownError(msg)
+
+    def _slow_down(self, said: str) -> NoReturn:
+        renews_at = self._ledger.mark_spent(self.budget, until_day_ends=False)
+        msg = (
+            f"Alpha Vantage asks for a slower pace ({said}); "
+            f"it answers again at {renews_at:%Y-%m-%d %H:%M:%S} UTC."
+        )
+        raise PaceError(msg, renews_at=renews_at)
+
+    def _checked(
+        self, body: dict[str, Any], purpose: Purpose, parameters: Mapping[str, str]
+    ) -> dict[str, Any]:
+        function = parameters["function"]
+        name, kind, path = _SHAPES[function]
+        # A premium key's quotes may stand under a longer name, which tells how late they are.
+        found = next((key for key in body if key == name or key.startswith(f"{name} - ")), None)
+        data = body.get(found or name)
+        if function == "GLOBAL_QUOTE" and data == {}:
+            raise UnknownTickerError(purpose.ticker, "the alpha_vantage provider")
+        is_whole = (
+            all(isinstance(row, dict) for row in data) if isinstance(data, list) else bool(data)
+        )
+        if not isinstance(data, kind) or not is_whole:
+            msg = f"Alpha Vantage sent an answer to {function} without {name!r}; it may come later."
+            raise ProviderDownError(msg)
+        answer = body | {name: data}
+        self._check_symbol(answer, path, parameters)
+        return answer
+
+    def _check_symbol(
+        self, answer: dict[str, Any], path: tuple[str, ...], parameters: Mapping[str, str]
+    ) -> None:
+        if not path:
+            return
+        told: Any = answer
+        for step in path:
+            told = told.get(step) if isinstance(told, dict) else None
+        asked = parameters["symbol"]
+        if str(told).upper() != asked.upper():
+            msg = f"Alpha Vantage sent an answer about {told!r}, but {asked!r} was asked for."
+            raise ProviderDownError(msg)
+
+    def _quotable(self, text: str) -> str:
+        return quotable(text, self._key.get_secret_value())
