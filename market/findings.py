@@ -97,11 +97,10 @@ def with_moves(placed: pl.DataFrame) -> pl.DataFrame:
 def find_level_changes(moves: pl.DataFrame) -> pl.DataFrame:
     """Return the sessions whose adjusted close is about 100 times the last one, or a hundredth."""
     before = pl.col("close", "source").shift(1).over("ticker").name.suffix("_before")
-    closes = (pl.col(name).round_sig_figs(6) for name in ("close", "close_before"))
     source, source_before = (pl.col(n).fill_null("unknown") for n in ("source", "source_before"))
     joint = pl.format(", {} after {}", source, source_before)
     detail = pl.concat_str(
-        pl.format("close {} after {}", *closes),
+        pl.format("close {} after {}", _written("close"), _written("close_before")),
         pl.when(source != source_before).then(joint).otherwise(pl.lit("")),
         pl.when(pl.col("split_factor").is_null())
         .then(pl.lit(", whether it was split is not known"))
@@ -172,9 +171,7 @@ def find_stuck(placed: pl.DataFrame) -> pl.DataFrame:
         )
         .filter((pl.col("sessions") >= STUCK_CLOSES) | (pl.col("same_bars") >= STUCK_BARS))
     )
-    detail = pl.format(
-        "close {}, whole bar the same in {}", pl.col("close").round_sig_figs(6), "same_bars"
-    )
+    detail = pl.format("close {}, whole bar the same in {}", _written("close"), "same_bars")
     return _runs_found(runs.with_columns(detail=detail), "stuck")
 
 
@@ -195,3 +192,8 @@ def find_zero_volume(placed: pl.DataFrame) -> pl.DataFrame:
 def _runs_found(runs: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     size = pl.col("sessions").cast(pl.Float64)
     return runs.with_columns(pl.lit(kind).alias("kind"), size.alias("size"))
+
+
+def _written(price: str) -> pl.Expr:
+    """Return a price as people write it: six digits, and no decimals that say nothing."""
+    return pl.col(price).round_sig_figs(6).cast(pl.String).str.strip_suffix(".0")

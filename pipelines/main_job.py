@@ -78,16 +78,27 @@ def _materialise(settings: Settings, console: Console) -> None:
 
 def _cause(result: dg.ExecuteInProcessResult) -> str:
     """Return every step that failed with the error that it failed with, a line each."""
-    refused = {
-        f"{check.asset_key.to_python_identifier()}_{check.check_name}": check.description
-        for check in result.get_asset_check_evaluations()
-        if not check.passed
-    }
     causes = [
-        f"{event.step_key}: {refused.get(event.step_key or '') or _message(event)}"
+        f"{event.step_key}: {_refusals(result, event.step_key) or _message(event)}"
         for event in result.get_step_failure_events()
     ]
     return "\n".join(causes) or f"Run {result.run_id} failed; `stockcast up` shows its log."
+
+
+def _refusals(result: dg.ExecuteInProcessResult, step: str | None) -> str:
+    """Return what the checks of a step said that let nothing pass."""
+    found = [
+        event.asset_check_evaluation_data
+        for event in result.filter_events(
+            lambda event: event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        )
+        if event.step_key == step
+    ]
+    return " ".join(
+        check.description or check.check_name
+        for check in found
+        if not check.passed and check.blocking
+    )
 
 
 def _message(event: dg.DagsterEvent) -> str:

@@ -61,7 +61,7 @@ def forecast_fan(forecasts: pl.DataFrame, ticker: str, horizon: int) -> bytes:
     )
     axes.legend(fontsize=8, ncols=5, loc="upper left")
     figure.autofmt_xdate()
-    return _png(figure)
+    return to_png(figure)
 
 
 def calibration(forecasts: pl.DataFrame) -> bytes:
@@ -82,7 +82,7 @@ def calibration(forecasts: pl.DataFrame) -> bytes:
         axes.set(title=f"horizon {LABEL_OF[horizon]}", xlabel="forecast probability")
     panels[0].set_ylabel("observed frequency")
     panels[0].legend(fontsize=8)
-    return _png(figure)
+    return to_png(figure)
 
 
 def weights(learnt: Mapping[int, Sequence[Mapping[str, float]]]) -> bytes:
@@ -99,7 +99,7 @@ def weights(learnt: Mapping[int, Sequence[Mapping[str, float]]]) -> bytes:
         axes.set(title=f"horizon {LABEL_OF[horizon]}", xlabel="fold", ylim=(0, 1.05))
     panels[0].set_ylabel("weight of the scale")
     panels[0].legend(fontsize=8)
-    return _png(figure)
+    return to_png(figure)
 
 
 def importance(names: Sequence[str], values: Sequence[float]) -> bytes:
@@ -109,7 +109,7 @@ def importance(names: Sequence[str], values: Sequence[float]) -> bytes:
     axes.barh([names[i] for i in order], np.asarray(values)[order], color=COLOURS["forest"])
     axes.set(title="Feature importance of the forest", xlabel="share of the impurity decrease")
     axes.tick_params(labelsize=7)
-    return _png(figure)
+    return to_png(figure)
 
 
 def loss_curve(history: Mapping[str, Sequence[float]]) -> bytes:
@@ -119,7 +119,7 @@ def loss_curve(history: Mapping[str, Sequence[float]]) -> bytes:
         axes.plot(range(1, len(losses) + 1), losses, ".-", label=name)
     axes.set(title="Loss of the LSTM", xlabel="epoch", ylabel="negative log likelihood")
     axes.legend()
-    return _png(figure)
+    return to_png(figure)
 
 
 def _figure(panels: int, height: float = 3.6) -> tuple["Figure", list[Any]]:
@@ -133,7 +133,8 @@ def _figure(panels: int, height: float = 3.6) -> tuple["Figure", list[Any]]:
     return figure, list(axes)
 
 
-def _png(figure: "Figure") -> bytes:
+def to_png(figure: "Figure") -> bytes:
+    """Return the figure as a PNG whose bytes depend on what it shows alone."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     return buffer.getvalue()

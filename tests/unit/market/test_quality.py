@@ -219,7 +219,7 @@ def test_a_level_change_names_both_closes_and_both_sources() -> None:
 
     (row,) = examine(bars).of("level_change").rows(named=True)
 
-    assert row["detail"] == "close 20982.0 after 210.59, yahoo after sample"
+    assert row["detail"] == "close 20982 after 210.59, yahoo after sample"
 
 
 @pytest.mark.parametrize(("factor", "found"), [(70, 0), (85, 1), (118, 1), (140, 0)])

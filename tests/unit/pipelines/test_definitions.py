@@ -34,6 +34,13 @@ GROUPS = {
 }
 CHECKS = {
     ("daily_bars", "few_refused_rows"): True,
+    ("daily_bars", "quality"): False,
+    ("daily_bars", "staleness"): False,
+    ("daily_bars", "level_changes"): True,
+    ("daily_bars", "missing_sessions"): False,
+    ("daily_bars", "stuck_prices"): False,
+    ("daily_bars", "outliers"): False,
+    ("daily_bars", "zero_volume"): False,
     ("feature_table", "no_leak"): True,
     ("evaluation", "coverage"): False,
     ("forecast_bundle", "parity"): True,

@@ -1,4 +1,4 @@
-"""What must hold for the data and the models before anything behind them may run.
+"""What must hold for features and models before anything behind them may run.
 
 Blocking, but for coverage: a version with poor coverage is still registered, so that its page says
 why it was kept back; the promotion decision has a gate of its own for it.
@@ -9,12 +9,9 @@ import numpy as np
 import polars as pl
 
 from forecasting.features import compute_features, feature_set
-from market.quarantine import Quarantine
 from market.settings import Settings
-from market.store import BarStore
 from pipelines.assets.evaluation import evaluation
 from pipelines.assets.features import feature_table
-from pipelines.assets.market_data import daily_bars
 from pipelines.assets.registration import forecast_bundle
 from pipelines.evidence import coverage_of, policy_of
 from pipelines.parity import TOLERANCE
@@ -22,47 +19,9 @@ from pipelines.stages import Stage
 from pipelines.tables import markdown_table
 from registry.promotion import weigh_coverage
 
-REFUSED_LIMIT = 0.01
 CHANGED_SESSIONS = 100
 # Both ways: a highest price of all time hides a fall, a lowest one a rise.
 CHANGES = (0.1, 10.0)
-
-
-@dg.asset_check(
-    asset=daily_bars,
-    blocking=True,
-    description=f"At most {REFUSED_LIMIT:.0%} of each ticker's rows break the bar contract.",
-)
-def few_refused_rows(
-    context: dg.AssetCheckExecutionContext,
-    bar_store: dg.ResourceParam[BarStore],
-    quarantine: dg.ResourceParam[Quarantine],
-) -> dg.AssetCheckResult:
-    """Compare what was refused with what was stored."""
-    followed = context.instance.get_dynamic_partitions("tickers")
-    stored = bar_store.read([t for t in followed if t in bar_store.tickers()])
-    refused = quarantine.read(followed)
-    counts = (
-        stored.group_by("ticker")
-        .len("bars")
-        .join(refused.group_by("ticker").len("refused"), on="ticker", how="full", coalesce=True)
-        .fill_null(0)
-        .with_columns(refused_share=pl.col("refused") / (pl.col("bars") + pl.col("refused")))
-        .sort("refused_share", "ticker", descending=[True, False])
-    )
-    worst = max(counts["refused_share"].to_list(), default=0.0)
-    return dg.AssetCheckResult(
-        passed=worst <= REFUSED_LIMIT,
-        description=(
-            f"At worst {worst:.2%} of a ticker's rows were refused; {REFUSED_LIMIT:.0%} may be."
-        ),
-        metadata={
-            "by_ticker": dg.MetadataValue.md(markdown_table(counts)),
-            "reasons": dg.MetadataValue.md(
-                markdown_table(refused.group_by("reason").len("rows").sort("rows", descending=True))
-            ),
-        },
-    )
 
 
 @dg.asset_check(

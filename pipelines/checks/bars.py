@@ -1,0 +1,51 @@
+"""What must hold for the stored bars of the followed tickers before features are made from them.
+
+How likely the bars are is looked at in `pipelines.checks.quality`.
+"""
+
+import dagster as dg
+import polars as pl
+
+from market.quarantine import Quarantine
+from market.store import BarStore
+from pipelines.assets.market_data import daily_bars
+from pipelines.tables import markdown_table
+
+REFUSED_LIMIT = 0.01
+
+
+@dg.asset_check(
+    asset=daily_bars,
+    blocking=True,
+    description=f"At most {REFUSED_LIMIT:.0%} of each ticker's rows break the bar contract.",
+)
+def few_refused_rows(
+    context: dg.AssetCheckExecutionContext,
+    bar_store: dg.ResourceParam[BarStore],
+    quarantine: dg.ResourceParam[Quarantine],
+) -> dg.AssetCheckResult:
+    """Compare what was refused with what was stored."""
+    followed = context.instance.get_dynamic_partitions("tickers")
+    stored = bar_store.read([t for t in followed if t in bar_store.tickers()])
+    refused = quarantine.read(followed)
+    counts = (
+        stored.group_by("ticker")
+        .len("bars")
+        .join(refused.group_by("ticker").len("refused"), on="ticker", how="full", coalesce=True)
+        .fill_null(0)
+        .with_columns(refused_share=pl.col("refused") / (pl.col("bars") + pl.col("refused")))
+        .sort("refused_share", "ticker", descending=[True, False])
+    )
+    worst = max(counts["refused_share"].to_list(), default=0.0)
+    return dg.AssetCheckResult(
+        passed=worst <= REFUSED_LIMIT,
+        description=(
+            f"At worst {worst:.2%} of a ticker's rows were refused; {REFUSED_LIMIT:.0%} may be."
+        ),
+        metadata={
+            "by_ticker": dg.MetadataValue.md(markdown_table(counts)),
+            "reasons": dg.MetadataValue.md(
+                markdown_table(refused.group_by("reason").len("rows").sort("rows", descending=True))
+            ),
+        },
+    )
