@@ -6,6 +6,7 @@ import dagster as dg
 
 from market.providers.base import Provider
 from market.settings import Settings
+from market.universe import followed_tickers
 
 tickers = dg.DynamicPartitionsDefinition(name="tickers")
 
@@ -14,8 +15,8 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 
 def universe(settings: Settings, provider: Provider) -> tuple[str, ...]:
-    """Return the tickers that Stockcast follows: those of the settings, or all of the provider."""
-    return tuple(sorted(settings.tickers or provider.tickers()))
+    """Return the tickers that Stockcast follows; see `market.universe.followed_tickers`."""
+    return followed_tickers(settings, provider)
 
 
 def follow_universe(

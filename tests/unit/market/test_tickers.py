@@ -5,7 +5,7 @@ from market.tickers import check_ticker, unknown_ticker
 
 
 @pytest.mark.parametrize(
-    "ticker", ["AAPL", "F", "BRK.B", "BF-B", "005930.KS", "^GSPC", "EURUSD=X", "M&M.NS", "AAPL.US"]
+    "ticker", ["AAPL", "F", "BRK.B", "BF-B", "005930.KS", "AZN.L", "^GSPC", "EURUSD=X", "M&M.NS"]
 )
 def test_tickers_of_the_world_are_accepted(ticker: str) -> None:
     assert check_ticker(ticker) == ticker
