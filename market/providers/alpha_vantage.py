@@ -12,7 +12,7 @@ from types import ModuleType
 import polars as pl
 from pydantic import SecretStr
 
-from market.budgets import Budget
+from market.budgets import Budget, Purpose
 from market.clock import Clock, SystemClock
 from market.errors import StockcastError, TierError, UnknownTickerError
 from market.providers.alpha_vantage_answers import (
@@ -22,7 +22,7 @@ from market.providers.alpha_vantage_answers import (
     matches_of,
     quote_of,
 )
-from market.providers.alpha_vantage_client import AlphaVantageClient, Purpose
+from market.providers.alpha_vantage_client import AlphaVantageClient, Errand
 from market.providers.alpha_vantage_symbols import symbol_of
 from market.providers.base import Quote, Span
 from market.providers.tiers import COMPACT, Tier, limits_of
@@ -162,15 +162,15 @@ class AlphaVantageProvider:
 
     def _asking(
         self,
-        name: str,
+        purpose: Purpose,
         ticker: str = "",
         *,
         keep: int = 0,
         max_wait: float = float("inf"),
         attempts: int = 3,
     ) -> partial[dict[str, object]]:
-        purpose = Purpose(name, ticker, keep=keep, max_wait=max_wait, attempts=attempts)
-        return partial(self._client.ask, purpose)
+        errand = Errand(purpose, ticker, keep=keep, max_wait=max_wait, attempts=attempts)
+        return partial(self._client.ask, errand)
 
 
 def _symbol_of(ticker: str) -> str:

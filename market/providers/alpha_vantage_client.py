@@ -7,6 +7,7 @@ What the answers hold is `alpha_vantage_answers`; which request answers a questi
 from __future__ import annotations
 
 import math
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from urllib.parse import urlsplit
 
 import requests
 from pydantic import SecretStr
+from requests.utils import get_environ_proxies
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 from urllib3.exceptions import HTTPError
 
+from market.budgets import Purpose
 from market.clock import Clock
 from market.errors import (
     BarsError,
@@ -29,12 +32,14 @@ from market.errors import (
     UnknownTickerError,
 )
 from market.providers.alpha_vantage_answers import read_object
-from market.providers.alpha_vantage_refusals import meaning_of, quotable, refusal_sentence
-from market.providers.keyed_session import KEY_SLOT, keyed_session
+from market.providers.alpha_vantage_refusals import meaning_of, refusal_sentence, shortened
+from market.providers.keyed_session import KEY_SLOT, hidden, keyed_session
 from market.providers.tiers import COMPACT, Tier, budget_of
 from market.quota import QuotaLedger
 
 _CHUNK = 1 << 16
+# The ledger counts on a request to arrive or fail soon after it was granted.
+_CONNECT_SECONDS = 10.0
 # Which part of each function's answer holds the data, and where the answer names its symbol.
 _SHAPES: dict[str, tuple[str, type, tuple[str, ...]]] = {
     "TIME_SERIES_DAILY": ("Time Series (Daily)", dict, ("Meta Data", "2. Symbol")),
@@ -47,10 +52,10 @@ _SHAPES: dict[str, tuple[str, type, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Purpose:
+class Errand:
     """Why a request is made, and how much it may take; see `QuotaLedger.call`."""
 
-    name: str
+    purpose: Purpose
     ticker: str = ""
     keep: int = 0
     max_wait: float = math.inf
@@ -99,7 +104,7 @@ class AlphaVantageClient:
         self._clock = clock
         self._session = keyed_session("apikey", key)
 
-    def ask(self, purpose: Purpose, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def ask(self, errand: Errand, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Return the answer to a request, checked to be one.
 
         Raises
@@ -108,61 +113,85 @@ class AlphaVantageClient:
             As `Provider.fetch` does.
         """
         retrying = Retrying(
-            stop=stop_after_attempt(purpose.attempts),
+            stop=stop_after_attempt(errand.attempts),
             wait=wait_exponential_jitter(initial=1, max=30, jitter=2),
             retry=retry_if_exception_type((ProviderDownError, PaceError)),
             sleep=self._clock.sleep,
             reraise=True,
         )
-        return retrying(self._ask_once, purpose, parameters)
+        return retrying(self._ask_once, errand, parameters)
 
-    def _ask_once(self, purpose: Purpose, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def _ask_once(self, errand: Errand, parameters: Mapping[str, str]) -> dict[str, Any]:
+        if self.budget.per_day is not None:
+            self._reach()
         with self._ledger.call(
             self.budget,
-            purpose=purpose.name,
-            ticker=purpose.ticker,
-            keep=purpose.keep,
-            max_wait=purpose.max_wait,
+            purpose=errand.purpose,
+            ticker=errand.ticker,
+            keep=errand.keep,
+            max_wait=errand.max_wait,
         ):
             status, text = self._read(parameters)
         self._check_status(status)
         body = read_object(text)
         if body is None:
-            msg = f"Alpha Vantage sent half an answer, or no JSON: {self._quotable(text)!r}."
+            msg = f"Alpha Vantage sent half an answer, or no JSON: {shortened(text)!r}."
             raise ProviderDownError(msg)
         sentence = refusal_sentence(body)
         if sentence is not None:
-            self._refuse(sentence, purpose, parameters)
-        return self._checked(body, purpose, parameters)
+            self._refuse(sentence, errand, parameters)
+        return self._checked(body, errand, parameters)
+
+    def _reach(self) -> None:
+        """Open a connection and close it: without a network, no call of the day is spent."""
+        if get_environ_proxies(self._address):
+            return
+        address = urlsplit(self._address)
+        port = address.port or (443 if address.scheme == "https" else 80)
+        seconds = min(self._timeout, _CONNECT_SECONDS)
+        try:
+            socket.create_connection((address.hostname or "", port), seconds).close()
+        except OSError as error:
+            raise self._unreachable(error) from None
 
     def _read(self, parameters: Mapping[str, str]) -> tuple[int, str]:
-        """Return status and body; the time-out holds for the whole, not for each piece of it."""
-        until = time.monotonic() + self._timeout
-        chunks = []
+        """Return status and body, in which the key is hidden if it is repeated there."""
         try:
-            with self._session.get(
-                self._address,
-                params={**parameters, "apikey": KEY_SLOT},
-                timeout=self._timeout,
-                stream=True,
-                allow_redirects=False,
-            ) as response:
-                while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                    chunks.append(chunk)
-                    if time.monotonic() > until:
-                        raise requests.ReadTimeout
-                return response.status_code, b"".join(chunks).decode("utf-8", errors="replace")
+            status, content = self._send(parameters)
         except (requests.Timeout, TimeoutError):
-            msg = (
+            failure = ProviderDownError(
                 f"Alpha Vantage did not answer within {self._timeout:g} s; "
                 f"STOCKCAST_PROVIDER_TIMEOUT is how long it may take."
             )
-            raise ProviderDownError(msg) from None
         except (requests.RequestException, HTTPError, OSError) as error:
-            # The error itself names the whole address.
-            host = urlsplit(self._address).hostname
-            msg = f"Alpha Vantage cannot be reached at {host}, or hung up ({type(error).__name__})."
-            raise ProviderDownError(msg) from None
+            failure = self._unreachable(error)
+        else:
+            return status, hidden(content.decode("utf-8", errors="replace"), self._key)
+        # Outside of `except`, so that no frame of http.client with the request line hangs on it.
+        raise failure
+
+    def _send(self, parameters: Mapping[str, str]) -> tuple[int, bytes]:
+        """Send a request; the time-out holds for the whole answer, not for each piece of it."""
+        until = time.monotonic() + self._timeout
+        chunks = []
+        with self._session.get(
+            self._address,
+            params={**parameters, "apikey": KEY_SLOT},
+            timeout=(min(self._timeout, _CONNECT_SECONDS), self._timeout),
+            stream=True,
+            allow_redirects=False,
+        ) as response:
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                chunks.append(chunk)
+                if time.monotonic() > until:
+                    raise requests.ReadTimeout
+            return response.status_code, b"".join(chunks)
+
+    def _unreachable(self, error: Exception) -> ProviderDownError:
+        host = urlsplit(self._address).hostname
+        return ProviderDownError(
+            f"Alpha Vantage cannot be reached at {host}, or hung up ({type(error).__name__})."
+        )
 
     def _check_status(self, status: int) -> None:
         if status == requests.codes.ok:
@@ -185,8 +214,8 @@ class AlphaVantageClient:
         )
         raise BarsError(msg)
 
-    def _refuse(self, sentence: str, purpose: Purpose, parameters: Mapping[str, str]) -> NoReturn:
-        said = self._quotable(sentence)
+    def _refuse(self, sentence: str, errand: Errand, parameters: Mapping[str, str]) -> NoReturn:
+        said = shortened(sentence)
         match meaning_of(sentence):
             case "key":
                 msg = (
@@ -210,7 +239,7 @@ class AlphaVantageClient:
                 )
                 raise QuotaError(msg, renews_at=renews_at)
             case "ticker":
-                raise UnknownTickerError(purpose.ticker, "the alpha_vantage provider")
+                raise UnknownTickerError(errand.ticker, "the alpha_vantage provider")
             case "other":
                 msg = f"Alpha Vantage sent a sentence instead of an answer: {said!r}."
                 raise ProviderDownError(msg)
@@ -224,7 +253,7 @@ class AlphaVantageClient:
         raise PaceError(msg, renews_at=renews_at)
 
     def _checked(
-        self, body: dict[str, Any], purpose: Purpose, parameters: Mapping[str, str]
+        self, body: dict[str, Any], errand: Errand, parameters: Mapping[str, str]
     ) -> dict[str, Any]:
         function = parameters["function"]
         name, kind, path = _SHAPES[function]
@@ -232,7 +261,7 @@ class AlphaVantageClient:
         found = next((key for key in body if key == name or key.startswith(f"{name} - ")), None)
         data = body.get(found or name)
         if function == "GLOBAL_QUOTE" and data == {}:
-            raise UnknownTickerError(purpose.ticker, "the alpha_vantage provider")
+            raise UnknownTickerError(errand.ticker, "the alpha_vantage provider")
         is_whole = (
             all(isinstance(row, dict) for row in data) if isinstance(data, list) else bool(data)
         )
@@ -255,6 +284,3 @@ class AlphaVantageClient:
         if str(told).upper() != asked.upper():
             msg = f"Alpha Vantage sent an answer about {told!r}, but {asked!r} was asked for."
             raise ProviderDownError(msg)
-
-    def _quotable(self, text: str) -> str:
-        return quotable(text, self._key.get_secret_value())

@@ -36,8 +36,7 @@ def meaning_of(sentence: str) -> Refusal:
     return next((meaning for meaning, told in _MEANINGS if re.search(told, lowered)), "other")
 
 
-def quotable(sentence: str, key: str) -> str:
-    """Return a sentence for errors: short, and without the key that Alpha Vantage repeats."""
-    hidden = _ECHOED_KEY.sub(r"\1***", sentence.replace(key, "***"))
-    one_line = " ".join(hidden.split())
+def shortened(sentence: str) -> str:
+    """Return a sentence for errors: on one line, and without the key that is repeated in some."""
+    one_line = " ".join(_ECHOED_KEY.sub(r"\1***", sentence).split())
     return one_line if len(one_line) <= _SHOWN_LENGTH else one_line[:_SHOWN_LENGTH] + "..."

@@ -18,6 +18,16 @@ from urllib3.poolmanager import PoolManager
 KEY_SLOT = "hidden"
 
 
+# Shorter ones, such as "demo", are no secret and may be a word of an answer.
+_SHORTEST_SECRET = 8
+
+
+def hidden(text: str, key: SecretStr) -> str:
+    """Return a text from the other side without the key."""
+    secret = key.get_secret_value()
+    return text if len(secret) < _SHORTEST_SECRET else text.replace(secret, "***")
+
+
 def keyed_session(parameter: str, key: SecretStr) -> requests.Session:
     """Return a session that sends ``parameter=key`` where an address has ``parameter=hidden``."""
     session = requests.Session()

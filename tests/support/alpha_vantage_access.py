@@ -1,0 +1,43 @@
+"""The real provider, connected to the emulator by nothing but its address."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from support.alpha_vantage_emulator import FREE_KEY, PREMIUM_KEY, AlphaVantageEmulator
+from support.moving_clock import MovingClock
+
+from market.providers.alpha_vantage import AlphaVantageProvider
+from market.providers.base import Span
+from market.providers.tiers import Tier
+from market.quota import QuotaLedger
+
+# A Friday evening in the sample, after the close.
+EVENING = datetime(2012, 6, 1, 22, tzinfo=UTC)
+FRIDAY = date(2012, 6, 1)
+TWENTY = Span(since=date(2012, 5, 4), sessions=20)
+
+
+def evening_clock() -> MovingClock:
+    return MovingClock(EVENING)
+
+
+def connect(
+    emulator: AlphaVantageEmulator,
+    home: Path,
+    *,
+    tier: Tier = "free",
+    key: str | None = None,
+    timeout: float = 5.0,
+) -> AlphaVantageProvider:
+    """A provider on the emulator's own clock, with the ledger of a home."""
+    clock = emulator.clock
+    return AlphaVantageProvider(
+        key=key or (FREE_KEY if tier == "free" else PREMIUM_KEY),
+        tier=tier,
+        url=emulator.url,
+        timeout=timeout,
+        ledger=QuotaLedger(home / "market.sqlite", clock),
+        clock=clock,
+    )
