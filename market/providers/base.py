@@ -134,8 +134,13 @@ class ActionsProvider(Provider, Protocol):
 class QuoteProvider(Protocol):
     """A provider that knows the current price."""
 
-    def fetch_quote(self, ticker: str) -> Quote:
+    def fetch_quote(self, ticker: str, keep: int = 0) -> Quote:
         """Return the price of one ticker now.
+
+        Parameters
+        ----------
+        keep
+            Calls of the day to leave for other purposes, where the day has a limit.
 
         Raises
         ------
