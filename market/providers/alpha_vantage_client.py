@@ -1,25 +1,20 @@
-"""Requests to Alpha Vantage: budget, time-outs, refusals as errors, another try where that helps.
+"""Requests to Alpha Vantage: budget, refusals as errors, another try where that helps.
 
-What the answers hold is `alpha_vantage_answers`; which request answers a question is
-`alpha_vantage`.
+How a request goes over the network is `alpha_vantage_wire`, what a sentence means
+`alpha_vantage_refusals`, what an answer holds `alpha_vantage_answers`.
 """
 
 from __future__ import annotations
 
 import math
-import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import requests
 from pydantic import SecretStr
-from requests.utils import get_environ_proxies
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
-from urllib3.exceptions import HTTPError
 
 from market.budgets import Purpose
 from market.clock import Clock
@@ -33,13 +28,10 @@ from market.errors import (
 )
 from market.providers.alpha_vantage_answers import read_object
 from market.providers.alpha_vantage_refusals import meaning_of, refusal_sentence, shortened
-from market.providers.keyed_session import KEY_SLOT, hidden, keyed_session
+from market.providers.alpha_vantage_wire import Wire
 from market.providers.tiers import COMPACT, Tier, budget_of
 from market.quota import QuotaLedger
 
-_CHUNK = 1 << 16
-# The ledger counts on a request to arrive or fail soon after it was granted.
-_CONNECT_SECONDS = 10.0
 # Which part of each function's answer holds the data, and where the answer names its symbol.
 _SHAPES: dict[str, tuple[str, type, tuple[str, ...]]] = {
     "TIME_SERIES_DAILY": ("Time Series (Daily)", dict, ("Meta Data", "2. Symbol")),
@@ -96,13 +88,10 @@ class AlphaVantageClient:
         clock: Clock,
     ) -> None:
         self.budget = budget_of(tier, key.get_secret_value())
-        self._key = key
         self._tier = tier
-        self._address = f"{url.rstrip('/')}/query"
-        self._timeout = timeout
         self._ledger = ledger
         self._clock = clock
-        self._session = keyed_session("apikey", key)
+        self._wire = Wire(f"{url.rstrip('/')}/query", key, timeout)
 
     def ask(self, errand: Errand, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Return the answer to a request, checked to be one.
@@ -123,7 +112,7 @@ class AlphaVantageClient:
 
     def _ask_once(self, errand: Errand, parameters: Mapping[str, str]) -> dict[str, Any]:
         if self.budget.per_day is not None:
-            self._reach()
+            self._wire.reach()
         with self._ledger.call(
             self.budget,
             purpose=errand.purpose,
@@ -131,7 +120,7 @@ class AlphaVantageClient:
             keep=errand.keep,
             max_wait=errand.max_wait,
         ):
-            status, text = self._read(parameters)
+            status, text = self._wire.get(parameters)
         self._check_status(status)
         body = read_object(text)
         if body is None:
@@ -141,57 +130,6 @@ class AlphaVantageClient:
         if sentence is not None:
             self._refuse(sentence, errand, parameters)
         return self._checked(body, errand, parameters)
-
-    def _reach(self) -> None:
-        """Open a connection and close it: without a network, no call of the day is spent."""
-        if get_environ_proxies(self._address):
-            return
-        address = urlsplit(self._address)
-        port = address.port or (443 if address.scheme == "https" else 80)
-        seconds = min(self._timeout, _CONNECT_SECONDS)
-        try:
-            socket.create_connection((address.hostname or "", port), seconds).close()
-        except OSError as error:
-            raise self._unreachable(error) from None
-
-    def _read(self, parameters: Mapping[str, str]) -> tuple[int, str]:
-        """Return status and body, in which the key is hidden if it is repeated there."""
-        try:
-            status, content = self._send(parameters)
-        except (requests.Timeout, TimeoutError):
-            failure = ProviderDownError(
-                f"Alpha Vantage did not answer within {self._timeout:g} s; "
-                f"STOCKCAST_PROVIDER_TIMEOUT is how long it may take."
-            )
-        except (requests.RequestException, HTTPError, OSError) as error:
-            failure = self._unreachable(error)
-        else:
-            return status, hidden(content.decode("utf-8", errors="replace"), self._key)
-        # Outside of `except`, so that no frame of http.client with the request line hangs on it.
-        raise failure
-
-    def _send(self, parameters: Mapping[str, str]) -> tuple[int, bytes]:
-        """Send a request; the time-out holds for the whole answer, not for each piece of it."""
-        until = time.monotonic() + self._timeout
-        chunks = []
-        with self._session.get(
-            self._address,
-            params={**parameters, "apikey": KEY_SLOT},
-            timeout=(min(self._timeout, _CONNECT_SECONDS), self._timeout),
-            stream=True,
-            allow_redirects=False,
-        ) as response:
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                chunks.append(chunk)
-                if time.monotonic() > until:
-                    raise requests.ReadTimeout
-            return response.status_code, b"".join(chunks)
-
-    def _unreachable(self, error: Exception) -> ProviderDownError:
-        host = urlsplit(self._address).hostname
-        return ProviderDownError(
-            f"Alpha Vantage cannot be reached at {host}, or hung up ({type(error).__name__})."
-        )
 
     def _check_status(self, status: int) -> None:
         if status == requests.codes.ok:
