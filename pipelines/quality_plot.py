@@ -211,7 +211,9 @@ def _count(axes: Any, cells: pl.DataFrame, axis: _TimeAxis, tickers: int) -> Non
         axes.bar(edges[:-1], affected, np.diff(edges), bottom, align="edge", color=COLOURS[kind])
         bottom += affected
     axes.set(ylim=(0, max(1.0, 1.15 * bottom.max())), xlim=(axis.start, axis.end))
-    axes.set_title(f"affected, of all {tickers:,}", loc="left", fontsize=8, color="#5f6368")
+    axes.set_title(
+        f"tickers with each finding, of all {tickers:,}", loc="left", fontsize=8, color="#5f6368"
+    )
     axes.xaxis_date()
     axes.yaxis.get_major_locator().set_params(integer=True, nbins=3)
     axes.tick_params(labelsize=8)

@@ -9,15 +9,15 @@ tickers keep coming in, the forecasts that are out go on being served and say ho
 and whoever mends the bars, records the split or stops following the ticker sets it going again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 import polars as pl
 
+from market.exchanges import SessionsOf
 from market.findings import KINDS, Kind
 from market.quality import QualityReport, examine_bars, join_reports
-from market.sessions import Sessions
 from market.settings import Settings
 from market.store import BarStore
 from pipelines.assets.market_data import daily_bars
@@ -77,7 +77,9 @@ def bar_quality(
     followed = sorted(context.instance.get_dynamic_partitions("tickers"))
     stored = set(bar_store.tickers())
     report = _examine(
-        bar_store, [ticker for ticker in followed if ticker in stored], _calendars(settings)
+        bar_store,
+        [ticker for ticker in followed if ticker in stored],
+        SessionsOf(settings.exchange),
     )
     results = [
         _staleness(report, [ticker for ticker in followed if ticker not in stored]),
@@ -89,14 +91,7 @@ def bar_quality(
     yield from (overview, *results)
 
 
-def _calendars(settings: Settings) -> Callable[[str], Sessions]:
-    sessions = Sessions(settings.exchange)
-    return lambda _: sessions
-
-
-def _examine(
-    bar_store: BarStore, tickers: Sequence[str], sessions_of: Callable[[str], Sessions]
-) -> QualityReport:
+def _examine(bar_store: BarStore, tickers: Sequence[str], sessions_of: SessionsOf) -> QualityReport:
     now = datetime.now(UTC)
     return join_reports(
         examine_bars(

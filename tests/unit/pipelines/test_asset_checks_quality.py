@@ -14,6 +14,7 @@ from support.bars import sample_bars, xnys
 from support.providers import FakeProvider
 
 from market.quarantine import Quarantine
+from market.sessions import Sessions
 from market.settings import load_settings
 from market.store import BarStore
 from pipelines.assets.market_data import daily_bars
@@ -67,6 +68,13 @@ class Desk:
             raise_on_error=False,
         )
         return Checked(result)
+
+    def check(self) -> dict[str | None, dg.AssetCheckResult]:
+        """Check what is stored, by itself."""
+        context = dg.build_asset_check_context(instance=self.instance)
+        settings = load_settings(home=self.home)
+        results = bar_quality(context, settings=settings, bar_store=self.store)
+        return {result.check_name: result for result in results}
 
 
 @dataclass(frozen=True)
@@ -203,28 +211,40 @@ def test_bars_up_to_the_last_session_are_not_stale(desk: Desk) -> None:
 def test_a_ticker_without_bars_is_named(desk: Desk) -> None:
     follow_universe(desk.instance, ("IBM", "NEVER"))
     desk.store.upsert(sample_bars("IBM", start=START))
-    context = dg.build_asset_check_context(instance=desk.instance)
 
-    staleness = {
-        result.check_name: result
-        for result in bar_quality(
-            context, settings=load_settings(home=desk.home), bar_store=desk.store
-        )
-    }["staleness"]
+    said = desk.check()["staleness"].description
 
-    assert str(staleness.description).endswith("Followed, but without bars yet: NEVER.")
+    assert str(said).endswith("Followed, but without bars yet: NEVER.")
+
+
+def test_a_ticker_that_is_no_longer_followed_is_not_judged(desk: Desk) -> None:
+    follow_universe(desk.instance, ("IBM",))
+    desk.store.upsert(sample_bars("AAPL", "IBM", start=START))
+
+    assert str(desk.check()["quality"].description).startswith("398 bars of 1 tickers")
+
+
+def test_a_ticker_follows_the_calendar_of_its_own_exchange(desk: Desk) -> None:
+    # Boxing Day is a session in New York and none in London.
+    bars = sample_bars("IBM", start=START).filter(pl.col("session") != date(2012, 12, 26))
+    london = bars.with_columns(ticker=pl.lit("IBM.L")).filter(
+        pl.col("session").is_in(Sessions("XLON").between(START, date(2013, 3, 1)).implode())
+    )
+    follow_universe(desk.instance, ("IBM", "IBM.L"))
+    desk.store.upsert(pl.concat([bars, london]))
+
+    found = str(desk.check()["missing_sessions"].metadata["found"].value)
+
+    assert "| IBM | 2012-12-26 | 2012-12-26 | 1 |" in found
+    assert "| IBM.L | 2012-12-26 |" not in found
 
 
 def test_an_empty_store_has_nothing_to_look_at(desk: Desk) -> None:
-    context = dg.build_asset_check_context(instance=desk.instance)
+    results = desk.check()
 
-    results = list(
-        bar_quality(context, settings=load_settings(home=desk.home), bar_store=desk.store)
-    )
-
-    assert {result.check_name for result in results} == QUALITY
-    assert all(result.passed for result in results)
-    assert "map" not in results[0].metadata
+    assert results.keys() == QUALITY
+    assert all(result.passed for result in results.values())
+    assert "map" not in results["quality"].metadata
 
 
 def faulty() -> pl.DataFrame:
