@@ -36,7 +36,8 @@ CREATE TABLE IF NOT EXISTS waiting (
 LEASE = 120.0
 # The provider's clock may run a little differently.
 _MARGIN = 0.01
-# Readings of the wall clock that differ by less are one clock that is kept in time.
+# Readings of the wall clock that differ by less are one clock that is kept in time. So much before
+# midnight counts for both days.
 _STEP = 2.0
 # What is longer ago is in no reading's present day, which has 25 hours at most.
 _DAY = 26 * 3600.0
@@ -115,10 +116,10 @@ def today(db: sqlite3.Connection, budget: Budget, now: Moment) -> Today:
     """Count the provider's present day, by every reading of the wall clock that may be right."""
     readings = _readings(db, budget.account, now)
     days = [(moment, DayThere.around(moment.instant, budget.timezone)) for moment in readings]
-    behind = [(m.wall - day.starts.timestamp(), day.starts.timestamp()) for m, day in days]
-    longest = max(seconds for seconds, _ in behind)
+    starts = [(m.wall - _begins(day), _begins(day)) for m, day in days]
+    longest = max(ago for ago, _ in starts)
     # What is older than this boot is at least as old as the boot.
-    first = min((starts for seconds, starts in behind if seconds >= now.elapsed), default=inf)
+    first = min((wall for ago, wall in starts if ago >= now.elapsed), default=inf)
     counted = db.execute(
         "SELECT purpose, count(*) AS calls FROM ("
         "SELECT purpose FROM calls WHERE account = ? AND boot = ? AND ended >= ? UNION ALL "
@@ -207,10 +208,14 @@ def _refused_today(
     for row in said:
         then = _moment(row)
         if row["seconds"] is None:
-            whole |= any(m.since(then) <= m.wall - day.starts.timestamp() for m, day in days)
+            whole |= any(m.since(then) <= m.wall - _begins(day) for m, day in days)
         elif (left := row["seconds"] - now.since(then)) > 0:
             until = max(now.later(left).instant, until or datetime.min.replace(tzinfo=UTC))
     return whole, until
+
+
+def _begins(day: DayThere) -> float:
+    return day.starts.timestamp() - _STEP
 
 
 def _moment(row: sqlite3.Row) -> Moment:
