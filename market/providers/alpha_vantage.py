@@ -29,6 +29,8 @@ from market.providers.tiers import COMPACT, Tier, limits_of
 from market.quota import QuotaLedger
 
 _N_NEAR = 3
+# How many calls of a day may look for near names while others still need theirs.
+_SEARCHES_A_DAY = 3
 
 
 class AlphaVantageProvider:
@@ -95,7 +97,8 @@ class AlphaVantageProvider:
     def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
         """Return bars of one ticker for one call; see `Provider.fetch`.
 
-        Where Alpha Vantage does not know the ticker, near names cost one more call.
+        Where Alpha Vantage does not know the ticker, near names cost one more call, but no more
+        than three a day that others need.
         """
         symbol = _symbol_of(ticker)
         is_compact = span is not None and span.sessions <= COMPACT
@@ -141,20 +144,28 @@ class AlphaVantageProvider:
         fields = _calls().quote_now(ask, symbol)
         return quote_of(fields, ticker=ticker, source=self.name, asked_at=asked_at)
 
-    def search(self, words: str) -> list[Match]:
+    def search(self, words: str, keep: int = 0) -> list[Match]:
         """Return what Alpha Vantage finds for words or a part of a symbol, best first.
+
+        Parameters
+        ----------
+        words
+            A symbol, a name, or a part of one.
+        keep
+            Calls of the day to leave for other purposes.
 
         Raises
         ------
         StockcastError
             As `Provider.fetch` does.
         """
-        ask = self._asking("search", max_wait=self._timeout, attempts=1)
+        ask = self._asking("search", keep=keep, max_wait=self._timeout, attempts=1)
         return matches_of(_calls().matches(ask, words), source=self.name)
 
     def _near(self, ticker: str) -> tuple[str, ...]:
+        keep = max(0, (self.budget.per_day or 0) - _SEARCHES_A_DAY)
         try:
-            found = self.search(ticker.partition(".")[0])
+            found = self.search(ticker.partition(".")[0], keep=keep)
         except StockcastError:
             # The unknown ticker is the news; a search that failed would hide it.
             return ()

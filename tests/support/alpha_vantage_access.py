@@ -30,13 +30,14 @@ def connect(
     tier: Tier = "free",
     key: str | None = None,
     timeout: float = 5.0,
+    url: str | None = None,
 ) -> AlphaVantageProvider:
     """A provider on the emulator's own clock, with the ledger of a home."""
     clock = emulator.clock
     return AlphaVantageProvider(
         key=key or (FREE_KEY if tier == "free" else PREMIUM_KEY),
         tier=tier,
-        url=emulator.url,
+        url=url or emulator.url,
         timeout=timeout,
         ledger=QuotaLedger(home / "market.sqlite", clock),
         clock=clock,

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import SecretStr
 from support.alpha_vantage_access import TWENTY, connect, evening_clock
 from support.alpha_vantage_emulator import FREE_KEY, AlphaVantageEmulator
 from support.alpha_vantage_moods import Mood
 from support.bars import sample_bars
 
 from market.errors import ProviderDownError, StockcastError
+from market.providers.keyed_session import keyed_session
 
 
 @pytest.fixture
@@ -25,6 +27,30 @@ def emulator() -> Iterator[AlphaVantageEmulator]:
 def test_the_key_reaches_alpha_vantage(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:
     connect(emulator, tmp_path).fetch("AAPL", TWENTY)
 
+    assert [call.key for call in emulator.calls] == [FREE_KEY]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_key_is_written_into_the_request_line_alone(scheme: str) -> None:
+    adapter = keyed_session("apikey", SecretStr(FREE_KEY)).get_adapter(f"{scheme}://localhost/")
+    pool = adapter.poolmanager.connection_from_url(f"{scheme}://localhost/")
+    connection = pool._new_conn()
+
+    connection.putrequest("GET", "/query?symbol=A&apikey=hidden&x=1")
+
+    assert f"GET /query?symbol=A&apikey={FREE_KEY}&x=1 HTTP/1.1".encode() in connection._buffer
+    assert FREE_KEY not in repr(connection) + repr(pool) + repr(vars(pool))
+
+
+def test_the_key_goes_through_a_proxy_as_well(
+    emulator: AlphaVantageEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", emulator.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    provider = connect(emulator, tmp_path, url="http://alphavantage.test")
+
+    assert provider.fetch("AAPL", TWENTY).height == 100
     assert [call.key for call in emulator.calls] == [FREE_KEY]
 
 

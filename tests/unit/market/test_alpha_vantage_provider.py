@@ -13,6 +13,7 @@ from support.bars import sample_bars, xnys
 from market.bars import BAR_SCHEMA, validate_bars
 from market.errors import QuotaError, TierError, UnknownTickerError
 from market.providers.base import ACTIONS_SCHEMA, ActionsProvider, QuoteProvider, Span
+from market.quota import QuotaLedger
 
 AAPL_SPLIT = date(2005, 2, 28)
 RAW = ["open", "high", "low", "close", "volume"]
@@ -176,6 +177,35 @@ def test_an_unknown_ticker_comes_back_with_near_names_for_one_call_more(
 
     assert caught.value.near == ("AAPL",)
     assert [call.function for call in emulator.calls][1:] == ["SYMBOL_SEARCH"]
+
+
+def test_near_names_cost_a_free_key_three_calls_a_day_at_most(
+    emulator: AlphaVantageEmulator, tmp_path: Path
+) -> None:
+    provider = connect(emulator, tmp_path)
+
+    for _ in range(5):
+        with pytest.raises(UnknownTickerError):
+            provider.fetch("APPL", TWENTY)
+
+    assert [call.function for call in emulator.calls].count("SYMBOL_SEARCH") == 3
+
+
+def test_every_call_is_in_the_ledger_with_its_purpose(
+    emulator: AlphaVantageEmulator, tmp_path: Path
+) -> None:
+    provider = connect(emulator, tmp_path)
+    emulator.misbehave("status_503")
+
+    provider.fetch("AAPL", TWENTY)
+    provider.fetch_actions("AAPL")
+    provider.fetch_quote("AAPL")
+    emulator.clock.sleep(60)
+    provider.search("AAPL")
+
+    usage = QuotaLedger(tmp_path / "market.sqlite", emulator.clock).usage(provider.budget)
+    assert usage.by_purpose == {"ingest": 2, "actions": 2, "quote": 1, "search": 1}
+    assert usage.made_today == len(emulator.calls)
 
 
 def test_a_search_that_fails_does_not_hide_that_the_ticker_is_unknown(
