@@ -47,17 +47,19 @@ class Snapshot:
     feature_hash, feature_names
         Version of the feature set, and its columns in order.
     tickers
-        Tickers in the order of `windows`; `as_of` and `close` follow it too.
+        Tickers in the order of `windows`; `exchanges`, `as_of` and `close` follow it too.
+    exchanges
+        MIC of the exchange whose calendar each ticker follows.
     as_of
         Session that each window ends with.
     close
         Close of that session as traded, not adjusted.
     target_sessions
-        For each horizon the target session of every ticker, by the exchange's calendar.
+        For each horizon the target session of every ticker, by its exchange's calendar.
     windows
         float32 (tickers, lookback, features), unscaled, without NaN.
-    exchange, data_fingerprint
-        Calendar, and the content of the bar store that this was computed from.
+    data_fingerprint
+        The content of the bar store that this was computed from.
     skipped
         Tickers without a complete window, and why.
     """
@@ -65,16 +67,17 @@ class Snapshot:
     feature_hash: str
     feature_names: tuple[str, ...]
     tickers: tuple[str, ...]
+    exchanges: tuple[str, ...]
     as_of: tuple[date, ...]
     close: tuple[float, ...]
     target_sessions: Mapping[int, tuple[date, ...]]
     windows: NDArray[np.float32]
-    exchange: str
     data_fingerprint: str
     skipped: Mapping[str, str]
 
     def __post_init__(self) -> None:
         lengths = {
+            "exchanges": len(self.exchanges),
             "as_of": len(self.as_of),
             "close": len(self.close),
             "windows": len(self.windows),
@@ -159,6 +162,8 @@ def snapshot_token(root: Path, feature_hash: str) -> str | None:
 def _read_folder(folder: Path) -> Snapshot:
     try:
         index = json.loads((folder / INDEX).read_bytes())
+        if "exchanges" not in index and "exchange" in index:
+            raise _outdated(folder)
         windows = np.load(folder / WINDOWS, mmap_mode="r", allow_pickle=False)
         snapshot = _from_index(index, windows)
     except (ValueError, KeyError, TypeError, EOFError) as error:
@@ -166,6 +171,13 @@ def _read_folder(folder: Path) -> Snapshot:
     if snapshot.fingerprint != folder.name:
         raise _damaged(folder)
     return snapshot
+
+
+def _outdated(folder: Path) -> SnapshotError:
+    return SnapshotError(
+        f"snapshot {folder} is of an earlier Stockcast, which gave all tickers one calendar; run "
+        "the pipeline (`stockcast run`) to publish it anew."
+    )
 
 
 def _damaged(folder: Path) -> SnapshotError:
@@ -197,6 +209,7 @@ def _index_bytes(snapshot: Snapshot) -> bytes:
         "feature_hash": snapshot.feature_hash,
         "feature_names": snapshot.feature_names,
         "tickers": snapshot.tickers,
+        "exchanges": snapshot.exchanges,
         "as_of": [session.isoformat() for session in snapshot.as_of],
         "close": snapshot.close,
         "target_sessions": {
@@ -204,7 +217,6 @@ def _index_bytes(snapshot: Snapshot) -> bytes:
             for horizon, sessions in snapshot.target_sessions.items()
         },
         "shape": snapshot.windows.shape,
-        "exchange": snapshot.exchange,
         "data_fingerprint": snapshot.data_fingerprint,
         "skipped": dict(snapshot.skipped),
     }
@@ -216,6 +228,7 @@ def _from_index(index: dict[str, Any], windows: NDArray[np.float32]) -> Snapshot
         feature_hash=index["feature_hash"],
         feature_names=tuple(index["feature_names"]),
         tickers=tuple(index["tickers"]),
+        exchanges=tuple(index["exchanges"]),
         as_of=tuple(date.fromisoformat(session) for session in index["as_of"]),
         close=tuple(index["close"]),
         target_sessions={
@@ -223,7 +236,6 @@ def _from_index(index: dict[str, Any], windows: NDArray[np.float32]) -> Snapshot
             for horizon, sessions in index["target_sessions"].items()
         },
         windows=windows,
-        exchange=index["exchange"],
         data_fingerprint=index["data_fingerprint"],
         skipped=index["skipped"],
     )

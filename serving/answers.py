@@ -6,7 +6,7 @@ those belongs to `serving.watch`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -52,20 +52,23 @@ class Ready:
 
 @dataclass(frozen=True)
 class AnswerBook:
-    """Forecasts of one model for every ticker of one snapshot."""
+    """Forecasts of one model for every ticker of one snapshot.
+
+    `closed` is the last closed session of each exchange that a ticker trades on.
+    """
 
     model: LiveModel
     snapshot: Snapshot
     rows: dict[str, Row]
     refused: dict[str, str]
     computed_at: datetime
-    last_closed: date
-    sessions: Sessions
+    closed: dict[str, date]
 
     def forecast(self, ticker: str, horizon: int) -> Forecast:
         """Return the forecast; a `Problem` or `UnknownTickerError` says why there is none."""
         row = self.row(ticker)
-        return build_forecast(self.model, row, horizon, self.clock(row.as_of))
+        clock = Clock(self.computed_at, self.closed[row.exchange], self.age_of(row))
+        return build_forecast(self.model, row, horizon, clock)
 
     def row(self, ticker: str) -> Row:
         """Return a ticker's place in the output."""
@@ -75,10 +78,6 @@ class AnswerBook:
             msg = f"{ticker} has no forecast: {reason}"
             raise Problem(HTTPStatus.CONFLICT, "ticker-without-forecast", msg, reason=reason)
         raise unknown_ticker(ticker, "the published snapshot", self.rows)
-
-    def clock(self, as_of: date) -> Clock:
-        """Say how old a forecast from `as_of` is."""
-        return Clock(self.computed_at, self.last_closed, self._age(as_of))
 
     def ready(self, ticker: str, horizon: int) -> Ready:
         """Return the whole HTTP answer."""
@@ -105,28 +104,30 @@ class AnswerBook:
             for key in addresses(ticker, horizon)
         }
 
-    def at(self, last_closed: date) -> AnswerBook:
-        """Return the same forecasts with their age as of another closed session."""
-        return replace(self, last_closed=last_closed)
+    def at(self, closed: dict[str, date]) -> AnswerBook:
+        """Return the same forecasts with their age as of other closed sessions."""
+        return replace(self, closed=closed)
 
     @property
     def age(self) -> int:
-        """Sessions closed since the newest `as_of`."""
-        return self._age(max(row.as_of for row in self.rows.values()))
+        """Sessions closed since the newest `as_of`, where several exchanges share it the most."""
+        newest = max(row.as_of for row in self.rows.values())
+        return max(self.age_of(row) for row in self.rows.values() if row.as_of == newest)
 
-    def _age(self, as_of: date) -> int:
-        if as_of not in self._ages:
-            self._ages[as_of] = max(0, len(self.sessions.between(as_of, self.last_closed)) - 1)
-        return self._ages[as_of]
+    def age_of(self, row: Row) -> int:
+        """Sessions that a ticker's exchange has closed since its `as_of`."""
+        known = self._ages.get((row.exchange, row.as_of))
+        if known is None:
+            closed = Sessions(row.exchange).between(row.as_of, self.closed[row.exchange])
+            known = self._ages[row.exchange, row.as_of] = max(0, len(closed) - 1)
+        return known
 
     @cached_property
-    def _ages(self) -> dict[date, int]:
+    def _ages(self) -> dict[tuple[str, date], int]:
         return {}
 
 
-def make_book(
-    model: LiveModel, snapshot: Snapshot, sessions: Sessions, now: datetime
-) -> AnswerBook:
+def make_book(model: LiveModel, snapshot: Snapshot, now: datetime) -> AnswerBook:
     """Run the model over the snapshot.
 
     Raises
@@ -146,8 +147,13 @@ def make_book(
         msg = f"No ticker of the snapshot has a forecast; the first one: {reason}"
         raise ForecastError(msg)
     computed_at = now.astimezone(UTC).replace(microsecond=0)
-    closed = sessions.last_closed(now)
-    return AnswerBook(model, snapshot, rows, refused, computed_at, closed, sessions)
+    closed = last_closed_sessions({row.exchange for row in rows.values()}, now)
+    return AnswerBook(model, snapshot, rows, refused, computed_at, closed)
+
+
+def last_closed_sessions(exchanges: Iterable[str], now: datetime) -> dict[str, date]:
+    """Return the last session that each exchange has closed."""
+    return {exchange: Sessions(exchange).last_closed(now) for exchange in exchanges}
 
 
 def addresses(ticker: str, horizon: int) -> list[Key]:
@@ -178,6 +184,7 @@ def _run_batch(model: LiveModel, snapshot: Snapshot, positions: range) -> list[R
     return [
         Row(
             ticker=snapshot.tickers[i],
+            exchange=snapshot.exchanges[i],
             as_of=snapshot.as_of[i],
             close=snapshot.close[i],
             targets={h: days[i] for h, days in snapshot.target_sessions.items()},

@@ -13,6 +13,7 @@ from forecasting.features import compute_features
 from forecasting.panel import latest_windows
 from market.adjustments import adjust_bars
 from market.bars import BAR_SCHEMA, validate_bars
+from market.exchanges import SessionsOf
 from market.sessions import Sessions
 from serving.champion import LiveModel
 from serving.forecasts import Clock, Row, build_forecast
@@ -35,7 +36,7 @@ def forecast_from_bars(
         When this server computes features in another way than the model was trained on.
     """
     manifest = model.bundle.manifest
-    sessions = Sessions(manifest.exchange)
+    sessions = SessionsOf(manifest.exchange)(ticker)
     last_closed = sessions.last_closed(now)
     good = _validated(ticker, bars, sessions, last_closed)
     needed = model.features.warmup + manifest.lookback - 1
@@ -52,7 +53,7 @@ def forecast_from_bars(
         msg = "`bars` leave a feature undefined in the last window: prices must move in it."
         raise Problem(422, "invalid-request", msg)
     targets = {h: sessions.offset(as_of, h) for h in manifest.horizons}
-    row = Row(ticker, as_of, close, targets, model.bundle.run(windows), at=0)
+    row = Row(ticker, sessions.exchange, as_of, close, targets, model.bundle.run(windows), at=0)
     age = len(sessions.between(as_of, last_closed)) - 1
     return build_forecast(model, row, horizon, Clock(now.replace(microsecond=0), last_closed, age))
 

@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 
 from market.errors import StockcastError
-from market.sessions import Sessions
 from registry.names import CHALLENGER
 from registry.versions import ModelRegistry
 from serving.answers import AnswerBook, make_book
@@ -64,7 +63,7 @@ class Challenger:
                 return Challenge(None, f"No snapshot fits the features of version {version}.")
             if known and known.model is model and known.snapshot is snapshot:
                 return self._known
-            book = make_book(model, snapshot, Sessions(snapshot.exchange), utc_now())
+            book = make_book(model, snapshot, utc_now())
         except (StockcastError, OSError) as error:
             return Challenge(None, f"The challenger cannot be shown: {error}")
         return Challenge(book, None)

@@ -25,6 +25,7 @@ class Row:
     """One window's place in an output, with what is known at its `as_of`."""
 
     ticker: str
+    exchange: str
     as_of: date
     close: float
     targets: dict[int, date]
@@ -34,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Clock:
-    """When a forecast was computed, and how old its data is by the exchange's calendar."""
+    """When a forecast was computed, and how old its data is by its exchange's calendar."""
 
     computed_at: datetime
     last_closed: date

@@ -27,7 +27,7 @@ class Metrics:
         )
         self._age = prometheus_client.Gauge(
             "stockcast_data_age_sessions",
-            "Sessions that the exchange has closed since the newest bar.",
+            "Sessions that its exchange has closed since the newest bar.",
             multiprocess_mode="livemax",
         )
         self._registry = prometheus_client.Gauge(

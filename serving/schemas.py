@@ -42,7 +42,10 @@ class PredictRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    ticker: Ticker = Field(description="Such as AAPL, BRK.B or ^GSPC; with `bars` only a name.")
+    ticker: Ticker = Field(
+        description="Such as AAPL, BRK.B or AZN.L; with `bars` any name, whose suffix tells the"
+        " exchange."
+    )
     horizon: HorizonLabel = Field(
         DEFAULT_HORIZON, description="1d is one session ahead, 1w five, 1m twenty-one."
     )
@@ -99,7 +102,7 @@ class Forecast(BaseModel):
     )
     scale_weights: dict[str, float] = Field(description="Of each member in the scale.")
     model: ModelInfo
-    last_closed_session: date = Field(description="The newest session the exchange has closed.")
+    last_closed_session: date = Field(description="The newest one of the ticker's exchange.")
     data_age_sessions: int = Field(description="Sessions closed since `as_of`: 0 is up to date.")
     timestamp: datetime = Field(
         description="When the forecast was computed (UTC); it stays until model or data change."

@@ -1,4 +1,4 @@
-"""Follows the champion alias, the published snapshot and the exchange's calendar.
+"""Follows the champion alias, the published snapshot and the exchanges' calendars.
 
 What has changed is swapped in at once. Every look is short and never raises: whatever goes wrong is
 told once, shown by `/health`, and the answers that are live go on. What an answer contains belongs
@@ -15,10 +15,9 @@ from datetime import UTC, datetime, timedelta
 
 from forecasting.snapshot import Snapshot
 from market.errors import BundleError, ForecastError, RegistryDownError, StockcastError
-from market.sessions import Sessions
 from registry.names import CHAMPION
 from registry.versions import ModelRegistry
-from serving.answers import AnswerBook, make_book
+from serving.answers import AnswerBook, last_closed_sessions, make_book
 from serving.champion import LiveModel, ModelCache
 from serving.desk import Desk, Refusal
 from serving.events import tell
@@ -150,8 +149,8 @@ class Watch:
         desk, version, now = self._desk, model.version, self._now()
         book = desk.live.book if desk.live else None
         if book and book.model is model and book.snapshot is snapshot:
-            closed = book.sessions.last_closed(now)
-            if closed != book.last_closed:
+            closed = last_closed_sessions(book.closed, now)
+            if closed != book.closed:
                 self._display(version, book.at(closed), "session_closed", now)
             self._clear("snapshot")
             return True
@@ -159,7 +158,7 @@ class Watch:
         if pair in self._unusable:
             return False
         try:
-            fresh = make_book(model, snapshot, Sessions(snapshot.exchange), now)
+            fresh = make_book(model, snapshot, now)
         except ForecastError as error:
             self._unusable.add(pair)
             if model is self._candidate:

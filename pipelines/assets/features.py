@@ -10,8 +10,8 @@ from forecasting.horizons import HORIZONS
 from forecasting.panel import Panel, build_panel, latest_windows
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.adjustments import adjust_bars
-from market.errors import NotEnoughHistoryError
-from market.sessions import Sessions
+from market.errors import BarsError, NotEnoughHistoryError
+from market.exchanges import SessionsOf
 from market.settings import Settings
 from market.store import BarStore
 from pipelines.assets.market_data import daily_bars
@@ -133,19 +133,36 @@ def _snapshot(feature_table: Stage, features: FeatureSet, settings: Settings) ->
     keys, windows = latest_windows(
         feature_table.frame("features"), feature_table.document("lookback")
     )
+    sessions_of = SessionsOf(settings.exchange)
+    strangers = _strangers(keys, sessions_of)
+    is_at_home = ~keys["ticker"].is_in(list(strangers))
+    keys, windows = keys.filter(is_at_home), windows[is_at_home.to_numpy()]
+    if keys.is_empty():
+        raise BarsError(next(iter(strangers.values()), "no ticker has a window."))
     close = keys.join(feature_table.frame("bars"), on=["ticker", "session"], how="left")["close"]
-    sessions = Sessions(settings.exchange)
-    as_of = keys["session"].to_list()
-    skipped = load_panel(feature_table).skipped
+    calendars = [(sessions_of(ticker), as_of) for ticker, as_of in keys.rows()]
+    skipped = dict(load_panel(feature_table).skipped.select("ticker", "reason").rows())
     return Snapshot(
         feature_hash=features.hash,
         feature_names=features.names,
         tickers=tuple(keys["ticker"]),
-        as_of=tuple(as_of),
+        exchanges=tuple(sessions.exchange for sessions, _ in calendars),
+        as_of=tuple(keys["session"]),
         close=tuple(close),
-        target_sessions={h: tuple(sessions.offset(day, h) for day in as_of) for h in HORIZONS},
+        target_sessions={
+            h: tuple(sessions.offset(as_of, h) for sessions, as_of in calendars) for h in HORIZONS
+        },
         windows=windows,
-        exchange=settings.exchange,
         data_fingerprint=feature_table.document("data_fingerprint"),
-        skipped=dict(skipped.select("ticker", "reason").rows()),
+        skipped=skipped | strangers,
     )
+
+
+def _strangers(keys: pl.DataFrame, sessions_of: SessionsOf) -> dict[str, str]:
+    """Return tickers whose bars were taken in by another calendar than the present one, and why."""
+    return {
+        ticker: f"its newest window ends on {as_of}, which is no session of "
+        f"{sessions_of(ticker).exchange}: its bars were taken in by another calendar."
+        for ticker, as_of in keys.rows()
+        if not sessions_of(ticker).is_session(as_of)
+    }

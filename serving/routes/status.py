@@ -58,7 +58,7 @@ def _snapshot(live: Live) -> dict[str, Any]:
         "tickers": len(book.rows),
         "without_forecast": book.refused,
         "as_of": {"oldest": min(as_of), "newest": max(as_of)},
-        "last_closed_session": book.last_closed,
+        "last_closed_sessions": book.closed,
         "data_age_sessions": book.age,
         "computed_at": book.computed_at,
     }

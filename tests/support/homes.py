@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,7 @@ from forecasting.manifest import GRAPH_FILE
 from forecasting.panel import latest_windows
 from forecasting.snapshot import Snapshot, write_snapshot
 from market.adjustments import adjust_bars
+from market.sessions import Sessions
 from registry.candidates import log_candidate
 from registry.client import make_client
 from registry.names import BUNDLE_PATH
@@ -96,6 +98,28 @@ def recent_bars() -> pl.DataFrame:
     return sample_bars(*TICKERS, start=START)
 
 
+def two_exchanges() -> Snapshot:
+    """Real windows as of 2012-12-24, one of them named as a share in London.
+
+    On Boxing Day New York trades and London does not.
+    """
+    snapshot = sample_snapshot(date(2012, 12, 24))
+    london, at = Sessions("XLON"), snapshot.tickers.index("GOOG")
+
+    def put(values: tuple[Any, ...], value: object) -> tuple[Any, ...]:
+        return (*values[:at], value, *values[at + 1 :])
+
+    return replace(
+        snapshot,
+        tickers=put(snapshot.tickers, "AZN.L"),
+        exchanges=put(snapshot.exchanges, "XLON"),
+        target_sessions={
+            h: put(days, london.offset(snapshot.as_of[at], h))
+            for h, days in snapshot.target_sessions.items()
+        },
+    )
+
+
 @cache
 def sample_snapshot(last_session: date = date(2013, 3, 1)) -> Snapshot:
     """The snapshot of the real sample as of a session."""
@@ -108,11 +132,11 @@ def sample_snapshot(last_session: date = date(2013, 3, 1)) -> Snapshot:
         feature_hash=features.hash,
         feature_names=features.names,
         tickers=tuple(keys["ticker"]),
+        exchanges=("XNYS",) * keys.height,
         as_of=as_of,
         close=tuple(close),
         target_sessions={h: tuple(xnys().offset(s, h) for s in as_of) for h in HORIZONS},
         windows=np.ascontiguousarray(windows, np.float32),
-        exchange="XNYS",
         data_fingerprint="d" * 64,
         skipped={"FB": "196 bars, and 151 are needed"},
     )

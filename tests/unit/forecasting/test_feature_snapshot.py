@@ -21,6 +21,7 @@ def make_snapshot(seed: int = 0) -> Snapshot:
         feature_hash=HASH,
         feature_names=("gap", "rsi_14", "ewma_volatility"),
         tickers=("AAPL", "IBM"),
+        exchanges=("XNYS", "XNYS"),
         as_of=(date(2013, 3, 1), date(2013, 2, 28)),
         close=(430.47, 200.83 + seed),
         target_sessions={
@@ -28,7 +29,6 @@ def make_snapshot(seed: int = 0) -> Snapshot:
             5: (date(2013, 3, 8), date(2013, 3, 7)),
         },
         windows=rng.standard_normal((2, 4, 3)).astype(np.float32),
-        exchange="XNYS",
         data_fingerprint="cd" * 32,
         skipped={"FB": "has 100 bars; a first window needs 149"},
     )
@@ -68,6 +68,7 @@ def test_publishing_the_same_content_again_writes_nothing(tmp_path: Path) -> Non
     [
         {"close": (430.48, 200.83)},
         {"as_of": (date(2013, 2, 28), date(2013, 2, 28))},
+        {"exchanges": ("XNYS", "XNAS")},
         {"skipped": {}},
         {"data_fingerprint": "ef" * 32},
         {"windows": make_snapshot(1).windows},
@@ -158,6 +159,19 @@ def test_damage_is_found_and_publishing_again_repairs_it(
     assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot().fingerprint
 
 
+def test_a_snapshot_with_one_calendar_for_all_is_refused_until_it_is_published_anew(
+    tmp_path: Path,
+) -> None:
+    folder = write_snapshot(tmp_path, make_snapshot())
+    index = json.loads((folder / "index.json").read_text())
+    del index["exchanges"]
+    (folder / "index.json").write_text(json.dumps(index | {"exchange": "XNYS"}))
+    with pytest.raises(SnapshotError, match=r"earlier Stockcast.*run the pipeline"):
+        read_snapshot(tmp_path, HASH)
+    write_snapshot(tmp_path, make_snapshot())
+    assert read_snapshot(tmp_path, HASH).exchanges == ("XNYS", "XNYS")
+
+
 def test_a_reader_that_was_overtaken_by_pruning_looks_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +199,7 @@ def test_snapshots_of_other_features_do_not_touch_each_other(tmp_path: Path) -> 
     ("change", "named"),
     [
         ({"close": (1.0,)}, "`close`"),
+        ({"exchanges": ("XNYS",)}, "`exchanges`"),
         ({"target_sessions": {1: ()}}, r"`target_sessions\[1\]`"),
         ({"windows": np.zeros((2, 4, 2), np.float32)}, "3 features"),
         ({"windows": np.full((2, 4, 3), np.nan, np.float32)}, "finite"),

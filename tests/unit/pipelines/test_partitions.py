@@ -1,10 +1,12 @@
 """One partition a followed ticker; following others forgets nothing."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from market.errors import SettingsError
 from market.providers.sample import SampleProvider
 from market.settings import load_settings
 from pipelines.partitions import (
@@ -44,6 +46,24 @@ def test_partitions_become_equal_to_the_followed_tickers(instance: dg.DagsterIns
     assert follow_universe(instance, ("IBM", "MSFT")) == (set(), set())
 
     assert set(instance.get_dynamic_partitions("tickers")) == {"IBM", "MSFT"}
+
+
+def test_partitions_follow_a_file_and_stay_while_it_cannot_be_read(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    file = tmp_path / "universe.txt"
+    settings = load_settings(universe=file)
+    for text in ("AAPL\nAZN.L\n", "AZN.L\n005930.KS  # Samsung\n"):
+        file.write_text(text)
+        follow_universe(instance, universe(settings, SampleProvider()))
+    assert set(instance.get_dynamic_partitions("tickers")) == {"005930.KS", "AZN.L"}
+
+    file.write_text("")
+    with pytest.raises(SettingsError, match="names no ticker"):
+        universe(settings, SampleProvider())
+    file.unlink()
+    with pytest.raises(SettingsError, match="No such file"):
+        universe(settings, SampleProvider())
 
 
 def test_a_ticker_that_is_not_followed_any_more_keeps_its_history(

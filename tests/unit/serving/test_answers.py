@@ -6,10 +6,9 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
-from support.bars import xnys
 from support.bundles import tiny_bundle
 from support.desks import NOW, live_model
-from support.homes import LOOKBACK, TICKERS, sample_snapshot
+from support.homes import LOOKBACK, TICKERS, sample_snapshot, two_exchanges
 
 import serving.answers
 from forecasting.features import VOLATILITY
@@ -28,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LiveModel:
 
 @pytest.fixture(scope="module")
 def book(model: LiveModel) -> AnswerBook:
-    return make_book(model, sample_snapshot(), xnys(), NOW)
+    return make_book(model, sample_snapshot(), NOW)
 
 
 def test_an_answer_holds_every_field_that_callers_rely_on(book: AnswerBook) -> None:
@@ -74,10 +73,37 @@ def test_intervals_nest_and_hold_the_price_target(book: AnswerBook) -> None:
 
 def test_the_age_counts_sessions_and_not_days(book: AnswerBook) -> None:
     # Good Friday, 2013-03-29, is no session.
-    assert book.at(date(2013, 3, 1)).forecast("AAPL", 1).data_age_sessions == 0
-    assert book.at(date(2013, 3, 4)).forecast("AAPL", 1).data_age_sessions == 1
-    assert book.at(date(2013, 4, 1)).forecast("AAPL", 1).data_age_sessions == 20
-    assert book.at(date(2013, 4, 1)).computed_at == datetime(2013, 3, 4, 12, tzinfo=UTC)
+    assert book.at({"XNYS": date(2013, 3, 1)}).forecast("AAPL", 1).data_age_sessions == 0
+    assert book.at({"XNYS": date(2013, 3, 4)}).forecast("AAPL", 1).data_age_sessions == 1
+    assert book.at({"XNYS": date(2013, 4, 1)}).forecast("AAPL", 1).data_age_sessions == 20
+    assert book.at({"XNYS": date(2013, 4, 1)}).computed_at == datetime(2013, 3, 4, 12, tzinfo=UTC)
+
+
+def test_every_ticker_ages_by_the_calendar_of_its_own_exchange(model: LiveModel) -> None:
+    """Regression: one exchange for all, so London aged on Boxing Day and had targets on it."""
+    boxing_night = datetime(2012, 12, 26, 22, tzinfo=UTC)
+    book = make_book(model, two_exchanges(), boxing_night)
+    new_york, london = book.forecast("AAPL", 1), book.forecast("AZN.L", 1)
+    assert (new_york.target_session, london.target_session) == (
+        date(2012, 12, 26),
+        date(2012, 12, 27),
+    )
+    assert new_york.last_closed_session == date(2012, 12, 26)
+    assert london.last_closed_session == date(2012, 12, 24)
+    assert (new_york.data_age_sessions, london.data_age_sessions) == (1, 0)
+    assert book.age == 1
+
+
+def test_the_age_of_a_book_is_that_of_its_newest_bar(model: LiveModel) -> None:
+    snapshot = two_exchanges()
+    new_york_is_there = tuple(
+        date(2012, 12, 24) if exchange == "XLON" else date(2012, 12, 28)
+        for exchange in snapshot.exchanges
+    )
+    snapshot = replace(snapshot, as_of=new_york_is_there)
+    book = make_book(model, snapshot, datetime(2012, 12, 30, tzinfo=UTC))
+    assert book.forecast("AZN.L", 1).data_age_sessions == 2
+    assert book.age == 0
 
 
 def test_a_ticker_that_was_skipped_says_why(book: AnswerBook) -> None:
@@ -94,17 +120,17 @@ def test_an_unknown_ticker_gets_near_names(book: AnswerBook) -> None:
 
 def test_a_window_without_a_forecast_refuses_its_ticker_alone(model: LiveModel) -> None:
     snapshot = _with_dead_price("IBM")
-    book = make_book(model, snapshot, xnys(), NOW)
+    book = make_book(model, snapshot, NOW)
     assert sorted(book.rows) == ["AAPL", "GOOG", "MSFT"]
     with pytest.raises(Problem, match="IBM has no forecast"):
         book.forecast("IBM", 1)
-    whole = make_book(model, sample_snapshot(), xnys(), NOW)
+    whole = make_book(model, sample_snapshot(), NOW)
     assert book.forecast("MSFT", 21) == whole.forecast("MSFT", 21)
 
 
 def test_a_model_without_any_forecast_must_not_go_live(model: LiveModel) -> None:
     with pytest.raises(ForecastError, match="No ticker of the snapshot has a forecast"):
-        make_book(model, _with_dead_price(*TICKERS), xnys(), NOW)
+        make_book(model, _with_dead_price(*TICKERS), NOW)
 
 
 def test_every_address_of_a_small_universe_is_ready(book: AnswerBook) -> None:
@@ -128,7 +154,7 @@ def test_batches_do_not_change_a_forecast(
     model: LiveModel, book: AnswerBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving.answers, "_BATCH", 3)
-    again = make_book(model, sample_snapshot(), xnys(), NOW)
+    again = make_book(model, sample_snapshot(), NOW)
     for ticker in TICKERS:
         assert again.forecast(ticker, 5).model_dump() == book.forecast(ticker, 5).model_dump()
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import xnys
 from support.bundles import tiny_bundle
 from support.desks import NOW, live_model
 from support.homes import LOOKBACK, recent_bars, sample_snapshot
 
 from forecasting.features import feature_set
 from market.errors import BundleError
+from market.sessions import Sessions
 from serving.answers import make_book
 from serving.caller_bars import forecast_from_bars
 from serving.champion import LiveModel
@@ -35,7 +35,7 @@ def caller_bars(ticker: str = "MSFT", *, last: int = 252) -> list[CallerBar]:
 
 def test_the_same_prices_give_the_published_forecast(model: LiveModel) -> None:
     own = forecast_from_bars(model, "MINE", 5, caller_bars(), NOW)
-    published = make_book(model, sample_snapshot(), xnys(), NOW).forecast("MSFT", 5)
+    published = make_book(model, sample_snapshot(), NOW).forecast("MSFT", 5)
     assert own.ticker == "MINE"
     assert (own.as_of, own.target_session) == (published.as_of, published.target_session)
     assert own.data_age_sessions == 0
@@ -53,6 +53,18 @@ def test_just_enough_bars_are_enough_and_one_less_says_how_many(model: LiveModel
         forecast_from_bars(model, "MINE", 1, caller_bars(last=NEEDED - 1), NOW)
     assert caught.value.status == 422
     assert caught.value.extra == {"needed": NEEDED, "got": NEEDED - 1}
+
+
+def test_the_suffix_of_the_callers_ticker_tells_the_calendar(model: LiveModel) -> None:
+    london = Sessions("XLON")
+    bars = [bar for bar in caller_bars() if london.is_session(bar.session)]
+    boxing_night = datetime(2012, 12, 26, 22, tzinfo=UTC)
+    until_christmas = [bar for bar in bars if bar.session <= date(2012, 12, 24)]
+    forecast = forecast_from_bars(model, "AZN.L", 1, until_christmas, boxing_night)
+    assert forecast.target_session == date(2012, 12, 27)
+    assert forecast.data_age_sessions == 0
+    with pytest.raises(Problem, match="XLON calendar has no session on that date"):
+        forecast_from_bars(model, "AZN.L", 1, caller_bars(), NOW)
 
 
 def test_the_order_of_the_bars_does_not_matter(model: LiveModel) -> None:

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.desks import Bench
-from support.homes import sample_snapshot
+from support.homes import sample_snapshot, two_exchanges
 
 from serving.problems import Problem
 from serving.routes.health import read_health
@@ -165,6 +165,27 @@ def test_a_closed_session_makes_every_answer_one_session_older(bench: Bench) -> 
     assert book.forecast("AAPL", 1).data_age_sessions == 1
     assert book.computed_at == computed_at
     assert bench.metrics.events == ["champion_swapped 1 0", "session_closed 1 1"]
+
+
+def test_answers_grow_older_at_the_close_of_each_exchange(bench: Bench) -> None:
+    bench.now = datetime(2012, 12, 27, 12, 0, tzinfo=UTC)
+    bench.registry.aliases["champion"] = bench.register(1)
+    bench.publish(two_exchanges())
+    bench.watch.refresh()
+
+    def ages() -> tuple[int, int]:
+        book = bench.desk.require().book
+        return tuple(book.forecast(t, 1).data_age_sessions for t in ("AAPL", "AZN.L"))
+
+    assert ages() == (1, 0)
+    bench.now = datetime(2012, 12, 27, 17, 0, tzinfo=UTC)  # London closes at 16:30
+    bench.watch.refresh()
+    assert ages() == (1, 1)
+    bench.now = datetime(2012, 12, 27, 21, 0, tzinfo=UTC)
+    bench.watch.refresh()
+    assert ages() == (2, 1)
+    closed = read_status(bench.desk)["snapshot"]["last_closed_sessions"]
+    assert closed == {"XNYS": date(2012, 12, 27), "XLON": date(2012, 12, 27)}
 
 
 def test_a_snapshot_of_other_features_is_not_used(bench: Bench) -> None:

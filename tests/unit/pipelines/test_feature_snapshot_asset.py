@@ -1,0 +1,72 @@
+"""What is published for serving: every ticker by the calendar of its own exchange."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from support.bars import sample_bars
+
+from forecasting.features import feature_set
+from forecasting.snapshot import Snapshot, read_snapshot
+from market.sessions import Sessions
+from market.settings import Settings
+from market.store import BarStore
+from pipelines.assets.features import feature_snapshot, feature_table
+from pipelines.stages import StageStore
+
+BOXING_DAY = date(2012, 12, 26)
+
+
+def publish(home: Path, bars: pl.DataFrame) -> Snapshot:
+    store, stages = BarStore(home / "bars"), StageStore(home / "stages")
+    store.upsert(bars)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", store.tickers())
+        result = dg.materialize(
+            [feature_table, feature_snapshot],
+            instance=instance,
+            resources={
+                "settings": Settings(home=home),
+                "bar_store": store,
+                "stages": stages,
+                "io_manager": stages,
+            },
+        )
+    assert result.success
+    return read_snapshot(home / "snapshot", feature_set().hash)
+
+
+def bars_until(ticker: str, last: date, exchange: str) -> pl.DataFrame:
+    """IBM's real prices under another name, on the sessions of another exchange."""
+    bars = sample_bars("IBM", start=date(2012, 1, 3)).filter(pl.col("session") <= last)
+    known = Sessions(exchange).between(date(2012, 1, 3), last).implode()
+    return bars.filter(pl.col("session").is_in(known)).with_columns(ticker=pl.lit(ticker))
+
+
+def test_target_sessions_follow_the_exchange_of_each_ticker(tmp_path: Path) -> None:
+    """Regression: as of a session that only another exchange had, nothing could be published."""
+    last = date(2013, 1, 21)  # Martin Luther King's day: New York is closed, London trades
+    new_york = bars_until("IBM", date(2013, 1, 18), "XNYS")
+    london = bars_until("AZN.L", date(2013, 1, 18), "XLON")
+    monday = london.tail(1).with_columns(session=pl.lit(last))
+
+    snapshot = publish(tmp_path, pl.concat([new_york, london, monday]))
+
+    assert snapshot.tickers == ("AZN.L", "IBM")
+    assert snapshot.exchanges == ("XLON", "XNYS")
+    assert snapshot.as_of == (last, date(2013, 1, 18))
+    assert snapshot.target_sessions[1] == (date(2013, 1, 22), date(2013, 1, 22))
+    assert snapshot.target_sessions[5] == (date(2013, 1, 28), date(2013, 1, 28))
+    assert snapshot.target_sessions[21] == (date(2013, 2, 19), date(2013, 2, 20))
+
+
+def test_bars_of_another_calendar_hold_up_no_other_ticker(tmp_path: Path) -> None:
+    strange = bars_until("VOD.L", BOXING_DAY, "XNYS")
+
+    snapshot = publish(tmp_path, pl.concat([bars_until("IBM", BOXING_DAY, "XNYS"), strange]))
+
+    assert snapshot.tickers == ("IBM",)
+    assert "2012-12-26, which is no session of XLON" in snapshot.skipped["VOD.L"]
