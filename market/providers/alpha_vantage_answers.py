@@ -182,7 +182,7 @@ def matches_of(rows: Sequence[Mapping[str, Any]], *, source: str) -> list[Match]
 
 def _events(rows: Iterable[Mapping[str, Any]], when: str, field: str, where: str) -> pl.DataFrame:
     # A record that stands there twice, all dates alike, is one event.
-    distinct = {tuple(sorted(row.items())): row for row in rows}.values()
+    distinct = {json.dumps(row, sort_keys=True): row for row in rows}.values()
     told = [row for row in distinct if _text(row.get(when)) and _text(row.get(field))]
     dates = [str(row[when]) for row in told]
     values = _numbers([_text(row[field]) for row in told], dates, field, where)
