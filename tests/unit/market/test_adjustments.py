@@ -6,6 +6,7 @@ from math import log
 import polars as pl
 import pytest
 from support.bars import sample_bars, synthetic_bars
+from support.sample_actions import sample_actions, with_sample_actions
 
 from market.adjustments import adjust_bars
 from market.bars import BAR_SCHEMA
@@ -124,6 +125,64 @@ def test_declared_events_give_the_adjusted_closes_of_the_sample() -> None:
     given = sample.get_column("adj_close")
     expected = given * (adjusted[-1] / given[-1])
     assert adjusted.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)
+
+
+@pytest.mark.parametrize("ticker", ["AAPL", "GOOG", "IBM", "MSFT"])
+def test_bars_as_traded_with_their_actions_give_the_adjusted_closes_of_the_sample(
+    ticker: str,
+) -> None:
+    sample = sample_bars(ticker)
+
+    adjusted = adjust_bars(with_sample_actions(sample))
+
+    given = sample.get_column("adj_close")
+    expected = given * (adjusted.get_column("close")[-1] / given[-1])
+    assert adjusted.get_column("close").to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-12)
+    # Volume follows the splits alone, however they are known.
+    inferred = adjust_bars(sample).get_column("volume")
+    assert adjusted.get_column("volume").to_numpy() == pytest.approx(inferred.to_numpy(), rel=1e-4)
+
+
+def test_the_actions_of_the_sample_are_those_that_were_declared() -> None:
+    splits = sample_actions().filter(pl.col("split_factor") != 1.0)
+
+    assert splits.rows() == [
+        ("AAPL", date(2000, 6, 21), 2.0, 0.0),
+        ("AAPL", date(2005, 2, 28), 2.0, 0.0),
+        ("MSFT", date(2003, 2, 18), 2.0, 0.0),
+    ]
+    assert ("MSFT", date(2004, 11, 15), 1.0, 3.08) in sample_actions("MSFT").rows()
+    # Apple paid its first dividend since 1995 in August 2012.
+    assert sample_actions("AAPL").filter(pl.col("dividend") > 0).rows() == [
+        ("AAPL", date(2012, 8, 9), 1.0, 2.65),
+        ("AAPL", date(2012, 11, 7), 1.0, 2.65),
+        ("AAPL", date(2013, 2, 7), 1.0, 2.65),
+    ]
+
+
+@pytest.mark.parametrize("ticker", ["AAPL", "MSFT"])
+def test_a_history_with_adjusted_closes_is_continued_by_bars_with_actions_without_a_jump(
+    ticker: str,
+) -> None:
+    # A files provider or a backup gave the first part, Alpha Vantage the rest: over the splits.
+    sample, cut = sample_bars(ticker), date(2002, 12, 31)
+    continued = pl.concat(
+        [
+            sample.filter(pl.col("session") <= cut),
+            with_sample_actions(sample).filter(pl.col("session") > cut),
+        ]
+    )
+
+    adjusted = adjust_bars(continued)
+
+    given = sample.get_column("adj_close")
+    expected = given * (adjusted.get_column("close")[-1] / given[-1])
+    assert adjusted.get_column("close").to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)
+    inferred = adjust_bars(sample).get_column("volume")
+    scale = adjusted.get_column("volume")[-1] / inferred[-1]
+    assert adjusted.get_column("volume").to_numpy() == pytest.approx(
+        (inferred * scale).to_numpy(), rel=1e-4
+    )
 
 
 def test_known_splits_and_dividends_serve_where_the_adjusted_close_is_unknown() -> None:
