@@ -38,7 +38,7 @@ LEASE = 120.0
 _MARGIN = 0.01
 # Readings of the wall clock that differ by less are one clock that is kept in time. So much before
 # midnight counts for both days.
-_STEP = 2.0
+_STEP = 0.1
 # What is longer ago is in no reading's present day, which has 25 hours at most.
 _DAY = 26 * 3600.0
 # How late a waiting process may come before its place goes to the next.
@@ -188,7 +188,7 @@ def _readings(db: sqlite3.Connection, account: str, now: Moment) -> list[Moment]
     """Return now as the wall clock has it, and as it had it before it was set today."""
     readings = [now]
     kept = db.execute(
-        "SELECT DISTINCT round(ended_wall - ended, 1) FROM calls "
+        "SELECT DISTINCT round(ended_wall - ended, 2) FROM calls "
         "WHERE account = ? AND boot = ? AND ended >= ?",
         (account, now.boot, now.elapsed - _DAY),
     )

@@ -1,0 +1,36 @@
+"""One caller of a quota ledger, for tests that ask what it is granted and refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from market.budgets import Budget, Purpose
+from market.errors import QuotaError
+from market.quota import QuotaLedger
+
+NEW_YORK = ZoneInfo("America/New_York")
+START = datetime(2026, 11, 23, 10, tzinfo=NEW_YORK)
+MIDNIGHT = datetime(2026, 11, 24, 5, tzinfo=UTC)
+THREE_A_DAY = Budget("acme", (), 3, "America/New_York")
+
+
+def make_calls(
+    ledger: QuotaLedger, n: int, budget: Budget = THREE_A_DAY, purpose: Purpose = "ingest"
+) -> None:
+    for _ in range(n):
+        with ledger.call(budget, purpose=purpose):
+            pass
+
+
+def refusal(
+    ledger: QuotaLedger, budget: Budget = THREE_A_DAY, purpose: Purpose = "ingest", keep: int = 0
+) -> QuotaError:
+    with (
+        pytest.raises(QuotaError) as refused,
+        ledger.call(budget, purpose=purpose, keep=keep),
+    ):
+        pytest.fail("no call may be made")
+    return refused.value
