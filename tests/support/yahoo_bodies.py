@@ -1,0 +1,159 @@
+"""What Yahoo sends, as JSON objects: bars adjusted for splits, events, and words around them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from market.bars import PRICES
+from market.sessions import Sessions
+
+NOT_FOUND = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
+UNAUTHORIZED = {"code": "Unauthorized", "description": "Invalid Crumb"}
+NO_DATA = {
+    "code": "Bad Request",
+    "description": "Data doesn't exist for startDate = 1362200400, endDate = 1362286800",
+}
+INTERNAL = {"code": "Internal Server Error", "description": "Unable to read from the database"}
+RANGES = ["1d", "5d", "1mo", "3mo", "6mo", "1y", "2y", "5y", "10y", "ytd", "max"]
+_OPENS = timedelta(hours=9, minutes=30)
+
+
+def failure(error: dict[str, str]) -> dict[str, Any]:
+    return {"chart": {"result": None, "error": error}}
+
+
+def adjusted(bars: pl.DataFrame, actions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Bars and actions as Yahoo has them: for later splits, in 32-bit floats and six decimals."""
+    factor = pl.lit(1.0)
+    for session, split in actions.select("session", "split_factor").rows():
+        factor *= pl.when(pl.col("session") < session).then(split).otherwise(1.0)
+    bars = bars.with_columns(
+        *((pl.col(name) / factor).cast(pl.Float32).cast(pl.Float64) for name in PRICES),
+        (pl.col("volume") * factor).round().cast(pl.Int64),
+    )
+    return bars, actions.with_columns((pl.col("dividend") / factor).round(6))
+
+
+def events_of(bars: pl.DataFrame) -> pl.DataFrame:
+    """The splits and dividends that bars tell."""
+    known = bars.select(
+        "ticker",
+        "session",
+        pl.col("split_factor").fill_null(1.0),
+        pl.col("dividend").fill_null(0.0),
+    )
+    return known.filter((pl.col("split_factor") != 1.0) | (pl.col("dividend") > 0))
+
+
+def traded(bars: pl.DataFrame, sessions: Sessions, seen: datetime) -> pl.DataFrame:
+    """The bars of closed sessions, and of one that goes on what was traded in its first half."""
+    closed = bars.filter(pl.col("session") <= sessions.last_closed(seen))
+    today = local_date(seen, sessions)
+    if closed["session"].max() == today or seen.timestamp() < _opening(today, sessions.timezone):
+        return closed
+    half = (pl.col("open") + pl.col("close")) / 2
+    present = bars.filter(pl.col("session") == today).with_columns(
+        pl.max_horizontal("open", half).alias("high"),
+        pl.min_horizontal("open", half).alias("low"),
+        half.alias("close"),
+        pl.col("volume") // 2,
+    )
+    return pl.concat([closed, present])
+
+
+def chart(
+    bars: pl.DataFrame, actions: pl.DataFrame, told: dict[str, Any], zone: str
+) -> dict[str, Any]:
+    """The answer about prices, from bars and actions of `adjusted`."""
+    result: dict[str, Any] = {"meta": told}
+    if bars.is_empty():
+        result["indicators"] = {"quote": [{}], "adjclose": [{}]}
+    else:
+        result["timestamp"] = [_opening(day, zone) for day in bars["session"]]
+        result["indicators"] = {
+            "quote": [{name: bars[name].to_list() for name in (*PRICES, "volume")}],
+            "adjclose": [{"adjclose": bars["close"].to_list()}],
+        }
+    events = _events(actions, zone)
+    if events:
+        result["events"] = events
+    return {"chart": {"result": [result], "error": None}}
+
+
+def without_bars(body: dict[str, Any]) -> dict[str, Any]:
+    """The answer where nothing was traded."""
+    (result,) = body["chart"]["result"]
+    result.pop("timestamp", None)
+    result["indicators"] = {"quote": [{}], "adjclose": [{}]}
+    return body
+
+
+def with_a_row_too_few(body: dict[str, Any]) -> dict[str, Any]:
+    """The answer where one close is missing, so that no price is known to be of its session."""
+    body["chart"]["result"][0]["indicators"]["quote"][0]["close"].pop()
+    return body
+
+
+def about(
+    symbol: str, bars: pl.DataFrame, sessions: Sessions, *, now: datetime, seen: datetime
+) -> dict[str, Any]:
+    """What Yahoo tells about a symbol beside its bars; the last of them is the present one."""
+    today = local_date(now, sessions)
+    period = sessions.between(today, today + timedelta(days=10))[0]
+    opening = _opening(period, sessions.timezone)
+    closing = int(sessions.close_time(period).timestamp())
+    hours = {"timezone": "EST", "gmtoffset": -18000, "start": opening, "end": closing}
+    at = min(seen, sessions.close_time(bars["session"][-1]))
+    return {
+        "currency": "USD",
+        "symbol": symbol,
+        "exchangeName": "NMS",
+        "fullExchangeName": "NasdaqGS",
+        "instrumentType": "EQUITY",
+        "firstTradeDate": _opening(bars["session"][0], sessions.timezone),
+        "regularMarketTime": int(at.timestamp()),
+        "gmtoffset": -18000,
+        "timezone": "EST",
+        "exchangeTimezoneName": sessions.timezone,
+        "regularMarketPrice": round(bars["close"][-1], 4),
+        "regularMarketVolume": bars["volume"][-1],
+        "chartPreviousClose": round(bars["close"][-2], 4) if bars.height > 1 else None,
+        "priceHint": 2,
+        "currentTradingPeriod": {"regular": hours},
+        "dataGranularity": "1d",
+        "range": "",
+        "validRanges": RANGES,
+    }
+
+
+def local_date(instant: datetime, sessions: Sessions) -> date:
+    """The date of an instant at the exchange."""
+    return instant.astimezone(ZoneInfo(sessions.timezone)).date()
+
+
+def _events(actions: pl.DataFrame, zone: str) -> dict[str, Any]:
+    dividends, splits = {}, {}
+    for session, split, dividend in actions.select("session", "split_factor", "dividend").rows():
+        at = _opening(session, zone)
+        if dividend:
+            dividends[str(at)] = {"amount": dividend, "date": at}
+        if split != 1.0:
+            ratio = Fraction(split).limit_denominator(1000)
+            splits[str(at)] = {
+                "date": at,
+                "numerator": float(ratio.numerator),
+                "denominator": float(ratio.denominator),
+                "splitRatio": f"{ratio.numerator}:{ratio.denominator}",
+            }
+    found = {"dividends": dividends, "splits": splits}
+    return {name: events for name, events in found.items() if events}
+
+
+def _opening(session: date, zone: str) -> int:
+    midnight = datetime.combine(session, datetime.min.time(), ZoneInfo(zone))
+    return int((midnight + _OPENS).timestamp())
