@@ -1,30 +1,34 @@
-"""The bar store: one Parquet file a ticker under one folder.
+"""The bar store: bars keyed by ticker and session, kept through kills and read in one sweep.
 
-It keeps validated bars and judges none.
+It keeps validated bars and judges none. Its parts: `store_index` (what is where, and the journal),
+`store_files` (Parquet), `store_view` (reading), `store_writing`, `store_digest`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
-from urllib.parse import unquote
 
-import numpy as np
 import polars as pl
 
-from market.atomic import locked, remove_leftovers, write_atomically
 from market.bars import BAR_SCHEMA, KEY, conform_bars
 from market.errors import BarsError
-from market.tickers import check_ticker, ticker_file_name, unknown_ticker
+from market.store_digest import Digest
+from market.store_index import anchor, reading
+from market.store_view import View, opened
+from market.store_writing import OLD_FILES, OUR_FILES, Writer
+from market.tickers import check_ticker, unknown_ticker
 
-_SUFFIX = ".parquet"
-_LOCK = ".lock"
-_VALUES = [name for name in BAR_SCHEMA if name not in KEY]
-# Prices decide what is learnt; who delivered them does not.
-_FINGERPRINTED = [name for name in _VALUES if name != "source"]
+_INDEX = "index.sqlite"
+# A file is written anew when a hundredth of it is new: a new bar moves at most a hundred others.
+_LEAST_SHARE = 0.01
+# Some 350,000 bars, which a read of all takes from SQLite in half a second.
+_MOST_BYTES_OF_INDEX = 32_000_000
+_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -39,17 +43,21 @@ class UpsertReport:
 class BarStore:
     """Bars on disk, keyed by ticker and session.
 
-    A kill at any moment leaves each ticker's file as it was or as it should be; a file whose bars
-    did not change is not written. Several processes may upsert at once. Readers take no lock.
+    New bars go to a journal in SQLite, and from there, when there are enough of them, to Parquet
+    files of some fifty tickers each. A kill at any moment leaves each upsert done or not begun.
+    Several processes may upsert and compact at once. Readers take no lock and see one instant.
 
     Parameters
     ----------
     root
-        Folder of the store; made at the first upsert.
+        Folder of the store, on a disk of this machine; made at the first upsert. Files of one
+        ticker each, as older versions wrote them, are taken over at the first use.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._index = root / _INDEX
+        self._anchor: sqlite3.Connection | None = None
 
     def upsert(self, bars: pl.DataFrame) -> UpsertReport:
         """Insert new bars and replace those whose key is stored already; keep all others.
@@ -67,16 +75,38 @@ class BarStore:
             When a ticker is not written like one.
         """
         bars = _check_keys(conform_bars(bars)).sort(KEY)
-        by_ticker = bars.partition_by("ticker", as_dict=True, maintain_order=True)
-        counts = np.zeros(3, dtype=np.int64)
-        with locked(self.root / _LOCK):
-            remove_leftovers(self.root)
-            for (ticker,), new in by_ticker.items():
-                counts += self._upsert_ticker(check_ticker(str(ticker)), new)
-        return UpsertReport(*(int(count) for count in counts))
+        for ticker in bars.get_column("ticker").unique():
+            check_ticker(ticker)
+        with self._writing() as writer:
+            report = UpsertReport(*writer.put(bars))
+            is_long = writer.index.size() > _MOST_BYTES_OF_INDEX
+        if is_long:
+            self._fold_all(least_share=0)
+        return report
 
-    def read(self, tickers: Sequence[str] | None = None) -> pl.DataFrame:
+    def compact(self) -> None:
+        """Write the journal's bars into files where there are enough of them to be worth it.
+
+        It frees the lock after each file, so writers beside it wait for a part of a second; after
+        a kill the next call goes on. Call it after a run; an upsert that makes the journal too
+        long does it as well.
+
+        Raises
+        ------
+        BarsError
+            When a stored file is damaged.
+        """
+        self._fold_all(least_share=_LEAST_SHARE)
+
+    def read(self, tickers: Sequence[str] | None = None, since: date | None = None) -> pl.DataFrame:
         """Return the bars of some tickers, or of all: bar contract, sorted by ticker and session.
+
+        Parameters
+        ----------
+        tickers
+            All that are stored by default.
+        since
+            The first session wanted; all by default.
 
         Raises
         ------
@@ -85,12 +115,40 @@ class BarStore:
         BarsError
             When a file is damaged; the message names it.
         """
-        frames = [self._read_ticker(ticker) for ticker in self._chosen(tickers)]
-        return pl.concat(frames) if frames else BAR_SCHEMA.to_frame()
+        parts = list(self.read_in_parts(tickers, since))
+        return pl.concat(parts) if parts else BAR_SCHEMA.to_frame()
+
+    def read_in_parts(
+        self, tickers: Sequence[str] | None = None, since: date | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Yield what `read` returns in parts of some fifty whole tickers, as of one instant.
+
+        What is computed ticker by ticker, such as adjusted bars, then needs little memory beside
+        its result.
+
+        Raises
+        ------
+        UnknownTickerError
+            When a ticker is not stored.
+        BarsError
+            When a file is damaged; the message names it.
+        """
+        with self._view(tickers, since) as view:
+            if tickers is not None and (unknown := sorted({*tickers} - view.known())):
+                raise unknown_ticker(unknown[0], f"the bar store {self.root}", self.tickers())
+            yield from view.parts()
 
     def tickers(self) -> tuple[str, ...]:
         """Return the stored tickers, sorted."""
-        return tuple(sorted(unquote(path.stem) for path in self.root.glob(f"[!.]*{_SUFFIX}")))
+        return tuple(self.last_sessions())
+
+    def last_sessions(self) -> dict[str, date]:
+        """Return the last stored session of each ticker, sorted by ticker; no bar is read."""
+        with self._view(since=date.max) as view:
+            days = dict(view.placed.select("ticker", "last").iter_rows())
+            for ticker, day in view.journaled.items():
+                days[ticker] = max(day, days.get(ticker, day))
+        return {ticker: _EPOCH + timedelta(days=day) for ticker, day in sorted(days.items())}
 
     def fingerprint(self, tickers: Sequence[str] | None = None) -> str:
         """Return the SHA-256, in hexadecimal, of what the bars say.
@@ -105,76 +163,53 @@ class BarStore:
         BarsError
             When a file is damaged.
         """
-        digest = hashlib.sha256()
-        for ticker in self._chosen(tickers):
-            digest.update(_digest_bars(ticker, self._read_ticker(ticker)))
+        digest = Digest()
+        for part in self.read_in_parts(tickers):
+            digest.update(part)
         return digest.hexdigest()
 
-    def _chosen(self, tickers: Sequence[str] | None) -> tuple[str, ...]:
-        known = self.tickers()
-        if tickers is None:
-            return known
-        for ticker in tickers:
-            if ticker not in known:
-                raise unknown_ticker(ticker, f"the bar store {self.root}", known)
-        return tuple(sorted(set(tickers)))
+    def _fold_all(self, *, least_share: float) -> None:
+        """Fold the spans whose journal is at least so large a share of their file, one by one."""
+        folding = True
+        while folding:
+            with self._writing() as writer:
+                spans = [
+                    span for span in writer.spans() if span.in_journal > least_share * span.in_file
+                ]
+                for span in spans[:1]:
+                    writer.fold(span)
+                folding = len(spans) > 1
 
-    def _upsert_ticker(self, ticker: str, new: pl.DataFrame) -> tuple[int, int, int]:
-        path = self._path(ticker)
-        old = self._read_ticker(ticker) if path.exists() else BAR_SCHEMA.to_frame()
-        same = new.join(old, on=BAR_SCHEMA.names(), how="semi", nulls_equal=True).height
-        kept = old.join(new, on=KEY, how="anti")
-        updated = old.height - kept.height - same
-        inserted = new.height - updated - same
-        if inserted or updated:
-            buffer = io.BytesIO()
-            pl.concat([kept, new]).sort(KEY).write_parquet(buffer)
-            write_atomically(path, buffer.getvalue())
-        return inserted, updated, same
+    @contextmanager
+    def _writing(self) -> Iterator[Writer]:
+        settle = self._anchor is None
+        with Writer.at_work(self.root, self._index, settle=settle) as writer:
+            self._anchor = self._anchor or anchor(self._index)
+            yield writer
 
-    def _read_ticker(self, ticker: str) -> pl.DataFrame:
-        path = self._path(ticker)
-        try:
-            bars = pl.read_parquet(path, hive_partitioning=False, memory_map=False)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise _damaged(path, str(error)) from error
-        if bars.schema != BAR_SCHEMA:
-            raise _damaged(path, f"its columns are {', '.join(bars.columns)}")
-        return bars
-
-    def _path(self, ticker: str) -> Path:
-        return self.root / ticker_file_name(ticker)
+    @contextmanager
+    def _view(
+        self, tickers: Sequence[str] | None = None, since: date | None = None
+    ) -> Iterator[View]:
+        with reading(self._index) as index:
+            is_lost = not index.is_settled() and any(self.root.glob(OUR_FILES))
+        if is_lost or any(self.root.glob(OLD_FILES)):
+            with Writer.at_work(self.root, self._index, settle=True):
+                pass
+        with opened(self.root, lambda: reading(self._index), tickers, since) as view:
+            yield view
 
 
 def _check_keys(bars: pl.DataFrame) -> pl.DataFrame:
-    if bars.select(pl.any_horizontal(pl.col(KEY).is_null()).any()).item():
+    if any(bars.get_column(name).null_count() for name in KEY):
         msg = "bars must have a ticker and a session in every row; run `validate_bars` first."
         raise BarsError(msg)
-    repeated = bars.filter(bars.select(KEY).is_duplicated())
-    if not repeated.is_empty():
-        ticker, session = repeated.select(KEY).row(0)
+    is_repeated = bars.select(KEY).is_duplicated()
+    if is_repeated.any():
+        ticker, session = bars.filter(is_repeated).select(KEY).row(0)
         msg = (
             f"bars must have one row a ticker and session, but {ticker} {session} comes "
             f"more than once; run `validate_bars` first."
         )
         raise BarsError(msg)
     return bars
-
-
-def _digest_bars(ticker: str, bars: pl.DataFrame) -> bytes:
-    digest = hashlib.sha256(f"{ticker}\n{bars.height}\n".encode())
-    digest.update(bars.get_column("session").to_physical().to_numpy().astype("<i4").tobytes())
-    for name in _FINGERPRINTED:
-        column = bars.get_column(name)
-        digest.update(f"{name}\n".encode())
-        digest.update(np.packbits(column.is_null().to_numpy()).tobytes())
-        kind = "<i8" if column.dtype == pl.Int64 else "<f8"
-        # Adding zero makes -0.0 and 0.0, which are equal, look equal.
-        digest.update((column.fill_null(0).to_numpy() + 0).astype(kind).tobytes())
-    return digest.digest()
-
-
-def _damaged(path: Path, why: str) -> BarsError:
-    return BarsError(
-        f"the bar file {path} cannot be read ({why}); move it away and ingest its ticker again."
-    )

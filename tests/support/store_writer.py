@@ -1,7 +1,8 @@
 """A process that writes bars until it is killed: ``python store_writer.py ROOT SEED``.
 
 Every upsert replaces all bars of two tickers by a consistent set, told by its volume: all bars of
-one file have the same volume, so a mixture shows.
+one ticker have the same volume, so a mixture shows. Every other one is followed by a fold into
+files.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def main(root: str, seed: str) -> None:
     store = BarStore(Path(root))
     for volume in count(int(seed)):
         store.upsert(pl.concat([uniform_bars("AAA", volume), uniform_bars("BBB", volume)]))
+        if volume % 2:
+            store.compact()
         sys.stdout.write(".")
         sys.stdout.flush()
 

@@ -10,13 +10,13 @@ from market.bars import BAR_SCHEMA
 from market.errors import BarsError, TickerError, UnknownTickerError
 from market.store import BarStore, UpsertReport
 
+# Of AAPL and FB of the sample, computed by version 0.1, which kept a file a ticker.
+FINGERPRINT = "e269be7cb4e7421bca2fe7d05e49e8659de9f67ff87996030f6572bab576096c"
 
-def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Every Parquet file with its bytes and the instant of its last change."""
-    return {
-        path.name: (path.read_bytes(), path.stat().st_mtime_ns)
-        for path in sorted(folder.glob("*.parquet"))
-    }
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every Parquet file with its bytes; a file that is written anew gets another name."""
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.parquet"))}
 
 
 def changed(bars: pl.DataFrame, session: date, close: float) -> pl.DataFrame:
@@ -41,28 +41,17 @@ def test_some_tickers_can_be_read_in_any_order(tmp_path: Path) -> None:
     assert store.read(["MSFT", "FB", "FB"]).equals(sample_bars("FB", "MSFT"))
 
 
-def test_an_upsert_without_news_touches_no_file(tmp_path: Path) -> None:
+def test_an_upsert_without_news_changes_nothing(tmp_path: Path) -> None:
     store, sample = BarStore(tmp_path), sample_bars("FB", "AAPL")
     store.upsert(sample)
-    before = contents(tmp_path)
+    store.compact()
+    before = files(tmp_path)
 
     report = store.upsert(sample.sample(fraction=1, shuffle=True, seed=1))
+    store.compact()
 
     assert report == UpsertReport(inserted=0, updated=0, unchanged=sample.height)
-    assert contents(tmp_path) == before
-
-
-def test_an_upsert_writes_only_the_tickers_with_news(tmp_path: Path) -> None:
-    store = BarStore(tmp_path)
-    store.upsert(sample_bars("FB", "AAPL", end=date(2012, 12, 31)))
-    before = contents(tmp_path)
-
-    store.upsert(pl.concat([sample_bars("FB"), sample_bars("AAPL", end=date(2012, 12, 31))]))
-
-    after = contents(tmp_path)
-    assert after["AAPL.parquet"] == before["AAPL.parquet"]
-    assert after["FB.parquet"] != before["FB.parquet"]
-    assert store.read(["FB"]).equals(sample_bars("FB"))
+    assert files(tmp_path) == before
 
 
 def test_an_upsert_inserts_updates_and_keeps(tmp_path: Path) -> None:
@@ -94,22 +83,28 @@ def test_the_order_of_ingest_leaves_no_trace(tmp_path: Path) -> None:
     for store, parts in ((forth, (early, late)), (back, (late, early))):
         for part in parts:
             store.upsert(part)
+    back.compact()
 
     assert forth.fingerprint() == back.fingerprint()
-    assert [f[0] for f in contents(forth.root).values()] == [
-        f[0] for f in contents(back.root).values()
-    ]
+    assert forth.read().equals(back.read())
+
+
+def test_the_fingerprint_is_that_of_every_version_before(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    store.upsert(sample_bars("AAPL", "FB"))
+
+    assert store.fingerprint() == FINGERPRINT
 
 
 def test_the_fingerprint_does_not_depend_on_compression_or_source(tmp_path: Path) -> None:
-    store = BarStore(tmp_path)
-    store.upsert(sample_bars("FB"))
-    before = store.fingerprint()
+    first, second = BarStore(tmp_path / "1"), BarStore(tmp_path / "2")
+    first.upsert(sample_bars("FB"))
+    second.upsert(sample_bars("FB").with_columns(source=pl.lit("elsewhere")))
+    second.compact()
+    (path,) = second.root.glob("*.parquet")
+    pl.read_parquet(path).write_parquet(path, compression="uncompressed", row_group_size=50)
 
-    other = sample_bars("FB").with_columns(source=pl.lit("elsewhere"))
-    other.write_parquet(tmp_path / "FB.parquet", compression="uncompressed", row_group_size=50)
-
-    assert store.fingerprint() == before
+    assert first.fingerprint() == second.fingerprint()
 
 
 @pytest.mark.parametrize(
@@ -140,18 +135,18 @@ def test_a_ticker_has_its_own_fingerprint(tmp_path: Path) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", before)
 
 
-def test_tickers_of_any_kind_have_safe_files(tmp_path: Path) -> None:
+def test_tickers_of_any_kind_are_kept_apart(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     names = ("005930.KS", "BF-B", "BRK.B", "BRKB", "EURUSD=X", "M&M.NS", "^GSPC")
     bars = synthetic_bars(names, n_sessions=3)
 
-    store.upsert(bars)
-
-    files = [path.name for path in tmp_path.glob("*.parquet")]
-    assert len({name.lower() for name in files}) == len(names)
-    assert all(re.fullmatch(r"[A-Z0-9%_-]+\.parquet", name) for name in files)
-    assert store.tickers() == tuple(sorted(names))
-    assert store.read().equals(bars.sort("ticker", "session"))
+    for _ in range(2):
+        for name in names:
+            store.upsert(bars.filter(pl.col("ticker") == name))
+        assert store.tickers() == tuple(sorted(names))
+        assert store.read().equals(bars.sort("ticker", "session"))
+        assert all(store.read([name]).equals(bars.filter(ticker=name)) for name in names)
+        store.compact()
 
 
 def test_a_store_that_does_not_exist_yet_is_empty(tmp_path: Path) -> None:
@@ -161,6 +156,8 @@ def test_a_store_that_does_not_exist_yet_is_empty(tmp_path: Path) -> None:
     assert store.read().schema == BAR_SCHEMA
     assert store.read().is_empty()
     assert store.fingerprint() == store.fingerprint([])
+    assert store.last_sessions() == {}
+    assert not store.root.exists()
 
 
 def test_an_unknown_ticker_is_answered_with_near_ones(tmp_path: Path) -> None:
@@ -198,29 +195,26 @@ def test_a_ticker_that_is_a_path_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
-@pytest.mark.parametrize("damage", ["cut", "emptied", "foreign"])
-def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path, damage: str) -> None:
-    store, path = BarStore(tmp_path), tmp_path / "FB.parquet"
-    store.upsert(sample_bars("FB", "IBM"))
-    content = path.read_bytes()
-    if damage == "foreign":
-        pl.DataFrame({"a": [1]}).write_parquet(path)
-    else:
-        path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+def test_bars_from_a_session_on_can_be_read(tmp_path: Path) -> None:
+    store, sample = BarStore(tmp_path), sample_bars()
+    store.upsert(sample.filter(pl.col("session") < date(2013, 2, 1)))
+    store.compact()
+    store.upsert(sample)
+    newest = sample.filter(pl.col("session") >= date(2013, 1, 30))
 
-    for use in (store.read, store.fingerprint, lambda: store.upsert(sample_bars("FB"))):
-        with pytest.raises(BarsError, match=r"FB\.parquet cannot be read .* move it away"):
-            use()
-    assert store.read(["IBM"]).equals(sample_bars("IBM"))
+    assert store.read(since=date(2013, 1, 30)).equals(newest)
+    assert store.read(["IBM"], date(2013, 1, 30)).equals(newest.filter(ticker="IBM"))
+    assert store.read(["IBM"], date(2013, 3, 2)).is_empty()
 
 
-def test_what_a_killed_writer_left_is_cleared_by_the_next(tmp_path: Path) -> None:
-    leftover = tmp_path / ".FB.parquet.0123.tmp"
-    leftover.write_bytes(b"half a file")
+def test_the_last_session_of_each_ticker_is_known(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
+    store.upsert(sample_bars("FB", "AAPL", end=date(2012, 12, 31)))
+    store.compact()
+    store.upsert(sample_bars("AAPL"))
+    store.upsert(sample_bars("IBM", end=date(2001, 1, 3)))
+    store.upsert(changed(sample_bars("FB", end=date(2012, 6, 1)), date(2012, 6, 1), 27.0))
 
-    assert store.tickers() == ()
-    store.upsert(sample_bars("FB"))
-
-    assert not leftover.exists()
-    assert store.tickers() == ("FB",)
+    expected = {"AAPL": date(2013, 3, 1), "FB": date(2012, 12, 31), "IBM": date(2001, 1, 3)}
+    assert store.last_sessions() == expected
+    assert list(store.last_sessions()) == sorted(expected)
