@@ -13,6 +13,7 @@ from serving.routes.common import Office
 from serving.routes.compare import compare_models
 from serving.routes.health import get_health
 from serving.routes.predict import get_prediction
+from serving.routes.quote import get_quote
 from serving.routes.status import get_status
 
 
@@ -21,6 +22,7 @@ def build_app(office: Office) -> Starlette:
     app = Starlette(
         routes=[
             Route("/predict/{ticker}", get_prediction),
+            Route("/quote/{ticker}", get_quote),
             Route("/models/status", get_status),
             Route("/models/compare/{ticker}", compare_models),
             Route("/health", get_health),

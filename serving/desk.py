@@ -12,7 +12,10 @@ from datetime import datetime
 
 from serving.answers import AnswerBook, Key, Ready, addresses
 from serving.events import tell
+from serving.prices import Prices
 from serving.problems import RUN_THE_PIPELINE, Problem
+
+PRICES = "prices"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Desk:
     alias_version: int | None = None
     refused: dict[int, Refusal] = field(default_factory=dict)
     troubles: dict[str, Trouble] = field(default_factory=dict)
+    prices: Prices = field(default_factory=Prices)
     polled_at: datetime | None = None
     poll_seconds: float = 1.0
 
@@ -92,8 +96,9 @@ class Desk:
         """Return what is live; without it the `Problem` says what is missing and the way out."""
         if self.live is not None:
             return self.live
-        trouble = next(iter(self.troubles.values()), None)
-        topic = next(iter(self.troubles), "champion")
+        # Without providers of prices, forecasts go on: they are never what is missing.
+        known = [item for item in self.troubles.items() if item[0] != PRICES]
+        topic, trouble = known[0] if known else ("champion", None)
         kind = f"no-{topic}" if topic in {"champion", "snapshot"} else "not-ready"
         detail = trouble.sentence if trouble else f"No champion is live yet. {RUN_THE_PIPELINE}"
         raise Problem(503, kind, detail)

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from serving.prices import Prices
+
+_MINUTE = 60.0
+
 
 class Metrics:
     """The metrics of one process. Made at start-up: BentoML sets their folder after imports."""
@@ -34,6 +38,19 @@ class Metrics:
             "stockcast_registry_up", "Whether the registry answers.", multiprocess_mode="livemin"
         )
 
+        self._provider = prometheus_client.Gauge(
+            "stockcast_provider_up",
+            "Whether a provider of prices is asked: 0 after it was down several times in a row.",
+            ["provider"],
+            multiprocess_mode="livemin",
+        )
+        self._quota = prometheus_client.Gauge(
+            "stockcast_quota_calls",
+            "Calls to a provider that count now, and how many may.",
+            ["provider", "window", "kind"],
+            multiprocess_mode="livemax",
+        )
+
         self._counted: Counter[tuple[str, str]] = Counter()
         self._written: Counter[tuple[str, str]] = Counter()
 
@@ -58,6 +75,21 @@ class Metrics:
     def refused(self) -> None:
         """Count a version that was not fit to go live."""
         self._changes.labels("champion_refused").inc()
+
+    def prices(self, prices: Prices) -> None:
+        """Record how the providers are, and their budgets by day and by minute."""
+        for state in prices.states:
+            self._provider.labels(state.name).set(int(state.state == "closed"))
+        for name, usage in prices.usages.items():
+            self._record(name, "day", usage.made_today, usage.per_day)
+            for window in usage.windows:
+                if window.seconds == _MINUTE:
+                    self._record(name, "minute", window.made, window.calls)
+
+    def _record(self, provider: str, window: str, made: int, limit: int | None) -> None:
+        self._quota.labels(provider, window, "made").set(made)
+        if limit is not None:
+            self._quota.labels(provider, window, "limit").set(limit)
 
     def registry_up(self, *, up: bool) -> None:
         """Record whether the registry answered the last look."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from forecasting.horizons import LABELS
 from serving.problems import MEDIA_TYPE
-from serving.schemas import DEFAULT_HORIZON, Comparison, Forecast
+from serving.schemas import DEFAULT_HORIZON, Comparison, CurrentPrice, Forecast
 
 _TAG = "REST"
 _REF = "#/components/schemas/{model}"
@@ -31,11 +31,13 @@ def with_rest_routes(document: dict[str, Any]) -> dict[str, Any]:
     paths = {
         "/predict/{ticker}": _get("Forecast of a known ticker", Forecast, ticker, horizon),
         "/models/compare/{ticker}": _get("Champion beside challenger", Comparison, ticker),
+        "/quote/{ticker}": _get("Current price of a followed ticker", CurrentPrice, ticker),
         "/models/status": _get("What is live, and what was refused", None),
         "/health": _get("Whether forecasts are answered, and every trouble", None),
     }
     components = dict(document["components"])
-    components["schemas"] = {**components["schemas"], **_schemas(Forecast, Comparison, ProblemBody)}
+    ours = _schemas(Forecast, Comparison, CurrentPrice, ProblemBody)
+    components["schemas"] = {**components["schemas"], **ours}
     return {**document, "paths": {**document["paths"], **paths}, "components": components}
 
 

@@ -6,7 +6,9 @@ Which status and which words an error gets belongs here; finding the error does 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import orjson
@@ -16,6 +18,8 @@ from market.errors import (
     BarsError,
     ForecastError,
     NotEnoughHistoryError,
+    ProviderDownError,
+    QuotaError,
     StockcastError,
     TickerError,
     UnknownTickerError,
@@ -25,16 +29,31 @@ MEDIA_TYPE = "application/problem+json"
 RUN_THE_PIPELINE = "Run `stockcast run`, or materialise the assets in Dagster."
 _URN = "urn:stockcast:problem:"
 _MAX_ERRORS = 20
+_RETRY_SECONDS = 5
+# Sooner, the answer would be the same: see `serving.quotes`.
+_PROVIDER_SECONDS = 60
 
 
 class Problem(Exception):  # noqa: N818  # the word of RFC 9457
-    """An error that the caller shall see, with everything its answer needs."""
+    """An error that the caller shall see, with everything its answer needs.
 
-    def __init__(self, status: int, kind: str, detail: str, **extra: object) -> None:
+    `retry_seconds` is when to ask again, told where the status is 503.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        retry_seconds: float = _RETRY_SECONDS,
+        **extra: object,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.kind = kind
         self.detail = detail
+        self.retry_seconds = retry_seconds
         self.extra = extra
 
     def body(self) -> bytes:
@@ -51,7 +70,9 @@ class Problem(Exception):  # noqa: N818  # the word of RFC 9457
 
     def response(self) -> Response:
         """Return the whole answer."""
-        headers = {"Retry-After": "5"} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else None
+        headers = {}
+        if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["Retry-After"] = str(ceil(self.retry_seconds))
         return Response(self.body(), self.status, headers, MEDIA_TYPE)
 
 
@@ -66,8 +87,18 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, BarsError | NotEnoughHistoryError | ForecastError):
         return Problem(422, "invalid-request", str(error))
     if isinstance(error, StockcastError):
-        return Problem(503, "not-available", str(error))
+        return _not_available(error)
     return Problem(500, "internal-error", "The server failed; its log holds the cause.")
+
+
+def _not_available(error: StockcastError) -> Problem:
+    if isinstance(error, QuotaError):
+        seconds = seconds_until(error.renews_at)
+        extra = {"renews_at": error.renews_at}
+        return Problem(503, "quota-spent", str(error), retry_seconds=seconds, **extra)
+    if isinstance(error, ProviderDownError):
+        return Problem(503, "provider-down", str(error), retry_seconds=_PROVIDER_SECONDS)
+    return Problem(503, "not-available", str(error))
 
 
 def invalid_request(errors: Iterable[Mapping[str, Any]]) -> Problem:
@@ -78,6 +109,11 @@ def invalid_request(errors: Iterable[Mapping[str, Any]]) -> Problem:
     listed = [_field(_path(e["loc"]), _sentence(str(e["msg"]))) for e in found[:_MAX_ERRORS]]
     detail = " ".join(f"`{e['field']}`: {e['message']}" for e in listed[:3])
     return Problem(422, "invalid-request", detail, errors=listed, error_count=len(found))
+
+
+def seconds_until(instant: datetime) -> float:
+    """Return how long it is until then, a second at least."""
+    return max(1.0, (instant - datetime.now(UTC)).total_seconds())
 
 
 def _field(name: str, message: str) -> dict[str, str]:

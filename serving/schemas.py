@@ -109,6 +109,19 @@ class Forecast(BaseModel):
     )
 
 
+class CurrentPrice(BaseModel):
+    """The answer of ``/quote/{ticker}``: the price now, or at the last trade; as traded."""
+
+    ticker: str
+    price: float
+    previous_close: float | None
+    volume: int | None
+    session: date = Field(description="The session that the price belongs to.")
+    source: str = Field(description="The provider that told it.")
+    asked_at: datetime = Field(description="When the provider was asked (UTC).")
+    age_seconds: float = Field(description="Seconds since then: an answer is kept for a minute.")
+
+
 class ComparedHorizon(BaseModel):
     """One model's forecast for one horizon."""
 

@@ -27,7 +27,9 @@ from serving.desk import Desk
 from serving.front import Front
 from serving.metrics import Metrics
 from serving.openapi import with_rest_routes
+from serving.prices import PriceFeed
 from serving.problems import problem_of
+from serving.quotes import Quotes
 from serving.routes.common import Office
 from serving.routes.predict import post_prediction
 from serving.schemas import Forecast, PredictRequest
@@ -86,7 +88,15 @@ class Stockcast:
         OFFICE.challenger = Challenger(
             registry, cache, SnapshotFeed(snapshots), poll_seconds=settings.poll_seconds
         )
-        self._watch = Watch(OFFICE.desk, registry, cache, SnapshotFeed(snapshots), OFFICE.metrics)
+        OFFICE.quotes = Quotes(settings)
+        self._watch = Watch(
+            OFFICE.desk,
+            registry,
+            cache,
+            SnapshotFeed(snapshots),
+            OFFICE.metrics,
+            prices=PriceFeed(settings),
+        )
         self._following: asyncio.Task[None] | None = None
         # BentoML logs a traceback for every malformed request; its sender has the reason already.
         logging.getLogger("bentoml._internal.server.http_app").addFilter(_is_our_fault)

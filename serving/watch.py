@@ -1,4 +1,4 @@
-"""Follows the champion alias, the published snapshot and the exchanges' calendars.
+"""Follows the champion alias, the published snapshot, the exchanges' calendars and the providers.
 
 What has changed is swapped in at once. Every look is short and never raises: whatever goes wrong is
 told once, shown by `/health`, and the answers that are live go on. What an answer contains belongs
@@ -19,9 +19,10 @@ from registry.names import CHAMPION
 from registry.versions import ModelRegistry
 from serving.answers import AnswerBook, last_closed_sessions, make_book
 from serving.champion import LiveModel, ModelCache
-from serving.desk import Desk, Refusal
+from serving.desk import PRICES, Desk, Refusal
 from serving.events import tell
 from serving.metrics import Metrics
+from serving.prices import PriceFeed
 from serving.problems import RUN_THE_PIPELINE
 from serving.snapshot import SnapshotFeed
 
@@ -45,6 +46,7 @@ class Watch:
         feed: SnapshotFeed,
         metrics: Metrics,
         *,
+        prices: PriceFeed,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._desk = desk
@@ -52,6 +54,7 @@ class Watch:
         self._cache = cache
         self._feed = feed
         self._metrics = metrics
+        self._prices = prices
         self._now = now
         self._candidate: LiveModel | None = None
         self._unusable: set[tuple[int, str]] = set()
@@ -67,6 +70,7 @@ class Watch:
         try:
             self._follow_alias()
             self._follow_data()
+            self._follow_prices()
         except Exception as error:  # noqa: BLE001  # a surprise must not end the watch
             self._trouble("watch", f"Looking for changes failed: {type(error).__name__}: {error}")
         else:
@@ -121,6 +125,21 @@ class Watch:
             snapshot = self._snapshot_for(model)
             if snapshot is not None and self._show(model, snapshot):
                 return
+
+    def _follow_prices(self) -> None:
+        """Note how the providers of prices are; forecasts go on whatever it is."""
+        try:
+            prices = self._prices.look()
+        except StockcastError as error:
+            self._trouble(PRICES, str(error))
+            return
+        self._desk.prices = prices
+        self._metrics.prices(prices)
+        live = self._desk.live
+        if sentence := prices.sentence(live.book.age if live else None):
+            self._trouble(PRICES, sentence)
+        else:
+            self._clear(PRICES)
 
     def _models(self) -> Iterator[LiveModel]:
         if self._candidate is not None:

@@ -13,6 +13,7 @@ from serving.challenger import Challenger
 from serving.desk import Desk
 from serving.metrics import Metrics
 from serving.problems import Problem
+from serving.quotes import Quotes
 from serving.schemas import DEFAULT_HORIZON
 
 
@@ -23,11 +24,19 @@ class Office:
     desk: Desk
     metrics: Metrics | None = None
     challenger: Challenger | None = None
+    quotes: Quotes | None = None
 
     def count(self, route: str, horizon: str) -> None:
         """Count one forecast."""
         if self.metrics is not None:
             self.metrics.count(route, horizon)
+
+    def require_quotes(self) -> Quotes:
+        """Return who asks for prices, which the service made before it listens."""
+        if self.quotes is None:
+            msg = "The service is starting; ask again."
+            raise Problem(503, "not-ready", msg)
+        return self.quotes
 
 
 def office_of(request: Request) -> Office:

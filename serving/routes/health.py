@@ -12,6 +12,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from market.budgets import Usage
+from market.health import HealthState
 from serving.desk import Desk
 from serving.routes.common import office_of
 from serving.watch import utc_now
@@ -50,8 +52,31 @@ def read_health(desk: Desk, now: datetime) -> dict[str, Any]:
         "tickers": len(live.book.rows) if live else 0,
         "data_age_sessions": live.book.age if live else None,
         "registry": "down" if "registry" in desk.troubles else "up",
+        "providers": [_provider(state) for state in desk.prices.states],
+        "quota": [_quota(name, usage) for name, usage in desk.prices.usages.items()],
         "last_look_seconds_ago": looked,
         "troubles": troubles,
+    }
+
+
+def _provider(state: HealthState) -> dict[str, Any]:
+    return {
+        "name": state.name,
+        "state": state.state,
+        "since": state.since,
+        "retry_at": state.retry_at,
+        "last_success": state.last_success,
+        "reason": state.reason,
+    }
+
+
+def _quota(provider: str, usage: Usage) -> dict[str, Any]:
+    return {
+        "provider": provider,
+        "made_today": usage.made_today,
+        "per_day": usage.per_day,
+        "left_today": usage.left_today,
+        "renews_at": usage.renews_at,
     }
 
 

@@ -14,7 +14,10 @@ from support.servers import ROOT
 
 pytestmark = pytest.mark.integration
 
-HEAVY = ("tensorflow", "keras", "sklearn", "dagster", "evidently", "matplotlib", "joblib", "torch")
+HEAVY = (
+    *("tensorflow", "keras", "sklearn", "dagster", "evidently", "matplotlib", "joblib", "torch"),
+    *("yfinance", "alpha_vantage", "bokeh_sampledata"),
+)
 # Asks the real app, in a process of its own, and then tells which modules are there.
 PROGRAM = """
 import asyncio, json, sys

@@ -164,6 +164,12 @@ def test_compare_shows_champion_and_challenger_with_their_scores(server: Server)
     assert body["challenger"]["horizons"]["1w"]["prediction"] != served
 
 
+def test_the_sample_has_no_price_of_now_and_says_which_setting_gives_one(server: Server) -> None:
+    body = problem(server.get("/quote/AAPL"), 501, "no-quotes")
+    assert "STOCKCAST_PROVIDER" in body["detail"]
+    assert (body["last_close"], body["last_close_session"]) == (430.47, "2013-03-01")
+
+
 def test_status_and_health_say_what_is_live(server: Server) -> None:
     status = server.get("/models/status").json()
     assert status["champion_alias"] == status["live"]["version"] == 1
@@ -171,6 +177,7 @@ def test_status_and_health_say_what_is_live(server: Server) -> None:
     assert status["snapshot"]["without_forecast"] == {"FB": "196 bars, and 151 are needed"}
     health = server.get("/health").json()
     assert (health["status"], health["registry"]) == ("ok", "up")
+    assert (health["providers"], health["quota"]) == ([], [])
 
 
 def test_the_probes_of_bentoml_answer(server: Server) -> None:
@@ -201,7 +208,7 @@ def test_the_openapi_document_lists_the_typed_and_the_rest_routes(server: Server
     document = server.get("/docs.json").json()
     assert set(document["paths"]) >= {
         *("/predict", "/predict/{ticker}", "/models/status", "/models/compare/{ticker}"),
-        *("/health", "/livez", "/readyz", "/metrics"),
+        *("/quote/{ticker}", "/health", "/livez", "/readyz", "/metrics"),
     }
     schemas = document["components"]["schemas"]
     schema = {"$ref": "#/components/schemas/Forecast", "components": {"schemas": schemas}}

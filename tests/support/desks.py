@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import SecretStr
 from support.bundles import tiny_bundle
-from support.homes import LOOKBACK, sample_snapshot
+from support.homes import LOOKBACK, TICKERS, sample_snapshot
 from support.registries import FakeRegistry
 
 from forecasting.bundle import Bundle
 from forecasting.snapshot import Snapshot, write_snapshot
+from market.settings import Settings
 from serving.champion import LiveModel, ModelCache
 from serving.desk import Desk
+from serving.prices import PriceFeed, Prices
 from serving.snapshot import SnapshotFeed
 from serving.watch import Watch
 
@@ -41,6 +44,8 @@ class FakeMetrics:
 
     def registry_up(self, *, up: bool) -> None: ...
 
+    def prices(self, prices: Prices) -> None: ...
+
 
 @dataclass
 class Bench:
@@ -56,7 +61,24 @@ class Bench:
         self.cache = ModelCache(self.registry, self.folder / "models")
         self.feed = SnapshotFeed(self.folder / "snapshot")
         self.watch = Watch(
-            self.desk, self.registry, self.cache, self.feed, self.metrics, now=lambda: self.now
+            self.desk,
+            self.registry,
+            self.cache,
+            self.feed,
+            self.metrics,
+            prices=PriceFeed(self.settings),
+            now=lambda: self.now,
+        )
+
+    @property
+    def settings(self) -> Settings:
+        """Settings with two providers of prices; neither is ever asked."""
+        return Settings(
+            home=self.folder,
+            provider="alpha_vantage",
+            backups=("yahoo",),
+            alpha_vantage_key=SecretStr("demo-key"),
+            tickers=TICKERS,
         )
 
     def register(self, seed: int) -> int:

@@ -44,7 +44,9 @@ def bentoml_command(port: int) -> list[str]:
 
 
 @contextmanager
-def serving(command: Callable[[int], list[str]], home: Path, folder: Path) -> Iterator[Server]:
+def serving(
+    command: Callable[[int], list[str]], home: Path, folder: Path, **settings: str
+) -> Iterator[Server]:
     """Run a service over a home until the block ends; it listens before the block begins."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,6 +58,7 @@ def serving(command: Callable[[int], list[str]], home: Path, folder: Path) -> It
         "BENTOML_HOME": str(folder / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
     }
+    env |= {f"STOCKCAST_{name.upper()}": value for name, value in settings.items()}
     log = folder / "log.txt"
     with log.open("wb") as out:
         process = subprocess.Popen(command(port), cwd=ROOT, env=env, stdout=out, stderr=out)

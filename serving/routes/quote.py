@@ -1,0 +1,56 @@
+"""GET /quote/{ticker}: the current price of a followed ticker, beside what forecasts start from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from market.errors import StockcastError
+from market.providers.base import Quote
+from market.tickers import check_ticker, unknown_ticker
+from serving.forecasts import Row, tidy
+from serving.problems import Problem, problem_of
+from serving.routes.common import check_query, office_of
+from serving.schemas import CurrentPrice
+from serving.watch import utc_now
+
+
+async def get_quote(request: Request) -> Response:
+    """Answer with a price a minute old at most; a problem tells the last known close instead."""
+    office = office_of(request)
+    check_query(request, allowed=())
+    ticker = check_ticker(request.path_params["ticker"])
+    book = office.desk.require().book
+    if ticker not in book.rows and ticker not in book.refused:
+        raise unknown_ticker(ticker, "the published snapshot", [*book.rows, *book.refused])
+    # Bars come first: one call of the day is left for each ticker that may still need it.
+    followed = len(book.rows) + len(book.refused)
+    try:
+        quote = await office.require_quotes().get(ticker, keep=followed)
+    except (Problem, StockcastError) as error:
+        problem = problem_of(error)
+        problem.extra |= _last_close(book.rows.get(ticker))
+        raise problem from error
+    return Response(_answer(quote).model_dump_json(), media_type="application/json")
+
+
+def _answer(quote: Quote) -> CurrentPrice:
+    age = (utc_now() - quote.asked_at).total_seconds()
+    return CurrentPrice(
+        ticker=quote.ticker,
+        price=quote.price,
+        previous_close=quote.previous_close,
+        volume=quote.volume,
+        session=quote.session,
+        source=quote.source,
+        asked_at=quote.asked_at,
+        age_seconds=round(max(0.0, age), 1),
+    )
+
+
+def _last_close(row: Row | None) -> dict[str, Any]:
+    if row is None:
+        return {}
+    return {"last_close": tidy(row.close), "last_close_session": row.as_of}

@@ -1,0 +1,124 @@
+"""A real service and its providers of prices: what it tells of them, and what it asks them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.alpha_vantage_emulator import FREE_KEY, AlphaVantageEmulator
+from support.bars import sample_bars
+from support.homes import TICKERS, TestHome, shared_home
+from support.servers import Server, front_command, serving, wait_until
+from support.services import free_port
+
+from market.clock import SystemClock
+from market.health import ProviderHealth
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def alpha_vantage() -> Iterator[AlphaVantageEmulator]:
+    with AlphaVantageEmulator(sample_bars("AAPL", "MSFT"), SystemClock()) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> TestHome:
+    # A copy: what is noted of providers must not be seen by tests that share the home.
+    shared = shared_home(tmp_path_factory.getbasetemp())
+    path = tmp_path_factory.mktemp("providers") / "home"
+    return TestHome(shutil.copytree(shared.path, path))
+
+
+@pytest.fixture(scope="module")
+def server(
+    home: TestHome, alpha_vantage: AlphaVantageEmulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    settings = {
+        "provider": "alpha_vantage",
+        "backups": "yahoo",
+        "tickers": ",".join(TICKERS),
+        "alpha_vantage_key": FREE_KEY,
+        "alpha_vantage_url": alpha_vantage.url,
+        "yahoo_url": f"http://127.0.0.1:{free_port()}",  # nobody listens there
+    }
+    folder = tmp_path_factory.mktemp("front")
+    with serving(front_command, home.path, folder, **settings) as server:
+        yield server
+
+
+def database(home: TestHome) -> Path:
+    return home.path / "market.sqlite"
+
+
+def test_before_any_call_there_is_nothing_to_say(home: TestHome, server: Server) -> None:
+    health = server.get("/health").json()
+    assert (health["status"], health["providers"], health["quota"]) == ("ok", [], [])
+    assert not database(home).exists()
+
+
+def test_a_price_costs_one_call_that_health_and_metrics_count(
+    server: Server, alpha_vantage: AlphaVantageEmulator
+) -> None:
+    answer = server.get("/quote/aapl")
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["ticker"], body["price"], body["source"]) == ("AAPL", 430.47, "alpha_vantage")
+    assert body["session"] == "2013-03-01"
+    assert server.get("/quote/AAPL").json()["price"] == 430.47
+    assert [call.function for call in alpha_vantage.calls] == ["GLOBAL_QUOTE"]
+
+    wait_until(lambda: server.get("/health").json()["quota"] != [], 10, server)
+    health = server.get("/health").json()
+    assert (health["quota"][0]["made_today"], health["quota"][0]["left_today"]) == (1, 24)
+    assert health["providers"][0]["state"] == "closed"
+    made = 'stockcast_quota_calls{kind="made",provider="alpha_vantage",window="day"} 1.0'
+    wait_until(lambda: made in server.get("/metrics").text, 10, server)
+    assert 'endpoint="/quote/{ticker}"' in server.get("/metrics").text
+
+
+def test_tickers_that_are_not_followed_cost_none(
+    server: Server, alpha_vantage: AlphaVantageEmulator
+) -> None:
+    before = len(alpha_vantage.calls)
+    assert server.get("/quote/APPL").json()["near"] == ["AAPL"]
+    assert len(alpha_vantage.calls) == before
+
+
+def test_with_both_providers_down_forecasts_go_on_and_say_how_old_they_are(
+    home: TestHome, server: Server, alpha_vantage: AlphaVantageEmulator
+) -> None:
+    with alpha_vantage.closed():
+        answer = server.get("/quote/MSFT")
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["last_close_session"] == "2013-03-01"
+    assert answer.json()["last_close"] == server.get("/predict/MSFT").json()["current_price"]
+
+    health = ProviderHealth(database(home))
+    for name in ("alpha_vantage", "yahoo"):
+        for _ in range(3):
+            health.failed(name, f"{name} did not answer.")
+    wait_until(lambda: server.get("/health").json()["status"] == "degraded", 10, server)
+    told = server.get("/health").json()
+    (trouble,) = told["troubles"]
+    age = told["data_age_sessions"]
+    assert trouble["detail"].startswith("No provider of prices answers since ")
+    assert trouble["detail"].endswith(f"forecasts go on from bars {age} sessions old.")
+    assert [state["state"] for state in told["providers"]] == ["open", "open"]
+    for ticker in TICKERS:
+        forecast = server.get(f"/predict/{ticker}", horizon="1m")
+        assert forecast.status_code == 200
+        assert forecast.json()["data_age_sessions"] == age > 3_000
+    up = 'stockcast_provider_up{provider="yahoo"} 0.0'
+    wait_until(lambda: up in server.get("/metrics").text, 10, server)
+
+
+def test_the_key_is_in_no_answer_and_no_log(server: Server) -> None:
+    for path in ("/health", "/models/status", "/metrics", "/quote/MSFT"):
+        assert FREE_KEY not in server.get(path).text
+    log = server.log.read_text()
+    assert FREE_KEY not in log
+    assert "Traceback" not in log
