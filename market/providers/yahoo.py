@@ -77,7 +77,10 @@ class YahooProvider:
         return ()
 
     def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
-        """Return bars of one ticker; see `Provider.fetch`."""
+        """Return bars of one ticker for one call; see `Provider.fetch`.
+
+        Where Yahoo does not know the ticker, near names cost one more call.
+        """
         return self._bars("ingest", ticker, span)
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
@@ -103,7 +106,11 @@ class YahooProvider:
 
     def _bars(self, purpose: Purpose, ticker: str, span: Span | None) -> pl.DataFrame:
         symbol, since = symbol_of(ticker), None if span is None else span.since
-        table, about = self._client.daily_bars(Errand(purpose, ticker, symbol), since)
+        try:
+            table, about = self._client.daily_bars(Errand(purpose, ticker, symbol), since)
+        except UnknownTickerError as error:
+            near = self._client.near(Errand("search", ticker, symbol, self._timeout))
+            raise UnknownTickerError(error.ticker, f"the {self.name} provider", near) from None
         if table.is_empty() and span is None:
             raise UnknownTickerError(ticker, f"the {self.name} provider")
         now = self._clock.now()

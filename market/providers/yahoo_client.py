@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 import yfinance
+from curl_cffi.requests.exceptions import RequestException
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 from yfinance.data import YfData
@@ -21,7 +22,7 @@ from yfinance.scrapers.history import PriceHistory
 
 from market.budgets import Budget
 from market.clock import Clock
-from market.errors import ProviderDownError
+from market.errors import ProviderDownError, StockcastError
 from market.providers.yahoo_errand import Errand
 from market.providers.yahoo_session import YahooSession
 from market.quota import QuotaLedger
@@ -45,6 +46,7 @@ _TOLD = (
     "regularMarketTime",
     "regularMarketVolume",
 )
+_N_NEAR = 3
 # What yfinance ends in when an answer is of another shape.
 _UNREADABLE = (YFException, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 # Cookies that yfinance keeps in files are pickles, which no process here opens: where there can
@@ -97,6 +99,23 @@ class YahooClient:
             As `Provider.fetch` does.
         """
         return self._ask(errand, {"period": "1d"})[1]
+
+    def near(self, errand: Errand) -> tuple[str, ...]:
+        """Return the symbols that Yahoo finds for a ticker it does not have; none when it fails."""
+        try:
+            with self._session.on(errand):
+                found = yfinance.Search(
+                    errand.ticker,
+                    max_results=_N_NEAR,
+                    news_count=0,
+                    lists_count=0,
+                    enable_fuzzy_query=True,
+                    session=self._session,
+                )
+            return tuple(str(row["symbol"]) for row in found.quotes)[:_N_NEAR]
+        except (StockcastError, RequestException, *_UNREADABLE):
+            # The unknown ticker is the news; a search that failed would hide it.
+            return ()
 
     def _ask(
         self, errand: Errand, stretch: Mapping[str, Any]

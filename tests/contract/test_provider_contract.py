@@ -11,6 +11,8 @@ from support.alpha_vantage_access import connect
 from support.alpha_vantage_emulator import AlphaVantageEmulator
 from support.bars import sample_bars, xnys
 from support.moving_clock import MovingClock
+from support.yahoo_emulator import SAMPLE_SPLITS, YahooEmulator
+from support.yahoo_emulator import connect as connect_yahoo
 
 from market.bars import BAR_SCHEMA, validate_bars
 from market.errors import UnknownTickerError
@@ -43,8 +45,13 @@ def alpha_vantage(folder: Path, stack: ExitStack) -> Provider:
     return connect(stack.enter_context(emulator), folder, tier="premium_1200")
 
 
+def yahoo(folder: Path, stack: ExitStack) -> Provider:
+    emulator = YahooEmulator(sample_bars(), MovingClock(EVENING), actions=SAMPLE_SPLITS)
+    return connect_yahoo(stack.enter_context(emulator), folder)
+
+
 # Each has the sample's bars; what it starts is stopped with the stack.
-PROVIDERS = [sample_provider, one_file_a_ticker, one_file_for_all, alpha_vantage]
+PROVIDERS = [sample_provider, one_file_a_ticker, one_file_for_all, alpha_vantage, yahoo]
 
 
 @pytest.fixture(params=PROVIDERS, ids=lambda make: make.__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -97,6 +98,14 @@ def with_a_row_too_few(body: dict[str, Any]) -> dict[str, Any]:
     """The answer where one close is missing, so that no price is known to be of its session."""
     body["chart"]["result"][0]["indicators"]["quote"][0]["close"].pop()
     return body
+
+
+def found(symbols: Sequence[str]) -> dict[str, Any]:
+    """The answer of a search."""
+    quotes = [
+        {"symbol": s, "shortname": s, "exchange": "NMS", "quoteType": "EQUITY"} for s in symbols
+    ]
+    return {"count": len(quotes), "quotes": quotes, "news": [], "nav": [], "lists": []}
 
 
 def about(

@@ -16,11 +16,13 @@ own (``BRK-B``). All hosts of Yahoo are the one it listens on.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -40,7 +42,7 @@ from market.sessions import Sessions
 
 CHART = "/v8/finance/chart/"
 CRUMB = "aZ.3/crumb"
-_KINDS = {"/": "cookie", "": "cookie", "/v1/test/getcrumb": "crumb", "/consent": "consent"}
+_KINDS = {"/": "cookie", "": "cookie", "/v1/test/getcrumb": "crumb", "/v1/finance/search": "search"}
 SAMPLE_SPLITS = pl.DataFrame(
     [
         ("AAPL", date(2000, 6, 21), 2.0, 0.0),
@@ -54,7 +56,7 @@ SAMPLE_SPLITS = pl.DataFrame(
 
 @dataclass(frozen=True)
 class Call:
-    """One request; `kind` is ``chart``, ``cookie``, ``crumb`` or another path."""
+    """One request; `kind` is ``chart``, ``cookie``, ``crumb``, ``search`` or a path."""
 
     kind: str
     symbol: str
@@ -195,6 +197,9 @@ class YahooEmulator:
             body = self._chart(known, query) if is_chart else {}
             outcome = mood or ("unknown" if body is None else "answered")
             self._calls.append(Call(kind, symbol, self.clock.now(), outcome, query))
+        if mood is None and kind == "search":
+            near = get_close_matches(query.get("q", ""), sorted(self._bars), n=3, cutoff=0.5)
+            return Reply(json.dumps(bodies.found(near)))
         if mood is None and not is_chart:
             return Reply(CRUMB if kind == "crumb" else "", 404 if kind == "cookie" else 200)
         return reply_of(mood if body is not None else mood or "not_found", body or {})

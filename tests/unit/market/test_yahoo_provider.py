@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from support.bars import sample_bars, xnys
 from support.moving_clock import MovingClock
-from support.yahoo_emulator import SAMPLE_SPLITS, YahooEmulator, connect
+from support.yahoo_emulator import SAMPLE_SPLITS, Mood, YahooEmulator, connect
 
 from market.adjustments import adjust_bars
 from market.bars import validate_bars
@@ -175,6 +175,25 @@ def test_a_ticker_that_yahoo_does_not_have_is_refused_at_once(
         getattr(provider, ask)("APPL")
 
     assert len(yahoo.charts()) == 1
+
+
+def test_near_names_are_searched_for(yahoo: YahooEmulator, provider: YahooProvider) -> None:
+    with pytest.raises(UnknownTickerError) as caught:
+        provider.fetch("APPL")
+
+    assert caught.value.near == ("AAPL",)
+    assert [call.kind for call in yahoo.calls] == ["cookie", "crumb", "chart", "search"]
+
+
+@pytest.mark.parametrize("mood", ["status_503", "empty", "cut_body"])
+def test_a_search_that_fails_hides_no_unknown_ticker(
+    yahoo: YahooEmulator, provider: YahooProvider, mood: Mood
+) -> None:
+    yahoo.misbehave(mood, times=None, kind="search")
+
+    with pytest.raises(UnknownTickerError) as caught:
+        provider.fetch("APPL")
+    assert caught.value.near == ()
 
 
 def test_a_ticker_without_any_bar_is_not_known(
