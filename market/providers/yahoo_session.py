@@ -6,6 +6,7 @@ Importing this needs the extra `yahoo`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -153,7 +154,7 @@ class YahooSession(requests.Session[requests.Response]):
 
 def _chart_of(response: requests.Response) -> dict[str, Any] | None:
     try:
-        body = response.json()
+        body = json.loads(response.content)
     except (ValueError, RecursionError):
         return None
     chart = body.get("chart") if isinstance(body, dict) else None
