@@ -168,7 +168,7 @@ def _check_chart(chart: dict[str, Any], errand: Errand) -> None:
         if code == "Not Found":
             raise UnknownTickerError(errand.ticker, "the yahoo provider")
         if said.startswith("Data doesn't exist"):
-            raise YFPricesMissingError(errand.symbol, "", said)
+            raise YFPricesMissingError(errand.symbol, said)
         if code in {"Bad Request", "Unprocessable Entity"}:
             msg = f"Yahoo does not accept what was asked about {errand.symbol}: {said!r}."
             raise BarsError(msg)
