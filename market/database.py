@@ -8,10 +8,13 @@ share: all its users run under one kernel, containers included.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
+from weakref import WeakSet
 
 from market.atomic import locked
 from market.errors import PermanentError, StockcastError, TransientError
@@ -38,10 +41,14 @@ class Database:
         self.path = path
         self._schema = schema
         self._busy_seconds = busy_seconds
+        self._keeper: sqlite3.Connection | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, is_durable: bool = True) -> Iterator[sqlite3.Connection]:
         """Give a connection that holds the write lock; commit at the end, roll back on an error.
+
+        What was committed survives a kill. It survives a power cut too when it `is_durable`, for
+        which the commit waits for the disk.
 
         Raises
         ------
@@ -51,6 +58,7 @@ class Database:
             When the file is damaged or cannot be opened or written.
         """
         with self.reading() as connection:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -71,25 +79,46 @@ class Database:
         try:
             with closing(self._connect()) as connection:
                 connection.executescript(self._schema)
+                if self._keeper is None:
+                    self._stay_open()
                 yield connection
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
         except sqlite3.DatabaseError as error:
             raise self._explained(error) from error
 
+    def _stay_open(self) -> None:
+        """Keep a connection that does nothing.
+
+        The last one that closes the file writes it out whole, and waits for the disk four times;
+        with this that is seldom us.
+        """
+        self._keeper = self._connect()
+        self._keeper.execute("SELECT 1 FROM sqlite_master").fetchone()
+        _staying_open().add(self)
+
+    def let_go(self) -> None:
+        """Close what is kept open; it opens again at the next use."""
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
     def _connect(self) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._explained(error) from error
-        connection = sqlite3.connect(self.path, timeout=self._busy_seconds, isolation_level=None)
+        connection = sqlite3.connect(
+            self.path,
+            timeout=self._busy_seconds,
+            isolation_level=None,
+            check_same_thread=False,  # the kept one is closed by whichever thread forks
+        )
         try:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 # SQLite does not wait for other processes in this step; so we do.
                 with locked(self.path.with_name(f".{self.path.name}.lock")):
                     connection.execute("PRAGMA journal_mode = WAL")
-            # Waits for the disk at every commit: a call that was paid is never forgotten.
-            connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
             connection.close()
             raise
@@ -113,3 +142,16 @@ class Database:
             f"{self.path} cannot be used ({error}); check that its folder can be written, that "
             f"the disk has room, and that it is a disk of this machine."
         )
+
+
+@cache
+def _staying_open() -> WeakSet[Database]:
+    kept: WeakSet[Database] = WeakSet()
+
+    def let_go() -> None:
+        for database in list(kept):
+            database.let_go()
+
+    # SQLite's own view of its locks is wrong in a forked child that inherits open files.
+    os.register_at_fork(before=let_go)
+    return kept

@@ -94,7 +94,7 @@ class ProviderHealth:
                 return True
             if _left(row, Moment.of(self._clock)) > 0:
                 return False
-        with self._database.transaction() as db:
+        with self._database.transaction(is_durable=False) as db:
             row, now = _row(db, name), Moment.of(self._clock)
             if row is None or row["pause"] is None:
                 return True
@@ -114,7 +114,7 @@ class ProviderHealth:
             row = _row(db, name)
         if row is not None and not row["failures"] and abs(now.wall - row["last_success"]) < _NEWS:
             return
-        with self._database.transaction() as db:
+        with self._database.transaction(is_durable=False) as db:
             row = _row(db, name)
             was_open = row is not None and row["pause"] is not None
             since = now.wall if was_open else row and row["since"]
@@ -125,7 +125,7 @@ class ProviderHealth:
 
     def failed(self, name: str, reason: str) -> None:
         """Take note that the provider was down, with a sentence that says how."""
-        with self._database.transaction() as db:
+        with self._database.transaction(is_durable=False) as db:
             now = Moment.of(self._clock)
             db.execute("INSERT OR IGNORE INTO health (name) VALUES (?)", (name,))
             db.execute(

@@ -108,7 +108,8 @@ class QuotaLedger:
             yield
         finally:
             ended = Moment.of(self._clock)
-            with self._database.transaction() as db:
+            # If a power cut takes this back, the boot after it ends the call as well.
+            with self._database.transaction(is_durable=False) as db:
                 records.end_call(db, number, ended)
 
     def mark_spent(self, budget: Budget, *, until_day_ends: bool) -> datetime:

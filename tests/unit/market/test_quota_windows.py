@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.counting_provider import counting_provider
 from support.moving_clock import MovingClock
+from support.simulated_machine import SimulatedMachine
 
 from market.budgets import Budget, Window
 from market.errors import QuotaError
@@ -22,6 +24,21 @@ def clock() -> MovingClock:
 @pytest.fixture
 def ledger(tmp_path: Path, clock: MovingClock) -> QuotaLedger:
     return QuotaLedger(tmp_path / "market.sqlite", clock)
+
+
+class CountedSleeps:
+    """The clock of a simulated machine that counts how often someone sleeps on it."""
+
+    def __init__(self, machine: SimulatedMachine) -> None:
+        self.count = 0
+        self._machine = machine
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._machine, name)
+
+    def sleep(self, seconds: float) -> None:
+        self.count += 1
+        self._machine.sleep(seconds)
 
 
 def make_call(ledger: QuotaLedger, clock: MovingClock, budget: Budget, lasts: float = 0.0) -> float:
@@ -81,3 +98,24 @@ def test_a_call_that_failed_counts_as_well(ledger: QuotaLedger, clock: MovingClo
             raise ConnectionError
 
     assert make_call(ledger, clock, TWO_A_MINUTE) > 60
+
+
+def test_who_waits_sleeps_until_its_own_turn_and_is_served_in_order() -> None:
+    budget, n, order = Budget("acme", (Window(2, 60.0),)), 12, []
+    with counting_provider(budget, START) as p:
+        sleeps = CountedSleeps(p.machine)
+        ledger = QuotaLedger(p.ledger._database.path, sleeps)
+
+        def ask(number: int) -> None:
+            with ledger.call(budget, purpose="ingest"):
+                order.append(number)
+                p.machine.sleep(0.2)
+
+        for number in range(n):
+            p.machine.launch(number * 0.001, lambda number=number: ask(number))
+        p.machine.run(until=60.0 * n)
+
+    assert order == list(range(n))
+    # Once for each round that is before it, and a little for calls that had not ended yet.
+    rounds = sum(number // budget.windows[0].calls for number in range(n))
+    assert sleeps.count <= 2 * rounds + n
