@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         "https://query2.finance.yahoo.com", description="Address of Yahoo Finance."
     )
     provider_timeout: float = Field(
-        20.0, gt=0, le=300, description="Seconds that a provider may take for one answer."
+        20.0, gt=0, le=100, description="Seconds that a provider may take for one answer."
     )
     join_tolerance: float = Field(
         0.005, gt=0, le=0.1, description="How far closes of two providers may differ to be joined."

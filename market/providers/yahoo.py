@@ -24,8 +24,8 @@ from market.quota import QuotaLedger
 if TYPE_CHECKING:
     from market.providers.yahoo_client import YahooClient
 
-# Nothing is published; 2,000 an hour were for a former interface, and who asks much faster than
-# that is refused for hours.
+# Nothing is published. A cautious guess: what people report to be refused differs between one in
+# two seconds and five a second.
 BUDGET = Budget("yahoo", (Window(2, 1.0), Window(30, 60.0)))
 
 _CLASS = re.compile(r"\.[A-Z]$")
