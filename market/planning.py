@@ -1,0 +1,290 @@
+"""What is due for each ticker, most urgent first, and whether a key can keep up. Pure.
+
+Doing it is `ingest`; keeping to limits of calls is `quota`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from operator import itemgetter
+from typing import Literal, get_args
+
+from market.providers.tiers import Tier, TierLimits, limits_of
+from market.records import TickerRecord
+from market.sessions import Sessions
+
+Wants = Literal["history", "bars", "actions", "nothing"]
+
+# Splits and dividends are asked for anew after so many sessions; a split shows as a jump before.
+ACTIONS_EVERY = 21
+# ... and after so many where they could not be had.
+_ACTIONS_AGAIN = 5
+# Sessions to wait after answers in a row without the bar that was due, from the second on; a first
+# one may only mean that the provider publishes late, and is asked again after `_LATE`.
+_PATIENCE = (1, 2, 5, 10, 21)
+_LATE = timedelta(hours=3)
+# Bars are published within two hours of a close, and the next session opens 17.5 hours after it.
+_HOURS_A_NIGHT = 15.5
+_CALLS_FOR_ACTIONS = 2
+_BARS_TO_ACTIONS = 10
+_AGES = 1_000_000
+# Sessions of a reach that the overlap with stored bars and a turn of luck must leave.
+_SPARE_REACH = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is due for one ticker.
+
+    Attributes
+    ----------
+    wants
+        "history": all bars there are; "bars": those after the stored ones; "actions": splits and
+        dividends; "nothing": not now.
+    sessions_behind
+        Closed sessions after the last stored one, or None when no bar is stored.
+    reason
+        One clause for a person.
+    """
+
+    ticker: str
+    wants: Wants
+    sessions_behind: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How a number of tickers and the limits of a key go together.
+
+    Attributes
+    ----------
+    calls_per_session
+        Calls that all tickers together need for one session.
+    capacity
+        How many tickers can be kept up to date.
+    sessions_behind
+        How far the last ticker is behind when a day's calls are spent; 0 when the key keeps up.
+    sentence
+        All of that for a person, and what to do.
+    """
+
+    calls_per_session: float
+    capacity: int
+    sessions_behind: int
+    sentence: str
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether every ticker can be brought up to date every session."""
+        return self.sessions_behind == 0
+
+
+def plan(
+    tickers: Iterable[str],
+    last_stored: Mapping[str, date],
+    records: Mapping[str, TickerRecord],
+    sessions_of: Callable[[str], Sessions],
+    now: datetime,
+    *,
+    actions_apart: bool,
+) -> list[Task]:
+    """Return what is due for each ticker, most urgent first.
+
+    Bars come first, of the tickers that are most sessions behind, new tickers before all; then
+    splits and dividends that were never told, then those told `ACTIONS_EVERY` sessions ago. Where
+    bars run behind, as with a key that cannot keep up, one in `_BARS_TO_ACTIONS` places goes to
+    actions, so that these are not put off for ever. A ticker whose bars and actions are both due
+    stands in the plan twice.
+
+    Parameters
+    ----------
+    last_stored
+        The last stored session of the tickers that have bars.
+    records
+        What is remembered of the tickers; missing ones were never asked.
+    sessions_of
+        Each ticker's calendar.
+    now
+        An aware instant.
+    actions_apart
+        Whether bars come without splits and dividends, so that these must be asked for.
+
+    Raises
+    ------
+    ValueError
+        When `now` has no time zone.
+    """
+    bars, actions, nothing = [], [], []
+    for ticker in sorted({*tickers}):
+        record = records.get(ticker, TickerRecord(ticker))
+        state = _State(record, last_stored.get(ticker), sessions_of(ticker), now)
+        of_bars = state.bars_task()
+        of_actions = state.actions_task() if actions_apart else None
+        if of_bars.wants != "nothing":
+            bars.append(of_bars)
+        elif of_actions is None:
+            nothing.append(of_bars)
+        if of_actions is not None:
+            actions.append((record.actions_through or date.min, of_actions))
+    bars.sort(key=_behind, reverse=True)
+    by_age = [task for _, task in sorted(actions, key=itemgetter(0))]
+    return [*_shared_out(bars, by_age), *nothing]
+
+
+def _shared_out(bars: list[Task], actions: list[Task]) -> list[Task]:
+    """Put bars before actions, or mix both where bars run behind."""
+    if not any(1 < _behind(task) < math.inf for task in bars):
+        return bars + actions
+    mixed: list[Task] = []
+    waiting = deque(actions)
+    for n, task in enumerate(bars, start=1):
+        mixed.append(task)
+        if n % _BARS_TO_ACTIONS == 0 and waiting:
+            mixed.append(waiting.popleft())
+    return [*mixed, *waiting]
+
+
+def _behind(task: Task) -> float:
+    return math.inf if task.sessions_behind is None else task.sessions_behind
+
+
+@dataclass(frozen=True)
+class _State:
+    """One ticker, seen from now."""
+
+    record: TickerRecord
+    last: date | None
+    sessions: Sessions
+    now: datetime
+
+    @property
+    def behind(self) -> int | None:
+        return None if self.last is None else self._after(self.last)
+
+    def bars_task(self) -> Task:
+        wants, reason = self._bars()
+        return Task(self.record.ticker, wants, self.behind, reason)
+
+    def _bars(self) -> tuple[Wants, str]:
+        if self.behind == 0:
+            return "nothing", f"up to date: {self.last} is the last closed session"
+        if (waiting := self._waiting()) is not None:
+            return "nothing", waiting
+        wants: Wants = "bars" if self.record.complete and self.last is not None else "history"
+        if self.record.suspicion is not None:
+            return wants, f"the jump of {self.record.suspicion} may be a split"
+        if self.last is None:
+            return wants, "no bar is stored"
+        return wants, f"{self.behind} sessions have closed since {self.last}"
+
+    def actions_task(self) -> Task | None:
+        record = self.record
+        if self.last is None or (record.permanent and self._waits_for_failure()):
+            return None
+        if record.actions_at is None:
+            reason = "its splits and dividends were never asked for"
+        elif record.actions_through is None:
+            if self._since(record.actions_at) < _ACTIONS_AGAIN:
+                return None
+            reason = "its splits and dividends could not be had so far"
+        elif min(self._since(record.actions_at), self._after(record.actions_through)) < (
+            ACTIONS_EVERY
+        ):
+            return None
+        else:
+            reason = f"its splits and dividends are known to {record.actions_through}"
+        return Task(record.ticker, "actions", self.behind, reason)
+
+    def _waiting(self) -> str | None:
+        """Return why its bars are not asked for now although they are due, or None."""
+        record = self.record
+        if record.permanent and self._waits_for_failure():
+            return f"not asked for a while: {record.failure}"
+        if record.quiet == 0 or record.answered_at is None:
+            return None
+        passed = self._since(record.answered_at)
+        if record.quiet == 1:
+            if passed == 0 and self.now - record.answered_at < _LATE:
+                return f"asked at {record.answered_at:%H:%M} UTC, not yet published then"
+            return None
+        wait = _PATIENCE[min(record.quiet - 2, len(_PATIENCE) - 1)]
+        if passed < wait:
+            return f"{record.quiet} answers brought no new bar: asked every {wait} sessions"
+        return None
+
+    def _waits_for_failure(self) -> bool:
+        record = self.record
+        if record.failed_at is None or record.failures == 0:
+            return False
+        wait = _PATIENCE[min(record.failures, len(_PATIENCE)) - 1]
+        return self._since(record.failed_at) < wait
+
+    def _since(self, instant: datetime) -> int:
+        """Count the sessions that have closed since an instant.
+
+        One in the future is a wall clock that was wrong, then or now: it must not stop anything.
+        """
+        if instant > self.now:
+            return _AGES
+        return self._after(self.sessions.last_closed(instant))
+
+    def _after(self, session: date) -> int:
+        """Count the closed sessions after `session`."""
+        closed = self.sessions.last_closed(self.now)
+        return len(self.sessions.between(session + timedelta(days=1), closed))
+
+
+def outlook(n_tickers: int, limits: TierLimits) -> Outlook:
+    """Say whether limits allow to follow so many tickers, how far behind it runs, and what to do.
+
+    Each ticker costs one call a session, and two more every `ACTIONS_EVERY` sessions where bars
+    come without splits and dividends. What days without a session leave is not counted on: it
+    brings new tickers' actions and makes up for failures.
+
+    Parameters
+    ----------
+    limits
+        Of the key's tier; see `limits_of`.
+    """
+    each = _calls_of_one(limits)
+    calls, capacity = n_tickers * each, _capacity(limits)
+    need = f"{n_tickers} tickers need {calls:.1f} calls a session"
+    if n_tickers <= capacity:
+        sentence = f"{need}; the key can follow up to {capacity:,} tickers."
+        return Outlook(calls, capacity, 0, sentence)
+    behind = math.ceil(calls / (capacity * each) - 1e-9) - 1 if capacity else n_tickers
+    behind = max(1, behind)
+    sentence = (
+        f"{need}, but the key can follow {capacity:,} tickers: bars would run up to {behind} "
+        f"session{'s' if behind > 1 else ''} behind. {_advice(n_tickers, limits, behind)}"
+    )
+    return Outlook(calls, capacity, behind, sentence)
+
+
+def _advice(n_tickers: int, limits: TierLimits, behind: int) -> str:
+    capacity = _capacity(limits)
+    tier = next((tier for tier in get_args(Tier) if _capacity(limits_of(tier)) >= n_tickers), None)
+    ways = [f"follow {capacity:,} tickers or fewer"]
+    if tier is not None:
+        ways.append(f"get a premium key and set STOCKCAST_ALPHA_VANTAGE_TIER={tier}")
+    if limits.reach is None or behind + _SPARE_REACH < limits.reach:
+        ways.append("leave it so: the tickers that are most behind always come first")
+    return f"Either {', or '.join(ways)}."
+
+
+def _calls_of_one(limits: TierLimits) -> float:
+    return 1.0 if limits.has_adjusted else 1.0 + _CALLS_FOR_ACTIONS / ACTIONS_EVERY
+
+
+def _capacity(limits: TierLimits) -> int:
+    """Return how many tickers the limits allow; by the minute, within a night."""
+    night = _HOURS_A_NIGHT * 3600
+    calls = [window.calls / window.seconds * night for window in limits.windows]
+    if limits.per_day is not None:
+        calls.append(limits.per_day)
+    return math.floor(min(calls) / _calls_of_one(limits))
