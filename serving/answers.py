@@ -108,7 +108,7 @@ class AnswerBook:
         """Return the same forecasts with their age as of other closed sessions."""
         return replace(self, closed=closed)
 
-    @property
+    @cached_property
     def age(self) -> int:
         """Sessions closed since the newest `as_of`, where several exchanges share it the most."""
         newest = max(row.as_of for row in self.rows.values())

@@ -14,10 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
+from math import ceil
 
 from market.errors import QuotaError, StockcastError
+from market.planning import outlook
 from market.providers.base import Quote, QuoteProvider
 from market.providers.factory import make_provider
+from market.providers.tiers import limits_of
 from market.settings import PREFIX, Settings
 from serving.problems import Problem, seconds_until
 
@@ -63,13 +66,13 @@ class Quotes:
         self._kept: dict[str, _Kept] = {}
         self._asking: dict[str, asyncio.Future[Outcome]] = {}
 
-    async def get(self, ticker: str, *, keep: int) -> Quote:
+    async def get(self, ticker: str, *, followed: int) -> Quote:
         """Return the price of a ticker, a minute old at most.
 
         Parameters
         ----------
-        keep
-            Calls of the day that must be left for other purposes.
+        followed
+            How many tickers are followed: the calls that their bars need in a day are left alone.
 
         Raises
         ------
@@ -83,7 +86,7 @@ class Quotes:
         kept = self._kept.get(ticker)
         if kept is not None and self._elapsed() < kept.until:
             return _price_of(kept.outcome)
-        asking = self._asking.get(ticker) or self._ask(ticker, keep)
+        asking = self._asking.get(ticker) or self._ask(ticker, self._kept_for(followed))
         try:
             # Other callers wait for it too, and it is kept when all of them have gone.
             outcome = await asyncio.wait_for(asyncio.shield(asking), self._wait_seconds)
@@ -123,6 +126,10 @@ class Quotes:
             if len(self._kept) >= _MAX_KEPT:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[ticker] = _Kept(outcome, self._elapsed() + _kept_seconds(outcome))
+
+    def _kept_for(self, followed: int) -> int:
+        limits = limits_of(self._settings.alpha_vantage_tier)
+        return ceil(outlook(followed, limits).calls_per_session)
 
     @cached_property
     def _provider(self) -> QuoteProvider:

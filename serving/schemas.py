@@ -102,7 +102,9 @@ class Forecast(BaseModel):
     )
     scale_weights: dict[str, float] = Field(description="Of each member in the scale.")
     model: ModelInfo
-    last_closed_session: date = Field(description="The newest one of the ticker's exchange.")
+    last_closed_session: date = Field(
+        description="The newest session that the ticker's exchange has closed."
+    )
     data_age_sessions: int = Field(description="Sessions closed since `as_of`: 0 is up to date.")
     timestamp: datetime = Field(
         description="When the forecast was computed (UTC); it stays until model or data change."

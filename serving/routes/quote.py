@@ -25,10 +25,9 @@ async def get_quote(request: Request) -> Response:
     book = office.desk.require().book
     if ticker not in book.rows and ticker not in book.refused:
         raise unknown_ticker(ticker, "the published snapshot", [*book.rows, *book.refused])
-    # Bars come first: one call of the day is left for each ticker that may still need it.
     followed = len(book.rows) + len(book.refused)
     try:
-        quote = await office.require_quotes().get(ticker, keep=followed)
+        quote = await office.require_quotes().get(ticker, followed=followed)
     except (Problem, StockcastError) as error:
         problem = problem_of(error)
         problem.extra |= _last_close(book.rows.get(ticker))

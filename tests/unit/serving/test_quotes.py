@@ -87,8 +87,9 @@ def test_a_followed_ticker_has_a_price_with_its_source_and_age(bench: Bench) -> 
         "source": "teller",
     }
     assert again.status_code == 200
-    # A call of the day is left for each of five followed tickers: four forecast, one too young.
-    assert teller.asked == [("AAPL", 5)]
+    # Five tickers are followed, four with forecasts and a young one. A day's calls for their bars,
+    # and two for the actions of each every 21 sessions, are left alone.
+    assert teller.asked == [("AAPL", 6)]
 
 
 def test_a_ticker_too_young_for_a_forecast_has_a_price(bench: Bench) -> None:
@@ -148,7 +149,7 @@ def test_all_who_ask_at_once_share_one_call() -> None:
     quotes = quotes_of(teller)
 
     async def ask() -> list[Quote]:
-        asking = [asyncio.ensure_future(quotes.get("AAPL", keep=0)) for _ in range(50)]
+        asking = [asyncio.ensure_future(quotes.get("AAPL", followed=4)) for _ in range(50)]
         await asyncio.sleep(0)
         teller.go_on.set()
         return await asyncio.gather(*asking)
@@ -164,12 +165,12 @@ def test_a_slow_provider_keeps_no_caller_and_its_answer_is_kept() -> None:
     async def ask() -> Quote:
         for _ in range(2):
             with pytest.raises(Problem, match=r"within 0\.05 s; ask again") as caught:
-                await quotes.get("AAPL", keep=0)
+                await quotes.get("AAPL", followed=4)
             assert caught.value.status == 503
         teller.go_on.set()
         while "AAPL" in quotes._asking:
             await asyncio.sleep(0.01)
-        return await quotes.get("AAPL", keep=0)
+        return await quotes.get("AAPL", followed=4)
 
     assert asyncio.run(ask()).price == 431.5
     assert len(teller.asked) == 1
@@ -180,7 +181,7 @@ def test_more_tickers_at_once_than_may_be_asked_are_told_to_come_again() -> None
     quotes = quotes_of(teller)
 
     async def ask() -> list[Quote | BaseException]:
-        asking = [asyncio.ensure_future(quotes.get(f"T{n}", keep=0)) for n in range(9)]
+        asking = [asyncio.ensure_future(quotes.get(f"T{n}", followed=4)) for n in range(9)]
         await asyncio.sleep(0)
         teller.go_on.set()
         return await asyncio.gather(*asking, return_exceptions=True)
@@ -198,7 +199,7 @@ def test_an_answer_is_kept_for_a_minute_and_no_longer() -> None:
     async def ask() -> None:
         for seconds in (0.0, 59.9, 60.0):
             passed.seconds = seconds
-            await quotes.get("AAPL", keep=0)
+            await quotes.get("AAPL", followed=4)
 
     asyncio.run(ask())
     assert len(teller.asked) == 2
@@ -210,7 +211,7 @@ def test_no_more_answers_are_kept_than_a_universe_has(monkeypatch: pytest.Monkey
 
     async def ask() -> None:
         for n in range(5):
-            await quotes.get(f"T{n}", keep=0)
+            await quotes.get(f"T{n}", followed=4)
 
     asyncio.run(ask())
     assert list(quotes._kept) == ["T2", "T3", "T4"]
@@ -223,8 +224,8 @@ def test_a_surprise_is_not_kept() -> None:
 
     async def ask() -> Quote:
         with pytest.raises(KeyError):
-            await quotes.get("AAPL", keep=0)
+            await quotes.get("AAPL", followed=4)
         teller.error = None
-        return await quotes.get("AAPL", keep=0)
+        return await quotes.get("AAPL", followed=4)
 
     assert asyncio.run(ask()).price == 431.5
