@@ -17,8 +17,8 @@ from market.moments import DayThere, Moment
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
     id INTEGER PRIMARY KEY, account TEXT NOT NULL, purpose TEXT NOT NULL, ticker TEXT NOT NULL,
-    at REAL NOT NULL, boot TEXT NOT NULL, ended REAL NOT NULL, ended_wall REAL NOT NULL,
-    is_done INTEGER NOT NULL
+    boot TEXT NOT NULL, began REAL NOT NULL, began_wall REAL NOT NULL,
+    ended REAL NOT NULL, ended_wall REAL NOT NULL, is_done INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS calls_by_end ON calls (account, boot, ended);
 CREATE INDEX IF NOT EXISTS calls_by_wall ON calls (account, ended_wall);
@@ -70,11 +70,11 @@ class Today:
 def enter_call(db: sqlite3.Connection, account: str, purpose: str, ticker: str, now: Moment) -> int:
     """Write a call that begins now and return its number; old calls are dropped now and then."""
     end = now.later(LEASE)
-    values = (account, purpose, ticker, now.wall, end.boot, end.elapsed, end.wall)
+    began_and_ended = (now.boot, now.elapsed, now.wall, end.elapsed, end.wall)
     number = db.execute(
-        "INSERT INTO calls (account, purpose, ticker, at, boot, ended, ended_wall, is_done) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-        values,
+        "INSERT INTO calls (account, purpose, ticker, boot, began, began_wall, ended, ended_wall, "
+        "is_done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
+        (account, purpose, ticker, *began_and_ended),
     ).lastrowid
     assert number is not None
     if number % _KEPT_CALLS == 0:
@@ -187,10 +187,11 @@ def n_ahead(db: sqlite3.Connection, account: str, now: Moment, ticket: int | Non
 def _readings(db: sqlite3.Connection, account: str, now: Moment) -> list[Moment]:
     """Return now as the wall clock has it, and as it had it before it was set today."""
     readings = [now]
+    within = "FROM calls WHERE account = :account AND boot = :boot AND ended >= :since"
     kept = db.execute(
-        "SELECT DISTINCT round(ended_wall - ended, 2) FROM calls "
-        "WHERE account = ? AND boot = ? AND ended >= ?",
-        (account, now.boot, now.elapsed - _DAY),
+        f"SELECT round(began_wall - began, 2) {within} UNION "
+        f"SELECT round(ended_wall - ended, 2) {within}",
+        {"account": account, "boot": now.boot, "since": now.elapsed - _DAY},
     )
     for (ahead,) in kept:
         wall = now.elapsed + ahead

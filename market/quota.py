@@ -161,7 +161,8 @@ class QuotaLedger:
         """
         with self._database.reading() as db:
             rows = db.execute(
-                "SELECT at, purpose, ticker FROM calls WHERE account = ? AND at >= ? ORDER BY id",
+                "SELECT began_wall, purpose, ticker FROM calls "
+                "WHERE account = ? AND began_wall >= ? ORDER BY id",
                 (budget.account, since.timestamp()),
             ).fetchall()
         schema = {"at": pl.Datetime("us", "UTC"), "purpose": pl.String(), "ticker": pl.String()}

@@ -112,7 +112,8 @@ class SimulatedMachine:
             if program.has_begun:
                 self.kill(program)
         self.boots += 1
-        self.booted_at = self.true + off
+        # Also when it was still off.
+        self.booted_at = max(self.true, self.booted_at) + off
 
     def run(self, until: float) -> None:
         """Let everything happen that is planned up to then; what still runs is killed."""

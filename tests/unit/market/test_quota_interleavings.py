@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import repeat
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.counting_provider import Calls, Plan, Upsets, counting_provider
 
@@ -65,6 +65,13 @@ def test_no_stretch_of_time_holds_more_calls_than_the_limit(
 
 
 @any_case(60)
+@example(
+    per_day=1,
+    zone="America/New_York",
+    start=datetime(2026, 3, 7, 6, tzinfo=NEW_YORK),
+    plan=[(0.0, [(0.0, 0.0, 0.0), (0.0, 0.0, 0.0)])],
+    upset=[(1.0, "set", 1.0)],  # while the first call is under way
+)
 @given(
     per_day=st.integers(1, 6),
     zone=ZONES,
@@ -77,7 +84,7 @@ def test_no_day_holds_more_calls_than_the_limit_while_the_clock_is_set(
 ) -> None:
     first: Calls = [(1.0, 0.5, 0.0)]
     with counting_provider(Budget("acme", (), per_day, zone), start) as p:
-        # The clock is right to begin with.
+        # The clock is right at the first call.
         p.happen([(0.0, first), *((at + 10, calls) for at, calls in plan)], upset, until=24 * HOUR)
         p.assert_kept()
 

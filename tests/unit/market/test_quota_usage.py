@@ -74,10 +74,10 @@ def test_old_calls_are_dropped(ledger: QuotaLedger, clock: MovingClock) -> None:
     budget = Budget("acme")
     with ledger._database.transaction() as db:
         long_ago = (START - timedelta(days=50)).timestamp()
-        row = ("acme", "ingest", "", long_ago, "older", 1.0, long_ago, 1)
+        row = ("acme", "ingest", "", "older", 1.0, long_ago, 1.0, long_ago, 1)
         db.executemany(
-            "INSERT INTO calls (account, purpose, ticker, at, boot, ended, ended_wall, is_done) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO calls (account, purpose, ticker, boot, began, began_wall, ended, "
+            "ended_wall, is_done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [row] * 1999,
         )
     clock.advance(seconds=3600)
