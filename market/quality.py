@@ -105,6 +105,26 @@ def examine_bars(
     return QualityReport(_by_ticker(placed, findings, calendars, now), findings)
 
 
+def unfit_tickers(bars: pl.DataFrame) -> dict[str, str]:
+    """Return the tickers that nothing should be learnt from or forecast, each with the reason.
+
+    Those are the tickers with a `level_change`: pence among pounds are no news of the market but a
+    return of 99 %, from which every model of a pooled panel would learn.
+
+    Parameters
+    ----------
+    bars
+        Validated bars of any tickers, sorted by ticker and session.
+    """
+    place = pl.int_range(pl.len(), dtype=pl.Int64).over("ticker")
+    found = find_level_changes(with_moves(bars.with_columns(place=place)))
+    return {
+        ticker: f"its level changed about a hundredfold on {session} ({detail}); mend the bars, "
+        f"or record the split."
+        for ticker, session, detail in found.select("ticker", "first_session", "detail").rows()
+    }
+
+
 def join_reports(reports: Iterable[QualityReport]) -> QualityReport:
     """Return one report of several that share no ticker: bars may be examined in parts."""
     parts = list(reports)

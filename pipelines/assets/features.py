@@ -1,5 +1,6 @@
 """From bars to features: the table that models train on, and the windows that serving reads."""
 
+import json
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +13,7 @@ from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.adjustments import adjust_bars
 from market.errors import BarsError, NotEnoughHistoryError
 from market.exchanges import SessionsOf
+from market.quality import unfit_tickers
 from market.settings import Settings
 from market.store import BarStore
 from pipelines.assets.market_data import daily_bars
@@ -48,19 +50,22 @@ def feature_table(
         data = bar_store.fingerprint(followed)
 
         def build(folder: Path) -> None:
-            bars = bar_store.read(followed)
+            bars, left_out = _fit_bars(bar_store.read(followed))
             adjusted = adjust_bars(bars)
             bars.write_parquet(folder / "bars.parquet")
             adjusted.write_parquet(folder / "adjusted.parquet")
             compute_features(adjusted, features).write_parquet(folder / "features.parquet")
             (folder / "data_fingerprint.json").write_text(f'"{data}"')
             (folder / "lookback.json").write_text(str(settings.lookback))
+            (folder / "left_out.json").write_text(json.dumps(left_out))
 
         # The table itself has no windows, but all that is made from it does.
         ingredients = {"bars": data, "features": features.hash, "lookback": settings.lookback}
         stage = stages.make("feature_table", ingredients, build)
         panel = load_panel(stage)
     table = stage.frame("features")
+    for ticker, reason in stage.document("left_out").items():
+        context.log.error(f"{ticker} is left out: {reason}")
     if panel.skipped.height:
         context.log.warning(f"Too young to forecast: {', '.join(panel.skipped['ticker'])}")
     return dg.MaterializeResult(
@@ -79,6 +84,16 @@ def feature_table(
             ),
         },
     )
+
+
+def _fit_bars(bars: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Return the bars that something may be made from, and why tickers are left out."""
+    left_out = unfit_tickers(bars)
+    fit = bars.filter(~pl.col("ticker").is_in(list(left_out)))
+    if fit.is_empty():
+        msg = "\n".join(f"{ticker}: {reason}" for ticker, reason in left_out.items())
+        raise BarsError(msg)
+    return fit, left_out
 
 
 def _with_bars(context: dg.AssetExecutionContext, bar_store: BarStore) -> list[str]:
@@ -154,7 +169,7 @@ def _snapshot(feature_table: Stage, features: FeatureSet, settings: Settings) ->
         },
         windows=windows,
         data_fingerprint=feature_table.document("data_fingerprint"),
-        skipped=skipped | strangers,
+        skipped=skipped | strangers | feature_table.document("left_out"),
     )
 
 

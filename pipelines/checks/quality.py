@@ -1,12 +1,9 @@
 """How likely the stored bars are: what was found, in counts, tables and one picture.
 
 One step examines all followed tickers once and answers seven checks. A finding may be true, and no
-bar is ever deleted or changed for it, so these checks only warn; all but one. A change of level by
-about a hundred that no split explains is an error and blocks: pence among pounds are no news of
-the market but a return of 99 %, from which every model of the pooled panel would learn, and which
-would scale that ticker's forecasts for months. What is lost by blocking is little. Bars of all
-tickers keep coming in, the forecasts that are out go on being served and say how old they are,
-and whoever mends the bars, records the split or stops following the ticker sets it going again.
+bar is ever deleted or changed for it, so these checks warn and block nothing. A change of level by
+about a hundred that no split explains is an error: the feature table leaves that ticker out until
+its bars are mended, and no other has to wait.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,10 +40,7 @@ ASKED: dict[Kind, str] = {
     "outlier": "No return is far beyond what was usual for its ticker until then.",
     "zero_volume": "In every session some shares were traded; indices and currencies have none.",
 }
-MEND = (
-    "Mend the bars, record the split, or stop following the ticker: "
-    "until then nothing is made from any bars."
-)
+MEND = "Mend the bars or record the split: until then the ticker is left out."
 
 _SPECS = (
     dg.AssetCheckSpec("quality", asset=daily_bars, description="All of these at one glance."),
@@ -60,7 +54,6 @@ _SPECS = (
             NAMES[kind],
             asset=daily_bars,
             description=ASKED[kind],
-            blocking=kind == "level_change",
         )
         for kind in KINDS
     ),
