@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("bench_bundle", "bench_features", "bench_http")
+BENCHMARKS = ("bench_bundle", "bench_features", "bench_http", "bench_store")
 
 
 def run(name: str) -> bool:

@@ -22,7 +22,7 @@ SUFFIX = ".parquet"
 # Some fifty tickers of twenty years: read in 20 ms, written anew in a few hundred.
 BARS_A_FILE = 250_000
 # One ticker is read from one or two row groups.
-_BARS_A_ROW_GROUP = 50_000
+_BARS_A_ROW_GROUP = 25_000
 
 
 def newest_of(*frames: pl.DataFrame) -> pl.DataFrame:
