@@ -245,7 +245,7 @@ def main() -> None:
     for size, figures in results.items():
         n_bars = figures["panel, adjusted", "store"].items
         table = Table(title=f"Bar store: {size:,} tickers, {n_bars / 1e6:.1f} million bars")
-        for header in ("workload", "store, s", "peak, MB", "file a ticker, s", "peak, MB", "ratio"):
+        for header in ("workload", "store, s", "MB", "a file each, s", "MB", "ratio"):
             table.add_column(header, justify="left" if header == "workload" else "right")
         for workload, explained in WORKLOADS.items():
             ours, theirs = (figures[workload, side] for side in SIDES)
