@@ -57,9 +57,10 @@ def adjust_bars(bars: pl.DataFrame) -> pl.DataFrame:
     factor = pl.col("adj_close") / pl.col("close")
     paid = pl.col("close") / (pl.col("close") + pl.col("dividend").fill_null(0.0))
     event = paid / pl.col("split_factor").fill_null(1.0)
+    split = pl.coalesce("split_factor", inferred_split(factor), 1.0)
     columns = bars.with_columns(
         _product_of_later(event).over("ticker").alias("__events__"),
-        _product_of_later(_split(factor)).over("ticker").alias("__splits__"),
+        _product_of_later(split).over("ticker").alias("__splits__"),
     ).with_columns(
         (factor / pl.col("__events__"))
         .fill_null(strategy="backward")
@@ -77,11 +78,14 @@ def adjust_bars(bars: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _split(factor: pl.Expr) -> pl.Expr:
+def inferred_split(factor: pl.Expr) -> pl.Expr:
+    """Return the split that ``adj_close / close`` shows by its jump; see `adjust_bars`.
+
+    1 where there is none, null where the factor of the session or of the one before is not known.
+    """
     jump = factor / factor.shift(1)
     is_split = (jump >= SMALLEST_SPLIT) | (jump <= 1 / SMALLEST_SPLIT)
-    inferred = pl.when(is_split).then(jump).otherwise(1.0)
-    return pl.coalesce("split_factor", inferred)
+    return pl.when(is_split).then(jump).when(jump.is_not_null()).then(1.0)
 
 
 def _product_of_later(value: pl.Expr) -> pl.Expr:

@@ -136,6 +136,13 @@ def plan(
     return [*_shared_out(bars, by_age), *nothing]
 
 
+def count_behind(last: date | None, sessions: Sessions, now: datetime) -> int | None:
+    """Return how many closed sessions come after `last`; None when there is no last one."""
+    if last is None:
+        return None
+    return len(sessions.between(last + timedelta(days=1), sessions.last_closed(now)))
+
+
 def _shared_out(bars: list[Task], actions: list[Task]) -> list[Task]:
     """Put bars before actions, or mix both where bars run behind."""
     if not any(1 < _behind(task) < math.inf for task in bars):
@@ -164,7 +171,7 @@ class _State:
 
     @property
     def behind(self) -> int | None:
-        return None if self.last is None else self._after(self.last)
+        return count_behind(self.last, self.sessions, self.now)
 
     def bars_task(self) -> Task:
         wants, reason = self._bars()
@@ -234,9 +241,7 @@ class _State:
         return self._after(self.sessions.last_closed(instant))
 
     def _after(self, session: date) -> int:
-        """Count the closed sessions after `session`."""
-        closed = self.sessions.last_closed(self.now)
-        return len(self.sessions.between(session + timedelta(days=1), closed))
+        return count_behind(session, self.sessions, self.now) or 0
 
 
 def outlook(n_tickers: int, limits: TierLimits) -> Outlook:

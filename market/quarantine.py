@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +20,7 @@ SCHEMA = pl.Schema({**BAR_SCHEMA, "reason": pl.String()})
 
 
 class Quarantine:
-    """The rows that each ticker's newest ingest refused.
+    """The rows that were refused when each ticker's sessions were last asked for.
 
     Parameters
     ----------
@@ -30,8 +31,14 @@ class Quarantine:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def keep(self, ticker: str, refused: pl.DataFrame) -> None:
-        """Replace what is kept for `ticker`; no rows, no file."""
+    def keep(self, ticker: str, refused: pl.DataFrame, *, since: date | None = None) -> None:
+        """Replace what is kept for `ticker`, from the session `since` on; no rows, no file.
+
+        Older rows stay when an answer reached back to `since` alone.
+        """
+        if since is not None:
+            older = self.read([ticker]).filter(pl.col("session") < since)
+            refused = pl.concat([older, refused.select(SCHEMA.names())])
         path = self._path(ticker)
         if refused.is_empty():
             path.unlink(missing_ok=True)

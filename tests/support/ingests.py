@@ -1,0 +1,115 @@
+"""An ingest with a home and a clock of its own, and providers in memory that follow the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+from support.bars import sample_bars, xnys
+from support.moving_clock import MovingClock
+from support.providers import FakeNetworkProvider
+from support.sample_actions import sample_actions
+
+from market.errors import TierError
+from market.health import ProviderHealth
+from market.ingest import Ingest, IngestReport
+from market.providers.base import Provider, Span
+from market.providers.failover import ProviderChain
+from market.quarantine import Quarantine
+from market.records import TickerRecords
+from market.store import BarStore
+
+# A Friday evening of the sample, after the close.
+EVENING = datetime(2012, 6, 1, 22, tzinfo=UTC)
+FRIDAY = date(2012, 6, 1)
+_EVENTS = ("adj_close", "split_factor", "dividend")
+
+
+def raw_bars(*tickers: str) -> pl.DataFrame:
+    """The sample as traded, without a word on splits and dividends."""
+    return sample_bars(*tickers).with_columns(
+        pl.lit(None, dtype=pl.Float64).alias(name) for name in _EVENTS
+    )
+
+
+class ClockedProvider(FakeNetworkProvider):
+    """Bars up to the last session that has closed by the clock, as far back as its tier reaches.
+
+    `delay` sessions are published late; `reach` None gives all.
+    """
+
+    def __init__(
+        self,
+        bars: Mapping[str, pl.DataFrame],
+        clock: MovingClock,
+        *,
+        name: str = "alpha_vantage",
+        reach: int | None = None,
+        actions_apart: bool = True,
+    ) -> None:
+        super().__init__(
+            bars, name=name, actions=sample_actions(*bars), actions_apart=actions_apart
+        )
+        self.clock, self.reach, self.delay = clock, reach, 0
+
+    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+        if self.reach is not None and (span is None or span.sessions > self.reach):
+            msg = f"{self.name} reaches back {self.reach} sessions."
+            raise TierError(msg, reach=self.reach)
+        last = xnys().offset(xnys().last_closed(self.clock.now()), -self.delay)
+        known = super().fetch(ticker, span).filter(pl.col("session") <= last)
+        return known.with_columns(source=pl.lit(self.name))
+
+    def correct(self, ticker: str, session: date, **values: float) -> None:
+        """Change values of one bar from now on."""
+        bars = self.bars[ticker]
+        assert isinstance(bars, pl.DataFrame)
+        self.bars[ticker] = bars.with_columns(
+            pl.when(pl.col("session") == session)
+            .then(pl.lit(value))
+            .otherwise(name)
+            .cast(bars.schema[name])
+            .alias(name)
+            for name, value in values.items()
+        )
+
+
+class Desk:
+    """One home: a store, a quarantine, records, and an ingest from the given providers."""
+
+    def __init__(self, home: Path, clock: MovingClock, *providers: Provider) -> None:
+        self.home, self.clock = home, clock
+        self.store = BarStore(home / "bars")
+        self.quarantine = Quarantine(home / "quarantine")
+        self.records = TickerRecords(home / "market.sqlite")
+        self.connect(*providers)
+
+    def connect(self, *providers: Provider) -> None:
+        """Go on with other providers, as after a change of settings."""
+        chain = ProviderChain(providers, ProviderHealth(self.home / "market.sqlite", self.clock))
+        self.take_from(chain)
+
+    def take_from(self, provider: Provider) -> None:
+        self.ingest = Ingest(
+            provider=provider,
+            store=self.store,
+            quarantine=self.quarantine,
+            records=self.records,
+            sessions_of=lambda _: xnys(),
+            join_tolerance=0.005,
+            clock=self.clock,
+        )
+
+    def take_in(self, ticker: str = "AAPL") -> IngestReport:
+        return self.ingest.take_in(ticker)
+
+    def wants(self, ticker: str = "AAPL") -> str:
+        return self.ingest.plan([ticker])[0].wants
+
+    def bars(self, ticker: str = "AAPL") -> pl.DataFrame:
+        return self.store.read([ticker])
+
+    def to_evening_of(self, session: date) -> None:
+        self.clock.move_to(datetime(session.year, session.month, session.day, 22, tzinfo=UTC))
