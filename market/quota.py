@@ -18,8 +18,8 @@ a provider whose clock runs a little differently.
 of an exchange and not that of this machine; it has 23 or 25 hours when its clocks change. A call
 counts while its end, by `Moment.since`, is no longer ago than that midnight. Where midnight is,
 only the wall clock can tell; when that was set during the last day, its old and its new reading
-both bind, so that setting it never gives calls back. A wall clock that is wrong for longer, or was
-set forward while the machine was off, is beyond us; then the provider's own word is the limit.
+both bind, so that setting it never gives calls back. A wall clock that is wrong for longer, or
+wrong after a boot, is beyond us; then the provider's own word is the limit.
 
 **The provider's word.** `mark_spent` keeps everyone from asking. Its day may renew at another
 moment than our midnight: then it refuses although we count less, and we wait for our midnight. Just
