@@ -1,4 +1,4 @@
-"""The command line: `stockcast run`, `up`, `models`, `promote` and `rollback`, all of them thin."""
+"""The command line: `stockcast run`, `ingest`, `up`, `models` and others, all of them thin."""
 
 import getpass
 import sys
@@ -81,6 +81,31 @@ def run(
         provider = "files" if bars else None
         settings = load_settings(bars=bars, home=home, tickers=tickers, provider=provider)
         run_main_job(settings, console, serve=serve)
+
+
+@app.command()
+def ingest(
+    tickers: Annotated[
+        str | None, typer.Option(help="Comma-separated tickers of those that are followed.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Take in the bars, splits and dividends that are due, within the budget of the key."""
+    _quieten()
+    from pipelines.ingest_command import ingest_now
+
+    with _plain_errors():
+        ingest_now(load_settings(home=home), console, only=tickers)
+
+
+@app.command()
+def quota(home: Home = None) -> None:
+    """Show what is left of each provider's budget, how it is, and whether the key keeps up."""
+    _quieten()
+    from pipelines.market_printouts import print_quota
+
+    with _plain_errors():
+        print_quota(console, load_settings(home=home))
 
 
 @app.command()

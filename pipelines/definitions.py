@@ -27,14 +27,18 @@ def build_defs(
 ) -> dg.Definitions:
     """Return the definitions for `settings`; `resources` replace those of the same name."""
     settings = settings or load_settings()
-    modules = [market_data, features, training, evaluation, members, registration, monitoring]
+    made = {**build_resources(settings), **(resources or {})}
+    modules = [features, training, evaluation, members, registration, monitoring]
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(modules),
+        assets=[
+            market_data.build_daily_bars(settings),
+            *dg.load_assets_from_modules(modules),
+        ],
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[jobs.everything_job, jobs.daily_job, jobs.training_job, jobs.ingest_job],
-        schedules=build_schedules(settings),
-        sensors=[sensors.drift_sensor, sensors.universe_sensor],
-        resources={**build_resources(settings), **(resources or {})},
+        schedules=build_schedules(settings, made["clock"]),
+        sensors=[sensors.drift_sensor, sensors.universe_sensor, sensors.catch_up_sensor],
+        resources=made,
         # Steps share imports and memory; a step a process would import TensorFlow again and again.
         executor=dg.in_process_executor,
         loggers=loggers,

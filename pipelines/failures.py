@@ -7,6 +7,8 @@ import dagster as dg
 
 from market.errors import PermanentError, TransientError
 
+STOPPED = "Stopped. What was taken in is kept; the next run goes on from there."
+
 
 @contextmanager
 def classed_failures() -> Iterator[None]:
@@ -17,3 +19,12 @@ def classed_failures() -> Iterator[None]:
         raise dg.Failure(str(error), allow_retries=False) from error
     except TransientError as error:
         raise dg.Failure(str(error), allow_retries=True) from error
+
+
+@contextmanager
+def ended_when_stopped() -> Iterator[None]:
+    """End a step that a person or a machine stops; Dagster would take that for a cause to retry."""
+    try:
+        yield
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as error:
+        raise dg.Failure(STOPPED, allow_retries=False) from error

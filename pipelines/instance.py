@@ -24,8 +24,9 @@ run_monitoring:
   enabled: true
   free_slots_after_run_end_seconds: 60
 """
-# On the runs of `stockcast run`: no daemon watches over these.
-COMMAND_TAG = {"stockcast/command": "run"}
+# On the runs that a command makes in its own process: no daemon watches over these.
+COMMAND_TAG = "stockcast/command"
+COMMANDS = ["run", "ingest"]
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -45,7 +46,7 @@ def dagster_home(settings: Settings) -> Path:
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """Open the instance that `stockcast run` and `stockcast up` share."""
+    """Open the instance that the commands share."""
     return dg.DagsterInstance.from_config(str(dagster_home(settings)))
 
 
@@ -54,7 +55,8 @@ def close_killed_runs(instance: dg.DagsterInstance) -> None:
 
     Call it when no other command can be running.
     """
-    for run in instance.get_runs(dg.RunsFilter(tags=COMMAND_TAG, statuses=UNFINISHED)):
+    left_behind = dg.RunsFilter(tags={COMMAND_TAG: COMMANDS}, statuses=UNFINISHED)
+    for run in instance.get_runs(left_behind):
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         # Not failed: the daemon would try a failed run again.
         instance.report_run_canceled(run, "The command that ran this was killed.")

@@ -1,10 +1,11 @@
 """What happens by the clock, in the exchange's time zone. Off until a person switches it on."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from market.clock import Clock
 from market.sessions import Sessions
 from market.settings import Settings
 from pipelines.jobs import daily_job, training_job
@@ -15,10 +16,10 @@ HOURS_AFTER_CLOSE = 2
 RECENT = 10
 
 
-def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Return the schedules for the exchange of the settings."""
+def build_schedules(settings: Settings, clock: Clock) -> list[dg.ScheduleDefinition]:
+    """Return the schedules for the exchange of the settings, with the hours of these days."""
     sessions = Sessions(settings.exchange)
-    hour = min(23, _closing_hour(sessions) + HOURS_AFTER_CLOSE)
+    hour = min(23, _closing_hour(sessions, clock.now()) + HOURS_AFTER_CLOSE)
 
     @dg.schedule(
         job=daily_job,
@@ -47,8 +48,8 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     return [after_close_schedule, weekly_retraining_schedule]
 
 
-def _closing_hour(sessions: Sessions) -> int:
+def _closing_hour(sessions: Sessions, now: datetime) -> int:
     """Return the hour, local to the exchange, of the usual close: early ones are passed over."""
-    newest = sessions.last_closed(datetime.now(UTC))
+    newest = sessions.last_closed(now)
     closes = [sessions.close_time(sessions.offset(newest, -n)) for n in range(RECENT)]
     return max(close.astimezone(ZoneInfo(sessions.timezone)).hour for close in closes)

@@ -1,11 +1,34 @@
-"""What happens because something changed: drift asks for retraining, the universe for ingestion."""
+"""What happens because something changed: drift, the universe, a budget that is there again."""
+
+from datetime import timedelta
 
 import dagster as dg
 
+from market.clock import Clock
+from market.errors import StockcastError
+from market.exchanges import SessionsOf
+from market.health import ProviderHealth
+from market.planning import plan
 from market.providers.base import Provider
+from market.quota import QuotaLedger
+from market.records import TickerRecords
 from market.settings import Settings
-from pipelines.jobs import ingest_job, training_job
-from pipelines.partitions import tickers, universe
+from market.store import BarStore
+from pipelines.accounts import accounts_of
+from pipelines.assets.market_data import DAILY_BARS
+from pipelines.catching_up import look
+from pipelines.jobs import daily_job, ingest_job, training_job
+from pipelines.partitions import RANGE_END, RANGE_START, all_partitions, tickers, universe
+from pipelines.schedules import HOURS_AFTER_CLOSE
+
+# An hour after the schedule, so that what comes in by it is not asked for twice.
+PATIENCE = timedelta(hours=HOURS_AFTER_CLOSE + 1)
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
 
 
 @dg.asset_sensor(
@@ -44,17 +67,72 @@ def universe_sensor(
     provider: dg.ResourceParam[Provider],
 ) -> dg.SensorResult | dg.SkipReason:
     """Add the partitions of new tickers and drop those of old ones; their history is kept."""
-    wanted = set(universe(settings, provider))
+    try:
+        wanted = set(universe(settings, provider))
+    except StockcastError as error:
+        return dg.SkipReason(f"The followed tickers stay as they are. {error}")
     present = set(context.instance.get_dynamic_partitions("tickers"))
     added, removed = sorted(wanted - present), sorted(present - wanted)
     if not added and not removed:
         return dg.SkipReason(f"All {len(wanted)} tickers are followed.")
-    requests = []
+    requests, runs = [], []
     if added:
         requests.append(tickers.build_add_request(added))
+        # New partitions come last and stand together, so that one run takes them all.
+        runs.append(dg.RunRequest(tags={RANGE_START: added[0], RANGE_END: added[-1]}))
     if removed:
         requests.append(tickers.build_delete_request(removed))  # type: ignore[arg-type]
-    return dg.SensorResult(
-        run_requests=[dg.RunRequest(partition_key=ticker) for ticker in added],
-        dynamic_partitions_requests=requests,
-    )
+    return dg.SensorResult(run_requests=runs, dynamic_partitions_requests=requests)
+
+
+@dg.sensor(
+    job=daily_job,
+    minimum_interval_seconds=300,
+    description="Takes in what a spent budget or a failure left undone, once that can succeed.",
+)
+def catch_up_sensor(
+    context: dg.SensorEvaluationContext,
+    *,
+    settings: dg.ResourceParam[Settings],
+    provider: dg.ResourceParam[Provider],
+    bar_store: dg.ResourceParam[BarStore],
+    records: dg.ResourceParam[TickerRecords],
+    ledger: dg.ResourceParam[QuotaLedger],
+    health: dg.ResourceParam[ProviderHealth],
+    clock: dg.ResourceParam[Clock],
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a run of all tickers, which takes the most overdue ones first."""
+    partitions = all_partitions(context.instance)
+    if not partitions:
+        return dg.SkipReason("No ticker is followed yet; switch `universe_sensor` on.")
+    if running := _ingesting(context.instance):
+        return dg.SkipReason(f"Run {running} takes bars in.")
+    now, sessions_of = clock.now(), SessionsOf(settings.exchange)
+    stored, known = bar_store.last_sessions(), records.read()
+    tasks = [
+        task
+        for task in plan(
+            context.instance.get_dynamic_partitions("tickers"),
+            stored,
+            known,
+            sessions_of,
+            now,
+            actions_apart=getattr(provider, "actions_apart", False),
+        )
+        if task.wants == "actions"
+        or task.ticker not in stored
+        or stored[task.ticker] < sessions_of(task.ticker).last_closed(now - PATIENCE)
+    ]
+    chance = look(tasks, known, accounts_of(settings, ledger, health), now)
+    if chance.run_key is None:
+        return dg.SkipReason(chance.sentence)
+    context.log.info(chance.sentence)
+    return dg.RunRequest(run_key=chance.run_key, tags=partitions)
+
+
+def _ingesting(instance: dg.DagsterInstance) -> str | None:
+    """Return the id of a run that takes bars in or waits for it, if there is one."""
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        if run.asset_selection is None or DAILY_BARS in run.asset_selection:
+            return run.run_id
+    return None

@@ -16,7 +16,7 @@ from market.exchanges import SessionsOf
 from market.quality import unfit_tickers
 from market.settings import Settings
 from market.store import BarStore
-from pipelines.assets.market_data import daily_bars
+from pipelines.assets.market_data import DAILY_BARS
 from pipelines.failures import classed_failures
 from pipelines.stages import Stage, StageStore
 from pipelines.tables import markdown_table
@@ -33,7 +33,7 @@ def load_panel(feature_table: Stage) -> Panel:
 
 @dg.asset(
     group_name="features",
-    deps=[daily_bars],
+    deps=[DAILY_BARS],
     kinds={"polars", "parquet"},
     owners=["team:forecasting"],
 )

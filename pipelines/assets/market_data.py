@@ -1,77 +1,132 @@
-"""Bars from the provider into the store, one partition a ticker. No features here."""
+"""Bars from the providers into the store, one partition a ticker. No features here."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
-from market.errors import PermanentError, StockcastError, TransientError
-from market.ingest import IngestReport, ingest
+from market.clock import Clock
+from market.health import ProviderHealth
+from market.ingest import IngestReport
 from market.providers.base import Provider
 from market.quarantine import Quarantine
-from market.sessions import Sessions
+from market.quota import QuotaLedger
+from market.records import TickerRecords
 from market.settings import Settings
 from market.store import BarStore
-from pipelines.failures import classed_failures
+from pipelines.accounts import Account, accounts_of, accounts_table
+from pipelines.failures import classed_failures, ended_when_stopped
 from pipelines.partitions import tickers
+from pipelines.resources import make_ingest
+from pipelines.rounds import (
+    RoundListener,
+    TickerOutcome,
+    counted,
+    raise_when_all_failed,
+    summary_of_failures,
+    take_in_all,
+)
 from pipelines.tables import markdown_table
 
-
-@dg.asset(
-    group_name="market_data",
-    partitions_def=tickers,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    pool="provider",
-    kinds={"polars", "parquet"},
-    owners=["team:market-data"],
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL),
+# The name alone: the asset is made from the settings, and what needs it refers to it by this.
+DAILY_BARS = dg.AssetKey("daily_bars")
+EVERY_TICKER_ANSWERED = dg.AssetCheckSpec(
+    "every_ticker_answered",
+    asset=DAILY_BARS,
+    description="No provider failed for any ticker; waiting for a budget is no failure.",
 )
-def daily_bars(
-    context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    provider: dg.ResourceParam[Provider],
-    bar_store: dg.ResourceParam[BarStore],
-    quarantine: dg.ResourceParam[Quarantine],
-) -> dg.MaterializeResult[None]:
-    """Daily bars as traded, checked against the bar contract; refused rows are kept apart."""
-    now = datetime.now(UTC)
-    sessions = Sessions(settings.exchange)
-    failures: dict[str, StockcastError] = {}
-    for ticker in context.partition_keys:
-        try:
-            report = ingest(
-                ticker,
-                provider=provider,
-                store=bar_store,
-                quarantine=quarantine,
-                sessions=sessions,
-                now=now,
-            )
-        except StockcastError as error:  # the other tickers must not wait for this one
-            context.log.error(f"{ticker}: {error}")  # noqa: TRY400  the message says it all
-            failures[ticker] = error
-            continue
-        context.add_asset_metadata(_metadata(report), partition_key=ticker)
-        context.log.info(
-            f"{ticker}: {report.bars:,} bars to {report.last_session}, "
-            f"{report.stored.inserted:,} new, {report.quarantine.height} refused"
+
+
+class IngestConfig(dg.Config):
+    """What a person may choose for one run."""
+
+    insist: bool = Field(
+        default=False, description="Ask also for tickers that failed, or had no new bar, lately."
+    )
+
+
+def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
+    """Return the asset of daily bars; runs that ask the same provider wait for each other."""
+
+    @dg.asset(
+        group_name="market_data",
+        partitions_def=tickers,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=settings.provider,
+        kinds={"polars", "parquet"},
+        owners=["team:market-data"],
+        check_specs=[EVERY_TICKER_ANSWERED],
+        retry_policy=dg.RetryPolicy(
+            max_retries=2,
+            delay=10,
+            backoff=dg.Backoff.EXPONENTIAL,
+            jitter=dg.Jitter.PLUS_MINUS,
+        ),
+    )
+    def daily_bars(
+        context: dg.AssetExecutionContext,
+        config: IngestConfig,
+        settings: dg.ResourceParam[Settings],
+        provider: dg.ResourceParam[Provider],
+        bar_store: dg.ResourceParam[BarStore],
+        quarantine: dg.ResourceParam[Quarantine],
+        records: dg.ResourceParam[TickerRecords],
+        ledger: dg.ResourceParam[QuotaLedger],
+        health: dg.ResourceParam[ProviderHealth],
+        clock: dg.ResourceParam[Clock],
+        listener: dg.ResourceParam[RoundListener],
+        # Dagster refuses the annotation with a parameter beside a check of the asset's own.
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        """Daily bars as traded, checked against the bar contract; refused rows are kept apart."""
+        ingest = make_ingest(
+            settings,
+            provider=provider,
+            bar_store=bar_store,
+            quarantine=quarantine,
+            records=records,
+            clock=clock,
         )
-    if failures:
-        with classed_failures():
-            raise _together(failures)
-    return dg.MaterializeResult()
+        listener.begin(len(context.partition_keys))
+        by_ticker: dict[str, TickerOutcome] = {}
+        with ended_when_stopped(), classed_failures():
+            for outcome in take_in_all(ingest, context.partition_keys, insist=config.insist):
+                by_ticker[outcome.ticker] = outcome
+                _log(context, outcome)
+                listener.hear(outcome)
+            outcomes = list(by_ticker.values())
+            raise_when_all_failed(outcomes)
+            bar_store.compact()
+        context.log.info(f"{len(outcomes):,} tickers: {counted(outcomes)}.")
+        for outcome in outcomes:
+            context.add_asset_metadata(_metadata(outcome), partition_key=outcome.ticker)
+        context.add_asset_metadata(_quota_metadata(accounts_of(settings, ledger, health)))
+        return dg.MaterializeResult(check_results=[_check(outcomes)])
+
+    return daily_bars
 
 
-def _together(failures: Mapping[str, StockcastError]) -> StockcastError:
-    """Return one error for all tickers that failed, worth another try if any of them is."""
-    message = "\n".join(f"{ticker}: {error}" for ticker, error in failures.items())
-    transient = any(isinstance(error, TransientError) for error in failures.values())
-    return TransientError(message) if transient else PermanentError(message)
+def _log(context: dg.AssetExecutionContext, outcome: TickerOutcome) -> None:
+    line = f"{outcome.ticker}: {outcome.sentence}"
+    if outcome.outcome == "failed":
+        context.log.error(line)
+    elif outcome.outcome == "deferred":
+        context.log.warning(line)
+    else:
+        context.log.info(line)
 
 
-def _metadata(report: IngestReport) -> dict[str, Any]:
-    return {
+def _metadata(outcome: TickerOutcome) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "outcome": outcome.sentence,
+        "sessions_behind": "all of them"
+        if outcome.sessions_behind is None
+        else outcome.sessions_behind,
+    }
+    report = outcome.report
+    if report is None:
+        return found
+    return found | {
         "dagster/row_count": report.bars,
         "first_session": str(report.first_session),
         "last_session": str(report.last_session),
@@ -79,6 +134,10 @@ def _metadata(report: IngestReport) -> dict[str, Any]:
         "updated": report.stored.updated,
         "unchanged": report.stored.unchanged,
         "refused": report.quarantine.height,
+        "sources": dg.MetadataValue.json(report.sources),
+        "restated": report.restated,
+        "actions_through": str(report.actions_through or "not known"),
+        "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in report.notes) or "None."),
         "quarantine": dg.MetadataValue.md(_quarantine_table(report)),
     }
 
@@ -88,3 +147,21 @@ def _quarantine_table(report: IngestReport) -> str:
         return "No row was refused."
     shown = report.quarantine.select("session", "open", "high", "low", "close", "volume", "reason")
     return markdown_table(shown, most=20)
+
+
+def _check(outcomes: Sequence[TickerOutcome]) -> dg.AssetCheckResult:
+    failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
+    return dg.AssetCheckResult(
+        check_name=EVERY_TICKER_ANSWERED.name,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=summary_of_failures(failed) or f"{counted(outcomes)}.",
+        metadata={"failed": len(failed), "asked": len(outcomes)},
+    )
+
+
+def _quota_metadata(accounts: Sequence[Account]) -> dict[str, Any]:
+    """Return what is left of the first provider's day, and how all of them are."""
+    first = accounts[0].usage
+    left = {} if first is None or first.left_today is None else {"calls_left": first.left_today}
+    return {**left, "quota": dg.MetadataValue.md(markdown_table(accounts_table(accounts)))}

@@ -8,14 +8,14 @@ import polars as pl
 
 from market.quarantine import Quarantine
 from market.store import BarStore
-from pipelines.assets.market_data import daily_bars
+from pipelines.assets.market_data import DAILY_BARS
 from pipelines.tables import markdown_table
 
 REFUSED_LIMIT = 0.01
 
 
 @dg.asset_check(
-    asset=daily_bars,
+    asset=DAILY_BARS,
     blocking=True,
     description=f"At most {REFUSED_LIMIT:.0%} of each ticker's rows break the bar contract.",
 )

@@ -17,7 +17,7 @@ from market.findings import KINDS, Kind
 from market.quality import QualityReport, examine_bars, join_reports
 from market.settings import Settings
 from market.store import BarStore
-from pipelines.assets.market_data import daily_bars
+from pipelines.assets.market_data import DAILY_BARS
 from pipelines.plots import inline
 from pipelines.quality_plot import quality_map, worst_first
 from pipelines.tables import markdown_table
@@ -43,16 +43,16 @@ ASKED: dict[Kind, str] = {
 MEND = "Mend the bars or record the split: until then the ticker is left out."
 
 _SPECS = (
-    dg.AssetCheckSpec("quality", asset=daily_bars, description="All of these at one glance."),
+    dg.AssetCheckSpec("quality", asset=DAILY_BARS, description="All of these at one glance."),
     dg.AssetCheckSpec(
         "staleness",
-        asset=daily_bars,
+        asset=DAILY_BARS,
         description=f"No ticker is more than {ALLOWED_BEHIND} session behind its exchange.",
     ),
     *(
         dg.AssetCheckSpec(
             NAMES[kind],
-            asset=daily_bars,
+            asset=DAILY_BARS,
             description=ASKED[kind],
         )
         for kind in KINDS
@@ -197,7 +197,7 @@ def _result(
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN,
 ) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        asset_key=daily_bars.key,
+        asset_key=DAILY_BARS,
         check_name=name,
         passed=passed,
         severity=severity,

@@ -13,13 +13,13 @@ import pytest
 from support.bars import sample_bars, xnys
 from support.providers import FakeProvider
 
-from market.quarantine import Quarantine
 from market.sessions import Sessions
 from market.settings import load_settings
 from market.store import BarStore
-from pipelines.assets.market_data import daily_bars
+from pipelines.assets.market_data import DAILY_BARS, build_daily_bars
 from pipelines.checks import bar_quality, few_refused_rows
 from pipelines.partitions import all_partitions, follow_universe
+from pipelines.resources import build_resources
 
 START = date(2011, 8, 1)
 QUALITY = {
@@ -34,7 +34,7 @@ QUALITY = {
 PRICES = ("open", "high", "low", "close", "adj_close")
 
 
-@dg.asset(deps=[daily_bars])
+@dg.asset(deps=[DAILY_BARS])
 def behind() -> None:
     """Whatever is made from the bars."""
 
@@ -55,16 +55,12 @@ class Desk:
             str(key[0]): part for key, part in bars.partition_by("ticker", as_dict=True).items()
         }
         follow_universe(self.instance, tuple(by_ticker))
+        settings = load_settings(home=self.home)
         result = dg.materialize(
-            [daily_bars, few_refused_rows, bar_quality, behind],
+            [build_daily_bars(settings), few_refused_rows, bar_quality, behind],
             instance=self.instance,
             tags=all_partitions(self.instance),
-            resources={
-                "settings": load_settings(home=self.home),
-                "provider": FakeProvider(by_ticker),
-                "bar_store": self.store,
-                "quarantine": Quarantine(self.home / "quarantine"),
-            },
+            resources={**build_resources(settings), "provider": FakeProvider(by_ticker)},
             raise_on_error=False,
         )
         return Checked(result)
@@ -172,7 +168,7 @@ def test_one_step_answers_all_quality_checks_of_a_partitioned_asset(
     _, checked = of_sample
 
     named = {e.check_name for e in checked.run.get_asset_check_evaluations()}
-    assert named == QUALITY | {"few_refused_rows"}
+    assert named == QUALITY | {"few_refused_rows", "every_ticker_answered"}
     assert {e.step_key for e in checked.run.get_step_success_events()} == {
         "daily_bars",
         "daily_bars_few_refused_rows",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from pipelines.main_job import _cause
+from pipelines.command_runs import cause_of
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
@@ -41,7 +41,7 @@ def quality() -> Iterator[dg.AssetCheckResult]:
 def test_each_step_that_refused_says_why_and_no_warning_mixes_in() -> None:
     result = dg.materialize([bars, few_refused, quality], raise_on_error=False)
 
-    assert set(_cause(result).split("\n")) == {
+    assert set(cause_of(result).split("\n")) == {
         "bars_few_refused: Half were refused.",
         "bars_quality: IBM is a hundred times itself.",
     }

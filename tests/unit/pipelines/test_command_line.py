@@ -32,7 +32,7 @@ def test_help_names_every_command() -> None:
     done = CliRunner().invoke(app, ["--help"])
 
     assert done.exit_code == 0
-    for name in ("run", "up", "models", "promote", "rollback"):
+    for name in ("run", "ingest", "quota", "up", "models", "promote", "rollback"):
         assert f" {name} " in done.stdout
 
 

@@ -10,7 +10,13 @@ import yaml
 from dagster._core.test_utils import create_run_for_test
 
 from market.settings import Settings, load_settings
-from pipelines.instance import COMMAND_TAG, close_killed_runs, dagster_home, open_instance
+from pipelines.instance import (
+    COMMAND_TAG,
+    COMMANDS,
+    close_killed_runs,
+    dagster_home,
+    open_instance,
+)
 
 POOL = "training"
 
@@ -52,11 +58,12 @@ def test_a_configuration_that_a_person_edited_is_kept(settings: Settings) -> Non
     assert edited.read_text() == "telemetry:\n  enabled: false\n"
 
 
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_pool_of_a_killed_command_is_free_again_and_its_run_is_over(
-    settings: Settings,
+    settings: Settings, command: str
 ) -> None:
     with open_instance(settings) as instance:
-        killed = started(instance, COMMAND_TAG)
+        killed = started(instance, {COMMAND_TAG: command})
         assert holders(instance) == {killed}
 
         close_killed_runs(instance)
@@ -78,7 +85,7 @@ def test_a_run_of_the_daemon_keeps_its_pool(settings: Settings) -> None:
 def test_runs_that_have_ended_are_left_as_they_are(settings: Settings) -> None:
     with open_instance(settings) as instance:
         done = create_run_for_test(
-            instance, status=dg.DagsterRunStatus.SUCCESS, tags=COMMAND_TAG
+            instance, status=dg.DagsterRunStatus.SUCCESS, tags={COMMAND_TAG: "run"}
         ).run_id
 
         close_killed_runs(instance)

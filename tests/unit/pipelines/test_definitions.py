@@ -34,6 +34,7 @@ GROUPS = {
 }
 CHECKS = {
     ("daily_bars", "few_refused_rows"): True,
+    ("daily_bars", "every_ticker_answered"): False,
     ("daily_bars", "quality"): False,
     ("daily_bars", "staleness"): False,
     ("daily_bars", "level_changes"): False,
@@ -45,6 +46,9 @@ CHECKS = {
     ("evaluation", "coverage"): False,
     ("forecast_bundle", "parity"): True,
 }
+
+
+SENSORS = {"drift_sensor", "universe_sensor", "catch_up_sensor"}
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +93,11 @@ def test_every_asset_has_group_kinds_owner_and_a_sentence(specs: dict[str, dg.As
 
 
 def test_checks_block_what_promotion_depends_on(definitions: dg.Definitions) -> None:
+    bars = definitions.resolve_assets_def("daily_bars")
     found = {
         (spec.asset_key.to_user_string(), spec.name): spec.blocking
-        for checks in definitions.asset_checks or ()
-        for spec in checks.check_specs
+        for node in (*(definitions.asset_checks or ()), bars)
+        for spec in node.check_specs
     }
     assert found == CHECKS
 
@@ -123,6 +128,7 @@ def test_a_job_holds_what_its_name_says(
 
 
 def test_nothing_runs_by_itself_until_it_is_switched_on(definitions: dg.Definitions) -> None:
+    assert {sensor.name for sensor in definitions.sensors or ()} == SENSORS
     for sensor in definitions.sensors or ():
         assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
     for schedule in definitions.schedules or ():

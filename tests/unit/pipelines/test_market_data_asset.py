@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
 from support.bars import sample_bars
+from support.moving_clock import MovingClock
 from support.providers import FakeProvider
 
-from market.errors import BarsError, ProviderDownError, StockcastError
+from market.errors import BarsError, ProviderDownError, QuotaError, StockcastError
 from market.quarantine import Quarantine
 from market.settings import load_settings
 from market.store import BarStore
-from pipelines.assets.market_data import daily_bars
+from pipelines.assets.market_data import build_daily_bars
 from pipelines.partitions import all_partitions, follow_universe
+from pipelines.resources import build_resources
 
 TICKERS = ("AAPL", "IBM", "MSFT")
 START = date(2012, 6, 1)
+# After the close of the sample's last session.
+EVENING = datetime(2013, 3, 1, 23, tzinfo=UTC)
+SPENT = QuotaError("All 25 calls are spent.", renews_at=datetime(2013, 3, 2, 5, tzinfo=UTC))
 
 
 class Desk:
@@ -28,24 +33,45 @@ class Desk:
 
     def __init__(self, home: Path, instance: dg.DagsterInstance) -> None:
         self.instance = instance
-        self.store = BarStore(home / "bars")
-        self.quarantine = Quarantine(home / "quarantine")
         self.settings = load_settings(home=home)
+        self.clock = MovingClock(EVENING)
+        self.resources = build_resources(self.settings, self.clock)
+        self.store: BarStore = self.resources["bar_store"]
+        self.quarantine: Quarantine = self.resources["quarantine"]
+        self.asset = build_daily_bars(self.settings)
 
     def ingest(self, provider: FakeProvider) -> dg.ExecuteInProcessResult:
         follow_universe(self.instance, provider.tickers())
         return dg.materialize(
-            [daily_bars],
+            [self.asset],
             instance=self.instance,
             tags=all_partitions(self.instance),
-            resources={
-                "settings": self.settings,
-                "provider": provider,
-                "bar_store": self.store,
-                "quarantine": self.quarantine,
-            },
+            resources={**self.resources, "provider": provider},
             raise_on_error=False,
         )
+
+    def attempt(self, provider: FakeProvider) -> dg.Failure:
+        """Call the asset once, as its first attempt of several."""
+        follow_universe(self.instance, provider.tickers())
+        first, *_, last = provider.tickers() * 2
+        context = dg.build_asset_context(
+            partition_key_range=dg.PartitionKeyRange(first, last), instance=self.instance
+        )
+        wanted = (
+            "settings",
+            "bar_store",
+            "quarantine",
+            "records",
+            "ledger",
+            "health",
+            "clock",
+            "listener",
+        )
+        with pytest.raises(dg.Failure) as caught:
+            self.asset(
+                context, provider=provider, **{name: self.resources[name] for name in wanted}
+            )
+        return caught.value
 
 
 @pytest.fixture
@@ -58,9 +84,12 @@ def bars_of(*tickers: str) -> dict[str, pl.DataFrame | StockcastError]:
     return {ticker: sample_bars(ticker, start=START) for ticker in tickers}
 
 
-def failure_of(result: dg.ExecuteInProcessResult) -> dg.StepFailureData:
-    (event,) = result.get_step_failure_events()
-    return event.step_failure_data
+def told_of(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
+    """Metadata by ticker."""
+    return {
+        str(e.partition): {name: value.value for name, value in e.metadata.items()}
+        for e in result.asset_materializations_for_node("daily_bars")
+    }
 
 
 def test_all_tickers_are_stored_in_one_run(desk: Desk) -> None:
@@ -71,44 +100,54 @@ def test_all_tickers_are_stored_in_one_run(desk: Desk) -> None:
 
 
 def test_every_ticker_reports_what_came_in(desk: Desk) -> None:
-    result = desk.ingest(FakeProvider(bars_of("AAPL", "IBM")))
+    told = told_of(desk.ingest(FakeProvider(bars_of("AAPL", "IBM"))))
 
-    by_ticker = {
-        e.partition: e.metadata for e in result.asset_materializations_for_node("daily_bars")
-    }
-    bars = sample_bars("AAPL", start=START)
-    assert by_ticker.keys() == {"AAPL", "IBM"}
-    assert by_ticker["AAPL"]["dagster/row_count"].value == bars.height
-    assert by_ticker["AAPL"]["inserted"].value == bars.height
-    assert by_ticker["AAPL"]["last_session"].value == "2013-03-01"
-    assert by_ticker["AAPL"]["quarantine"].value == "No row was refused."
+    n = sample_bars("AAPL", start=START).height
+    assert told.keys() == {"AAPL", "IBM"}
+    assert told["AAPL"]["outcome"] == f"taken in: {n} new to 2013-03-01"
+    assert told["AAPL"]["dagster/row_count"] == n
+    assert told["AAPL"]["inserted"] == n
+    assert told["AAPL"]["last_session"] == "2013-03-01"
+    assert told["AAPL"]["sessions_behind"] == 0
+    assert told["AAPL"]["quarantine"] == "No row was refused."
 
 
 def test_a_second_run_finds_everything_unchanged(desk: Desk) -> None:
     desk.ingest(FakeProvider(bars_of("AAPL")))
-    result = desk.ingest(FakeProvider(bars_of("AAPL")))
+    told = told_of(desk.ingest(FakeProvider(bars_of("AAPL"))))
 
-    (event,) = result.asset_materializations_for_node("daily_bars")
-    assert (event.metadata["inserted"].value, event.metadata["updated"].value) == (0, 0)
+    assert told["AAPL"]["outcome"] == "nothing new"
+    assert (told["AAPL"]["inserted"], told["AAPL"]["updated"]) == (0, 0)
 
 
 def test_one_ticker_that_fails_holds_up_no_other_and_is_named(desk: Desk) -> None:
     broken = BarsError("file prices.csv, row 3, column Close: 'abc' is not a number")
     result = desk.ingest(FakeProvider(bars_of("AAPL", "MSFT") | {"IBM": broken}))
 
+    assert result.success
     assert desk.store.tickers() == ("AAPL", "MSFT")
-    assert not result.success
-    told = failure_of(result).user_failure_data
-    assert told.description == f"IBM: {broken}"
+    assert told_of(result)["IBM"]["outcome"] == f"failed: {broken}"
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("every_ticker_answered", False)
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert check.description == f"IBM: {broken}"
 
 
-def test_every_ticker_that_fails_is_named(desk: Desk) -> None:
-    failing = {ticker: BarsError("unreadable") for ticker in ("AAPL", "MSFT")}
-    result = desk.ingest(FakeProvider(bars_of("IBM") | failing))
+def test_a_run_that_meets_the_cap_of_the_day_has_not_failed(desk: Desk) -> None:
+    result = desk.ingest(FakeProvider(bars_of("AAPL") | {"IBM": SPENT, "MSFT": SPENT}))
 
-    assert failure_of(result).user_failure_data.description == (
-        "AAPL: unreadable\nMSFT: unreadable"
+    assert result.success
+    assert desk.store.tickers() == ("AAPL",)
+    assert (
+        told_of(result)["IBM"]["outcome"]
+        == "deferred: waits for a budget until 2013-03-02 05:00 UTC"
     )
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
+
+
+def test_a_run_for_which_no_call_was_left_has_not_failed(desk: Desk) -> None:
+    assert desk.ingest(FakeProvider({"AAPL": SPENT, "IBM": SPENT})).success
 
 
 @pytest.mark.parametrize(
@@ -119,26 +158,36 @@ def test_every_ticker_that_fails_is_named(desk: Desk) -> None:
         ((BarsError("unreadable"), ProviderDownError("no answer")), True),
     ],
 )
-def test_only_what_may_succeed_later_is_tried_again(
+def test_when_every_ticker_fails_only_what_may_succeed_later_is_tried_again(
     desk: Desk, errors: tuple[StockcastError, ...], *, retried: bool
 ) -> None:
-    provider = FakeProvider({f"T{n}": error for n, error in enumerate(errors)})
-    follow_universe(desk.instance, provider.tickers())
-    first, *_, last = provider.tickers() * 2
-    context = dg.build_asset_context(
-        partition_key_range=dg.PartitionKeyRange(first, last), instance=desk.instance
-    )
+    failure = desk.attempt(FakeProvider({f"T{n}": error for n, error in enumerate(errors)}))
 
-    with pytest.raises(dg.Failure) as caught:
-        daily_bars(
-            context,
-            settings=desk.settings,
-            provider=provider,
-            bar_store=desk.store,
-            quarantine=desk.quarantine,
-        )
+    assert failure.allow_retries is retried
+    assert failure.description == "\n".join(f"T{n}: {e}" for n, e in enumerate(errors))
 
-    assert caught.value.allow_retries is retried
+
+def test_a_run_that_is_stopped_ends_instead_of_being_tried_again(desk: Desk) -> None:
+    class Stopped(FakeProvider):
+        def fetch(self, *_: object) -> pl.DataFrame:  # type: ignore[override]
+            raise KeyboardInterrupt
+
+    failure = desk.attempt(Stopped(bars_of("AAPL")))
+
+    assert not failure.allow_retries
+    assert "What was taken in is kept" in str(failure.description)
+
+
+def test_runs_that_ask_the_same_provider_wait_for_each_other(tmp_path: Path) -> None:
+    pools = {
+        provider: build_daily_bars(load_settings(home=tmp_path, provider=provider, **more)).op.pool
+        for provider, more in {
+            "sample": {},
+            "yahoo": {"tickers": "AAPL"},
+            "alpha_vantage": {"tickers": "AAPL", "alpha_vantage_key": "KEY"},
+        }.items()
+    }
+    assert pools == {name: name for name in pools}
 
 
 def test_refused_rows_are_kept_with_their_reason_until_they_are_mended(desk: Desk) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from market.providers.sample import SampleProvider
 from market.settings import load_settings
-from pipelines.partitions import follow_universe
+from pipelines.partitions import RANGE_END, RANGE_START, follow_universe
 from pipelines.sensors import drift_sensor, universe_sensor
 
 
@@ -69,14 +70,15 @@ def test_much_drift_asks_for_retraining_once_a_state_of_the_data(
     assert request.tags["stockcast/reason"] == "drift 50%"
 
 
-def test_new_tickers_get_a_partition_and_an_ingest_and_old_ones_lose_theirs(
+def test_new_tickers_get_a_partition_and_one_ingest_and_old_ones_lose_theirs(
     instance: dg.DagsterInstance,
 ) -> None:
     follow_universe(instance, ("AAPL", "IBM"))
 
     result = follow(instance, ("AAPL", "GOOG", "MSFT"))
 
-    assert [request.partition_key for request in result.run_requests] == ["GOOG", "MSFT"]
+    (request,) = result.run_requests
+    assert request.tags == {RANGE_START: "GOOG", RANGE_END: "MSFT"}
     added, removed = result.dynamic_partitions_requests
     assert (added.partition_keys, removed.partition_keys) == (["GOOG", "MSFT"], ["IBM"])
 
@@ -84,8 +86,8 @@ def test_new_tickers_get_a_partition_and_an_ingest_and_old_ones_lose_theirs(
 def test_the_first_look_follows_all_that_the_provider_has(instance: dg.DagsterInstance) -> None:
     result = follow(instance)
 
-    followed = [request.partition_key for request in result.run_requests]
-    assert followed == list(SampleProvider().tickers())
+    (added,) = result.dynamic_partitions_requests
+    assert added.partition_keys == list(SampleProvider().tickers())
 
 
 def test_a_universe_that_did_not_change_asks_for_nothing(instance: dg.DagsterInstance) -> None:
@@ -100,3 +102,21 @@ def test_losing_tickers_alone_asks_for_no_run(instance: dg.DagsterInstance) -> N
     follow_universe(instance, ("AAPL", "IBM"))
 
     assert follow(instance, ("AAPL",)).run_requests == []
+
+
+@pytest.mark.parametrize("content", [None, "", "# nobody\n", "../x\n"])
+def test_a_universe_file_that_cannot_be_used_drops_no_ticker(
+    instance: dg.DagsterInstance, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "universe.txt"
+    if content is not None:
+        file.write_text(content)
+    follow_universe(instance, ("AAPL", "IBM"))
+    context = dg.build_sensor_context(
+        instance=instance,
+        resources={"settings": load_settings(universe=file), "provider": SampleProvider()},
+    )
+
+    skipped = universe_sensor(context)
+
+    assert "The followed tickers stay as they are. STOCKCAST_UNIVERSE" in skipped.skip_message

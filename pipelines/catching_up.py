@@ -1,0 +1,71 @@
+"""Whether what was left undone could be taken in now, and under which key to ask for it. Pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from market.planning import Task
+from market.records import TickerRecord
+from pipelines.accounts import Account
+
+# Calls that a task needs, where it is not one.
+CALLS = {"actions": 2}
+# While its provider answers for others, a ticker that fails waits so long: trying costs calls.
+AGAIN = timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What a look found: a key for a run, or none; and why."""
+
+    run_key: str | None
+    sentence: str
+
+
+def look(
+    tasks: Sequence[Task],
+    records: Mapping[str, TickerRecord],
+    accounts: Sequence[Account],
+    now: datetime,
+) -> Chance:
+    """Decide whether a run would get further than the one before it.
+
+    The key names all that the answer depends on, so that Dagster drops a repeat. While the first
+    provider could be asked it also names the hour: a run that was lost is asked for again.
+    """
+    due = [task for task in tasks if task.wants != "nothing"]
+    if not due:
+        return Chance(None, "Every ticker is up to date.")
+    hopeful = [task for task in due if not _failed_alone(records.get(task.ticker), accounts, now)]
+    if not hopeful:
+        hours = AGAIN.total_seconds() / 3600
+        return Chance(None, f"{waiting(due)} due, but failed less than {hours:g} hours ago.")
+    fewest = min(CALLS.get(task.wants, 1) for task in hopeful)
+    refusals = [account.refusal(now, fewest) for account in accounts]
+    if all(refusals):
+        return Chance(None, f"{waiting(hopeful)} due. {'; '.join(map(str, refusals))}.")
+    # Without the first provider there is nothing new to hope for until it can be asked again.
+    slot = refusals[0] or f"{now:%Y-%m-%dT%H}"
+    state = [f"{t.ticker} {t.wants} {t.sessions_behind} {_asked_at(records, t)}" for t in hopeful]
+    digest = hashlib.sha256("\n".join([slot, *sorted(state)]).encode()).hexdigest()[:16]
+    return Chance(f"catch-up-{digest}", f"{waiting(hopeful)} due, and can be asked for.")
+
+
+def waiting(tasks: Sequence[Task]) -> str:
+    """Return how many tickers have something to do, as the beginning of a sentence."""
+    n_tickers = len({task.ticker for task in tasks})
+    return f"{n_tickers:,} tickers are" if n_tickers != 1 else f"{tasks[0].ticker} is"
+
+
+def _failed_alone(record: TickerRecord | None, accounts: Sequence[Account], now: datetime) -> bool:
+    """Return whether a ticker failed lately, and not because the first provider is down."""
+    if record is None or record.failed_at is None or now - record.failed_at >= AGAIN:
+        return False
+    health = accounts[0].health
+    return health is None or health.failures == 0
+
+
+def _asked_at(records: Mapping[str, TickerRecord], task: Task) -> datetime | None:
+    record = records.get(task.ticker)
+    return None if record is None else record.asked_at

@@ -1,0 +1,88 @@
+"""`stockcast ingest`: what is due of the followed tickers, now, with a bar and a table."""
+
+from collections.abc import Collection, Sequence
+from itertools import groupby
+
+from rich.console import Console
+
+from market.errors import PermanentError, SettingsError
+from market.settings import Settings
+from market.tickers import check_ticker
+from pipelines.command_runs import (
+    cause_of,
+    execute,
+    failed_for_tickers,
+    sole_command,
+    was_stopped,
+)
+from pipelines.definitions import build_defs
+from pipelines.market_printouts import print_advice, print_round
+from pipelines.partitions import RANGE_END, RANGE_START, follow_universe, universe
+from pipelines.progress import LOGGER_KEY, IngestProgress, as_logger
+from pipelines.resources import build_resources
+
+JOB = "ingest_job"
+
+
+def ingest_now(settings: Settings, console: Console, *, only: str | None = None) -> None:
+    """Take in what is due of the followed tickers, or of `only` some of them.
+
+    Raises
+    ------
+    SettingsError
+        When `only` names a ticker that is not followed.
+    StockcastError
+        When nothing could be taken in.
+    """
+    resources = build_resources(settings)
+    followed = universe(settings, resources["provider"])
+    chosen = _chosen(only, followed)
+    print_advice(console, settings, len(followed))
+    progress = IngestProgress(console)
+    definitions = build_defs(
+        settings,
+        loggers={LOGGER_KEY: as_logger(progress)},
+        resources={**resources, "listener": progress},
+    )
+    with sole_command(settings, "ingest") as instance:
+        follow_universe(instance, followed)
+        partitions = instance.get_dynamic_partitions("tickers")
+        failed = []
+        # Who names tickers does not want to hear that they are asked less often.
+        ops = {"daily_bars": {"config": {"insist": only is not None}}}
+        with progress.over(tickers=len(chosen)):
+            for tags in stretches(partitions, chosen):
+                result = execute(
+                    definitions, JOB, instance=instance, partitions=tags, command="ingest", ops=ops
+                )
+                failed += [] if result.success else [result]
+                if was_stopped(result):
+                    break
+    print_round(console, progress.outcomes)
+    some_answered = any(outcome.outcome != "failed" for outcome in progress.outcomes)
+    # Where others were taken in, the table tells enough of those that failed.
+    if failed and not (some_answered and all(map(failed_for_tickers, failed))):
+        raise PermanentError("\n".join(map(cause_of, failed)))
+
+
+def _chosen(only: str | None, followed: Sequence[str]) -> list[str]:
+    if only is None:
+        return list(followed)
+    chosen = [check_ticker(part.strip()) for part in only.split(",") if part.strip()]
+    if unknown := [ticker for ticker in chosen if ticker not in set(followed)]:
+        msg = (
+            f"--tickers names {', '.join(unknown)}, which Stockcast does not follow; add it to "
+            f"STOCKCAST_TICKERS, or to the file that STOCKCAST_UNIVERSE names."
+        )
+        raise SettingsError(msg)
+    return list(dict.fromkeys(chosen))
+
+
+def stretches(partitions: Sequence[str], chosen: Collection[str]) -> list[dict[str, str]]:
+    """Return the tags of as few runs as can be: one takes partitions that are neighbours."""
+    found = [
+        list(neighbours)
+        for is_chosen, neighbours in groupby(partitions, set(chosen).__contains__)
+        if is_chosen
+    ]
+    return [{RANGE_START: part[0], RANGE_END: part[-1]} for part in found]

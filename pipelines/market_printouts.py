@@ -1,0 +1,119 @@
+"""What the command line shows of market data: advice, what came in, budgets and health."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+
+from market.budgets import Budget, Usage
+from market.planning import Outlook, outlook
+from market.providers.tiers import limits_of
+from market.settings import Settings
+from pipelines.accounts import HEALTH_WORDS, Account, accounts_of
+from pipelines.partitions import universe
+from pipelines.resources import build_resources
+from pipelines.rounds import TickerOutcome, counted
+from pipelines.tables import terminal_table
+
+ROUND = ("ticker", "outcome", "last session", "behind", "new bars", "actions to", "notes")
+BUDGETS = ("provider", "made today", "left", "renews", "spent on")
+HEALTH = ("provider", "health", "last answer", "tried again", "why")
+ORDER = ("failed", "deferred", "taken_in", "nothing_new", "up_to_date")
+MOST_ROWS = 100
+AS_WRITTEN: Any = {"highlight": False, "markup": False, "soft_wrap": True}
+
+
+def print_advice(console: Console, settings: Settings, n_tickers: int) -> None:
+    """Print it beforehand when the first provider's key cannot keep up with so many tickers."""
+    found = _outlook_of(settings, n_tickers)
+    if found is not None and not found.keeps_up:
+        _print_sentence(console, settings, found)
+
+
+def _outlook_of(settings: Settings, n_tickers: int) -> Outlook | None:
+    if settings.provider != "alpha_vantage":
+        return None
+    return outlook(n_tickers, limits_of(settings.alpha_vantage_tier))
+
+
+def _print_sentence(console: Console, settings: Settings, found: Outlook) -> None:
+    console.print(found.sentence, style="" if found.keeps_up else "yellow", **AS_WRITTEN)
+    if not found.keeps_up and "yahoo" in settings.backups:
+        console.print("What the key cannot do is asked of yahoo, the backup.", **AS_WRITTEN)
+
+
+def print_round(console: Console, outcomes: Sequence[TickerOutcome]) -> None:
+    """Print what became of each ticker, those that need a look first."""
+    ordered = sorted(outcomes, key=lambda o: (ORDER.index(o.outcome), o.ticker))
+    rows = [_round_row(outcome) for outcome in ordered[:MOST_ROWS]]
+    console.print(terminal_table("", ROUND, rows))
+    if len(ordered) > MOST_ROWS:
+        console.print(f"… and {len(ordered) - MOST_ROWS:,} more.")
+    console.print(f"{len(outcomes):,} tickers: {counted(outcomes)}.", highlight=False)
+
+
+def _round_row(outcome: TickerOutcome) -> list[str]:
+    report = outcome.report
+    through = None if report is None else report.actions_through
+    return [
+        outcome.ticker,
+        outcome.word,
+        str((report and report.last_session) or "-"),
+        "-" if outcome.sessions_behind is None else str(outcome.sessions_behind),
+        outcome.new_bars or "-",
+        str(through or "not known") if report else "-",
+        outcome.notes or "-",
+    ]
+
+
+def print_quota(console: Console, settings: Settings) -> None:
+    """Print what is left of each budget, whether its provider answers, and whether it is enough."""
+    resources = build_resources(settings)
+    accounts = accounts_of(settings, resources["ledger"], resources["health"])
+    limited = [account for account in accounts if account.usage is not None]
+    if not limited:
+        names = ", ".join(account.name for account in accounts)
+        console.print(f"Bars come from {names}, on this machine: no budget is needed.")
+        return
+    rows = [
+        _budget_row(account.name, account.budget, account.usage)
+        for account in accounts
+        if account.budget is not None and account.usage is not None
+    ]
+    console.print(terminal_table("Budgets of calls", BUDGETS, rows))
+    console.print(terminal_table("Health", HEALTH, [_health_row(account) for account in limited]))
+    found = _outlook_of(settings, len(universe(settings, resources["provider"])))
+    if found is not None:
+        _print_sentence(console, settings, found)
+
+
+def _budget_row(name: str, budget: Budget, usage: Usage) -> list[str]:
+    has_day = usage.per_day is not None
+    there = f"{usage.renews_at.astimezone(ZoneInfo(budget.timezone)):%H:%M} {budget.timezone}"
+    spent = [f"{purpose} {n:,}" for purpose, n in usage.by_purpose.items() if n]
+    return [
+        name,
+        f"{usage.made_today:,}" + (f" of {usage.per_day:,}" if has_day else ""),
+        f"{usage.left_today:,}" if has_day else "no limit",
+        f"{_local(usage.renews_at)} ({there})" if has_day or usage.is_refused else "-",
+        ", ".join(spent) or "-",
+    ]
+
+
+def _health_row(account: Account) -> list[str]:
+    health = account.health
+    if health is None:
+        return [account.name, "not asked yet", "-", "-", "-"]
+    return [
+        account.name,
+        HEALTH_WORDS[health.state],
+        _local(health.last_success) if health.last_success else "-",
+        _local(health.retry_at) if health.retry_at else "-",
+        health.reason or "-",
+    ]
+
+
+def _local(instant: datetime) -> str:
+    return f"{instant.astimezone():%Y-%m-%d %H:%M %Z}"

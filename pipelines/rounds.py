@@ -1,0 +1,195 @@
+"""One round over many tickers: who is asked, in what order, and what became of each. No Dagster.
+
+What one ticker needs, and how it is taken in, belongs to `market.planning` and `market.ingest`.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import Literal, Protocol, Self
+
+from market.errors import (
+    PermanentError,
+    ProviderKeyError,
+    QuotaError,
+    StockcastError,
+    TransientError,
+)
+from market.ingest import Ingest, IngestReport
+from market.planning import Task
+from market.store import UpsertReport
+
+Outcome = Literal["taken_in", "nothing_new", "up_to_date", "deferred", "failed"]
+
+
+@dataclass(frozen=True)
+class TickerOutcome:
+    """What became of one ticker in a round: a report, or the error in its place.
+
+    `later` is the error of what came after the report, splits and dividends.
+    """
+
+    ticker: str
+    outcome: Outcome
+    sessions_behind: int | None
+    report: IngestReport | None = None
+    error: StockcastError | None = None
+    later: StockcastError | None = None
+
+    @property
+    def word(self) -> str:
+        """The outcome as people write it."""
+        return self.outcome.replace("_", " ")
+
+    @property
+    def notes(self) -> str:
+        """Why it came so, in one line; empty when there is nothing to say."""
+        if self.error is not None:
+            return _reason(self.error)
+        if self.report is None:
+            return ""
+        n_refused = self.report.quarantine.height
+        refused = (f"{n_refused:,} rows refused",) if n_refused else ()
+        said = tuple(note.removeprefix(f"{self.ticker}: ") for note in self.report.notes)
+        later = (f"splits and dividends: {_reason(self.later)}",) if self.later else ()
+        return " ".join("; ".join(refused + said + later).split())
+
+    @property
+    def new_bars(self) -> str:
+        """How many bars came, and from whom where several are asked."""
+        if self.report is None:
+            return ""
+        came = [f"{n:,} from {name}" for name, n in self.report.sources.items() if n]
+        inserted = self.report.stored.inserted
+        return ", ".join(came) or (f"{inserted:,} new" if inserted else "")
+
+    @property
+    def sentence(self) -> str:
+        """What happened, in one line."""
+        reach = self.new_bars and self.report and f"{self.new_bars} to {self.report.last_session}"
+        told = "; ".join(part for part in (reach, self.notes) if part)
+        return f"{self.word}: {told}" if told else self.word
+
+    def followed_by(self, later: Self) -> Self:
+        """Return the two outcomes of one ticker as one: of its bars, then of its actions."""
+        if self.report is None:
+            return later
+        if later.report is None:
+            return replace(self, later=later.error)
+        both = zip(astuple(self.report.stored), astuple(later.report.stored), strict=True)
+        report = replace(
+            self.report,
+            stored=UpsertReport(*map(sum, both)),
+            actions_through=later.report.actions_through,
+            notes=self.report.notes + later.report.notes,
+        )
+        taken = "taken_in" in {self.outcome, later.outcome}
+        return replace(self, outcome="taken_in" if taken else self.outcome, report=report)
+
+
+class RoundListener(Protocol):
+    """Whoever follows a round while it runs."""
+
+    def begin(self, n_tickers: int) -> None:
+        """Hear how many tickers there are."""
+        ...
+
+    def hear(self, outcome: TickerOutcome) -> None:
+        """Hear what became of one."""
+        ...
+
+
+class NoListener:
+    """Nobody follows: a run that no terminal waits for."""
+
+    def begin(self, n_tickers: int) -> None:
+        """Take no notice."""
+
+    def hear(self, outcome: TickerOutcome) -> None:
+        """Take no notice."""
+
+
+def take_in_all(
+    ingest: Ingest, tickers: Sequence[str], *, insist: bool = False
+) -> Iterator[TickerOutcome]:
+    """Take in what is due of each ticker, the most overdue first; one that fails stops no other.
+
+    A ticker whose bars and actions are due comes twice, the second time with both. A key that is
+    not accepted is told for every ticker left, and not tried again.
+    """
+    outcomes: dict[str, TickerOutcome] = {}
+    refused: ProviderKeyError | None = None
+    for task in ingest.plan(tickers, insist=insist):
+        before = outcomes.get(task.ticker)
+        if before is not None and before.error is not None:
+            continue
+        if refused is not None and task.wants != "nothing":
+            outcome = _failed(task, refused)
+        else:
+            outcome = _take_in(ingest, task, insist=insist)
+        if isinstance(outcome.error, ProviderKeyError):
+            refused = outcome.error
+        outcomes[task.ticker] = outcome if before is None else before.followed_by(outcome)
+        yield outcomes[task.ticker]
+
+
+def raise_when_all_failed(outcomes: Sequence[TickerOutcome]) -> None:
+    """Raise one error for all when there is no ticker that did not fail.
+
+    Raises
+    ------
+    TransientError
+        When trying again may help one of them.
+    PermanentError
+        When a person must act first.
+    """
+    if not outcomes or any(outcome.outcome != "failed" for outcome in outcomes):
+        return
+    message = summary_of_failures(outcomes)
+    if any(isinstance(outcome.error, TransientError) for outcome in outcomes):
+        raise TransientError(message)
+    raise PermanentError(message)
+
+
+def summary_of_failures(failed: Sequence[TickerOutcome]) -> str:
+    """Return a line a cause, with the tickers that it met."""
+    by_cause: dict[str, list[str]] = {}
+    for outcome in failed:
+        if outcome.error is not None:
+            by_cause.setdefault(_reason(outcome.error), []).append(outcome.ticker)
+    return "\n".join(f"{_named(tickers)}: {cause}" for cause, tickers in by_cause.items())
+
+
+def counted(outcomes: Sequence[TickerOutcome]) -> str:
+    """Return how many tickers met which outcome, as half a sentence."""
+    counts = Counter(o.word for o in outcomes)
+    return ", ".join(f"{n:,} {word}" for word, n in counts.most_common())
+
+
+def _take_in(ingest: Ingest, task: Task, *, insist: bool) -> TickerOutcome:
+    try:
+        report = ingest.take_in(task.ticker, insist=insist)
+    except QuotaError as error:
+        return TickerOutcome(task.ticker, "deferred", task.sessions_behind, error=error)
+    except StockcastError as error:
+        return _failed(task, error)
+    return TickerOutcome(task.ticker, report.outcome, report.sessions_behind, report=report)
+
+
+def _failed(task: Task, error: StockcastError) -> TickerOutcome:
+    return TickerOutcome(task.ticker, "failed", task.sessions_behind, error=error)
+
+
+MOST_NAMED = 8
+
+
+def _named(tickers: Sequence[str]) -> str:
+    left = len(tickers) - MOST_NAMED
+    more = f" and {left:,} more" if left > 0 else ""
+    return ", ".join(tickers[:MOST_NAMED]) + more
+
+
+def _reason(error: StockcastError) -> str:
+    if isinstance(error, QuotaError):
+        return f"waits for a budget until {error.renews_at:%Y-%m-%d %H:%M} UTC"
+    return " ".join(str(error).split())
