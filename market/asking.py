@@ -95,12 +95,14 @@ class Asker:
             if error.reach is None:
                 raise
             refused = error
-        answer = self._ask_reach(refused.reach) if self._stored.is_empty() else self.ask_newest()
+        if not self._stored.is_empty():
+            return self.ask_newest()
+        answer = self._ask_reach(refused.reach)
         if answer.is_complete:
             return answer
         note = (
-            f"{self._ticker} has no more history than our tier reaches back. {refused} "
-            f"It is asked for again with the next session."
+            f"{self._ticker} has no more history than our tier reaches back: with each new session "
+            f"it is tried whether somebody has it by then. {refused}"
         )
         return replace(answer, notes=(*answer.notes, note))
 
