@@ -10,7 +10,7 @@ import polars as pl
 from support.bars import sample_bars, xnys
 from support.moving_clock import MovingClock
 from support.providers import FakeNetworkProvider
-from support.sample_actions import sample_actions
+from support.sample_actions import sample_actions, with_sample_actions
 
 from market.errors import TierError
 from market.health import ProviderHealth
@@ -32,6 +32,11 @@ def raw_bars(*tickers: str) -> pl.DataFrame:
     return sample_bars(*tickers).with_columns(
         pl.lit(None, dtype=pl.Float64).alias(name) for name in _EVENTS
     )
+
+
+def told_bars(ticker: str) -> pl.DataFrame:
+    """The sample as traded, with its splits and dividends."""
+    return with_sample_actions(sample_bars(ticker))
 
 
 class ClockedProvider(FakeNetworkProvider):
@@ -74,6 +79,16 @@ class ClockedProvider(FakeNetworkProvider):
             .alias(name)
             for name, value in values.items()
         )
+
+
+def premium_key(clock: MovingClock, *tickers: str) -> ClockedProvider:
+    """A provider of whole histories with their splits and dividends."""
+    return ClockedProvider({t: told_bars(t) for t in tickers}, clock, actions_apart=False)
+
+
+def free_key(clock: MovingClock, *tickers: str) -> ClockedProvider:
+    """A provider of the last hundred bars, which tells splits and dividends apart."""
+    return ClockedProvider({t: raw_bars(t) for t in tickers}, clock, reach=100)
 
 
 class Desk:

@@ -1,0 +1,101 @@
+"""An ingest of many tickers over HTTP that is killed again and again pays for nothing twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import killed_ingest
+from support.alpha_vantage_emulator import FREE_KEY, AlphaVantageEmulator
+from support.bars import sample_bars
+from support.ingests import EVENING
+from support.moving_clock import MovingClock
+from support.sample_actions import sample_actions
+
+from market.actions import known_through
+from market.records import TickerRecords
+from market.store import BarStore
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+# Each one in the middle of what the one before it left.
+DEATHS = (
+    "connect:20",  # while it writes down that it is about to call
+    "AlphaVantageClient._checked:2",  # a call is paid for, its answer not read
+    "BarStore.upsert:1",  # an answer is read, not stored
+    "TickerRecords.update:1",  # bars are stored, not remembered
+    "Writer.put:2",  # in the middle of storing
+    "fetchone:200",
+    "AlphaVantageClient._checked:4",  # splits are paid for, dividends not asked for
+    "TickerRecords.update:2",  # splits and dividends are stored, not remembered
+)
+
+
+@pytest.fixture
+def emulator() -> Iterator[AlphaVantageEmulator]:
+    with AlphaVantageEmulator(
+        sample_bars(*TICKERS),
+        MovingClock(EVENING),
+        actions=sample_actions(*TICKERS),
+        # The client keeps to a free key's pace by a clock of its own, which the emulator has not.
+        keys={FREE_KEY: "premium_1200"},
+    ) as service:
+        yield service
+
+
+def run(home: Path, url: str, boot: int, death: str = "never") -> int:
+    command = [sys.executable, killed_ingest.__file__, str(home), url, str(boot), death, *TICKERS]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
+    assert done.returncode in {0, -signal.SIGKILL}, done.stderr.decode()
+    return done.returncode
+
+
+def paid_for(home: Path) -> set[tuple[str, str]]:
+    """What the store holds, as the calls that need not be made again."""
+    store = BarStore(home / "bars")
+    paid = set()
+    for ticker in store.tickers():
+        bars = store.read([ticker])
+        paid.add((ticker, "TIME_SERIES_DAILY"))
+        if known_through(bars) == bars["session"][-1]:
+            paid |= {(ticker, "SPLITS"), (ticker, "DIVIDENDS")}
+    return paid
+
+
+def test_a_killed_ingest_goes_on_to_the_same_store_and_pays_for_nothing_that_is_stored(
+    tmp_path: Path, emulator: AlphaVantageEmulator
+) -> None:
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    assert run(undisturbed, emulator.url, 0) == 0
+    n_calls = len(emulator.calls)
+    assert n_calls == 3 * len(TICKERS)
+
+    for boot, death in enumerate((*DEATHS, "never")):
+        already, made = paid_for(killed), len(emulator.calls)
+        emulator.clock.sleep(10)
+        expected = 0 if death == "never" else -signal.SIGKILL
+        assert run(killed, emulator.url, boot, death) == expected, death
+        again = already & {(call.symbol, call.function) for call in emulator.calls[made:]}
+        assert not again, f"{death}: {again}"
+
+    whole, store = BarStore(undisturbed / "bars"), BarStore(killed / "bars")
+    assert store.fingerprint() == whole.fingerprint()
+    assert store.read().equals(whole.read())
+    assert whole.read().get_column("split_factor").null_count() == 0
+    records, expected_records = (
+        TickerRecords(home / "market.sqlite").read() for home in (killed, undisturbed)
+    )
+    for ticker, record in records.items():
+        assert record.actions_through == expected_records[ticker].actions_through
+    # A kill wastes the call that was on its way, and a pair of calls when it hits their second.
+    calls = Counter(call.outcome for call in emulator.calls)
+    assert calls["answered"] == len(emulator.calls) <= 2 * n_calls + len(DEATHS) + 1

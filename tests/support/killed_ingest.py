@@ -1,0 +1,75 @@
+"""A process that takes in what is due, and may die: ``killed_ingest.py HOME URL BOOT DEATH TICKERS``.
+
+DEATH is a function and a count, such as ``BarStore.upsert:2``: the process kills itself (SIGKILL)
+just before the second call of it. Functions of C have their bare name, such as ``execute``.
+BOOT counts starts of the machine: the process has its own clock, some minutes after the last one's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from types import FrameType
+
+from support.alpha_vantage_emulator import FREE_KEY
+from support.bars import xnys
+from support.ingests import EVENING
+from support.moving_clock import MovingClock
+
+from market.health import ProviderHealth
+from market.ingest import Ingest
+from market.providers.alpha_vantage import AlphaVantageProvider
+from market.providers.failover import ProviderChain
+from market.quarantine import Quarantine
+from market.quota import QuotaLedger
+from market.records import TickerRecords
+from market.store import BarStore
+
+
+def die_at(death: str) -> None:
+    name, _, number = death.partition(":")
+    calls = count(1)
+
+    def watch(frame: FrameType, event: str, function: object) -> None:
+        called = frame.f_code.co_qualname if event == "call" else getattr(function, "__name__", "")
+        if event in {"call", "c_call"} and called == name and next(calls) == int(number):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(watch)
+
+
+def take_in_all(home: Path, url: str, boot: int, tickers: list[str]) -> None:
+    clock = MovingClock(EVENING + boot * timedelta(minutes=10))
+    for _ in range(boot):
+        clock.reboot()
+    shared = home / "market.sqlite"
+    key = AlphaVantageProvider(
+        key=FREE_KEY,
+        tier="free",
+        url=url,
+        timeout=5.0,
+        ledger=QuotaLedger(shared, clock),
+        clock=clock,
+    )
+    ingest = Ingest(
+        provider=ProviderChain([key], ProviderHealth(shared, clock)),
+        store=BarStore(home / "bars"),
+        quarantine=Quarantine(home / "quarantine"),
+        records=TickerRecords(shared),
+        sessions_of=lambda _: xnys(),
+        join_tolerance=0.005,
+        clock=clock,
+    )
+    while (task := ingest.plan(tickers)[0]).wants != "nothing":
+        ingest.take_in(task.ticker)
+
+
+if __name__ == "__main__":
+    home, url, boot, death, *tickers = sys.argv[1:]
+    if death != "never":
+        die_at(death)
+    take_in_all(Path(home), url, int(boot), tickers)
