@@ -1,4 +1,4 @@
-"""A process that takes in what is due, and may die: ``killed_ingest.py HOME URL BOOT DEATH TICKERS``.
+"""A process that takes in what is due, and dies: ``killed_ingest.py HOME URL BOOT DEATH TICKER``.
 
 DEATH is a function and a count, such as ``BarStore.upsert:2``: the process kills itself (SIGKILL)
 just before the second call of it. Functions of C have their bare name, such as ``execute``.
