@@ -12,7 +12,13 @@ from datetime import date, timedelta
 import polars as pl
 
 from market.bars import ValidatedBars, validate_bars
-from market.errors import BarsError, JoinRefusedError, StockcastError, TierError
+from market.errors import (
+    BarsError,
+    JoinRefusedError,
+    StockcastError,
+    TierError,
+    TransientError,
+)
 from market.joining import FILL, MIN_SHARED, Joined, join_bars, replace_bars
 from market.providers.base import Provider, Span
 from market.providers.failover import Delivery, ProviderChain
@@ -186,12 +192,15 @@ class Asker:
         """
         taken: list[Answer] = []
         late: list[Answer] = []
+        late_backup: list[Answer] = []
 
         def accept(bars: pl.DataFrame) -> None:
             answer = self._judged(bars, span, judge)
             missing = self._lateness(answer)
-            if missing > _LATE:
-                late.append(answer)
+            # A backup is asked because the first one could not answer: its silence says little.
+            is_first = {*bars.get_column("source")} <= {self._provider.name}
+            if missing > (_LATE if is_first else 0):
+                (late if is_first else late_backup).append(answer)
                 msg = f"its newest bar is {missing} closed sessions old."
                 raise JoinRefusedError(msg)
             taken.append(answer)
@@ -199,9 +208,10 @@ class Asker:
         try:
             delivery = self._deliver(span, accept)
         except StockcastError as error:
-            if not late:
+            silent = late if isinstance(error, TransientError) else late + late_backup
+            if not silent:
                 raise
-            return replace(late[0], notes=(f"{self._ticker} has no newer bar: {error}",))
+            return replace(silent[0], notes=(f"{self._ticker} has no newer bar: {error}",))
         return replace(taken[-1], notes=delivery.notes)
 
     def _deliver(self, span: Span | None, accept: Callable[[pl.DataFrame], None]) -> Delivery:

@@ -251,20 +251,3 @@ def _sources(settled: Settled) -> dict[str, int]:
     new = settled.history.filter(pl.col("session").is_in(settled.new.implode()))
     counts = new.group_by("source").len().sort("source")
     return {str(source): n for source, n in counts.iter_rows()}
-
-
-def ingest(
-    ticker: str,
-    *,
-    provider: Provider,
-    store: BarStore,
-    quarantine: Quarantine,
-    sessions: Sessions,
-    now: datetime,
-) -> IngestReport:
-    """Fetch, validate and store all bars of `ticker`; `Ingest` does it by what is due."""
-    fetched = provider.fetch(ticker)
-    checked = validate_bars(fetched, sessions, last_session=sessions.last_closed(now))
-    quarantine.keep(ticker, checked.quarantine)
-    stored = store.upsert(checked.bars)
-    return IngestReport(ticker, "taken_in", **delivered(checked), stored=stored)

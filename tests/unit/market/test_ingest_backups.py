@@ -12,7 +12,7 @@ from support.providers import FakeProvider
 from support.sample_actions import with_sample_actions
 
 from market.adjustments import adjust_bars
-from market.errors import JoinRefusedError, ProviderDownError
+from market.errors import JoinRefusedError, ProviderDownError, QuotaError
 
 MONDAY, TUESDAY = date(2012, 6, 4), date(2012, 6, 5)
 TICKERS = ("AAPL", "FB", "IBM")
@@ -161,6 +161,30 @@ def test_a_halt_is_no_error_although_all_were_asked(street: Street) -> None:
     assert (report.outcome, report.sessions_behind) == ("nothing_new", 4)
     assert "AAPL has no newer bar" in report.notes[0]
     assert street.desk.records.of("AAPL").failure is None
+
+
+def test_a_halt_is_no_error_when_the_backup_is_down(street: Street) -> None:
+    street.desk.take_in()
+    street.primary.delay = 4
+    street.backup.fail()
+    street.desk.to_evening_of(xnys().offset(FRIDAY, 4))
+
+    assert street.desk.take_in().outcome == "nothing_new"
+
+
+def test_a_backup_without_news_does_not_make_a_ticker_quiet_when_the_primary_is_spent(
+    street: Street,
+) -> None:
+    street.desk.take_in()
+    street.backup.delay = 1
+    street.desk.to_evening_of(MONDAY)
+    street.primary.fail(QuotaError("All 25 calls are spent.", renews_at=EVENING))
+
+    with pytest.raises(QuotaError):
+        street.desk.take_in()
+
+    assert street.desk.records.of("AAPL").quiet == 0
+    assert street.desk.wants() == "bars"
 
 
 def test_a_split_that_the_backup_tells_needs_no_call(tmp_path: Path) -> None:
