@@ -99,7 +99,8 @@ class Desk:
         self.store = BarStore(home / "bars")
         self.quarantine = Quarantine(home / "quarantine")
         self.records = TickerRecords(home / "market.sqlite")
-        self.connect(*providers)
+        if providers:
+            self.connect(*providers)
 
     def connect(self, *providers: Provider) -> None:
         """Go on with other providers, as after a change of settings."""
