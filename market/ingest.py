@@ -22,6 +22,7 @@ from market.errors import (
     BarsError,
     JoinRefusedError,
     PermanentError,
+    QuotaError,
     StockcastError,
     UnknownTickerError,
 )
@@ -123,6 +124,9 @@ class Ingest:
             if task.wants == "actions":
                 return self._take_actions(ticker)
             return self._take_bars(ticker, task) if self.costs_calls else self._take_all(ticker)
+        except QuotaError:
+            # It is the key that has to wait, whatever the ticker.
+            raise
         except StockcastError as error:
             self._remember_failure(ticker, task, error)
             raise
