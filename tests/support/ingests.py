@@ -12,7 +12,7 @@ from support.moving_clock import MovingClock
 from support.providers import FakeNetworkProvider
 from support.sample_actions import sample_actions, with_sample_actions
 
-from market.errors import TierError
+from market.errors import StockcastError, TierError
 from market.health import ProviderHealth
 from market.ingest import Ingest, IngestReport
 from market.providers.base import Provider, Span
@@ -58,6 +58,8 @@ class ClockedProvider(FakeNetworkProvider):
             bars, name=name, actions=sample_actions(*bars), actions_apart=actions_apart
         )
         self.clock, self.reach, self.delay = clock, reach, 0
+        self.asked_actions = 0
+        self.refusal: StockcastError | None = None
 
     def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
         if self.reach is not None and (span is None or span.sessions > self.reach):
@@ -66,6 +68,14 @@ class ClockedProvider(FakeNetworkProvider):
         last = xnys().offset(xnys().last_closed(self.clock.now()), -self.delay)
         known = super().fetch(ticker, span).filter(pl.col("session") <= last)
         return known.with_columns(source=pl.lit(self.name))
+
+    def fetch_actions(self, ticker: str) -> pl.DataFrame:
+        """What has happened or is announced by the clock, or the `refusal` of the time."""
+        self.asked_actions += 1
+        if self.refusal is not None:
+            raise self.refusal
+        announced = xnys().offset(xnys().last_closed(self.clock.now()), 20)
+        return sample_actions(ticker).filter(pl.col("session") <= announced)
 
     def correct(self, ticker: str, session: date, **values: float) -> None:
         """Change values of one bar from now on."""

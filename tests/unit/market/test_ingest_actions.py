@@ -6,12 +6,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 from support.bars import sample_bars, xnys
-from support.ingests import ClockedProvider, Desk, raw_bars
+from support.ingests import Desk, free_key
 from support.moving_clock import MovingClock
-from support.sample_actions import sample_actions
 
 from market.adjustments import adjust_bars
-from market.errors import PermanentError, ProviderDownError, QuotaError
+from market.errors import PermanentError, ProviderDownError, QuotaError, StockcastError
 
 SPLIT = date(2005, 2, 28)
 CRASH = date(2000, 9, 29)
@@ -23,8 +22,7 @@ class ActionsDesk(Desk):
 
     def __init__(self, home: Path, start: date) -> None:
         clock = MovingClock(datetime(start.year, start.month, start.day, 22, tzinfo=UTC))
-        bars = {ticker: raw_bars(ticker) for ticker in ("AAPL", "IBM", "MSFT")}
-        self.key = Key(bars, clock, reach=100)
+        self.key = free_key(clock, "AAPL", "MSFT")
         super().__init__(home, clock, self.key)
 
     def run_to(self, end: date) -> None:
@@ -37,18 +35,6 @@ class ActionsDesk(Desk):
     def worst_return(self) -> float:
         adjusted = adjust_bars(self.bars()).get_column("close")
         return float((adjusted / adjusted.shift(1) - 1).abs().max())
-
-
-class Key(ClockedProvider):
-    asked_actions = 0
-    refusal: Exception | None = None
-
-    def fetch_actions(self, ticker: str) -> pl.DataFrame:
-        self.asked_actions += 1
-        if self.refusal is not None:
-            raise self.refusal
-        announced = xnys().offset(xnys().last_closed(self.clock.now()), 20)
-        return sample_actions(ticker).filter(pl.col("session") <= announced)
 
 
 def test_actions_are_asked_for_once_bars_are_there_and_fill_all_of_them(tmp_path: Path) -> None:
@@ -105,7 +91,7 @@ def test_a_split_is_asked_about_before_its_bar_is_stored(tmp_path: Path) -> None
     ],
 )
 def test_a_jump_is_held_back_while_nobody_tells_what_it_is(
-    tmp_path: Path, refusal: Exception
+    tmp_path: Path, refusal: StockcastError
 ) -> None:
     desk = ActionsDesk(tmp_path, date(2005, 2, 18))
     desk.run_to(date(2005, 2, 25))
