@@ -50,6 +50,12 @@ def known_through(bars: pl.DataFrame) -> date | None:
     return known[-1] if len(known) else None
 
 
+def split_on(bars: pl.DataFrame, session: date) -> float | None:
+    """Return the split of a session of one ticker's bars: 1 for none, None when not known."""
+    factor: float | None = bars.filter(session=session).get_column("split_factor").item()
+    return factor
+
+
 def with_actions(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     """Write splits and dividends into the bars of their ex-dates, and 1 and 0 where nothing was.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from market.actions import known_through, with_actions
+from market.actions import known_through, split_on, with_actions
 from market.asking import Answer, Asker
 from market.bars import BAR_SCHEMA, validate_bars
 from market.clock import Clock, SystemClock
@@ -188,6 +188,7 @@ class Ingest:
             actions_at=answered_at if settled.asked or is_news else record.actions_at,
             quiet=0 if last == closed else quiet,
             suspicion=settled.held,
+            doubt=settled.doubt or record.doubt,
             **_NO_FAILURE,
         )
 
@@ -202,8 +203,12 @@ class Ingest:
         if not was_paid:
             bars = with_actions(bars, provider.fetch_actions(ticker))
             upserted = self._store.upsert(bars)
-        through = known_through(bars)
-        self._records.update(ticker, actions_through=through, actions_at=self._clock.now())
+        through, doubt = known_through(bars), record.doubt
+        if doubt is not None and split_on(bars, doubt) != 1.0:
+            doubt = None
+        self._records.update(
+            ticker, actions_through=through, actions_at=self._clock.now(), doubt=doubt
+        )
         return self._report(ticker, stored=upserted)
 
     def _take_all(self, ticker: str) -> IngestReport:

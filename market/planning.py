@@ -1,6 +1,6 @@
-"""What is due for each ticker, most urgent first, and whether a key can keep up. Pure.
+"""What is due for each ticker, most urgent first. Pure.
 
-Doing it is `ingest`; keeping to limits of calls is `quota`.
+Doing it is `ingest`; keeping to limits of calls is `quota`; whether a key can keep up `outlook`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from operator import itemgetter
-from typing import Literal, get_args
+from typing import Literal
 
-from market.providers.tiers import Tier, TierLimits, limits_of
 from market.records import TickerRecord
 from market.sessions import Sessions
 
@@ -23,17 +22,14 @@ Wants = Literal["history", "bars", "actions", "nothing"]
 ACTIONS_EVERY = 21
 # ... and after so many where they could not be had.
 _ACTIONS_AGAIN = 5
+# A split may be listed so many sessions late; until then a jump without one is asked about again.
+_DOUBTED = 3
 # Sessions to wait after answers in a row without the bar that was due, from the second on; a first
 # one may only mean that the provider publishes late, and is asked again after `_LATE`.
 _PATIENCE = (1, 2, 5, 10, 21)
 _LATE = timedelta(hours=3)
-# Bars are published within two hours of a close, and the next session opens 17.5 hours after it.
-_HOURS_A_NIGHT = 15.5
-_CALLS_FOR_ACTIONS = 2
 _BARS_TO_ACTIONS = 10
 _AGES = 1_000_000
-# Sessions of a reach that the overlap with stored bars and a turn of luck must leave.
-_SPARE_REACH = 10
 
 
 @dataclass(frozen=True)
@@ -57,33 +53,6 @@ class Task:
     reason: str
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """How a number of tickers and the limits of a key go together.
-
-    Attributes
-    ----------
-    calls_per_session
-        Calls that all tickers together need for one session.
-    capacity
-        How many tickers can be kept up to date.
-    sessions_behind
-        How far the last ticker is behind when a day's calls are spent; 0 when the key keeps up.
-    sentence
-        All of that for a person, and what to do.
-    """
-
-    calls_per_session: float
-    capacity: int
-    sessions_behind: int
-    sentence: str
-
-    @property
-    def keeps_up(self) -> bool:
-        """Whether every ticker can be brought up to date every session."""
-        return self.sessions_behind == 0
-
-
 def plan(
     tickers: Iterable[str],
     last_stored: Mapping[str, date],
@@ -96,7 +65,8 @@ def plan(
     """Return what is due for each ticker, most urgent first.
 
     Bars come first, of the tickers that are most sessions behind, new tickers before all; then
-    splits and dividends that were never told, then those told `ACTIONS_EVERY` sessions ago. Where
+    splits and dividends that were never told or would explain a jump, then those told
+    `ACTIONS_EVERY` sessions ago. Where
     bars run behind, as with a key that cannot keep up, one in `_BARS_TO_ACTIONS` places goes to
     actions, so that these are not put off for ever. A ticker whose bars and actions are both due
     stands in the plan twice.
@@ -130,7 +100,8 @@ def plan(
         elif of_actions is None:
             nothing.append(of_bars)
         if of_actions is not None:
-            actions.append((record.actions_through or date.min, of_actions))
+            through = None if state.is_in_doubt else record.actions_through
+            actions.append((through or date.min, of_actions))
     bars.sort(key=_behind, reverse=True)
     by_age = [task for _, task in sorted(actions, key=itemgetter(0))]
     return [*_shared_out(bars, by_age), *nothing]
@@ -173,6 +144,12 @@ class _State:
     def behind(self) -> int | None:
         return count_behind(self.last, self.sessions, self.now)
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a stored jump may turn out to be a split after all."""
+        doubt = self.record.doubt
+        return doubt is not None and self._after(doubt) <= _DOUBTED
+
     def bars_task(self) -> Task:
         wants, reason = self._bars()
         return Task(self.record.ticker, wants, self.behind, reason)
@@ -199,6 +176,8 @@ class _State:
             if self._since(record.actions_at) < _ACTIONS_AGAIN:
                 return None
             reason = "its splits and dividends could not be had so far"
+        elif self.is_in_doubt and self._since(record.actions_at) > 0:
+            reason = f"the jump of {record.doubt} may be a split that was not yet listed"
         elif min(self._since(record.actions_at), self._after(record.actions_through)) < (
             ACTIONS_EVERY
         ):
@@ -242,54 +221,3 @@ class _State:
 
     def _after(self, session: date) -> int:
         return count_behind(session, self.sessions, self.now) or 0
-
-
-def outlook(n_tickers: int, limits: TierLimits) -> Outlook:
-    """Say whether limits allow to follow so many tickers, how far behind it runs, and what to do.
-
-    Each ticker costs one call a session, and two more every `ACTIONS_EVERY` sessions where bars
-    come without splits and dividends. What days without a session leave is not counted on: it
-    brings new tickers' actions and makes up for failures.
-
-    Parameters
-    ----------
-    limits
-        Of the key's tier; see `limits_of`.
-    """
-    each = _calls_of_one(limits)
-    calls, capacity = n_tickers * each, _capacity(limits)
-    need = f"{n_tickers} tickers need {calls:.1f} calls a session"
-    if n_tickers <= capacity:
-        sentence = f"{need}; the key can follow up to {capacity:,} tickers."
-        return Outlook(calls, capacity, 0, sentence)
-    behind = math.ceil(calls / (capacity * each) - 1e-9) - 1 if capacity else n_tickers
-    behind = max(1, behind)
-    sentence = (
-        f"{need}, but the key can follow {capacity:,} tickers: bars would run up to {behind} "
-        f"session{'s' if behind > 1 else ''} behind. {_advice(n_tickers, limits, behind)}"
-    )
-    return Outlook(calls, capacity, behind, sentence)
-
-
-def _advice(n_tickers: int, limits: TierLimits, behind: int) -> str:
-    capacity = _capacity(limits)
-    tier = next((tier for tier in get_args(Tier) if _capacity(limits_of(tier)) >= n_tickers), None)
-    ways = [f"follow {capacity:,} tickers or fewer"]
-    if tier is not None:
-        ways.append(f"get a premium key and set STOCKCAST_ALPHA_VANTAGE_TIER={tier}")
-    if limits.reach is None or behind + _SPARE_REACH < limits.reach:
-        ways.append("leave it so: the tickers that are most behind always come first")
-    return f"Either {', or '.join(ways)}."
-
-
-def _calls_of_one(limits: TierLimits) -> float:
-    return 1.0 if limits.has_adjusted else 1.0 + _CALLS_FOR_ACTIONS / ACTIONS_EVERY
-
-
-def _capacity(limits: TierLimits) -> int:
-    """Return how many tickers the limits allow; by the minute, within a night."""
-    night = _HOURS_A_NIGHT * 3600
-    calls = [window.calls / window.seconds * night for window in limits.windows]
-    if limits.per_day is not None:
-        calls.append(limits.per_day)
-    return math.floor(min(calls) / _calls_of_one(limits))

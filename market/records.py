@@ -20,13 +20,13 @@ CREATE TABLE IF NOT EXISTS ticker_records (
     asked_at REAL, answered_at REAL,
     complete INTEGER NOT NULL DEFAULT 0,
     actions_through TEXT, actions_at REAL,
-    quiet INTEGER NOT NULL DEFAULT 0, suspicion TEXT,
+    quiet INTEGER NOT NULL DEFAULT 0, suspicion TEXT, doubt TEXT,
     failure TEXT, failed_at REAL, permanent INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0
 )
 """
 _INSTANTS = {"asked_at", "answered_at", "actions_at", "failed_at"}
-_DATES = {"actions_through", "suspicion"}
+_DATES = {"actions_through", "suspicion", "doubt"}
 _FLAGS = {"complete", "permanent"}
 
 
@@ -49,6 +49,8 @@ class TickerRecord:
         new bar.
     suspicion
         The session of a bar that is held back until it is known whether its jump is a split.
+    doubt
+        The session of a stored bar that jumps like a split, though none is listed so far.
     failure, failed_at, permanent
         The newest refusal since the last answer, and whether trying again changes nothing.
     failures
@@ -63,6 +65,7 @@ class TickerRecord:
     actions_at: datetime | None = None
     quiet: int = 0
     suspicion: date | None = None
+    doubt: date | None = None
     failure: str | None = None
     failed_at: datetime | None = None
     permanent: bool = False

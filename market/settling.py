@@ -10,7 +10,7 @@ from datetime import date
 
 import polars as pl
 
-from market.actions import unexplained_jump, with_actions
+from market.actions import split_on, unexplained_jump, with_actions
 from market.bars import KEY
 from market.errors import StockcastError
 from market.joining import Joined
@@ -31,6 +31,8 @@ class Settled:
         The sessions among them that were not stored.
     held
         The session from which on new bars are held back, or None.
+    doubt
+        The session of a jump for which no split was told, or None.
     asked
         Whether splits and dividends were asked for and told.
     notes
@@ -41,6 +43,7 @@ class Settled:
     history: pl.DataFrame
     new: pl.Series
     held: date | None = None
+    doubt: date | None = None
     asked: bool = False
     notes: tuple[str, ...] = ()
 
@@ -74,18 +77,14 @@ def settle(ticker: str, stored: pl.DataFrame, joined: Joined, provider: ActionsP
         )
         return Settled(bars, _laid_over(stored, bars), new, held=jump, notes=(note,))
     history = with_actions(history, actions)
-    return Settled(history, history, joined.new, asked=True, notes=(_verdict(history, jump),))
-
-
-def _verdict(history: pl.DataFrame, jump: date) -> str:
-    ticker, factor = (
-        history.filter(pl.col("session") == jump).select("ticker", "split_factor").row(0)
-    )
+    factor = split_on(history, jump)
+    note = f"{ticker}: a split of {factor:g} on {jump}."
     if factor == 1.0:
-        return (
+        note = (
             f"{ticker}: the close of {jump} jumps like a split, but there was none: it is stored."
         )
-    return f"{ticker}: a split of {factor:g} on {jump}."
+    doubt = jump if factor == 1.0 else None
+    return Settled(history, history, joined.new, doubt=doubt, asked=True, notes=(note,))
 
 
 def _laid_over(stored: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:

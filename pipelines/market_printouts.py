@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from market.budgets import Budget, Usage
-from market.planning import Outlook, outlook
+from market.outlook import Outlook, outlook
 from market.providers.tiers import limits_of
 from market.settings import Settings
 from pipelines.accounts import HEALTH_WORDS, Account, accounts_of

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from math import ceil
 
 from market.errors import QuotaError, StockcastError
-from market.planning import outlook
+from market.outlook import outlook
 from market.providers.base import Quote, QuoteProvider
 from market.providers.factory import make_provider
 from market.providers.tiers import limits_of

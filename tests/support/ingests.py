@@ -42,7 +42,8 @@ def told_bars(ticker: str) -> pl.DataFrame:
 class ClockedProvider(FakeNetworkProvider):
     """Bars up to the last session that has closed by the clock, as far back as its tier reaches.
 
-    `delay` sessions are published late; `reach` None gives all.
+    `delay` sessions are published late; splits and dividends are listed `listed_late` sessions
+    after the fact; `reach` None gives all.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class ClockedProvider(FakeNetworkProvider):
         )
         self.clock, self.reach, self.delay = clock, reach, 0
         self.asked_actions = 0
+        self.listed_late = 0
         self.refusal: StockcastError | None = None
 
     def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
@@ -74,7 +76,8 @@ class ClockedProvider(FakeNetworkProvider):
         self.asked_actions += 1
         if self.refusal is not None:
             raise self.refusal
-        announced = xnys().offset(xnys().last_closed(self.clock.now()), 20)
+        ahead = -self.listed_late or 20
+        announced = xnys().offset(xnys().last_closed(self.clock.now()), ahead)
         return sample_actions(ticker).filter(pl.col("session") <= announced)
 
     def correct(self, ticker: str, session: date, **values: float) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from support.bars import xnys
 
 from market.exchanges import SessionsOf
-from market.planning import Task, outlook, plan
+from market.outlook import outlook
+from market.planning import Task, plan
 from market.providers.tiers import limits_of
 from market.records import TickerRecord
 from market.sessions import Sessions
