@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
+from functools import partial
 from typing import Any, Literal
 
 from support import alpha_vantage_bodies as bodies
+from support.emulated_replies import Reply, Status, spoilt
 
 Mood = Literal[
+    Status,
     "per_second",
     "burst",
     "per_minute",
@@ -34,12 +34,6 @@ Mood = Literal[
     "doubled",
     "other_symbol",
     "no_number",
-    "status_302",
-    "status_403",
-    "status_404",
-    "status_429",
-    "status_500",
-    "status_503",
 ]
 
 _REFUSALS: dict[str, dict[str, str]] = {
@@ -57,56 +51,19 @@ _REFUSALS: dict[str, dict[str, str]] = {
 _DATA = ("Time Series (Daily)", "data", "Global Quote", "bestMatches")
 
 
-@dataclass(frozen=True)
-class Reply:
-    """One answer as it goes over the wire."""
-
-    text: str
-    status: int = 200
-    mood: Mood | None = None
-
-    def send(
-        self, handler: BaseHTTPRequestHandler, *, slow_seconds: float, stopping: threading.Event
-    ) -> None:
-        if self.mood == "slow":
-            stopping.wait(slow_seconds)
-        content = self.text.encode()
-        handler.send_response(self.status)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        if self.mood == "cut_body":
-            content = content[: len(content) // 2]
-        if self.mood == "drip":
-            pieces = 20
-            for at in range(pieces):
-                handler.wfile.write(content[at::pieces][:1])
-                if stopping.wait(slow_seconds / pieces):
-                    return
-        else:
-            handler.wfile.write(content)
-
-
 def reply_of(mood: Mood | None, body: dict[str, Any], *, function: str, key: str) -> Reply:
     """The body as the mood lets it out."""
-    if mood is None or mood in {"slow", "drip", "cut_body", "other_symbol"}:
-        return Reply(json.dumps(body), mood=mood)
-    if mood.startswith("status_"):
-        return Reply("<html>It is not you, it is us.</html>", status=int(mood[-3:]))
-    if mood in _REFUSALS:
-        return Reply(json.dumps(_REFUSALS[mood]))
-    text = json.dumps(body)
     texts: dict[str, Callable[[], str]] = {
+        **{name: partial(json.dumps, refusal) for name, refusal in _REFUSALS.items()},
         "per_day": lambda: json.dumps(bodies.per_day(key)),
         "unknown_symbol": lambda: json.dumps(bodies.invalid_call(function)),
         "no_data": lambda: json.dumps({k: v for k, v in body.items() if k not in _DATA}),
         "not_an_object": lambda: "[1, 2, 3]",
         "not_json": lambda: f"<html>Sorry. You asked with apikey={key}.</html>",
-        "cut_text": lambda: text[: len(text) // 2],
         "doubled": lambda: bodies.doubled(body),
         "no_number": lambda: _without_number(body),
     }
-    return Reply(texts[mood]())
+    return spoilt(mood, body, texts, page="<html>It is not you, it is us.</html>")
 
 
 def _without_number(body: dict[str, Any]) -> str:

@@ -40,17 +40,6 @@ def adjusted(bars: pl.DataFrame, actions: pl.DataFrame) -> tuple[pl.DataFrame, p
     return bars, actions.with_columns((pl.col("dividend") / factor).round(6))
 
 
-def events_of(bars: pl.DataFrame) -> pl.DataFrame:
-    """The splits and dividends that bars tell."""
-    known = bars.select(
-        "ticker",
-        "session",
-        pl.col("split_factor").fill_null(1.0),
-        pl.col("dividend").fill_null(0.0),
-    )
-    return known.filter((pl.col("split_factor") != 1.0) | (pl.col("dividend") > 0))
-
-
 def traded(bars: pl.DataFrame, sessions: Sessions, seen: datetime) -> pl.DataFrame:
     """The bars of closed sessions, and of one that goes on what was traded in its first half."""
     closed = bars.filter(pl.col("session") <= sessions.last_closed(seen))

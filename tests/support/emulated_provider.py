@@ -1,0 +1,207 @@
+"""What emulated providers have in common: a server on loopback, a log, moods, bars to change.
+
+Not here: what one provider answers, and when it refuses.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar, Generic, Self, TypedDict, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import polars as pl
+from support.bars import xnys
+from support.emulated_replies import Reply
+
+from market.clock import Clock
+from market.providers.base import ACTIONS_SCHEMA
+from market.sessions import Sessions
+
+CallT = TypeVar("CallT")
+MoodT = TypeVar("MoodT", bound=str)
+
+
+class Options(TypedDict, total=False):
+    """What any emulated provider may be told.
+
+    Attributes
+    ----------
+    actions
+        Splits and dividends (`ACTIONS_SCHEMA`); by default those of the bars.
+    sessions_of
+        The exchange calendar of each symbol; XNYS by default.
+    slow_seconds
+        Real seconds that a slow answer takes; 2 by default.
+    """
+
+    actions: pl.DataFrame | None
+    sessions_of: Callable[[str], Sessions]
+    slow_seconds: float
+
+
+@dataclass
+class _Plan(Generic[MoodT]):
+    mood: MoodT
+    times: int | None
+    symbol: str | None
+    kind: str | None
+
+    def meets(self, kind: str, symbol: str) -> bool:
+        return self.symbol in {None, symbol} and self.kind in {None, kind}
+
+
+class EmulatedProvider(ABC, Generic[CallT, MoodT]):
+    """A service on loopback; its `url` stays the same when it closes and opens again."""
+
+    headers: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(
+        self,
+        bars: pl.DataFrame,
+        clock: Clock,
+        *,
+        actions: pl.DataFrame | None = None,
+        sessions_of: Callable[[str], Sessions] = lambda _: xnys(),
+        slow_seconds: float = 2.0,
+    ) -> None:
+        self.clock = clock
+        self.slow_seconds = slow_seconds
+        self.stopping = threading.Event()
+        self._bars = {
+            str(symbol): part.sort("session")
+            for (symbol,), part in bars.partition_by("ticker", as_dict=True).items()
+        }
+        self._actions = _events_of(bars) if actions is None else actions
+        self._sessions_of = sessions_of
+        self._plans: list[_Plan[MoodT]] = []
+        self._calls: list[CallT] = []
+        self._lock = threading.RLock()
+        self._port = 0
+        self._server: _Server | None = None
+
+    def __enter__(self) -> Self:
+        self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self._close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def calls(self) -> list[CallT]:
+        """Every request since the start, refused ones too, oldest first."""
+        with self._lock:
+            return list(self._calls)
+
+    def behave(self) -> None:
+        """Forget all bad moods."""
+        with self._lock:
+            self._plans.clear()
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Refuse connections for the length of the block."""
+        self._close()
+        try:
+            yield
+        finally:
+            self._open()
+
+    def correct(self, symbol: str, session: date, **values: float) -> None:
+        """Change values of one bar from now on: ``correct("AAPL", session, close=12.5)``."""
+        with self._lock:
+            bars, chosen = self._bars[symbol], pl.col("session") == session
+            self._bars[symbol] = bars.with_columns(
+                pl.when(chosen)
+                .then(pl.lit(value))
+                .otherwise(name)
+                .cast(bars.schema[name])
+                .alias(name)
+                for name, value in values.items()
+            )
+
+    def act(
+        self, symbol: str, session: date, *, split_factor: float = 1.0, dividend: float = 0.0
+    ) -> None:
+        """Add a split or dividend; bars are as traded, so they do not change."""
+        row = [(symbol, session, split_factor, dividend)]
+        with self._lock:
+            self._actions = pl.concat(
+                [self._actions, pl.DataFrame(row, ACTIONS_SCHEMA, orient="row")]
+            )
+
+    @abstractmethod
+    def reply(self, path: str, query: Mapping[str, str]) -> Reply:
+        """Answer one request and enter it in the log."""
+
+    def _plan(self, mood: MoodT, times: int | None, symbol: str | None, kind: str | None) -> None:
+        with self._lock:
+            self._plans.append(_Plan(mood, times, symbol, kind))
+
+    def _next_mood(self, kind: str, symbol: str) -> MoodT | None:
+        plan = next((plan for plan in self._plans if plan.meets(kind, symbol)), None)
+        if plan is None:
+            return None
+        if plan.times is not None:
+            plan.times -= 1
+            if plan.times <= 0:
+                self._plans.remove(plan)
+        return plan.mood
+
+    def _open(self) -> None:
+        self._server = _Server(("127.0.0.1", self._port), _Handler)
+        self._server.emulator = self
+        self._port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def _close(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+    emulator: EmulatedProvider
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hung up is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        emulator, parts = self.server.emulator, urlsplit(self.path)
+        reply = emulator.reply(unquote(parts.path), dict(parse_qsl(parts.query)))
+        reply.send(
+            self,
+            emulator.headers,
+            slow_seconds=emulator.slow_seconds,
+            stopping=emulator.stopping,
+        )
+
+    def log_message(self, *_: object) -> None:
+        """Tests read `calls` instead."""
+
+
+def _events_of(bars: pl.DataFrame) -> pl.DataFrame:
+    """The splits and dividends that bars tell."""
+    known = bars.select(
+        "ticker",
+        "session",
+        pl.col("split_factor").fill_null(1.0),
+        pl.col("dividend").fill_null(0.0),
+    )
+    return known.filter((pl.col("split_factor") != 1.0) | (pl.col("dividend") > 0))

@@ -1,0 +1,75 @@
+"""Answers of an emulated provider as they go over the wire, and how any service can spoil one.
+
+What one provider alone says or gets wrong is in its own moods.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Literal
+
+Status = Literal[
+    "status_302",
+    "status_403",
+    "status_404",
+    "status_429",
+    "status_500",
+    "status_503",
+]
+_PIECES = 20
+# The text is as it should be: these moods are about the wire, or about who is answered for.
+_RIGHT_TEXT = {None, "slow", "drip", "cut_body", "other_symbol"}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer; `mood` is what the wire does to it."""
+
+    text: str
+    status: int = 200
+    mood: str | None = None
+
+    def send(
+        self,
+        handler: BaseHTTPRequestHandler,
+        headers: Mapping[str, str],
+        *,
+        slow_seconds: float,
+        stopping: threading.Event,
+    ) -> None:
+        if self.mood == "slow":
+            stopping.wait(slow_seconds)
+        content = self.text.encode()
+        handler.send_response(self.status)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(content)))
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        if self.mood == "cut_body":
+            content = content[: len(content) // 2]
+        if self.mood == "drip":
+            for at in range(_PIECES):
+                handler.wfile.write(content[at::_PIECES][:1])
+                if stopping.wait(slow_seconds / _PIECES):
+                    return
+        else:
+            handler.wfile.write(content)
+
+
+def spoilt(
+    mood: str | None, body: dict[str, Any], own: Mapping[str, Callable[[], str]], *, page: str
+) -> Reply:
+    """The body as the mood lets it out: `own` are a provider's texts by mood, `page` its HTML."""
+    if mood in _RIGHT_TEXT:
+        return Reply(json.dumps(body), mood=mood)
+    if mood.startswith("status_"):
+        return Reply(page, int(mood[-3:]))
+    if mood == "cut_text":
+        text = json.dumps(body)
+        return Reply(text[: len(text) // 2])
+    return Reply(own[mood]())
