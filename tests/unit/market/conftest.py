@@ -6,6 +6,22 @@ from pathlib import Path
 
 import pytest
 from support.files import Write
+from support.moving_clock import MovingClock
+from support.quota_calls import START
+
+from market.quota import QuotaLedger
+
+
+@pytest.fixture
+def clock() -> MovingClock:
+    """A Monday morning in New York; files with another time have a clock of their own."""
+    return MovingClock(START)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: MovingClock) -> QuotaLedger:
+    """A ledger on that clock which has granted nothing yet."""
+    return QuotaLedger(tmp_path / "market.sqlite", clock)
 
 
 @pytest.fixture

@@ -1,20 +1,14 @@
 """The circuit breaker: one object as good as many processes, since all state is in the file."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from support.moving_clock import MovingClock
+from support.quota_calls import START
 
 from market.health import HealthState, ProviderHealth
-
-START = datetime(2026, 11, 23, 15, tzinfo=UTC)
-
-
-@pytest.fixture
-def clock() -> MovingClock:
-    return MovingClock(START)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The provider's day: its zone, its clock changes, and what is kept for others."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from support.moving_clock import MovingClock
@@ -9,16 +8,6 @@ from support.quota_calls import MIDNIGHT, NEW_YORK, START, THREE_A_DAY, make_cal
 
 from market.budgets import Budget
 from market.quota import QuotaLedger
-
-
-@pytest.fixture
-def clock() -> MovingClock:
-    return MovingClock(START)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: MovingClock) -> QuotaLedger:
-    return QuotaLedger(tmp_path / "market.sqlite", clock)
 
 
 def test_a_spent_day_renews_at_the_midnight_of_the_providers_zone(

@@ -11,16 +11,6 @@ from market.budgets import Budget, Window
 from market.quota import QuotaLedger
 
 
-@pytest.fixture
-def clock() -> MovingClock:
-    return MovingClock(START)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: MovingClock) -> QuotaLedger:
-    return QuotaLedger(tmp_path / "market.sqlite", clock)
-
-
 def test_a_day_that_the_provider_calls_spent_is_spent(
     ledger: QuotaLedger, clock: MovingClock, tmp_path: Path
 ) -> None:

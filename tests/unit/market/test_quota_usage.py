@@ -1,25 +1,13 @@
 """What the ledger tells of the calls that were made."""
 
 from datetime import UTC, timedelta
-from pathlib import Path
 
 import polars as pl
-import pytest
 from support.moving_clock import MovingClock
 from support.quota_calls import MIDNIGHT, START, THREE_A_DAY, make_calls
 
 from market.budgets import Budget, Usage, Window, WindowUse
 from market.quota import QuotaLedger
-
-
-@pytest.fixture
-def clock() -> MovingClock:
-    return MovingClock(START)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: MovingClock) -> QuotaLedger:
-    return QuotaLedger(tmp_path / "market.sqlite", clock)
 
 
 def test_usage_tells_what_was_made_of_a_budget(ledger: QuotaLedger, clock: MovingClock) -> None:

@@ -1,29 +1,16 @@
 """Limits on stretches of time, one caller after the other; many callers are in other files."""
 
-from datetime import UTC, datetime
-from pathlib import Path
-
 import pytest
 from support.counting_provider import counting_provider
 from support.moving_clock import MovingClock
+from support.quota_calls import START
 from support.simulated_machine import SimulatedMachine
 
 from market.budgets import Budget, Window
 from market.errors import QuotaError
 from market.quota import QuotaLedger
 
-START = datetime(2026, 11, 23, 15, tzinfo=UTC)
 TWO_A_MINUTE = Budget("acme", (Window(2, 60.0),))
-
-
-@pytest.fixture
-def clock() -> MovingClock:
-    return MovingClock(START)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, clock: MovingClock) -> QuotaLedger:
-    return QuotaLedger(tmp_path / "market.sqlite", clock)
 
 
 class CountedSleeps:
