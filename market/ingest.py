@@ -90,7 +90,7 @@ class Ingest:
         insist
             Do not wait for tickers that failed or had no new bar: a person asks.
         """
-        last, records = self._store.last_sessions(), self._records.read(tickers)
+        last, records = self._store.last_sessions(tickers), self._records.read(tickers)
         if insist:
             records = {t: replace(r, quiet=0, failures=0) for t, r in records.items()}
         apart = isinstance(self._provider, ActionsProvider) and self._provider.actions_apart
@@ -247,7 +247,10 @@ class Ingest:
             return BAR_SCHEMA.to_frame()
 
     def _report(self, ticker: str, **values: Any) -> IngestReport:  # noqa: ANN401  # its fields
-        stored, last = values.get("stored", NOTHING), self._store.last_sessions().get(ticker)
+        stored, last = (
+            values.get("stored", NOTHING),
+            self._store.last_sessions([ticker]).get(ticker),
+        )
         defaults = {
             "outcome": "taken_in" if stored.inserted or stored.updated else "nothing_new",
             "actions_through": self._records.of(ticker).actions_through,

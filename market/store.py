@@ -142,9 +142,15 @@ class BarStore:
         """Return the stored tickers, sorted."""
         return tuple(self.last_sessions())
 
-    def last_sessions(self) -> dict[str, date]:
-        """Return the last stored session of each ticker, sorted by ticker; no bar is read."""
-        with self._view(since=date.max) as view:
+    def last_sessions(self, tickers: Sequence[str] | None = None) -> dict[str, date]:
+        """Return the last stored session of each ticker, sorted by ticker; no bar is read.
+
+        Parameters
+        ----------
+        tickers
+            All that are stored by default; those among them that are not stored are left out.
+        """
+        with self._view(tickers, since=date.max) as view:
             days = dict(view.placed.select("ticker", "last").iter_rows())
             for ticker, day in view.journaled.items():
                 days[ticker] = max(day, days.get(ticker, day))

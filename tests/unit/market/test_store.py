@@ -218,3 +218,4 @@ def test_the_last_session_of_each_ticker_is_known(tmp_path: Path) -> None:
     expected = {"AAPL": date(2013, 3, 1), "FB": date(2012, 12, 31), "IBM": date(2001, 1, 3)}
     assert store.last_sessions() == expected
     assert list(store.last_sessions()) == sorted(expected)
+    assert store.last_sessions(["IBM", "NEW"]) == {"IBM": expected["IBM"]}
