@@ -7,10 +7,8 @@ from datetime import datetime, timedelta
 
 from market.planning import Task
 from market.records import TickerRecord
-from pipelines.accounts import Account
+from pipelines.accounts import CALLS_FOR_ACTIONS, Account
 
-# Calls that a task needs, where it is not one.
-CALLS = {"actions": 2}
 # While its provider answers for others, a ticker that fails waits so long: trying costs calls.
 AGAIN = timedelta(hours=12)
 
@@ -28,11 +26,14 @@ def look(
     records: Mapping[str, TickerRecord],
     accounts: Sequence[Account],
     now: datetime,
+    *,
+    kept: int = 0,
 ) -> Chance:
     """Decide whether a run would get further than the one before it.
 
     The key names all that the answer depends on, so that Dagster drops a repeat. While the first
     provider could be asked it also names the hour: a run that was lost is asked for again.
+    `kept` calls of the day will be needed for bars that are yet to come; see `calls_for`.
     """
     due = [task for task in tasks if task.wants != "nothing"]
     if not due:
@@ -41,8 +42,11 @@ def look(
     if not hopeful:
         hours = AGAIN.total_seconds() / 3600
         return Chance(None, f"{waiting(due)} due, but failed less than {hours:g} hours ago.")
-    fewest = min(CALLS.get(task.wants, 1) for task in hopeful)
-    refusals = [account.refusal(now, fewest) for account in accounts]
+    first, *backups = accounts
+    # A backup on this machine was asked in the run that stopped, and has nothing newer.
+    asked = [first, *(backup for backup in backups if backup.budget is not None)]
+    calls = calls_for(hopeful, kept)
+    refusals = [account.refusal(now, calls) for account in asked]
     if all(refusals):
         return Chance(None, f"{waiting(hopeful)} due. {'; '.join(map(str, refusals))}.")
     # Without the first provider there is nothing new to hope for until it can be asked again.
@@ -50,6 +54,19 @@ def look(
     state = [f"{t.ticker} {t.wants} {t.sessions_behind} {_asked_at(records, t)}" for t in hopeful]
     digest = hashlib.sha256("\n".join([slot, *sorted(state)]).encode()).hexdigest()[:16]
     return Chance(f"catch-up-{digest}", f"{waiting(hopeful)} due, and can be asked for.")
+
+
+def calls_for(tasks: Sequence[Task], kept: int) -> int:
+    """Return how many calls must be left for a run to be worth it.
+
+    One that is left is worth a bar, if no session closes before there are more calls. Else a bar
+    that is caught up now costs a call, and tonight the same call brings both: then only if tonight
+    has enough all the same.
+    """
+    n_bars = sum(task.wants != "actions" for task in tasks)
+    if n_bars == 0:
+        return kept + CALLS_FOR_ACTIONS
+    return kept + n_bars if kept else 1
 
 
 def waiting(tasks: Sequence[Task]) -> str:

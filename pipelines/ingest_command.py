@@ -5,6 +5,7 @@ from itertools import groupby
 
 from rich.console import Console
 
+from market.clock import Clock
 from market.errors import PermanentError, SettingsError
 from market.settings import Settings
 from market.tickers import check_ticker
@@ -24,7 +25,9 @@ from pipelines.resources import build_resources
 JOB = "ingest_job"
 
 
-def ingest_now(settings: Settings, console: Console, *, only: str | None = None) -> None:
+def ingest_now(
+    settings: Settings, console: Console, *, only: str | None = None, clock: Clock | None = None
+) -> None:
     """Take in what is due of the followed tickers, or of `only` some of them.
 
     Raises
@@ -34,7 +37,7 @@ def ingest_now(settings: Settings, console: Console, *, only: str | None = None)
     StockcastError
         When nothing could be taken in.
     """
-    resources = build_resources(settings)
+    resources = build_resources(settings, clock)
     followed = universe(settings, resources["provider"])
     chosen = _chosen(only, followed)
     print_advice(console, settings, len(followed))

@@ -11,7 +11,7 @@ from market.budgets import Budget, Usage
 from market.outlook import Outlook, outlook
 from market.providers.tiers import limits_of
 from market.settings import Settings
-from pipelines.accounts import HEALTH_WORDS, Account, accounts_of
+from pipelines.accounts import HEALTH_WORDS, Account
 from pipelines.partitions import universe
 from pipelines.resources import build_resources
 from pipelines.rounds import TickerOutcome, counted
@@ -71,7 +71,7 @@ def _round_row(outcome: TickerOutcome) -> list[str]:
 def print_quota(console: Console, settings: Settings) -> None:
     """Print what is left of each budget, whether its provider answers, and whether it is enough."""
     resources = build_resources(settings)
-    accounts = accounts_of(settings, resources["ledger"], resources["health"])
+    accounts = resources["accounts"].read()
     limited = [account for account in accounts if account.usage is not None]
     if not limited:
         names = ", ".join(account.name for account in accounts)

@@ -11,6 +11,7 @@ from market.quarantine import Quarantine
 from market.records import TickerRecords
 from market.settings import Settings
 from market.store import BarStore
+from pipelines.accounts import Accounts
 from pipelines.rounds import NoListener
 from pipelines.stages import StageStore
 from registry.versions import ModelRegistry
@@ -24,8 +25,9 @@ def build_resources(settings: Settings, clock: Clock | None = None) -> dict[str,
         "settings": settings,
         "clock": clock,
         "provider": make_provider(settings, clock=clock),
-        "ledger": make_ledger(settings, clock=clock),
-        "health": make_health(settings, clock=clock),
+        "accounts": Accounts(
+            settings, make_ledger(settings, clock=clock), make_health(settings, clock=clock), clock
+        ),
         "records": TickerRecords(shared_file(settings)),
         "bar_store": BarStore(settings.home / "bars"),
         "quarantine": Quarantine(settings.home / "quarantine"),

@@ -4,7 +4,7 @@ What one ticker needs, and how it is taken in, belongs to `market.planning` and 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Literal, Protocol, Self
 
@@ -26,7 +26,7 @@ Outcome = Literal["taken_in", "nothing_new", "up_to_date", "deferred", "failed"]
 class TickerOutcome:
     """What became of one ticker in a round: a report, or the error in its place.
 
-    `later` is the error of what came after the report, splits and dividends.
+    `later` is the error of its splits and dividends alone.
     """
 
     ticker: str
@@ -35,6 +35,12 @@ class TickerOutcome:
     report: IngestReport | None = None
     error: StockcastError | None = None
     later: StockcastError | None = None
+
+    @property
+    def failure(self) -> StockcastError | None:
+        """What failed, if anything; a budget that is spent is no failure."""
+        error = self.error or self.later
+        return None if isinstance(error, QuotaError) else error
 
     @property
     def word(self) -> str:
@@ -46,13 +52,12 @@ class TickerOutcome:
         """Why it came so, in one line; empty when there is nothing to say."""
         if self.error is not None:
             return _reason(self.error)
-        if self.report is None:
-            return ""
-        n_refused = self.report.quarantine.height
-        refused = (f"{n_refused:,} rows refused",) if n_refused else ()
-        said = tuple(note.removeprefix(f"{self.ticker}: ") for note in self.report.notes)
-        later = (f"splits and dividends: {_reason(self.later)}",) if self.later else ()
-        return " ".join("; ".join(refused + said + later).split())
+        said = [] if self.report is None else list(self.report.notes)
+        if self.report is not None and (n_refused := self.report.quarantine.height):
+            said.insert(0, f"{n_refused:,} rows refused")
+        if self.later is not None:
+            said.append(f"splits and dividends: {_reason(self.later)}")
+        return " ".join("; ".join(note.removeprefix(f"{self.ticker}: ") for note in said).split())
 
     @property
     def new_bars(self) -> str:
@@ -75,7 +80,7 @@ class TickerOutcome:
         if self.report is None:
             return later
         if later.report is None:
-            return replace(self, later=later.error)
+            return replace(self, later=later.later or later.error)
         both = zip(astuple(self.report.stored), astuple(later.report.stored), strict=True)
         report = replace(
             self.report,
@@ -110,12 +115,17 @@ class NoListener:
 
 
 def take_in_all(
-    ingest: Ingest, tickers: Sequence[str], *, insist: bool = False
+    ingest: Ingest,
+    tickers: Sequence[str],
+    *,
+    insist: bool,
+    hold_actions: Callable[[], QuotaError | None],
 ) -> Iterator[TickerOutcome]:
     """Take in what is due of each ticker, the most overdue first; one that fails stops no other.
 
     A ticker whose bars and actions are due comes twice, the second time with both. A key that is
-    not accepted is told for every ticker left, and not tried again.
+    not accepted is told for every ticker left, and not tried again. Before splits and dividends
+    are asked for, `hold_actions` may say that the calls left are needed for bars.
     """
     outcomes: dict[str, TickerOutcome] = {}
     refused: ProviderKeyError | None = None
@@ -123,8 +133,11 @@ def take_in_all(
         before = outcomes.get(task.ticker)
         if before is not None and before.error is not None:
             continue
+        held = hold_actions() if task.wants == "actions" else None
         if refused is not None and task.wants != "nothing":
             outcome = _failed(task, refused)
+        elif held is not None:
+            outcome = _deferred(task, held)
         else:
             outcome = _take_in(ingest, task, insist=insist)
         if isinstance(outcome.error, ProviderKeyError):
@@ -155,8 +168,8 @@ def summary_of_failures(failed: Sequence[TickerOutcome]) -> str:
     """Return a line a cause, with the tickers that it met."""
     by_cause: dict[str, list[str]] = {}
     for outcome in failed:
-        if outcome.error is not None:
-            by_cause.setdefault(_reason(outcome.error), []).append(outcome.ticker)
+        if outcome.failure is not None:
+            by_cause.setdefault(_reason(outcome.failure), []).append(outcome.ticker)
     return "\n".join(f"{_named(tickers)}: {cause}" for cause, tickers in by_cause.items())
 
 
@@ -170,10 +183,16 @@ def _take_in(ingest: Ingest, task: Task, *, insist: bool) -> TickerOutcome:
     try:
         report = ingest.take_in(task.ticker, insist=insist)
     except QuotaError as error:
-        return TickerOutcome(task.ticker, "deferred", task.sessions_behind, error=error)
+        return _deferred(task, error)
     except StockcastError as error:
         return _failed(task, error)
     return TickerOutcome(task.ticker, report.outcome, report.sessions_behind, report=report)
+
+
+def _deferred(task: Task, error: QuotaError) -> TickerOutcome:
+    if task.wants == "actions" and task.sessions_behind == 0:
+        return TickerOutcome(task.ticker, "up_to_date", 0, later=error)
+    return TickerOutcome(task.ticker, "deferred", task.sessions_behind, error=error)
 
 
 def _failed(task: Task, error: StockcastError) -> TickerOutcome:

@@ -8,11 +8,10 @@ import dagster as dg
 from market.clock import Clock
 from market.sessions import Sessions
 from market.settings import Settings
+from pipelines.accounts import HOURS_AFTER_CLOSE
 from pipelines.jobs import daily_job, training_job
 from pipelines.partitions import all_partitions
 
-# Providers publish a session's final bar within two hours of the close.
-HOURS_AFTER_CLOSE = 2
 RECENT = 10
 
 

@@ -7,19 +7,16 @@ import dagster as dg
 from market.clock import Clock
 from market.errors import StockcastError
 from market.exchanges import SessionsOf
-from market.health import ProviderHealth
 from market.planning import plan
 from market.providers.base import Provider
-from market.quota import QuotaLedger
 from market.records import TickerRecords
 from market.settings import Settings
 from market.store import BarStore
-from pipelines.accounts import accounts_of
+from pipelines.accounts import HOURS_AFTER_CLOSE, Accounts
 from pipelines.assets.market_data import DAILY_BARS
 from pipelines.catching_up import look
 from pipelines.jobs import daily_job, ingest_job, training_job
 from pipelines.partitions import RANGE_END, RANGE_START, all_partitions, tickers, universe
-from pipelines.schedules import HOURS_AFTER_CLOSE
 
 # An hour after the schedule, so that what comes in by it is not asked for twice.
 PATIENCE = timedelta(hours=HOURS_AFTER_CLOSE + 1)
@@ -97,8 +94,7 @@ def catch_up_sensor(
     provider: dg.ResourceParam[Provider],
     bar_store: dg.ResourceParam[BarStore],
     records: dg.ResourceParam[TickerRecords],
-    ledger: dg.ResourceParam[QuotaLedger],
-    health: dg.ResourceParam[ProviderHealth],
+    accounts: dg.ResourceParam[Accounts],
     clock: dg.ResourceParam[Clock],
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for a run of all tickers, which takes the most overdue ones first."""
@@ -108,11 +104,12 @@ def catch_up_sensor(
     if running := _ingesting(context.instance):
         return dg.SkipReason(f"Run {running} takes bars in.")
     now, sessions_of = clock.now(), SessionsOf(settings.exchange)
+    followed = context.instance.get_dynamic_partitions("tickers")
     stored, known = bar_store.last_sessions(), records.read()
     tasks = [
         task
         for task in plan(
-            context.instance.get_dynamic_partitions("tickers"),
+            followed,
             stored,
             known,
             sessions_of,
@@ -123,7 +120,7 @@ def catch_up_sensor(
         or task.ticker not in stored
         or stored[task.ticker] < sessions_of(task.ticker).last_closed(now - PATIENCE)
     ]
-    chance = look(tasks, known, accounts_of(settings, ledger, health), now)
+    chance = look(tasks, known, accounts.read(), now, kept=accounts.kept_for_bars(followed))
     if chance.run_key is None:
         return dg.SkipReason(chance.sentence)
     context.log.info(chance.sentence)

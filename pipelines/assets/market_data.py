@@ -7,15 +7,13 @@ import dagster as dg
 from pydantic import Field
 
 from market.clock import Clock
-from market.health import ProviderHealth
 from market.ingest import IngestReport
 from market.providers.base import Provider
 from market.quarantine import Quarantine
-from market.quota import QuotaLedger
 from market.records import TickerRecords
 from market.settings import Settings
 from market.store import BarStore
-from pipelines.accounts import Account, accounts_of, accounts_table
+from pipelines.accounts import Account, Accounts, accounts_table
 from pipelines.failures import classed_failures, ended_when_stopped
 from pipelines.partitions import tickers
 from pipelines.resources import make_ingest
@@ -72,8 +70,7 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
         bar_store: dg.ResourceParam[BarStore],
         quarantine: dg.ResourceParam[Quarantine],
         records: dg.ResourceParam[TickerRecords],
-        ledger: dg.ResourceParam[QuotaLedger],
-        health: dg.ResourceParam[ProviderHealth],
+        accounts: dg.ResourceParam[Accounts],
         clock: dg.ResourceParam[Clock],
         listener: dg.ResourceParam[RoundListener],
         # Dagster refuses the annotation with a parameter beside a check of the asset's own.
@@ -87,10 +84,16 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
             records=records,
             clock=clock,
         )
+        followed = context.instance.get_dynamic_partitions("tickers")
         listener.begin(len(context.partition_keys))
         by_ticker: dict[str, TickerOutcome] = {}
         with ended_when_stopped(), classed_failures():
-            for outcome in take_in_all(ingest, context.partition_keys, insist=config.insist):
+            for outcome in take_in_all(
+                ingest,
+                context.partition_keys,
+                insist=config.insist,
+                hold_actions=lambda: accounts.hold_for_bars(followed),
+            ):
                 by_ticker[outcome.ticker] = outcome
                 _log(context, outcome)
                 listener.hear(outcome)
@@ -100,7 +103,7 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
         context.log.info(f"{len(outcomes):,} tickers: {counted(outcomes)}.")
         for outcome in outcomes:
             context.add_asset_metadata(_metadata(outcome), partition_key=outcome.ticker)
-        context.add_asset_metadata(_quota_metadata(accounts_of(settings, ledger, health)))
+        context.add_asset_metadata(_quota_metadata(accounts.read()))
         return dg.MaterializeResult(check_results=[_check(outcomes)])
 
     return daily_bars
@@ -108,7 +111,7 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
 
 def _log(context: dg.AssetExecutionContext, outcome: TickerOutcome) -> None:
     line = f"{outcome.ticker}: {outcome.sentence}"
-    if outcome.outcome == "failed":
+    if outcome.failure is not None:
         context.log.error(line)
     elif outcome.outcome == "deferred":
         context.log.warning(line)
@@ -150,7 +153,7 @@ def _quarantine_table(report: IngestReport) -> str:
 
 
 def _check(outcomes: Sequence[TickerOutcome]) -> dg.AssetCheckResult:
-    failed = [outcome for outcome in outcomes if outcome.outcome == "failed"]
+    failed = [outcome for outcome in outcomes if outcome.failure is not None]
     return dg.AssetCheckResult(
         check_name=EVERY_TICKER_ANSWERED.name,
         passed=not failed,

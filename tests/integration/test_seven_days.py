@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -9,11 +10,16 @@ from datetime import date, datetime
 import dagster as dg
 import polars as pl
 import pytest
+from rich.console import Console
 from support.alpha_vantage_emulator import FREE_KEY, AlphaVantageEmulator
+from support.bars import xnys
 from support.moving_clock import MovingClock
 from support.weeks import NEW_YORK, Daemon, folder_in_memory, many_bars, write_files
 
+from market.adjustments import adjust_bars
 from market.settings import load_settings
+from pipelines.ingest_command import ingest_now
+from pipelines.resources import make_ingest
 
 pytestmark = pytest.mark.integration
 
@@ -35,16 +41,18 @@ def with_split(bars: pl.DataFrame, ticker: str, factor: float) -> pl.DataFrame:
 
 
 @contextmanager
-def week_of(n_tickers: int, *, has_files: bool) -> Iterator[tuple[Daemon, AlphaVantageEmulator]]:
+def week_of(
+    n_tickers: int, *, has_files: bool, split: float = 2.0
+) -> Iterator[tuple[Daemon, AlphaVantageEmulator]]:
     """A daemon that follows so many tickers, with or without files of their history."""
     clock = MovingClock(MONDAY)
-    bars = with_split(many_bars(n_tickers, start=START, end=FRIDAY), "IBM1", 2.0)
+    bars = with_split(many_bars(n_tickers, start=START, end=FRIDAY), "IBM1", split)
     with (
         folder_in_memory() as folder,
         AlphaVantageEmulator(bars, clock) as emulator,
         dg.instance_for_test(temp_dir=str(folder)) as instance,
     ):
-        emulator.act("IBM1", SPLIT, split_factor=2.0)
+        emulator.act("IBM1", SPLIT, split_factor=split)
         files = {}
         if has_files:
             history = bars.filter(pl.col("session") <= LAST_BEFORE)
@@ -60,15 +68,74 @@ def week_of(n_tickers: int, *, has_files: bool) -> Iterator[tuple[Daemon, AlphaV
         yield Daemon(settings, instance, clock), emulator
 
 
+def wanted(daemon: Daemon) -> set[str]:
+    """What is still due at the end."""
+    made = daemon.resources
+    names = ("provider", "bar_store", "quarantine", "records", "clock")
+    ingest = make_ingest(daemon.settings, **{name: made[name] for name in names})
+    return {task.wants for task in ingest.plan(daemon.settings.tickers)}
+
+
+def last_sessions(daemon: Daemon) -> set[date]:
+    return set(daemon.resources["bar_store"].last_sessions().values())
+
+
+def adjusted_week(daemon: Daemon, ticker: str) -> list[float]:
+    """Simple returns of the adjusted closes of the week."""
+    adjusted = adjust_bars(daemon.resources["bar_store"].read([ticker]))
+    returns = adjusted.select("session", pl.col("close").pct_change().alias("return"))
+    return returns.filter(pl.col("session") > LAST_BEFORE)["return"].to_list()
+
+
 @pytest.mark.parametrize("has_files", [True, False])
 def test_twenty_tickers_are_kept_up_to_date_within_25_calls_a_day(*, has_files: bool) -> None:
     with week_of(20, has_files=has_files) as (daemon, emulator):
         daemon.run_until(NEXT_MONDAY)
 
-        made = emulator.calls_by_day()
-        assert max(made.values()) <= 25
+        assert max(emulator.calls_by_day().values()) <= 25
         assert {call.outcome for call in emulator.calls} == {"answered"}
         assert all(result.success for result in daemon.results)
-        store = daemon.resources["bar_store"]
-        assert set(store.last_sessions().values()) == {FRIDAY}
-        assert len(store.last_sessions()) == 20
+        assert len(daemon.resources["bar_store"].tickers()) == 20
+        assert last_sessions(daemon) == {FRIDAY}
+        assert wanted(daemon) == {"nothing"}
+        through = [r.actions_through for r in daemon.resources["records"].read().values()]
+        assert len(through) == 20
+        assert min(through) >= LAST_BEFORE
+        # The other tickers of IBM's history had no split.
+        assert adjusted_week(daemon, "IBM1") == pytest.approx(adjusted_week(daemon, "IBM2"))
+
+
+def test_from_the_second_evening_on_twenty_tickers_have_the_bar_of_the_day() -> None:
+    # A split would cost two calls more.
+    with week_of(20, has_files=False, split=1.0) as (daemon, _):
+        # On Monday the first histories take most calls.
+        daemon.run_until(datetime(2013, 2, 4, 21, tzinfo=NEW_YORK))
+        for day in range(5, 9):
+            daemon.run_until(datetime(2013, 2, day, 21, tzinfo=NEW_YORK))
+
+            assert last_sessions(daemon) == {date(2013, 2, day)}
+
+
+def test_sixty_tickers_are_told_beforehand_to_be_too_many_and_run_no_further_behind() -> None:
+    with week_of(60, has_files=True) as (daemon, emulator):
+        said = Console(file=io.StringIO(), width=120, record=True)
+        daemon.clock.move_to(MONDAY.replace(hour=18))
+        ingest_now(daemon.settings, said, clock=daemon.clock)
+
+        first, *_ = said.export_text().splitlines()
+        assert first == (
+            "60 tickers need 65.7 calls a session, but the key can follow 22 tickers: bars would "
+            "run up to 2 sessions behind. Either follow 22 tickers or fewer, or get a premium key "
+            "and set STOCKCAST_ALPHA_VANTAGE_TIER=premium_75, or leave it so: the tickers that are "
+            "most behind always come first."
+        )
+        for day in range(5, 11):
+            evening = datetime(2013, 2, day, 21, tzinfo=NEW_YORK)
+            daemon.run_until(evening)
+            closed = xnys().last_closed(evening)
+            assert min(last_sessions(daemon)) >= xnys().offset(closed, -2)
+        daemon.run_until(NEXT_MONDAY)
+        assert min(last_sessions(daemon)) >= date(2013, 2, 7)
+        assert max(emulator.calls_by_day().values()) == 25
+        assert {call.outcome for call in emulator.calls} == {"answered"}
+        assert all(result.success for result in daemon.results)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from market.budgets import Budget, Usage
 from market.health import HealthState
 from market.planning import Task
+from market.records import TickerRecord
 from pipelines.accounts import Account
 from pipelines.catching_up import Chance, look
 
@@ -16,6 +17,7 @@ NOW = datetime(2013, 2, 5, 1, 30, tzinfo=UTC)
 RENEWS = datetime(2013, 2, 5, 5, tzinfo=UTC)
 BARS = Task("AAPL", wants="bars", sessions_behind=1, reason="")
 ACTIONS = Task("IBM", wants="actions", sessions_behind=0, reason="")
+DOWN = HealthState("alpha_vantage", "open", 3, NOW, NOW, None, "no answer")
 NOTHING = Task("MSFT", wants="nothing", sessions_behind=0, reason="")
 
 
@@ -54,8 +56,8 @@ def test_a_spent_budget_is_waited_for() -> None:
 
     assert chance.run_key is None
     assert chance.sentence == (
-        "AAPL is due. alpha_vantage: 25 of 25 calls are made today, "
-        "and the budget renews at 2013-02-05 05:00 UTC."
+        "AAPL is due. alpha_vantage: 25 of 25 calls are made today; "
+        "the budget renews at 2013-02-05 05:00 UTC."
     )
 
 
@@ -100,3 +102,37 @@ def test_while_all_are_down_nothing_is_asked_for() -> None:
     assert chance.run_key is None
     assert "yahoo is down, and is not tried before 2013-02-05 01:40 UTC" in chance.sentence
     assert look_at(BARS, accounts=accounts, now=retry_at).run_key is not None
+
+
+def test_a_backup_on_this_machine_gives_no_hope_of_anything_newer() -> None:
+    assert look_at(BARS, accounts=(key_with(0), Account("files"))).run_key is None
+    assert look_at(BARS, accounts=(Account("files"),)).run_key is not None
+
+
+def test_a_ticker_that_failed_by_itself_waits_half_a_day() -> None:
+    records = {"AAPL": TickerRecord("AAPL", failed_at=NOW - timedelta(hours=11))}
+    healthy = replace(key_with(25), health=replace(DOWN, state="closed", failures=0))
+
+    assert look([BARS], records, [healthy], NOW) == Chance(
+        None, "AAPL is due, but failed less than 12 hours ago."
+    )
+    assert look([BARS, ACTIONS], records, [healthy], NOW).run_key is not None
+    assert look([BARS], records, [healthy], NOW + timedelta(hours=1)).run_key is not None
+
+
+def test_a_ticker_that_failed_because_its_provider_was_down_waits_for_that_alone() -> None:
+    records = {"AAPL": TickerRecord("AAPL", failed_at=NOW - timedelta(minutes=5))}
+    down = replace(key_with(25), health=DOWN)
+
+    assert look([BARS], records, [down], NOW).run_key is not None
+
+
+def test_actions_leave_the_calls_that_are_kept_for_bars() -> None:
+    assert look([ACTIONS], {}, [key_with(21)], NOW, kept=20).run_key is None
+    assert look([ACTIONS], {}, [key_with(22)], NOW, kept=20).run_key is not None
+
+
+def test_bars_are_caught_up_at_once_only_where_tonight_has_enough_calls_all_the_same() -> None:
+    assert look([BARS, ACTIONS], {}, [key_with(20)], NOW, kept=20).run_key is None
+    assert look([BARS, ACTIONS], {}, [key_with(21)], NOW, kept=20).run_key is not None
+    assert look([BARS, ACTIONS], {}, [key_with(1)], NOW, kept=0).run_key is not None

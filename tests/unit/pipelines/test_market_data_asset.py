@@ -57,16 +57,7 @@ class Desk:
         context = dg.build_asset_context(
             partition_key_range=dg.PartitionKeyRange(first, last), instance=self.instance
         )
-        wanted = (
-            "settings",
-            "bar_store",
-            "quarantine",
-            "records",
-            "ledger",
-            "health",
-            "clock",
-            "listener",
-        )
+        wanted = self.asset.required_resource_keys - {"io_manager", "provider"}
         with pytest.raises(dg.Failure) as caught:
             self.asset(
                 context, provider=provider, **{name: self.resources[name] for name in wanted}

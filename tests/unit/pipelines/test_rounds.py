@@ -76,7 +76,9 @@ class FakeIngest:
 
 def round_of(**answers: StockcastError | str) -> tuple[list[TickerOutcome], list[str]]:
     ingest = FakeIngest(answers)
-    return list(take_in_all(ingest, sorted(answers), insist=True)), ingest.asked  # type: ignore[arg-type]
+    return list(
+        take_in_all(ingest, sorted(answers), insist=True, hold_actions=lambda: None)
+    ), ingest.asked  # type: ignore[arg-type]
 
 
 def test_tickers_are_taken_in_the_order_of_the_plan() -> None:
@@ -159,10 +161,21 @@ def test_a_ticker_whose_bars_had_to_wait_is_not_asked_for_its_actions() -> None:
     tasks = ingest.plan(["A", "B"], insist=True)
     ingest.plan = lambda *_, **__: [*tasks, replace(tasks[0], wants="actions"), tasks[1]]
 
-    outcomes = list(take_in_all(ingest, ["A", "B"], insist=True))
+    outcomes = list(take_in_all(ingest, ["A", "B"], insist=True, hold_actions=lambda: None))
 
     assert ingest.asked == ["A", "B", "B"]
     assert [o.ticker for o in outcomes] == ["A", "B", "B"]
+
+
+def test_actions_wait_when_the_calls_left_are_needed_for_bars() -> None:
+    ingest = FakeIngest({"A": "taken_in"})
+    bars = ingest.plan(["A"], insist=True)
+    ingest.plan = lambda *_, **__: [*bars, replace(bars[0], wants="actions")]
+
+    outcomes = list(take_in_all(ingest, ["A"], insist=True, hold_actions=lambda: SPENT))
+
+    assert ingest.asked == ["A"]
+    assert [(o.outcome, o.later) for o in outcomes] == [("taken_in", None), ("taken_in", SPENT)]
 
 
 def test_what_was_refused_or_noted_is_part_of_the_sentence() -> None:
