@@ -61,7 +61,7 @@ def test_rows_that_no_exchange_had_stop_the_run_before_the_models(tmp_path: Path
     bars = write_yahoo(tmp_path / "bars", "AAPL", start=START)
     path = tmp_path / "bars" / "AAPL.csv"
     header, *rows = path.read_text().splitlines()
-    saturdays = ("2012-01-07", "2012-02-04", "2012-03-03", "2012-04-07")
+    saturdays = [f"2012-{month:02}-{day:02}" for month, day in enumerate((7, 4, 3, 7, 5, 2), 1)]
     wrong = [",".join([day, *rows[0].split(",")[1:]]) for day in saturdays]
     path.write_text("\n".join([header, *rows, *wrong]))
 
