@@ -61,7 +61,7 @@ def ingest_now(
                 failed += [] if result.success else [result]
                 if was_stopped(result):
                     break
-    print_round(console, progress.outcomes)
+    print_round(console, progress.outcomes, resources["bar_store"].last_sessions())
     some_answered = any(outcome.outcome != "failed" for outcome in progress.outcomes)
     # Where others were taken in, the table tells enough of those that failed.
     if failed and not (some_answered and all(map(failed_for_tickers, failed))):

@@ -1,7 +1,8 @@
 """What the command line shows of market data: advice, what came in, budgets and health."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from textwrap import shorten
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,9 @@ BUDGETS = ("provider", "made today", "left", "renews", "spent on")
 HEALTH = ("provider", "health", "last answer", "tried again", "why")
 ORDER = ("failed", "deferred", "taken_in", "nothing_new", "up_to_date")
 MOST_ROWS = 100
+# Columns of characters that the others take.
+WITHOUT_NOTES = 86
+LEAST_FOR_NOTES = 20
 AS_WRITTEN: Any = {"highlight": False, "markup": False, "soft_wrap": True}
 
 
@@ -44,23 +48,32 @@ def _print_sentence(console: Console, settings: Settings, found: Outlook) -> Non
         console.print("What the key cannot do is asked of yahoo, the backup.", **AS_WRITTEN)
 
 
-def print_round(console: Console, outcomes: Sequence[TickerOutcome]) -> None:
+def print_round(
+    console: Console, outcomes: Sequence[TickerOutcome], last_sessions: Mapping[str, date]
+) -> None:
     """Print what became of each ticker, those that need a look first."""
     ordered = sorted(outcomes, key=lambda o: (ORDER.index(o.outcome), o.ticker))
-    rows = [_round_row(outcome) for outcome in ordered[:MOST_ROWS]]
-    console.print(terminal_table("", ROUND, rows))
+    rows = [
+        _round_row(outcome, last_sessions.get(outcome.ticker)) for outcome in ordered[:MOST_ROWS]
+    ]
+    room = console.width - WITHOUT_NOTES
+    if room < LEAST_FOR_NOTES:
+        console.print(terminal_table("", ROUND[:-1], [row[:-1] for row in rows]))
+    else:
+        shown = [[*row[:-1], shorten(row[-1], room, placeholder=" …")] for row in rows]
+        console.print(terminal_table("", ROUND, shown))
     if len(ordered) > MOST_ROWS:
         console.print(f"… and {len(ordered) - MOST_ROWS:,} more.")
-    console.print(f"{len(outcomes):,} tickers: {counted(outcomes)}.", highlight=False)
+    console.print(f"{counted(outcomes)}.", highlight=False)
 
 
-def _round_row(outcome: TickerOutcome) -> list[str]:
+def _round_row(outcome: TickerOutcome, last: date | None) -> list[str]:
     report = outcome.report
     through = None if report is None else report.actions_through
     return [
         outcome.ticker,
         outcome.word,
-        str((report and report.last_session) or "-"),
+        str(last or "-"),
         "-" if outcome.sessions_behind is None else str(outcome.sessions_behind),
         outcome.new_bars or "-",
         str(through or "not known") if report else "-",

@@ -174,9 +174,10 @@ def summary_of_failures(failed: Sequence[TickerOutcome]) -> str:
 
 
 def counted(outcomes: Sequence[TickerOutcome]) -> str:
-    """Return how many tickers met which outcome, as half a sentence."""
+    """Return how many tickers met which outcome, as a sentence without its end."""
     counts = Counter(o.word for o in outcomes)
-    return ", ".join(f"{n:,} {word}" for word, n in counts.most_common())
+    told = ", ".join(f"{n:,} {word}" for word, n in counts.most_common())
+    return f"{len(outcomes):,} ticker{'' if len(outcomes) == 1 else 's'}: {told}"
 
 
 def _take_in(ingest: Ingest, task: Task, *, insist: bool) -> TickerOutcome:

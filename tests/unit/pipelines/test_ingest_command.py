@@ -54,7 +54,7 @@ def test_some_tickers_can_be_chosen_of_those_that_are_followed(home: Path) -> No
     status, said, _ = call("ingest", "--tickers", "goog", home=home)
 
     assert status == 0
-    assert said[-1] == "1 tickers: 1 nothing new."
+    assert said[-1] == "1 ticker: 1 nothing new."
 
 
 def test_a_ticker_that_is_not_followed_is_refused_with_the_way_out(home: Path) -> None:

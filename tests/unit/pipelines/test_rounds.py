@@ -136,7 +136,7 @@ def test_a_cause_that_many_share_is_told_once() -> None:
 def test_outcomes_are_counted_in_words() -> None:
     outcomes, _ = round_of(A="taken_in", B="taken_in", C="nothing_new", D=SPENT)
 
-    assert counted(outcomes) == "2 taken in, 1 nothing new, 1 deferred"
+    assert counted(outcomes) == "4 tickers: 2 taken in, 1 nothing new, 1 deferred"
 
 
 def test_bars_and_then_actions_of_a_ticker_become_one_outcome() -> None:
