@@ -15,19 +15,20 @@ from typing import TypeVar
 import polars as pl
 
 from market.errors import (
+    BarsError,
     PermanentError,
     ProviderDownError,
-    QuotaError,
+    ProviderKeyError,
     SettingsError,
     StockcastError,
-    TierError,
+    UnknownTickerError,
 )
 from market.health import HealthState, ProviderHealth
 from market.providers.base import ActionsProvider, Provider, Quote, QuoteProvider, Span
 from market.providers.failover_errors import Refusal, one_error
 
-# These may come from our own side, without a connection: they prove nothing about the provider.
-_NO_PROOF = (QuotaError, SettingsError, TierError)
+# What only a provider that is up can say; other refusals may come from our own side.
+_ANSWERS = (BarsError, ProviderKeyError, UnknownTickerError)
 _Answer = TypeVar("_Answer")
 
 
@@ -194,9 +195,7 @@ class ProviderChain:
         except ProviderDownError as error:
             self._health.failed(name, str(error))
             raise
-        except _NO_PROOF:
-            raise
-        except StockcastError:
+        except _ANSWERS:
             self._health.succeeded(name)
             raise
         self._health.succeeded(name)
