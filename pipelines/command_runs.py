@@ -3,7 +3,6 @@
 import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import dagster as dg
 
@@ -51,13 +50,18 @@ def execute(
     instance: dg.DagsterInstance,
     partitions: Mapping[str, str],
     command: str,
-    ops: Mapping[str, Any] | None = None,
+    insist: bool = False,
 ) -> dg.ExecuteInProcessResult:
-    """Run a job of `definitions` to its end, whatever that is; its logger reports on the way."""
+    """Run a job of `definitions` to its end, whatever that is; its logger reports on the way.
+
+    Nobody at a terminal wants to wait for what does not answer, and who insists wants every ticker
+    asked for.
+    """
+    bars = {"config": {"insist": insist, "patient": False}}
     return definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         tags={**partitions, COMMAND_TAG: command},
-        run_config={"loggers": {LOGGER_KEY: {"config": {}}}, "ops": ops or {}},
+        run_config={"loggers": {LOGGER_KEY: {"config": {}}}, "ops": {"daily_bars": bars}},
         raise_on_error=False,
     )
 

@@ -11,14 +11,17 @@ STOPPED = "Stopped. What was taken in is kept; the next run goes on from there."
 
 
 @contextmanager
-def classed_failures() -> Iterator[None]:
-    """Turn a Stockcast error into a Dagster failure that says whether trying again can help."""
+def classed_failures(*, may_retry: bool = True) -> Iterator[None]:
+    """Turn a Stockcast error into a Dagster failure that says whether trying again can help.
+
+    Without `may_retry` it is not tried again, whatever the error: somebody waits for the answer.
+    """
     try:
         yield
     except PermanentError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     except TransientError as error:
-        raise dg.Failure(str(error), allow_retries=True) from error
+        raise dg.Failure(str(error), allow_retries=may_retry) from error
 
 
 @contextmanager

@@ -51,18 +51,22 @@ def ingest_now(
         follow_universe(instance, followed)
         partitions = instance.get_dynamic_partitions("tickers")
         failed = []
-        # Who names tickers does not want to hear that they are asked less often.
-        ops = {"daily_bars": {"config": {"insist": only is not None}}}
         with progress.over(tickers=len(chosen)):
             for tags in stretches(partitions, chosen):
                 result = execute(
-                    definitions, JOB, instance=instance, partitions=tags, command="ingest", ops=ops
+                    definitions,
+                    JOB,
+                    instance=instance,
+                    partitions=tags,
+                    command="ingest",
+                    insist=only is not None,
                 )
                 failed += [] if result.success else [result]
                 if was_stopped(result):
                     break
-    print_round(console, progress.outcomes, resources["bar_store"].last_sessions())
     some_answered = any(outcome.outcome != "failed" for outcome in progress.outcomes)
+    if some_answered:
+        print_round(console, progress.outcomes, resources["bar_store"].last_sessions())
     # Where others were taken in, the table tells enough of those that failed.
     if failed and not (some_answered and all(map(failed_for_tickers, failed))):
         raise PermanentError("\n".join(map(cause_of, failed)))

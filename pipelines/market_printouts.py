@@ -25,6 +25,7 @@ ORDER = ("failed", "deferred", "taken_in", "nothing_new", "up_to_date")
 MOST_ROWS = 100
 # Columns of characters that the others take.
 WITHOUT_NOTES = 86
+BESIDE_REASONS = 84
 LEAST_FOR_NOTES = 20
 AS_WRITTEN: Any = {"highlight": False, "markup": False, "soft_wrap": True}
 
@@ -96,7 +97,11 @@ def print_quota(console: Console, settings: Settings) -> None:
         if account.budget is not None and account.usage is not None
     ]
     console.print(terminal_table("Budgets of calls", BUDGETS, rows))
-    console.print(terminal_table("Health", HEALTH, [_health_row(account) for account in limited]))
+    room = max(LEAST_FOR_NOTES, console.width - BESIDE_REASONS)
+    rows = [
+        [*row[:-1], shorten(row[-1], room, placeholder=" …")] for row in map(_health_row, limited)
+    ]
+    console.print(terminal_table("Health", HEALTH, rows))
     found = _outlook_of(settings, len(universe(settings, resources["provider"])))
     if found is not None:
         _print_sentence(console, settings, found)

@@ -6,6 +6,7 @@ What one ticker needs, and how it is taken in, belongs to `market.planning` and 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
+from itertools import chain
 from typing import Literal, Protocol, Self
 
 from market.errors import (
@@ -71,9 +72,18 @@ class TickerOutcome:
     @property
     def sentence(self) -> str:
         """What happened, in one line."""
-        reach = self.new_bars and self.report and f"{self.new_bars} to {self.report.last_session}"
-        told = "; ".join(part for part in (reach, self.notes) if part)
+        told = "; ".join(part for part in (self._gain, self.notes) if part)
         return f"{self.word}: {told}" if told else self.word
+
+    @property
+    def _gain(self) -> str:
+        """What is there that was not there before."""
+        if self.report is None or self.outcome != "taken_in":
+            return ""
+        if self.new_bars:
+            return f"{self.new_bars} to {self.report.last_session}"
+        through = self.report.actions_through
+        return f"splits and dividends to {through}" if through else ""
 
     def followed_by(self, later: Self) -> Self:
         """Return the two outcomes of one ticker as one: of its bars, then of its actions."""
@@ -123,13 +133,20 @@ def take_in_all(
 ) -> Iterator[TickerOutcome]:
     """Take in what is due of each ticker, the most overdue first; one that fails stops no other.
 
-    A ticker whose bars and actions are due comes twice, the second time with both. A key that is
-    not accepted is told for every ticker left, and not tried again. Before splits and dividends
-    are asked for, `hold_actions` may say that the calls left are needed for bars.
+    A ticker whose bars and actions are due comes twice, the second time with both; so does a new
+    one, whose actions are due as soon as it has bars. A key that is not accepted is told for every
+    ticker left, and not tried again. Before splits and dividends are asked for, `hold_actions` may
+    say that the calls left are needed for bars.
     """
     outcomes: dict[str, TickerOutcome] = {}
     refused: ProviderKeyError | None = None
-    for task in ingest.plan(tickers, insist=insist):
+    planned = ingest.plan(tickers, insist=insist)
+
+    def after_histories() -> Iterator[Task]:
+        new = [task.ticker for task in planned if task.wants == "history"]
+        yield from (task for task in ingest.plan(new, insist=insist) if task.wants == "actions")
+
+    for task in chain(planned, after_histories()):
         before = outcomes.get(task.ticker)
         if before is not None and before.error is not None:
             continue

@@ -39,6 +39,9 @@ class IngestConfig(dg.Config):
     insist: bool = Field(
         default=False, description="Ask also for tickers that failed, or had no new bar, lately."
     )
+    patient: bool = Field(
+        default=True, description="When nobody answers, wait and try again instead of giving up."
+    )
 
 
 def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
@@ -64,7 +67,8 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
         check_specs=[answered],
         retry_policy=dg.RetryPolicy(
             max_retries=2,
-            delay=10,
+            # Half of the time longer than a provider that is down is left alone at first.
+            delay=60,
             backoff=dg.Backoff.EXPONENTIAL,
             jitter=dg.Jitter.PLUS_MINUS,
         ),
@@ -94,7 +98,7 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
         followed = context.instance.get_dynamic_partitions("tickers")
         listener.begin(len(context.partition_keys))
         by_ticker: dict[str, TickerOutcome] = {}
-        with ended_when_stopped(), classed_failures():
+        with ended_when_stopped(), classed_failures(may_retry=config.patient):
             for outcome in take_in_all(
                 ingest,
                 context.partition_keys,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -79,6 +79,12 @@ def round_of(**answers: StockcastError | str) -> tuple[list[TickerOutcome], list
     return list(
         take_in_all(ingest, sorted(answers), insist=True, hold_actions=lambda: None)
     ), ingest.asked  # type: ignore[arg-type]
+
+
+def plans(*tasks: list[Task]) -> Callable[..., list[Task]]:
+    """Plans to be given one after the other, and then empty ones."""
+    left = list(tasks)
+    return lambda *_, **__: left.pop(0) if left else []
 
 
 def test_tickers_are_taken_in_the_order_of_the_plan() -> None:
@@ -159,7 +165,7 @@ def test_bars_and_then_actions_of_a_ticker_become_one_outcome() -> None:
 def test_a_ticker_whose_bars_had_to_wait_is_not_asked_for_its_actions() -> None:
     ingest = FakeIngest({"A": SPENT, "B": "taken_in"})
     tasks = ingest.plan(["A", "B"], insist=True)
-    ingest.plan = lambda *_, **__: [*tasks, replace(tasks[0], wants="actions"), tasks[1]]
+    ingest.plan = plans([*tasks, replace(tasks[0], wants="actions"), tasks[1]])
 
     outcomes = list(take_in_all(ingest, ["A", "B"], insist=True, hold_actions=lambda: None))
 
@@ -170,12 +176,30 @@ def test_a_ticker_whose_bars_had_to_wait_is_not_asked_for_its_actions() -> None:
 def test_actions_wait_when_the_calls_left_are_needed_for_bars() -> None:
     ingest = FakeIngest({"A": "taken_in"})
     bars = ingest.plan(["A"], insist=True)
-    ingest.plan = lambda *_, **__: [*bars, replace(bars[0], wants="actions")]
+    ingest.plan = plans([*bars, replace(bars[0], wants="actions")])
 
     outcomes = list(take_in_all(ingest, ["A"], insist=True, hold_actions=lambda: SPENT))
 
     assert ingest.asked == ["A"]
     assert [(o.outcome, o.later) for o in outcomes] == [("taken_in", None), ("taken_in", SPENT)]
+
+
+def test_a_new_ticker_gets_its_actions_in_the_round_that_brought_its_history() -> None:
+    ingest = FakeIngest({"A": "taken_in"})
+    (bars,) = ingest.plan(["A"], insist=True)
+    later = [replace(bars, wants="actions"), replace(bars, wants="history")]
+    ingest.plan = plans([replace(bars, wants="history")], later)
+
+    list(take_in_all(ingest, ["A"], insist=True, hold_actions=lambda: None))
+
+    assert ingest.asked == ["A", "A"]
+
+
+def test_splits_and_dividends_alone_are_told_by_how_far_they_are_known() -> None:
+    values = {"sources": {}, "stored": UpsertReport(0, 9, 0), "actions_through": date(2013, 2, 5)}
+    told = TickerOutcome("A", "taken_in", 0, report=report("A", **values))
+
+    assert told.sentence == "taken in: splits and dividends to 2013-02-05"
 
 
 def test_what_was_refused_or_noted_is_part_of_the_sentence() -> None:
