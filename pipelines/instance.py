@@ -10,6 +10,8 @@ DAGSTER_YAML = """\
 # Written by Stockcast when it is missing; edit it freely.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   pools:
     granularity: op

@@ -143,6 +143,12 @@ def _metadata(outcome: TickerOutcome, last: date | None) -> dict[str, Any]:
     report = outcome.report
     if report is None:
         return found
+    found |= {
+        "actions_through": str(report.actions_through or "not known"),
+        "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in report.notes) or "None."),
+    }
+    if not report.bars and not report.quarantine.height:
+        return found  # nothing was delivered: zeros would look like an empty answer
     return found | {
         "dagster/row_count": report.bars,
         "first_session": str(report.first_session),
@@ -152,8 +158,6 @@ def _metadata(outcome: TickerOutcome, last: date | None) -> dict[str, Any]:
         "refused": report.quarantine.height,
         "sources": dg.MetadataValue.json(report.sources),
         "restated": report.restated,
-        "actions_through": str(report.actions_through or "not known"),
-        "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in report.notes) or "None."),
         "quarantine": dg.MetadataValue.md(_quarantine_table(report)),
     }
 
