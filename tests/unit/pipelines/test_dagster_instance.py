@@ -42,7 +42,7 @@ def holders(instance: dg.DagsterInstance) -> set[str]:
 def test_it_lives_under_the_home_and_reports_to_nobody(settings: Settings) -> None:
     config = yaml.safe_load((dagster_home(settings) / "dagster.yaml").read_text())
 
-    assert config["telemetry"] == {"enabled": False}
+    assert config["telemetry"] == config["nux"] == {"enabled": False}
     assert config["concurrency"]["pools"]["default_limit"] == 1
     with open_instance(settings) as instance:
         assert instance.root_directory == str(settings.home / "dagster")
