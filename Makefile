@@ -50,7 +50,7 @@ lint: $(STAMP) ## The checks that need no test run
 	  $(BIN)/dg check defs </dev/null
 
 .PHONY: bench
-bench: $(STAMP) ## Measure the bundle, the features and the HTTP answers beside what they replace
+bench: $(STAMP) ## Measure bundle, features, bar store and HTTP answers beside what they replace
 	@$(BIN)/python -m benchmarks
 
 .PHONY: lock
