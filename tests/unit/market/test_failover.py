@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 from support.bars import sample_bars
-from support.moving_clock import MovingClock
-from support.providers import FakeNetworkProvider, FakeProvider
+from support.providers import FakeProvider
+from support.streets import LATER, TICKERS, Street
 
 from market.errors import (
     BarsError,
     JoinRefusedError,
-    PermanentError,
     ProviderDownError,
     ProviderKeyError,
     QuotaError,
@@ -22,43 +21,8 @@ from market.errors import (
     StockcastError,
     TierError,
 )
-from market.health import ProviderHealth
-from market.providers.base import ActionsProvider, Provider, Quote, QuoteProvider, Span
+from market.providers.base import ActionsProvider, Provider, QuoteProvider, Span
 from market.providers.failover import ProviderChain
-
-NOW = datetime(2012, 6, 1, 21, tzinfo=UTC)
-LATER = datetime(2012, 6, 2, 4, tzinfo=UTC)
-START = date(2012, 5, 1)
-TICKERS = ("AAPL", "IBM", "MSFT")
-SPLIT = pl.DataFrame(
-    {"ticker": ["AAPL"], "session": [date(2005, 2, 28)], "split_factor": [2.0], "dividend": [0.0]}
-)
-
-
-def provider(name: str, *tickers: str) -> FakeNetworkProvider:
-    bars = {ticker: sample_bars(ticker, start=START) for ticker in tickers or TICKERS}
-    return FakeNetworkProvider(bars, name=name)
-
-
-def quote(source: str, price: float = 560.99) -> Quote:
-    return Quote("AAPL", price, 577.73, 18_606_700, date(2012, 6, 1), NOW, source)
-
-
-class Street:
-    """A primary and a backup, the chain of both, and what is known of their health."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = MovingClock(NOW)
-        self.primary = provider("alpha_vantage")
-        self.backup = provider("yahoo")
-        self.health = ProviderHealth(folder / "market.sqlite", self.clock)
-        self.chain = ProviderChain([self.primary, self.backup], self.health)
-
-    def source_of(self, ticker: str) -> str:
-        return str(self.chain.fetch(ticker).get_column("source").unique().item())
-
-    def state_of(self, name: str) -> str:
-        return next(state.state for state in self.chain.states() if state.name == name)
 
 
 @pytest.fixture
@@ -250,58 +214,6 @@ def test_bars_that_are_not_accepted_are_asked_from_the_next(street: Street) -> N
     assert delivery.provider == "yahoo"
     assert delivery.notes == ("alpha_vantage: closes differ by 3 % on 2012-05-31.",)
     assert street.state_of("alpha_vantage") == "closed"
-
-
-def test_actions_come_from_the_first_that_tells_them(street: Street) -> None:
-    street.primary.actions = SPLIT
-
-    assert street.chain.fetch_actions("AAPL").equals(SPLIT)
-    assert street.backup.calls == []
-
-
-def test_actions_come_from_the_backup_when_the_primary_fails(street: Street) -> None:
-    street.backup.actions = SPLIT
-    street.primary.fail(QuotaError("spent.", renews_at=LATER))
-
-    assert street.chain.fetch_actions("AAPL").equals(SPLIT)
-
-
-@pytest.mark.parametrize("apart", [True, False])
-def test_actions_are_apart_when_those_of_the_first_are(street: Street, *, apart: bool) -> None:
-    street.primary.actions_apart = apart
-
-    assert street.chain.actions_apart is apart
-
-
-def test_a_chain_that_starts_with_files_has_no_actions_apart(street: Street) -> None:
-    files = FakeProvider({}, name="files")
-
-    assert not ProviderChain([files, street.backup], street.health).actions_apart
-
-
-def test_actions_that_nobody_can_tell_are_refused_with_the_way_out(street: Street) -> None:
-    chain = ProviderChain([FakeProvider({}, name="files")], street.health)
-
-    with pytest.raises(PermanentError, match="No provider among files can tell splits and div"):
-        chain.fetch_actions("AAPL")
-
-
-def test_a_quote_comes_from_the_first_that_tells_it(street: Street) -> None:
-    street.primary.quotes = {"AAPL": quote("alpha_vantage")}
-    street.backup.quotes = {"AAPL": quote("yahoo")}
-
-    assert street.chain.fetch_quote("AAPL", keep=10).source == "alpha_vantage"
-    street.primary.fail()
-    assert street.chain.fetch_quote("AAPL", keep=10).source == "yahoo"
-
-
-def test_a_quote_that_nobody_can_tell_is_refused_with_the_settings_that_help(
-    street: Street,
-) -> None:
-    chain = ProviderChain([FakeProvider({}, name="files")], street.health)
-
-    with pytest.raises(PermanentError, match="name alpha_vantage or yahoo in STOCKCAST_PROVIDER"):
-        chain.fetch_quote("AAPL")
 
 
 def test_health_is_told_in_the_order_of_the_chain(street: Street) -> None:

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from support.bars import sample_bars, synthetic_bars
 
-from market import store as store_module
-from market import store_files, store_writing
 from market.errors import BarsError, UnknownTickerError
-from market.store import BarStore, UpsertReport
-from market.store_files import write_files
+from market.store import BarStore, UpsertReport, bar_store
+from market.store import files as store_files
+from market.store import writing as store_writing
+from market.store.files import write_files
 from market.tickers import ticker_file_name
 
 EARLY, LATE = date(2012, 12, 31), date(2013, 2, 28)
@@ -115,7 +115,7 @@ def test_the_panel_can_be_read_in_parts_of_whole_tickers(tmp_path: Path) -> None
 def test_a_journal_that_grows_too_long_is_folded_by_the_upsert(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "_MOST_BYTES_OF_INDEX", 100_000)
+    monkeypatch.setattr(bar_store, "_MOST_BYTES_OF_INDEX", 100_000)
     store = BarStore(tmp_path)
     bars = synthetic_bars([f"T{n:02d}" for n in range(40)], n_sessions=100)
 

@@ -14,7 +14,7 @@ import pytest
 from support import store_writer
 
 from market.store import BarStore, UpsertReport
-from market.store_index import reading
+from market.store.index import reading
 
 pytestmark = pytest.mark.slow
 KILLS = 5

@@ -1,7 +1,7 @@
 """The index of a bar store: which file holds which tickers, and the bars that no file holds yet.
 
 It is SQLite, so that what a transaction changes is whole, and on disk when it ends. The files are
-read and written in `market.store_files`.
+read and written in `market.store.files`.
 """
 
 # ruff: noqa: S608  what is put together here are constants; values are bound

@@ -1,7 +1,7 @@
 """The bar store: bars keyed by ticker and session, kept through kills and read in one sweep.
 
-It keeps validated bars and judges none. Its parts: `store_index` (what is where, and the journal),
-`store_files` (Parquet), `store_view` (reading), `store_writing`, `store_digest`.
+It keeps validated bars and judges none. Its parts: `index` (what is where, and the journal),
+`files` (Parquet), `view` (reading), `writing`, `digest`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import polars as pl
 
 from market.bars import BAR_SCHEMA, KEY, conform_bars
 from market.errors import BarsError
-from market.store_digest import Digest
-from market.store_index import anchor, reading
-from market.store_view import View, opened
-from market.store_writing import OLD_FILES, OUR_FILES, Writer
+from market.store.digest import Digest
+from market.store.index import anchor, reading
+from market.store.view import View, opened
+from market.store.writing import OLD_FILES, OUR_FILES, Writer
 from market.tickers import check_ticker, unknown_ticker
 
 _INDEX = "index.sqlite"

@@ -1,7 +1,7 @@
 """The Parquet files of a bar store: each holds some fifty neighbouring tickers, sorted by key.
 
 A file is never changed: new bars make a new file with a name of its own. Which files count is known
-to `market.store_index`.
+to `market.store.index`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import polars as pl
 from market.atomic import write_atomically
 from market.bars import BAR_SCHEMA, KEY
 from market.errors import BarsError
-from market.store_index import PLACED_SCHEMA
+from market.store.index import PLACED_SCHEMA
 
 SUFFIX = ".parquet"
 # Some fifty tickers of twenty years: read in 20 ms, written anew in a few hundred.

@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 import polars as pl
 
-from market.store_files import newest_of, read_file
-from market.store_index import Index, Look
+from market.store.files import newest_of, read_file
+from market.store.index import Index, Look
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import polars as pl
 
 from market.atomic import locked, remove_leftovers
 from market.bars import BAR_SCHEMA, KEY
-from market.store_files import SUFFIX, newest_of, read_file, read_foreign_file, write_files
-from market.store_index import Index, Span, writing
-from market.store_view import opened
+from market.store.files import SUFFIX, newest_of, read_file, read_foreign_file, write_files
+from market.store.index import Index, Span, writing
+from market.store.view import opened
 from market.tickers import check_ticker
 
 # More new bars than these go to files at once: SQLite takes 3 microseconds a bar.
