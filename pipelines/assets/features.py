@@ -1,6 +1,7 @@
 """From bars to features: the table that models train on, and the windows that serving reads."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -118,22 +119,28 @@ def _feature_list(features: FeatureSet) -> str:
     return markdown_table(shown)
 
 
-@dg.asset(group_name="features", kinds={"numpy"}, owners=["team:forecasting"])
+@dg.asset(
+    group_name="features", kinds={"numpy"}, owners=["team:forecasting"], output_required=False
+)
 def feature_snapshot(
     context: dg.AssetExecutionContext,
     feature_table: Stage,
     settings: dg.ResourceParam[Settings],
-) -> dg.MaterializeResult[None]:
+) -> Iterator[dg.MaterializeResult[None]]:
     """The newest feature window of every ticker, published for the service to map."""
     features = feature_set(settings.extra_indicators)
     with classed_failures():
-        snapshot = _snapshot(feature_table, features, settings)
+        try:
+            snapshot = _snapshot(feature_table, features, settings)
+        except NotEnoughHistoryError as error:
+            context.log.warning(f"Nothing is published yet. {error}")
+            return
         folder = write_snapshot(settings.home / SNAPSHOT_FOLDER, snapshot)
     published = pl.DataFrame(
         {"ticker": snapshot.tickers, "as_of": snapshot.as_of, "close": snapshot.close}
     )
     context.log.info(f"{len(snapshot.tickers)} windows published, to {max(snapshot.as_of)}")
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         data_version=dg.DataVersion(snapshot.fingerprint[:16]),
         metadata={
             "folder": dg.MetadataValue.path(folder),
@@ -148,15 +155,19 @@ def _snapshot(feature_table: Stage, features: FeatureSet, settings: Settings) ->
     keys, windows = latest_windows(
         feature_table.frame("features"), feature_table.document("lookback")
     )
+    too_young = dict(load_panel(feature_table).skipped.select("ticker", "reason").rows())
+    if keys.is_empty():
+        ticker, reason = next(iter(too_young.items()))
+        msg = f"No ticker has a complete window; {ticker}: {reason}"
+        raise NotEnoughHistoryError(msg)
     sessions_of = SessionsOf(settings.exchange)
     strangers = _strangers(keys, sessions_of)
     is_at_home = ~keys["ticker"].is_in(list(strangers))
     keys, windows = keys.filter(is_at_home), windows[is_at_home.to_numpy()]
     if keys.is_empty():
-        raise BarsError(next(iter(strangers.values()), "no ticker has a window."))
+        raise BarsError(next(iter(strangers.values())))
     close = keys.join(feature_table.frame("bars"), on=["ticker", "session"], how="left")["close"]
     calendars = [(sessions_of(ticker), as_of) for ticker, as_of in keys.rows()]
-    skipped = dict(load_panel(feature_table).skipped.select("ticker", "reason").rows())
     return Snapshot(
         feature_hash=features.hash,
         feature_names=features.names,
@@ -169,7 +180,7 @@ def _snapshot(feature_table: Stage, features: FeatureSet, settings: Settings) ->
         },
         windows=windows,
         data_fingerprint=feature_table.document("data_fingerprint"),
-        skipped=skipped | strangers | feature_table.document("left_out"),
+        skipped=too_young | strangers | feature_table.document("left_out"),
     )
 
 

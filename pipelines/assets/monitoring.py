@@ -4,6 +4,7 @@ The only module that knows Evidently.
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,18 @@ class Drift:
         return pl.DataFrame(rows).sort("distance", descending=True)
 
 
-@dg.asset(group_name="monitoring", kinds={"evidently"}, owners=["team:forecasting"])
+@dg.asset(
+    group_name="monitoring",
+    kinds={"evidently"},
+    owners=["team:forecasting"],
+    output_required=False,
+)
 def drift_report(
     context: dg.AssetExecutionContext,
     feature_table: Stage,
     settings: dg.ResourceParam[Settings],
     stages: dg.ResourceParam[StageStore],
-) -> dg.MaterializeResult[Stage]:
+) -> Iterator[dg.MaterializeResult[Stage]]:
     """Feature by feature, the last quarter against the two years before it."""
 
     def build(folder: Path) -> None:
@@ -65,14 +71,18 @@ def drift_report(
         pl.DataFrame({"scores": [scores]}).write_json(folder / "drift.json")
 
     with classed_failures():
-        stage = stages.make("drift_report", _settings(), build, upstream=[feature_table])
+        try:
+            stage = stages.make("drift_report", _settings(), build, upstream=[feature_table])
+        except NotEnoughHistoryError as error:
+            context.log.warning(f"No report yet. {error}")
+            return
     drift = Drift(stage.document("drift")[0]["scores"])
     html = publish(stage, "drift.html", settings)
     context.log.info(
         f"{len(drift.drifted)} of {len(drift.scores)} features drifted ({drift.share:.0%}); "
         f"retraining is asked for at {settings.drift_share:.0%}"
     )
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         value=stage,
         data_version=stage.data_version,
         metadata={

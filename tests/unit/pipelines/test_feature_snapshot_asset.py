@@ -15,18 +15,24 @@ from market.sessions import Sessions
 from market.settings import Settings
 from market.store import BarStore
 from pipelines.assets.features import feature_snapshot, feature_table
+from pipelines.assets.monitoring import drift_report
 from pipelines.stages import StageStore
 
 BOXING_DAY = date(2012, 12, 26)
 
 
 def publish(home: Path, bars: pl.DataFrame) -> Snapshot:
+    assert run(home, bars).success
+    return read_snapshot(home / "snapshot", feature_set().hash)
+
+
+def run(home: Path, bars: pl.DataFrame) -> dg.ExecuteInProcessResult:
     store, stages = BarStore(home / "bars"), StageStore(home / "stages")
     store.upsert(bars)
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("tickers", store.tickers())
-        result = dg.materialize(
-            [feature_table, feature_snapshot],
+        return dg.materialize(
+            [feature_table, feature_snapshot, drift_report],
             instance=instance,
             resources={
                 "settings": Settings(home=home),
@@ -35,8 +41,6 @@ def publish(home: Path, bars: pl.DataFrame) -> Snapshot:
                 "io_manager": stages,
             },
         )
-    assert result.success
-    return read_snapshot(home / "snapshot", feature_set().hash)
 
 
 def bars_until(ticker: str, last: date, exchange: str) -> pl.DataFrame:
@@ -70,3 +74,15 @@ def test_bars_of_another_calendar_hold_up_no_other_ticker(tmp_path: Path) -> Non
 
     assert snapshot.tickers == ("IBM",)
     assert "2012-12-26, which is no session of XLON" in snapshot.skipped["VOD.L"]
+
+
+def test_what_is_too_young_for_a_window_or_for_drift_fails_no_run(tmp_path: Path) -> None:
+    """A free key starts with a hundred bars: its evenings must not fail until there are enough."""
+    hundred = sample_bars("IBM", "MSFT").group_by("ticker", maintain_order=True).tail(100)
+
+    result = run(tmp_path, hundred)
+
+    assert result.success
+    made = {e.asset_key.to_user_string() for e in result.get_asset_materialization_events()}
+    assert made == {"feature_table"}
+    assert not (tmp_path / "snapshot").exists()
