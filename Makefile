@@ -33,7 +33,7 @@ up: $(STAMP) ## Start Dagster, MLflow and the forecast service on this machine, 
 .PHONY: test
 test: lint ## Everything that must hold: style, types, imports, definitions, tests
 	@echo "== pytest"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15 $(PYTEST_ARGS) </dev/null
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS) </dev/null
 
 .PHONY: lint
 lint: $(STAMP) ## The checks that need no test run

@@ -51,10 +51,10 @@ def test_too_short_a_history_says_how_much_is_needed(tmp_path: Path) -> None:
 
     said = refuse(tmp_path, bars)
 
-    *_, walk_forward = said.splitlines()
-    assert walk_forward.startswith("walk_forward_forecasts: `n_folds` 4 with `min_train_size` 504")
-    assert "needs at least 635 sessions" in walk_forward
-    assert "bring more history" in walk_forward
+    expected = "error: walk_forward_forecasts: `n_folds` 4 with `min_train_size` 504"
+    assert said.startswith(expected)
+    assert "needs at least 635 sessions" in said
+    assert "bring more history" in said
 
 
 def test_rows_that_no_exchange_had_stop_the_run_before_the_models(tmp_path: Path) -> None:
