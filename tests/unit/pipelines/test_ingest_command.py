@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import subprocess
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from support.runs import COMMAND, environment
 
 from market.settings import load_settings
 from market.store import BarStore
-from pipelines.cli import app
 from pipelines.ingest_command import stretches
 from pipelines.instance import COMMAND_TAG, open_instance
-
-
-@pytest.fixture(autouse=True)
-def settings_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STOCKCAST_TICKERS", "FB,GOOG")
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +22,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(*arguments: str, home: Path) -> tuple[int, list[str], str]:
     """Exit status, the lines of standard output, and standard error."""
-    done = CliRunner().invoke(app, [*arguments, "--home", str(home)])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
+    # A process of its own: Dagster redirects the very streams that pytest reads.
+    done = subprocess.run(
+        [COMMAND, *arguments, "--home", str(home)],
+        capture_output=True,
+        text=True,
+        env=environment() | {"STOCKCAST_TICKERS": "FB,GOOG"},
+        check=False,
+    )
     lines = [" ".join(line.split()) for line in done.stdout.splitlines() if line.strip()]
-    return done.exit_code, lines, done.stderr.strip()
+    return done.returncode, lines, done.stderr.strip()
 
 
 def test_what_is_due_is_taken_in_told_ticker_by_ticker_and_recorded(home: Path) -> None:
