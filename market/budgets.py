@@ -39,6 +39,11 @@ class Budget:
     per_day: int | None = None
     timezone: str = "UTC"
 
+    @property
+    def provider(self) -> str:
+        """The provider's name, without the digest: for sentences that anyone may read."""
+        return self.account.partition(":")[0]
+
 
 @dataclass(frozen=True)
 class WindowUse:

@@ -219,11 +219,13 @@ def _refuse_spent_day(
         return
     what = ", ".join(f"{n} {name}" for name, n in sorted(today.by_purpose.items())) or "none"
     if today.is_refused:
-        why = f"The provider said that the day's calls of `{budget.account}` are spent"
+        why = f"The provider said that the day's calls of `{budget.provider}` are spent"
     elif left:
-        why = f"The {left} calls of `{budget.account}` left today are kept for other than {purpose}"
+        why = (
+            f"The {left} calls of `{budget.provider}` left today are kept for other than {purpose}"
+        )
     else:
-        why = f"All {budget.per_day} calls a day of `{budget.account}` are spent"
+        why = f"All {budget.per_day} calls a day of `{budget.provider}` are spent"
     msg = f"{why} (made: {what}); the next may be made at {_shown(today.renews_at)}."
     raise QuotaError(msg, renews_at=today.renews_at)
 
@@ -233,8 +235,8 @@ def _refuse_long_wait(budget: Budget, now: Moment, wait: float, longest: float) 
         return
     renews_at = now.later(wait).instant
     msg = (
-        f"A call of `{budget.account}` would wait {wait:.1f} s for its turn, and `max_wait` leaves "
-        f"{longest:.1f} s; the next may be made at {_shown(renews_at)}."
+        f"A call of `{budget.provider}` would wait {wait:.1f} s for its turn, and `max_wait` "
+        f"leaves {longest:.1f} s; the next may be made at {_shown(renews_at)}."
     )
     raise QuotaError(msg, renews_at=renews_at)
 

@@ -7,11 +7,12 @@ its bars are mended, and no other has to wait.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import dagster as dg
 import polars as pl
 
+from market.clock import Clock
 from market.exchanges import SessionsOf
 from market.findings import KINDS, Kind
 from market.quality import QualityReport, examine_bars, join_reports
@@ -65,6 +66,7 @@ def bar_quality(
     context: dg.AssetCheckExecutionContext,
     settings: dg.ResourceParam[Settings],
     bar_store: dg.ResourceParam[BarStore],
+    clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.AssetCheckResult]:
     """Examine the bars of all followed tickers, and say what a person should look at."""
     followed = sorted(context.instance.get_dynamic_partitions("tickers"))
@@ -73,6 +75,7 @@ def bar_quality(
         bar_store,
         [ticker for ticker in followed if ticker in stored],
         SessionsOf(settings.exchange),
+        clock.now(),
     )
     results = [
         _staleness(report, [ticker for ticker in followed if ticker not in stored]),
@@ -84,8 +87,9 @@ def bar_quality(
     yield from (overview, *results)
 
 
-def _examine(bar_store: BarStore, tickers: Sequence[str], sessions_of: SessionsOf) -> QualityReport:
-    now = datetime.now(UTC)
+def _examine(
+    bar_store: BarStore, tickers: Sequence[str], sessions_of: SessionsOf, now: datetime
+) -> QualityReport:
     return join_reports(
         examine_bars(
             bar_store.read(tickers[at : at + TICKERS_AT_ONCE]), sessions_of=sessions_of, now=now

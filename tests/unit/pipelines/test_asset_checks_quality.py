@@ -13,6 +13,7 @@ import pytest
 from support.bars import sample_bars, xnys
 from support.providers import FakeProvider
 
+from market.clock import SystemClock
 from market.sessions import Sessions
 from market.settings import load_settings
 from market.store import BarStore
@@ -69,7 +70,7 @@ class Desk:
         """Check what is stored, by itself."""
         context = dg.build_asset_check_context(instance=self.instance)
         settings = load_settings(home=self.home)
-        results = bar_quality(context, settings=settings, bar_store=self.store)
+        results = bar_quality(context, settings=settings, bar_store=self.store, clock=SystemClock())
         return {result.check_name: result for result in results}
 
 
