@@ -23,7 +23,8 @@ from market.store import BarStore
 
 # A Friday evening of the sample, after the close.
 EVENING = datetime(2012, 6, 1, 22, tzinfo=UTC)
-FRIDAY = date(2012, 6, 1)
+FRIDAY, MONDAY, TUESDAY = date(2012, 6, 1), date(2012, 6, 4), date(2012, 6, 5)
+VALUES = ["session", "open", "high", "low", "close", "volume"]
 _EVENTS = ("adj_close", "split_factor", "dividend")
 
 
@@ -142,3 +143,13 @@ class Desk:
 
     def to_evening_of(self, session: date) -> None:
         self.clock.move_to(datetime(session.year, session.month, session.day, 22, tzinfo=UTC))
+
+
+def desk_of(home: Path, provider: ClockedProvider) -> Desk:
+    """A desk on the clock of its only provider."""
+    return Desk(home, provider.clock, provider)
+
+
+def as_traded(ticker: str, *, end: date, start: date = date(2000, 3, 1)) -> pl.DataFrame:
+    """What a desk holds of the sample between two sessions, without events."""
+    return sample_bars(ticker, start=start, end=end).select(VALUES)

@@ -9,8 +9,13 @@ from support.bars import sample_bars, xnys
 from support.ingests import (
     EVENING,
     FRIDAY,
+    MONDAY,
+    TUESDAY,
+    VALUES,
     ClockedProvider,
     Desk,
+    as_traded,
+    desk_of,
     free_key,
     premium_key,
 )
@@ -18,9 +23,6 @@ from support.moving_clock import MovingClock
 from support.providers import FakeProvider
 
 from market.errors import TierError
-
-MONDAY, TUESDAY = date(2012, 6, 4), date(2012, 6, 5)
-VALUES = ["session", "open", "high", "low", "close", "volume"]
 
 
 @pytest.fixture
@@ -36,14 +38,6 @@ def premium(clock: MovingClock) -> ClockedProvider:
 @pytest.fixture
 def free(clock: MovingClock) -> ClockedProvider:
     return free_key(clock, "AAPL", "FB", "IBM")
-
-
-def desk_of(tmp_path: Path, provider: ClockedProvider) -> Desk:
-    return Desk(tmp_path, provider.clock, provider)
-
-
-def as_traded(ticker: str, *, end: date, start: date = date(2000, 3, 1)) -> pl.DataFrame:
-    return sample_bars(ticker, start=start, end=end).select(VALUES)
 
 
 def test_a_new_ticker_is_read_whole_once(tmp_path: Path, premium: ClockedProvider) -> None:

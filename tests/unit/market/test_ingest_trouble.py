@@ -5,12 +5,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import sample_bars, xnys
+from support.bars import xnys
 from support.ingests import (
     EVENING,
     FRIDAY,
+    MONDAY,
     ClockedProvider,
-    Desk,
+    as_traded,
+    desk_of,
     free_key,
     premium_key,
     raw_bars,
@@ -19,9 +21,6 @@ from support.ingests import (
 from support.moving_clock import MovingClock
 
 from market.errors import JoinRefusedError, ProviderDownError, UnknownTickerError
-
-MONDAY, TUESDAY = date(2012, 6, 4), date(2012, 6, 5)
-VALUES = ["session", "open", "high", "low", "close", "volume"]
 
 
 @pytest.fixture
@@ -37,14 +36,6 @@ def premium(clock: MovingClock) -> ClockedProvider:
 @pytest.fixture
 def free(clock: MovingClock) -> ClockedProvider:
     return free_key(clock, "AAPL", "FB", "IBM")
-
-
-def desk_of(tmp_path: Path, provider: ClockedProvider) -> Desk:
-    return Desk(tmp_path, provider.clock, provider)
-
-
-def as_traded(ticker: str, *, end: date, start: date = date(2000, 3, 1)) -> pl.DataFrame:
-    return sample_bars(ticker, start=start, end=end).select(VALUES)
 
 
 def test_a_ticker_that_stops_trading_costs_fewer_and_fewer_calls(
