@@ -16,17 +16,17 @@ import numpy as np
 import polars as pl
 
 from benchmarks.timing import compare
-from forecasting.bundle import Bundle, write_bundle
-from forecasting.ensemble import EnsembleWeights
-from forecasting.features import VOLATILITY, compute_features, feature_set
-from forecasting.fusion import export_forest, export_lstm, fuse
-from forecasting.levels import LEVELS
-from forecasting.manifest import Manifest
+from forecasting.bundle.bundle import Bundle, write_bundle
+from forecasting.bundle.manifest import Manifest
+from forecasting.distribution.levels import LEVELS
+from forecasting.export.fusion import export_forest, export_lstm, fuse
+from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set
 from forecasting.models.base import MEMBERS
+from forecasting.models.ensemble import EnsembleWeights
 from forecasting.models.forest import ABSOLUTE_TO_SCALE, LEAST_ABSOLUTE, ForestConfig, ForestModel
 from forecasting.models.lstm import LEAST_LOG_SCALE, MOST_LOG_SCALE, LstmConfig, LstmModel
-from forecasting.panel import Panel, build_panel
-from market.adjustments import adjust_bars
+from forecasting.samples.panel import Panel, build_panel
+from market.bars.adjustments import adjust_bars
 from market.providers.sample import SampleProvider
 
 LOOKBACK = 20

@@ -28,10 +28,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from market.adjustments import adjust_bars
-from market.bars import KEY
+from market.bars.adjustments import adjust_bars
+from market.bars.contract import KEY
+from market.calendars.sessions import Sessions
 from market.providers.sample import SampleProvider
-from market.sessions import Sessions
 from market.store import BarStore
 
 HERE = Path(__file__).parent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from market.errors import ForecastError
+from core.errors import ForecastError
 
 HORIZONS: tuple[int, ...] = (1, 5, 21)
 LABELS: dict[str, int] = {"1d": 1, "1w": 5, "1m": 21}

@@ -8,7 +8,7 @@
 
 A snapshot is written beside the live one and goes live when `current` is replaced, so a reader sees
 the old or the new one whole. Needs numpy and the standard library, nothing else, because every
-serving process imports it. Computing the windows is `forecasting.panel.latest_windows`.
+serving process imports it. Computing the windows is `forecasting.samples.panel.latest_windows`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from market.atomic import locked, remove_leftovers, write_atomically
-from market.errors import SnapshotError
+from core.errors import SnapshotError
+from core.files import locked, remove_leftovers, write_atomically
 
 # Under the home: where the pipelines publish and the service reads.
 SNAPSHOT_FOLDER = "snapshot"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from market.settings import Settings, load_settings
+from core.settings import Settings, load_settings
 from pipelines import checks, jobs, sensors
 from pipelines.assets import (
     evaluation,

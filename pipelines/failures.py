@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from market.errors import PermanentError, TransientError
+from core.errors import PermanentError, TransientError
 
 STOPPED = "Stopped. What was taken in is kept; the next run goes on from there."
 

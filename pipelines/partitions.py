@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from market.providers.base import Provider
-from market.settings import Settings
-from market.universe import followed_tickers
+from core.settings import Settings
+from market.ingest.universe import followed_tickers
+from market.providers.protocol import Provider
 
 tickers = dg.DynamicPartitionsDefinition(name="tickers")
 
@@ -15,7 +15,7 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 
 def universe(settings: Settings, provider: Provider) -> tuple[str, ...]:
-    """Return the tickers that Stockcast follows; see `market.universe.followed_tickers`."""
+    """Return the tickers that Stockcast follows; see `market.ingest.universe.followed_tickers`."""
     return followed_tickers(settings, provider)
 
 

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from market.clock import Clock, SystemClock
-from market.exchanges import SessionsOf
-from market.ingest import Ingest
-from market.providers.base import Provider
+from core.clock import Clock, SystemClock
+from core.settings import Settings
+from market.bars.quarantine import Quarantine
+from market.calendars.exchanges import SessionsOf
+from market.ingest.batch import NoListener
+from market.ingest.ticker_ingest import Ingest
+from market.ingest.ticker_state import TickerRecords
 from market.providers.factory import make_health, make_ledger, make_provider, shared_file
-from market.quarantine import Quarantine
-from market.records import TickerRecords
-from market.settings import Settings
+from market.providers.protocol import Provider
+from market.providers.status import Accounts
 from market.store import BarStore
-from pipelines.accounts import Accounts
-from pipelines.rounds import NoListener
-from pipelines.stages import StageStore
+from pipelines.stages.store import StageStore
 from registry.versions import ModelRegistry
 
 

@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from market.clock import Clock
-from market.sessions import Sessions
-from market.settings import Settings
-from pipelines.accounts import HOURS_AFTER_CLOSE
+from core.clock import Clock
+from core.settings import Settings
+from market.calendars.sessions import Sessions
+from market.providers.status import HOURS_AFTER_CLOSE
 from pipelines.jobs import daily_job, training_job
 from pipelines.partitions import all_partitions
 

@@ -4,17 +4,17 @@ from datetime import timedelta
 
 import dagster as dg
 
-from market.clock import Clock
-from market.errors import StockcastError
-from market.exchanges import SessionsOf
-from market.planning import plan
-from market.providers.base import Provider
-from market.records import TickerRecords
-from market.settings import Settings
+from core.clock import Clock
+from core.errors import StockcastError
+from core.settings import Settings
+from market.calendars.exchanges import SessionsOf
+from market.ingest.catch_up import look
+from market.ingest.plan import plan
+from market.ingest.ticker_state import TickerRecords
+from market.providers.protocol import Provider
+from market.providers.status import HOURS_AFTER_CLOSE, Accounts
 from market.store import BarStore
-from pipelines.accounts import HOURS_AFTER_CLOSE, Accounts
 from pipelines.assets.market_data import DAILY_BARS
-from pipelines.catching_up import look
 from pipelines.jobs import daily_job, ingest_job, training_job
 from pipelines.partitions import RANGE_END, RANGE_START, all_partitions, tickers, universe
 

@@ -33,7 +33,7 @@ def put_in_place(staged: Path, dest: Path) -> Path:
 
 def bundle_fingerprint(folder: Path) -> str | None:
     """Return the fingerprint of the bundle in `folder`, or None when there is none."""
-    from forecasting.bundle import SIZE_LIMITS, fingerprint  # noqa: PLC0415  opens ONNX Runtime
+    from forecasting.bundle.bundle import SIZE_LIMITS, fingerprint  # noqa: PLC0415  opens ONNX Runtime
 
     try:
         return fingerprint({name: (folder / name).read_bytes() for name in SIZE_LIMITS})

@@ -1,7 +1,7 @@
 """The only place that opens MLflow: a client for a tracking address, and its failures in our words.
 
 Opening, time-outs, telemetry, secrets and the translation of errors belong here. What is kept in
-MLflow does not (`registry.versions`, `registry.audit`). MLflow is imported inside the functions:
+MLflow does not (`registry.versions`, `registry.promotion.audit`). MLflow is imported inside the functions:
 it takes seconds, and most commands never need it.
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from market.atomic import locked
-from market.errors import RegistryDownError, RegistryError
+from core.errors import RegistryDownError, RegistryError
+from core.files import locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -1,7 +1,7 @@
 """The two MLflow experiments of a model: its training runs, and the trail of its moves.
 
 Finding or making an experiment belongs here; what a run in it says does not
-(`registry.candidates`, `registry.audit`).
+(`registry.publishing.candidates`, `registry.promotion.audit`).
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from forecasting.horizons import LABEL_OF
 
 if TYPE_CHECKING:
-    from forecasting.manifest import Manifest
-    from registry.audit import Move
+    from forecasting.bundle.manifest import Manifest
+    from registry.promotion.audit import Move
 
 # MLflow's database refuses longer descriptions.
 LIMIT = 5000

@@ -1,7 +1,7 @@
 """Versions of one registered model: finding them, reading what they say, and fetching their bundle.
 
 Reading belongs here, and runs with `mlflow-skinny`, because serving needs it. Logging a candidate
-does not (`registry.candidates`), nor does moving an alias (`registry.aliases`).
+does not (`registry.publishing.candidates`), nor does moving an alias (`registry.promotion.aliases`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from market.errors import BundleError, RegistryError
-from market.settings import Settings
+from core.errors import BundleError, RegistryError
+from core.settings import Settings
 from registry.artefacts import bundle_fingerprint, fetch_folder, put_in_place
 from registry.client import (
     SERVERS,

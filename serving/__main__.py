@@ -11,8 +11,8 @@ import signal
 import sys
 import tempfile
 
-from market.errors import SettingsError
-from market.settings import Settings, load_settings
+from core.errors import SettingsError
+from core.settings import Settings, load_settings
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 

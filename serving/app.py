@@ -7,14 +7,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from market.errors import StockcastError
-from serving.problems import Problem, problem_of
-from serving.routes.common import Office
+from core.errors import StockcastError
+from serving.http.problems import Problem, problem_of
 from serving.routes.compare import compare_models
 from serving.routes.health import get_health
 from serving.routes.predict import get_prediction
 from serving.routes.quote import get_quote
 from serving.routes.status import get_status
+from serving.state import Office
 
 
 def build_app(office: Office) -> Starlette:

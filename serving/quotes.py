@@ -16,13 +16,13 @@ from functools import cached_property
 from http import HTTPStatus
 from math import ceil
 
-from market.errors import QuotaError, StockcastError
-from market.outlook import outlook
-from market.providers.base import Quote, QuoteProvider
+from core.errors import QuotaError, StockcastError
+from core.settings import PREFIX, Settings
+from market.ingest.capacity import outlook
+from market.providers.alpha_vantage.tiers import limits_of
 from market.providers.factory import make_provider
-from market.providers.tiers import limits_of
-from market.settings import PREFIX, Settings
-from serving.problems import Problem, seconds_until
+from market.providers.protocol import Quote, QuoteProvider
+from serving.http.problems import Problem, seconds_until
 
 KEPT_SECONDS = 60.0
 # Less than BentoML's own time-out, so that the caller reads our answer and not its.

@@ -16,25 +16,25 @@ from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from core.settings import load_settings
 from forecasting.snapshot import SNAPSHOT_FOLDER
-from market.settings import load_settings
 from registry.versions import ModelRegistry
 from serving.app import build_app
-from serving.boundary import Boundary
-from serving.challenger import Challenger
-from serving.champion import ModelCache
-from serving.desk import Desk
-from serving.front import Front
-from serving.metrics import Metrics
-from serving.openapi import with_rest_routes
-from serving.prices import PriceFeed
-from serving.problems import problem_of
+from serving.asgi.error_boundary import Boundary
+from serving.asgi.fast_path import Front
+from serving.http.openapi import with_rest_routes
+from serving.http.problems import problem_of
+from serving.http.schemas import Forecast, PredictRequest
+from serving.live.challenger import Challenger
+from serving.live.live_state import Desk
+from serving.live.refresher import Watch
+from serving.models.model_cache import ModelCache
+from serving.models.snapshot_feed import SnapshotFeed
+from serving.observability.metrics import Metrics
+from serving.provider_status import PriceFeed
 from serving.quotes import Quotes
-from serving.routes.common import Office
 from serving.routes.predict import post_prediction
-from serving.schemas import Forecast, PredictRequest
-from serving.snapshot import SnapshotFeed
-from serving.watch import Watch
+from serving.state import Office
 
 # BentoML keeps some 5 KB of a request alive until its time-out, answered or not.
 _TIMEOUT_SECONDS = 10

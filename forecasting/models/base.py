@@ -1,6 +1,6 @@
 """What a forecaster is: the protocols of all models, and the z-space that both members live in.
 
-The z-space is a contract with the fused graph (`forecasting.fusion`), which repeats it in ONNX: a
+The z-space is a contract with the fused graph (`forecasting.export.fusion`), which repeats it in ONNX: a
 change here is a change there. Fitting anything does not belong here.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from forecasting.panel import Panel
-from market.errors import ForecastError
+from core.errors import ForecastError
+from forecasting.samples.panel import Panel
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]

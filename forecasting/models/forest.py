@@ -18,8 +18,8 @@ from forecasting.models.base import (
     fitting_targets,
     horizon_volatility,
 )
-from forecasting.panel import Panel
-from forecasting.scaling import Scaler
+from forecasting.samples.panel import Panel
+from forecasting.samples.scaling import Scaler
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from forecasting.levels import LEVELS
+from forecasting.distribution.levels import LEVELS
 from forecasting.models.base import (
     Array,
     QuantileForecast,
@@ -20,7 +20,7 @@ from forecasting.models.base import (
     daily_log_returns,
     rows_by_ticker,
 )
-from forecasting.panel import Panel
+from forecasting.samples.panel import Panel
 
 # `arch` optimises best when returns are in percent.
 PERCENT = 100.0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import NotEnoughHistoryError
 from forecasting.models.base import (
     Array,
     Moments,
@@ -22,9 +23,8 @@ from forecasting.models.base import (
     fitting_targets,
     horizon_volatility,
 )
-from forecasting.panel import Panel
-from forecasting.scaling import Scaler
-from market.errors import NotEnoughHistoryError
+from forecasting.samples.panel import Panel
+from forecasting.samples.scaling import Scaler
 
 if TYPE_CHECKING:
     import keras

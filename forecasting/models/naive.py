@@ -9,8 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from forecasting.intervals import conformal_quantiles
-from forecasting.levels import LEVELS
+from forecasting.distribution.conformal import conformal_quantiles
+from forecasting.distribution.levels import LEVELS
 from forecasting.models.base import (
     Array,
     QuantileForecast,
@@ -18,7 +18,7 @@ from forecasting.models.base import (
     daily_histories,
     rows_by_ticker,
 )
-from forecasting.panel import Panel
+from forecasting.samples.panel import Panel
 
 
 class NaiveModel:

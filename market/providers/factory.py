@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from market.budgets import Budget
-from market.clock import Clock
-from market.errors import SettingsError
-from market.health import ProviderHealth
-from market.providers.alpha_vantage import AlphaVantageProvider
-from market.providers.base import Provider
-from market.providers.failover import ProviderChain
-from market.providers.files import FilesProvider
+from core.clock import Clock
+from core.errors import SettingsError
+from core.settings import Settings
+from market.calendars.sessions import Sessions
+from market.providers.alpha_vantage.provider import AlphaVantageProvider
+from market.providers.alpha_vantage.tiers import budget_of
+from market.providers.failover.chain import ProviderChain
+from market.providers.failover.circuit_breaker import ProviderHealth
+from market.providers.files.provider import FilesProvider
+from market.providers.protocol import Provider
 from market.providers.sample import SampleProvider
-from market.providers.tiers import budget_of
-from market.providers.yahoo import BUDGET, YahooProvider
-from market.quota import QuotaLedger
-from market.sessions import Sessions
-from market.settings import Settings
+from market.providers.yahoo.provider import BUDGET, YahooProvider
+from market.quota.budgets import Budget
+from market.quota.ledger import QuotaLedger
 
 
 def make_provider(settings: Settings, *, clock: Clock | None = None) -> Provider:

@@ -7,10 +7,10 @@ from types import ModuleType
 
 import polars as pl
 
-from market.bars import conform_bars
-from market.errors import SettingsError
-from market.providers.base import Span
-from market.tickers import unknown_ticker
+from core.errors import SettingsError
+from core.tickers import unknown_ticker
+from market.bars.contract import conform_bars
+from market.providers.protocol import Span
 
 TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import polars as pl
 
-from market.bars import BAR_SCHEMA, KEY, conform_bars
-from market.errors import BarsError
+from core.errors import BarsError
+from core.tickers import check_ticker, unknown_ticker
+from market.bars.contract import BAR_SCHEMA, KEY, conform_bars
 from market.store.digest import Digest
 from market.store.index import anchor, reading
 from market.store.view import View, opened
 from market.store.writing import OLD_FILES, OUR_FILES, Writer
-from market.tickers import check_ticker, unknown_ticker
 
 _INDEX = "index.sqlite"
 # A file is written anew when a hundredth of it is new: a new bar moves at most a hundred others.

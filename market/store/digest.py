@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from market.bars import BAR_SCHEMA, KEY
+from market.bars.contract import BAR_SCHEMA, KEY
 
 # Prices decide what is learnt; who delivered them does not.
 _VALUES = [name for name in BAR_SCHEMA if name not in {*KEY, "source"}]

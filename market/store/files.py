@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import polars as pl
 
-from market.atomic import write_atomically
-from market.bars import BAR_SCHEMA, KEY
-from market.errors import BarsError
+from core.errors import BarsError
+from core.files import write_atomically
+from market.bars.contract import BAR_SCHEMA, KEY
 from market.store.index import PLACED_SCHEMA
 
 SUFFIX = ".parquet"

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import polars as pl
 
-from market.bars import BAR_SCHEMA
-from market.database import Database
-from market.errors import BarsError, PermanentError
+from core.errors import BarsError, PermanentError
+from core.sqlite import Database
+from market.bars.contract import BAR_SCHEMA
 
 # Sorts behind every ticker.
 END = "\x7f"

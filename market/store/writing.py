@@ -11,12 +11,12 @@ from pathlib import Path
 
 import polars as pl
 
-from market.atomic import locked, remove_leftovers
-from market.bars import BAR_SCHEMA, KEY
+from core.files import locked, remove_leftovers
+from core.tickers import check_ticker
+from market.bars.contract import BAR_SCHEMA, KEY
 from market.store.files import SUFFIX, newest_of, read_file, read_foreign_file, write_files
 from market.store.index import Index, Span, writing
 from market.store.view import opened
-from market.tickers import check_ticker
 
 # More new bars than these go to files at once: SQLite takes 3 microseconds a bar.
 BARS_TO_JOURNAL = 50_000

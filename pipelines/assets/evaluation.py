@@ -6,14 +6,14 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from forecasting.evaluation import SUMMARY, evaluate, summarise
+from core.settings import Settings
+from forecasting.evaluation.scorecard import SUMMARY, evaluate, summarise
 from forecasting.horizons import HORIZONS, LABEL_OF
-from market.settings import Settings
-from pipelines import plots
 from pipelines.failures import classed_failures
-from pipelines.reports import publish
-from pipelines.stages import Stage, StageStore
-from pipelines.tables import markdown_table
+from pipelines.reporting import plots
+from pipelines.reporting.reports import publish
+from pipelines.reporting.tables import markdown_table
+from pipelines.stages.store import Stage, StageStore
 
 REPORTS = ("evaluation.json", "forecasts.parquet")
 SHOWN = (*SUMMARY, "p_naive", "p_garch")

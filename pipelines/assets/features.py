@@ -7,29 +7,21 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from forecasting.features import FeatureSet, compute_features, feature_set
+from core.errors import BarsError, NotEnoughHistoryError
+from core.settings import Settings
+from forecasting.features.feature_set import FeatureSet, compute_features, feature_set
 from forecasting.horizons import HORIZONS
-from forecasting.panel import Panel, build_panel, latest_windows
+from forecasting.samples.panel import latest_windows
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
-from market.adjustments import adjust_bars
-from market.errors import BarsError, NotEnoughHistoryError
-from market.exchanges import SessionsOf
-from market.quality import unfit_tickers
-from market.settings import Settings
+from market.bars.adjustments import adjust_bars
+from market.calendars.exchanges import SessionsOf
+from market.quality.report import unfit_tickers
 from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
 from pipelines.failures import classed_failures
-from pipelines.stages import Stage, StageStore
-from pipelines.tables import markdown_table
-
-
-def load_panel(feature_table: Stage) -> Panel:
-    """Return the samples of a feature table, in windows of the lookback that it was made for."""
-    return build_panel(
-        feature_table.frame("features"),
-        feature_table.frame("adjusted"),
-        feature_table.document("lookback"),
-    )
+from pipelines.reporting.tables import markdown_table
+from pipelines.stages.contents import load_panel
+from pipelines.stages.store import Stage, StageStore
 
 
 @dg.asset(

@@ -7,18 +7,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from market.clock import Clock
-from market.ingest import IngestReport
-from market.providers.base import Provider
-from market.quarantine import Quarantine
-from market.records import TickerRecords
-from market.settings import Settings
-from market.store import BarStore
-from pipelines.accounts import Account, Accounts, accounts_table
-from pipelines.failures import classed_failures, ended_when_stopped
-from pipelines.partitions import tickers
-from pipelines.resources import make_ingest
-from pipelines.rounds import (
+from core.clock import Clock
+from core.settings import Settings
+from market.bars.quarantine import Quarantine
+from market.ingest.batch import (
     RoundListener,
     TickerOutcome,
     counted,
@@ -26,7 +18,15 @@ from pipelines.rounds import (
     summary_of_failures,
     take_in_all,
 )
-from pipelines.tables import markdown_table
+from market.ingest.ticker_ingest import IngestReport
+from market.ingest.ticker_state import TickerRecords
+from market.providers.protocol import Provider
+from market.providers.status import Account, Accounts, accounts_table
+from market.store import BarStore
+from pipelines.failures import classed_failures, ended_when_stopped
+from pipelines.partitions import tickers
+from pipelines.reporting.tables import markdown_table
+from pipelines.resources import make_ingest
 
 # The name alone: the asset is made from the settings, and what needs it refers to it by this.
 DAILY_BARS = dg.AssetKey("daily_bars")

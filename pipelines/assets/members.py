@@ -7,20 +7,20 @@ from typing import Any
 
 import dagster as dg
 
-from forecasting.fusion import export_forest, export_lstm
+from core.settings import Settings
+from forecasting.export.fusion import export_forest, export_lstm
+from forecasting.export.parity import save_native
 from forecasting.models.base import Member, Rows
 from forecasting.models.forest import ForestModel
 from forecasting.models.lstm import LstmModel
-from forecasting.panel import Panel
-from forecasting.scaling import Scaler
-from forecasting.training import TrainingConfig, final_rows
-from market.settings import Settings
-from pipelines import plots
-from pipelines.assets.features import load_panel
+from forecasting.models.training import TrainingConfig, final_rows
+from forecasting.samples.panel import Panel
+from forecasting.samples.scaling import Scaler
 from pipelines.assets.training import POOL
 from pipelines.failures import classed_failures
-from pipelines.parity import save_native
-from pipelines.stages import Stage, StageStore
+from pipelines.reporting import plots
+from pipelines.stages.contents import load_panel, shared_scaler
+from pipelines.stages.store import Stage, StageStore
 
 Fit = Callable[[Panel, Rows, Scaler], tuple[Member, bytes, dict[str, object]]]
 
@@ -85,11 +85,6 @@ def lstm(
             "loss_curve": plots.inline(plots.loss_curve(history), "Loss of the LSTM"),
         },
     )
-
-
-def shared_scaler(panel: Panel) -> Scaler:
-    """Return the scaling of the final fit, the same for both members."""
-    return Scaler.fit(panel.last(final_rows(panel)))
 
 
 def _make_member(

@@ -12,12 +12,12 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from market.errors import NotEnoughHistoryError
-from market.settings import Settings
+from core.errors import NotEnoughHistoryError
+from core.settings import Settings
 from pipelines.failures import classed_failures
-from pipelines.reports import publish
-from pipelines.stages import Stage, StageStore
-from pipelines.tables import markdown_table
+from pipelines.reporting.reports import publish
+from pipelines.reporting.tables import markdown_table
+from pipelines.stages.store import Stage, StageStore
 
 # A quarter against the two years before it. Indicators move slowly, so ordinary quarters differ a
 # little: on the sample, half the features pass this distance in one quarter of seven.

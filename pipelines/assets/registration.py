@@ -8,30 +8,29 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from forecasting.bundle import Bundle, write_bundle
-from forecasting.ensemble import EnsembleWeights
-from forecasting.features import VOLATILITY, feature_set
-from forecasting.fusion import fuse
-from forecasting.levels import LEVELS
-from forecasting.manifest import Manifest
+from core.settings import Settings
+from forecasting.bundle.bundle import Bundle, write_bundle
+from forecasting.bundle.manifest import Manifest
+from forecasting.distribution.levels import LEVELS
+from forecasting.export.fusion import fuse
+from forecasting.export.parity import parity_error, parity_rows
+from forecasting.features.feature_set import VOLATILITY, feature_set
 from forecasting.models.base import MEMBERS
-from forecasting.panel import Panel
-from forecasting.training import TrainingConfig
-from market.settings import Settings
-from pipelines.assets.features import load_panel
-from pipelines.assets.members import shared_scaler
-from pipelines.evidence import compare_with_champion, gather_evidence, policy_of
+from forecasting.models.ensemble import EnsembleWeights
+from forecasting.models.training import TrainingConfig
+from forecasting.samples.panel import Panel
 from pipelines.failures import classed_failures
-from pipelines.fingerprints import code_version
-from pipelines.parity import parity_error, parity_rows
-from pipelines.records import candidate_record
-from pipelines.reports import write_report
-from pipelines.stages import Stage, StageStore
-from pipelines.tables import markdown_table
-from registry.aliases import act_on
-from registry.candidates import log_candidate
+from pipelines.registration.candidate_record import candidate_record
+from pipelines.registration.evidence import compare_with_champion, gather_evidence, policy_of
+from pipelines.reporting.reports import write_report
+from pipelines.reporting.tables import markdown_table
+from pipelines.stages.contents import load_panel, shared_scaler
+from pipelines.stages.fingerprints import code_version
+from pipelines.stages.store import Stage, StageStore
 from registry.names import CHAMPION
-from registry.promotion import Decision, decide
+from registry.promotion.aliases import act_on
+from registry.promotion.gates import Decision, decide
+from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 
 GOLDEN_WINDOWS = 16

@@ -6,17 +6,17 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 
-from forecasting.combination import WalkForwardResult, combine_folds
-from forecasting.panel import Panel
-from forecasting.splits import Fold
-from forecasting.training import TrainingConfig
-from forecasting.walk_forward import FoldForecasts, forecast_fold
-from market.settings import Settings
-from pipelines import plots
-from pipelines.assets.features import load_panel
+from core.settings import Settings
+from forecasting.evaluation.combination import WalkForwardResult, combine_folds
+from forecasting.evaluation.walk_forward import FoldForecasts, forecast_fold
+from forecasting.models.training import TrainingConfig
+from forecasting.samples.panel import Panel
+from forecasting.samples.splits import Fold
 from pipelines.failures import classed_failures
-from pipelines.stages import Stage, StageStore
-from pipelines.tables import markdown_table
+from pipelines.reporting import plots
+from pipelines.reporting.tables import markdown_table
+from pipelines.stages.contents import fold_weights, load_panel
+from pipelines.stages.store import Stage, StageStore
 
 # Two fits at once would halve each other's speed.
 POOL = "training"
@@ -73,12 +73,6 @@ def walk_forward_forecasts(
             "weights": plots.inline(plots.weights(fold_weights(stage)), "Weights of the members"),
         },
     )
-
-
-def fold_weights(walk_forward_forecasts: Stage) -> dict[int, list[dict[str, float]]]:
-    """Return the members' weights in the scale: horizon -> one mapping a scored fold."""
-    learnt = walk_forward_forecasts.document("weights")["scale"]
-    return {int(horizon): folds for horizon, folds in learnt.items()}
 
 
 def _forecast_fold(

@@ -6,10 +6,10 @@ How likely the bars are is looked at in `pipelines.checks.quality`.
 import dagster as dg
 import polars as pl
 
-from market.quarantine import Quarantine
+from market.bars.quarantine import Quarantine
 from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
-from pipelines.tables import markdown_table
+from pipelines.reporting.tables import markdown_table
 
 REFUSED_LIMIT = 0.01
 # A young ticker with one bad row must not stop all others.

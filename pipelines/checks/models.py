@@ -8,16 +8,16 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from forecasting.features import compute_features, feature_set
-from market.settings import Settings
+from core.settings import Settings
+from forecasting.export.parity import TOLERANCE
+from forecasting.features.feature_set import compute_features, feature_set
 from pipelines.assets.evaluation import evaluation
 from pipelines.assets.features import feature_table
 from pipelines.assets.registration import forecast_bundle
-from pipelines.evidence import coverage_of, policy_of
-from pipelines.parity import TOLERANCE
-from pipelines.stages import Stage
-from pipelines.tables import markdown_table
-from registry.promotion import weigh_coverage
+from pipelines.registration.evidence import coverage_of, policy_of
+from pipelines.reporting.tables import markdown_table
+from pipelines.stages.store import Stage
+from registry.promotion.gates import weigh_coverage
 
 CHANGED_SESSIONS = 100
 # Both ways: a highest price of all time hides a fall, a lowest one a rise.

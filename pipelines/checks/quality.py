@@ -12,16 +12,16 @@ from datetime import datetime
 import dagster as dg
 import polars as pl
 
-from market.clock import Clock
-from market.exchanges import SessionsOf
-from market.findings import KINDS, Kind
-from market.quality import QualityReport, examine_bars, join_reports
-from market.settings import Settings
+from core.clock import Clock
+from core.settings import Settings
+from market.calendars.exchanges import SessionsOf
+from market.quality.findings import KINDS, Kind
+from market.quality.report import QualityReport, examine_bars, join_reports
 from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
-from pipelines.plots import inline
-from pipelines.quality_plot import quality_map, worst_first
-from pipelines.tables import markdown_table
+from pipelines.reporting.plots import inline
+from pipelines.reporting.quality_plot import quality_map, worst_first
+from pipelines.reporting.tables import markdown_table
 
 # A provider may be late with a session that has closed a moment ago.
 ALLOWED_BEHIND = 1

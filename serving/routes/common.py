@@ -1,48 +1,15 @@
-"""What every route needs of a request: the desk, and parameters checked by name."""
+"""Query parameters, checked by name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from starlette.requests import Request
 
 from forecasting.horizons import LABELS
-from serving.challenger import Challenger
-from serving.desk import Desk
-from serving.metrics import Metrics
-from serving.problems import Problem
-from serving.quotes import Quotes
-from serving.schemas import DEFAULT_HORIZON
-
-
-@dataclass
-class Office:
-    """What routes share; the service fills it in when it starts."""
-
-    desk: Desk
-    metrics: Metrics | None = None
-    challenger: Challenger | None = None
-    quotes: Quotes | None = None
-
-    def count(self, route: str, horizon: str) -> None:
-        """Count one forecast."""
-        if self.metrics is not None:
-            self.metrics.count(route, horizon)
-
-    def require_quotes(self) -> Quotes:
-        """Return who asks for prices, which the service made before it listens."""
-        if self.quotes is None:
-            msg = "The service is starting; ask again."
-            raise Problem(503, "not-ready", msg)
-        return self.quotes
-
-
-def office_of(request: Request) -> Office:
-    """Return what the app was built with."""
-    office: Office = request.app.state.office
-    return office
+from serving.http.problems import Problem
+from serving.http.schemas import DEFAULT_HORIZON
 
 
 def read_horizon(request: Request) -> int:

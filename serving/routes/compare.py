@@ -7,14 +7,15 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from market.errors import StockcastError
-from market.tickers import check_ticker
-from serving.answers import AnswerBook
-from serving.challenger import Challenge
-from serving.forecasts import build_members, build_prediction, label_of, tidy
-from serving.problems import Problem
-from serving.routes.common import check_query, office_of
-from serving.schemas import ComparedHorizon, ComparedModel, Comparison
+from core.errors import StockcastError
+from core.tickers import check_ticker
+from serving.forecasts.forecast_table import AnswerBook
+from serving.forecasts.responses import build_members, build_prediction, label_of, tidy
+from serving.http.problems import Problem
+from serving.http.schemas import ComparedHorizon, ComparedModel, Comparison
+from serving.live.challenger import Challenge
+from serving.routes.common import check_query
+from serving.state import office_of
 
 
 async def compare_models(request: Request) -> Response:

@@ -12,11 +12,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from market.budgets import Usage
-from market.health import HealthState
-from serving.desk import Desk
-from serving.routes.common import office_of
-from serving.watch import utc_now
+from core.clock import utc_now
+from market.providers.failover.circuit_breaker import HealthState
+from market.quota.budgets import Usage
+from serving.live.live_state import Desk
+from serving.state import office_of
 
 # A look that takes longer than this, in polls and in seconds, is itself a trouble.
 _SLOW_POLLS, _SLOW_SECONDS = 10, 30.0

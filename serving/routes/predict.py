@@ -7,12 +7,13 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.clock import utc_now
+from core.tickers import check_ticker
 from forecasting.horizons import LABELS
-from market.tickers import check_ticker
-from serving.caller_bars import forecast_from_bars
-from serving.routes.common import Office, office_of, read_horizon
-from serving.schemas import PredictRequest
-from serving.watch import utc_now
+from serving.forecasts.caller_bars import forecast_from_bars
+from serving.http.schemas import PredictRequest
+from serving.routes.common import read_horizon
+from serving.state import Office, office_of
 
 JSON = "application/json"
 

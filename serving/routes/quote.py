@@ -7,14 +7,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from market.errors import StockcastError
-from market.providers.base import Quote
-from market.tickers import check_ticker, unknown_ticker
-from serving.forecasts import Row, tidy
-from serving.problems import Problem, problem_of
-from serving.routes.common import check_query, office_of
-from serving.schemas import CurrentPrice
-from serving.watch import utc_now
+from core.clock import utc_now
+from core.errors import StockcastError
+from core.tickers import check_ticker, unknown_ticker
+from market.providers.protocol import Quote
+from serving.forecasts.responses import Row, tidy
+from serving.http.problems import Problem, problem_of
+from serving.http.schemas import CurrentPrice
+from serving.routes.common import check_query
+from serving.state import office_of
 
 
 async def get_quote(request: Request) -> Response:

@@ -8,8 +8,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.desk import Desk, Live
-from serving.routes.common import office_of
+from serving.live.live_state import Desk, Live
+from serving.state import office_of
 
 
 async def get_status(request: Request) -> Response:

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from support.panels import rows_between, sample_panel
 
-from forecasting.levels import LEVELS
+from core.errors import PermanentError
+from forecasting.distribution.levels import LEVELS
 from forecasting.models.base import Member, Reference, Rows
 from forecasting.models.forest import ForestConfig, ForestModel
 from forecasting.models.garch import GarchConfig, GarchModel
 from forecasting.models.lstm import LstmConfig, LstmModel
 from forecasting.models.naive import NaiveModel
-from forecasting.panel import Panel
-from market.errors import PermanentError
+from forecasting.samples.panel import Panel
 
 TICKERS = ("AAPL", "IBM")
 FIRST, CUTOFF = date(2004, 1, 2), date(2006, 9, 1)

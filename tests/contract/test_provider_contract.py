@@ -14,12 +14,12 @@ from support.moving_clock import MovingClock
 from support.yahoo_emulator import SAMPLE_SPLITS, YahooEmulator
 from support.yahoo_emulator import connect as connect_yahoo
 
-from market.bars import BAR_SCHEMA, validate_bars
-from market.errors import UnknownTickerError
-from market.providers.base import Provider, Span
-from market.providers.files import FilesProvider
+from core.errors import UnknownTickerError
+from core.tickers import check_ticker
+from market.bars.contract import BAR_SCHEMA, validate_bars
+from market.providers.files.provider import FilesProvider
+from market.providers.protocol import Provider, Span
 from market.providers.sample import TICKERS, SampleProvider
-from market.tickers import check_ticker
 
 # The sample's last session has closed.
 EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from support.adjusted import adjusted_sample
 
-from forecasting.features import compute_features, feature_set
+from forecasting.features.feature_set import compute_features, feature_set
 
 ANSWERS = pl.read_csv(Path(__file__).parent / "features.csv", try_parse_dates=True)
 BARS = ANSWERS.select("ticker", "session").unique(maintain_order=True).rows()

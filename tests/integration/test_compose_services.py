@@ -26,8 +26,8 @@ from support.services import free_port, require_postgres
 
 from forecasting.snapshot import write_snapshot
 from market.store import BarStore
-from registry.aliases import promote
-from registry.candidates import log_candidate
+from registry.promotion.aliases import promote
+from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(420)]

@@ -16,10 +16,10 @@ from support.moving_clock import MovingClock
 from support.weeks import NEW_YORK, Daemon, many_bars
 from support.yahoo_emulator import YahooEmulator
 
-from market.settings import load_settings
+from core.settings import load_settings
+from market.ingest.batch import TickerOutcome
 from pipelines.assets.market_data import build_daily_bars
 from pipelines.partitions import all_partitions, follow_universe
-from pipelines.rounds import TickerOutcome
 
 pytestmark = pytest.mark.integration
 

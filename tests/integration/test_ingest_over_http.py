@@ -16,9 +16,9 @@ from support.moving_clock import MovingClock
 from support.sample_actions import sample_actions
 from support.yahoo_emulator import YahooEmulator
 
-from market.adjustments import adjust_bars
+from core.settings import load_settings
+from market.bars.adjustments import adjust_bars
 from market.providers.factory import make_provider
-from market.settings import load_settings
 
 pytestmark = pytest.mark.integration
 

@@ -18,8 +18,8 @@ from support.ingests import EVENING
 from support.moving_clock import MovingClock
 from support.sample_actions import sample_actions
 
-from market.actions import known_through
-from market.records import TickerRecords
+from market.bars.corporate_actions import known_through
+from market.ingest.ticker_state import TickerRecords
 from market.store import BarStore
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

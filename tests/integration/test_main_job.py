@@ -25,11 +25,11 @@ from support.runs import (
     write_yahoo,
 )
 
-from forecasting.features import feature_set
+from forecasting.features.feature_set import feature_set
 from forecasting.snapshot import read_snapshot
-from registry.aliases import promote
-from registry.audit import read_trail
 from registry.names import CHALLENGER, CHAMPION
+from registry.promotion.aliases import promote
+from registry.promotion.audit import read_trail
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

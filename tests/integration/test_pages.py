@@ -12,8 +12,8 @@ from support.candidates import candidate
 from support.homes import shared_home
 from support.servers import front_command, serving
 
-from registry.aliases import promote
-from registry.candidates import log_candidate
+from registry.promotion.aliases import promote
+from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from support.candidates import candidate
 
-from forecasting.bundle import Bundle
-from registry.aliases import promote
-from registry.candidates import log_candidate
-from registry.packaging import QUANTILES
+from forecasting.bundle.bundle import Bundle
+from registry.promotion.aliases import promote
+from registry.publishing.candidates import log_candidate
+from registry.publishing.packaging import QUANTILES
 from registry.versions import ModelRegistry
 
 pytestmark = pytest.mark.integration

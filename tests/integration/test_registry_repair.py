@@ -12,11 +12,12 @@ import pytest
 from mlflow.exceptions import MlflowException
 from support.candidates import candidate, champion_of, log_versions, runs_by_status
 
-from market.errors import BundleError, RegistryDownError, RegistryError
-from registry import aliases, runs
-from registry.aliases import keep_as_challenger, promote, reconcile, rollback
-from registry.audit import read_trail
-from registry.candidates import log_candidate
+from core.errors import BundleError, RegistryDownError, RegistryError
+from registry.promotion import aliases
+from registry.promotion.aliases import keep_as_challenger, promote, reconcile, rollback
+from registry.promotion.audit import read_trail
+from registry.publishing import runs
+from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 
 pytestmark = pytest.mark.integration
@@ -191,7 +192,7 @@ def test_a_process_killed_before_registration_leaves_nothing_but_a_failed_run(
         import os, signal
         from pathlib import Path
         from mlflow import MlflowClient
-        from registry.candidates import log_candidate
+        from registry.publishing.candidates import log_candidate
         from registry.versions import ModelRegistry
         from support.candidates import candidate, champion_of, runs_by_status
 

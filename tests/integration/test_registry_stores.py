@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from support.candidates import candidate, champion_of, log_versions, runs_by_status
 
-from forecasting.bundle import Bundle
-from market.errors import BundleError, RegistryError
-from registry.aliases import act_on, keep_as_challenger, promote, reconcile, rollback
-from registry.audit import live_versions, read_trail
-from registry.candidates import log_candidate
-from registry.promotion import Decision, Reason
+from core.errors import BundleError, RegistryError
+from forecasting.bundle.bundle import Bundle
+from registry.promotion.aliases import act_on, keep_as_challenger, promote, reconcile, rollback
+from registry.promotion.audit import live_versions, read_trail
+from registry.promotion.gates import Decision, Reason
+from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 
 pytestmark = pytest.mark.integration

@@ -13,8 +13,8 @@ from support.homes import TICKERS, TestHome, shared_home
 from support.servers import Server, front_command, serving, wait_until
 from support.services import free_port
 
-from market.clock import SystemClock
-from market.health import ProviderHealth
+from core.clock import SystemClock
+from market.providers.failover.circuit_breaker import ProviderHealth
 
 pytestmark = pytest.mark.integration
 

@@ -16,10 +16,10 @@ from support.bars import xnys
 from support.moving_clock import MovingClock
 from support.weeks import NEW_YORK, Daemon, folder_in_memory, many_bars, write_files
 
-from market.adjustments import adjust_bars
-from market.settings import load_settings
-from pipelines.ingest_command import ingest_now
+from core.settings import load_settings
+from market.bars.adjustments import adjust_bars
 from pipelines.resources import make_ingest
+from stockcast.cli.ingest import ingest_now
 
 pytestmark = pytest.mark.integration
 

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from support.bars import sample_bars
 
-from forecasting.features import FeatureSet, compute_features
-from market.adjustments import adjust_bars
+from forecasting.features.feature_set import FeatureSet, compute_features
+from market.bars.adjustments import adjust_bars
 
 PRICES = ("open", "high", "low", "close")
 

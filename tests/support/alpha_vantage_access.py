@@ -8,10 +8,10 @@ from pathlib import Path
 from support.alpha_vantage_emulator import FREE_KEY, PREMIUM_KEY, AlphaVantageEmulator
 from support.moving_clock import MovingClock
 
-from market.providers.alpha_vantage import AlphaVantageProvider
-from market.providers.base import Span
-from market.providers.tiers import Tier
-from market.quota import QuotaLedger
+from market.providers.alpha_vantage.provider import AlphaVantageProvider
+from market.providers.alpha_vantage.tiers import Tier
+from market.providers.protocol import Span
+from market.quota.ledger import QuotaLedger
 
 # A Friday evening in the sample, after the close.
 EVENING = datetime(2012, 6, 1, 22, tzinfo=UTC)

@@ -33,7 +33,7 @@ from support.alpha_vantage_moods import Mood, reply_of
 from support.emulated_provider import EmulatedProvider, Options
 from support.emulated_replies import Reply
 
-from market.clock import Clock
+from core.clock import Clock
 
 FREE_KEY = "FREEKEY0123456789"
 PREMIUM_KEY = "PREMIUMKEY9876543210"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from market.bars import BAR_SCHEMA
+from market.bars.contract import BAR_SCHEMA
+from market.calendars.sessions import Sessions
 from market.providers.sample import SampleProvider
-from market.sessions import Sessions
 
 
 @cache

@@ -11,12 +11,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from forecasting.bundle import Bundle, write_bundle
-from forecasting.features import VOLATILITY, feature_set
-from forecasting.graph import INPUT, LAYOUT_KEY, GraphLayout
-from forecasting.horizons import HORIZONS
-from forecasting.levels import LEVELS
-from forecasting.manifest import (
+from forecasting.bundle.bundle import Bundle, write_bundle
+from forecasting.bundle.graph import INPUT, LAYOUT_KEY, GraphLayout
+from forecasting.bundle.manifest import (
     GOLDEN_FILE,
     GRAPH_FILE,
     MANIFEST_FILE,
@@ -24,6 +21,9 @@ from forecasting.manifest import (
     _own_checksum,
     sha256,
 )
+from forecasting.distribution.levels import LEVELS
+from forecasting.features.feature_set import VOLATILITY, feature_set
+from forecasting.horizons import HORIZONS
 
 MEMBERS = ("forest", "lstm")
 WEIGHTS = {h: {"forest": 0.4, "lstm": 0.6} for h in HORIZONS}

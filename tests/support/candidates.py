@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 from support.bundles import tiny_bundle
 
-from registry.audit import live_version, read_trail
-from registry.candidates import CandidateRecord, log_candidate
-from registry.dataset import TrainingData
 from registry.experiments import find_runs
+from registry.promotion.audit import live_version, read_trail
+from registry.publishing.candidates import CandidateRecord, log_candidate
+from registry.publishing.dataset import TrainingData
 from registry.versions import ModelRegistry, VersionInfo
 
 BARS = pl.DataFrame(

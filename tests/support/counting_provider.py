@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 from support.simulated_machine import SimulatedMachine
 
-from market.budgets import Budget
-from market.errors import QuotaError
-from market.quota import QuotaLedger
+from core.errors import QuotaError
+from market.quota.budgets import Budget
+from market.quota.ledger import QuotaLedger
 
 # How long a call lasts, when in it the request arrives (0 to 1), and the pause after it.
 Calls = Iterable[tuple[float, float, float]]

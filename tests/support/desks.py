@@ -11,14 +11,14 @@ from support.bundles import tiny_bundle
 from support.homes import LOOKBACK, TICKERS, sample_snapshot
 from support.registries import FakeRegistry
 
-from forecasting.bundle import Bundle
+from core.settings import Settings
+from forecasting.bundle.bundle import Bundle
 from forecasting.snapshot import Snapshot, write_snapshot
-from market.settings import Settings
-from serving.champion import LiveModel, ModelCache
-from serving.desk import Desk
-from serving.prices import PriceFeed, Prices
-from serving.snapshot import SnapshotFeed
-from serving.watch import Watch
+from serving.live.live_state import Desk
+from serving.live.refresher import Watch
+from serving.models.model_cache import LiveModel, ModelCache
+from serving.models.snapshot_feed import SnapshotFeed
+from serving.provider_status import PriceFeed, Prices
 
 # A Monday before the exchange opens: the last closed session is Friday, 2013-03-01.
 NOW = datetime(2013, 3, 4, 12, 0, tzinfo=UTC)

@@ -19,9 +19,9 @@ import polars as pl
 from support.bars import xnys
 from support.emulated_replies import Reply
 
-from market.clock import Clock
-from market.providers.base import ACTIONS_SCHEMA
-from market.sessions import Sessions
+from core.clock import Clock
+from market.calendars.sessions import Sessions
+from market.providers.protocol import ACTIONS_SCHEMA
 
 CallT = TypeVar("CallT")
 MoodT = TypeVar("MoodT", bound=str)

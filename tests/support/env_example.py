@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Literal, get_args, get_origin
 
-from market.settings import PREFIX, Settings
+from core.settings import PREFIX, Settings
 
 HEADER = """\
 # Every setting of Stockcast with its default. Copy this file to .env and change what you need;

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from support.bars import xnys
 
-from market.errors import BarsError
-from market.providers.files import FilesProvider
+from core.errors import BarsError
+from market.providers.files.provider import FilesProvider
 
 Write = Callable[..., Path]
 

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from forecasting.distribution.levels import LEVELS
+from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA, FOLD_SCHEMA, FoldForecasts
 from forecasting.horizons import HORIZONS
-from forecasting.levels import LEVELS
-from forecasting.walk_forward import EXCLUDED_SCHEMA, FOLD_SCHEMA, FoldForecasts
 
 START = date(2015, 1, 1)
 TICKERS = ("AAA", "BBB", "CCC")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from support.adjusted import adjusted_sample
 
-from forecasting.ensemble import EnsembleWeights
-from forecasting.features import VOLATILITY, compute_features, feature_set
-from forecasting.fusion import export_forest, export_lstm, fuse
+from forecasting.export.fusion import export_forest, export_lstm, fuse
+from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set
 from forecasting.horizons import HORIZONS
+from forecasting.models.ensemble import EnsembleWeights
 from forecasting.models.forest import ForestConfig, ForestModel
 from forecasting.models.lstm import LstmConfig, LstmModel
-from forecasting.panel import Panel, build_panel
+from forecasting.samples.panel import Panel, build_panel
 
 # No two numbers are alike, so that a mix-up of members or horizons shows.
 WEIGHTS = EnsembleWeights(

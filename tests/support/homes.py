@@ -14,16 +14,16 @@ import polars as pl
 from support.bars import sample_bars, xnys
 from support.candidates import candidate
 
-from forecasting.features import compute_features, feature_set
+from forecasting.bundle.manifest import GRAPH_FILE
+from forecasting.features.feature_set import compute_features, feature_set
 from forecasting.horizons import HORIZONS
-from forecasting.manifest import GRAPH_FILE
-from forecasting.panel import latest_windows
+from forecasting.samples.panel import latest_windows
 from forecasting.snapshot import Snapshot, write_snapshot
-from market.adjustments import adjust_bars
-from market.sessions import Sessions
-from registry.candidates import log_candidate
+from market.bars.adjustments import adjust_bars
+from market.calendars.sessions import Sessions
 from registry.client import make_client
 from registry.names import BUNDLE_PATH
+from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 
 NAME = "stockcast"

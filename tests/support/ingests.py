@@ -12,13 +12,13 @@ from support.moving_clock import MovingClock
 from support.providers import FakeNetworkProvider
 from support.sample_actions import sample_actions, with_sample_actions
 
-from market.errors import StockcastError, TierError
-from market.health import ProviderHealth
-from market.ingest import Ingest, IngestReport
-from market.providers.base import Provider, Span
-from market.providers.failover import ProviderChain
-from market.quarantine import Quarantine
-from market.records import TickerRecords
+from core.errors import StockcastError, TierError
+from market.bars.quarantine import Quarantine
+from market.ingest.ticker_ingest import Ingest, IngestReport
+from market.ingest.ticker_state import TickerRecords
+from market.providers.failover.chain import ProviderChain
+from market.providers.failover.circuit_breaker import ProviderHealth
+from market.providers.protocol import Provider, Span
 from market.store import BarStore
 
 # A Friday evening of the sample, after the close.

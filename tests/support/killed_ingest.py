@@ -20,13 +20,13 @@ from support.bars import xnys
 from support.ingests import EVENING
 from support.moving_clock import MovingClock
 
-from market.health import ProviderHealth
-from market.ingest import Ingest
-from market.providers.alpha_vantage import AlphaVantageProvider
-from market.providers.failover import ProviderChain
-from market.quarantine import Quarantine
-from market.quota import QuotaLedger
-from market.records import TickerRecords
+from market.bars.quarantine import Quarantine
+from market.ingest.ticker_ingest import Ingest
+from market.ingest.ticker_state import TickerRecords
+from market.providers.alpha_vantage.provider import AlphaVantageProvider
+from market.providers.failover.chain import ProviderChain
+from market.providers.failover.circuit_breaker import ProviderHealth
+from market.quota.ledger import QuotaLedger
 from market.store import BarStore
 
 

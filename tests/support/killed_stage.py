@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from pipelines.stages import StageStore
+from pipelines.stages.store import StageStore
 
 
 def die_half_way(folder: Path) -> None:

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from types import FrameType
 
-from market.atomic import write_atomically
+from core.files import write_atomically
 
 OLD, NEW = b"old" * 100_000, b"new" * 200_000
 STEPS = {"open", "write", "flush", "fsync", "replace", "rename", "close", "__exit__"}

@@ -10,9 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 from support.bars import sample_bars
 
-from forecasting.features import compute_features, feature_set
-from forecasting.panel import Panel, build_panel
-from market.adjustments import adjust_bars
+from forecasting.features.feature_set import compute_features, feature_set
+from forecasting.samples.panel import Panel, build_panel
+from market.bars.adjustments import adjust_bars
 
 LOOKBACK = 10
 

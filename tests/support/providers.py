@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from market.errors import ProviderDownError, StockcastError
-from market.providers.base import ACTIONS_SCHEMA, Quote, Span
-from market.tickers import unknown_ticker
+from core.errors import ProviderDownError, StockcastError
+from core.tickers import unknown_ticker
+from market.providers.protocol import ACTIONS_SCHEMA, Quote, Span
 
 
 class FakeProvider:

@@ -11,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from market.budgets import Budget, Window
-from market.clock import SystemClock
-from market.errors import QuotaError
-from market.quota import QuotaLedger
+from core.clock import SystemClock
+from core.errors import QuotaError
+from market.quota.budgets import Budget, Window
+from market.quota.ledger import QuotaLedger
 
 
 def arrive(port: int) -> None:

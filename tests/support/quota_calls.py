@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from market.budgets import Budget, Purpose
-from market.errors import QuotaError
-from market.quota import QuotaLedger
+from core.errors import QuotaError
+from market.quota.budgets import Budget, Purpose
+from market.quota.ledger import QuotaLedger
 
 NEW_YORK = ZoneInfo("America/New_York")
 START = datetime(2026, 11, 23, 10, tzinfo=NEW_YORK)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from forecasting.bundle import Bundle
-from market.errors import RegistryDownError, RegistryError
+from core.errors import RegistryDownError, RegistryError
+from forecasting.bundle.bundle import Bundle
 from registry.names import FINGERPRINT_TAG
 from registry.versions import VersionInfo
 

@@ -17,10 +17,10 @@ import dagster as dg
 import polars as pl
 from support.bars import sample_bars
 
-from market.settings import Settings, load_settings
-from pipelines.instance import open_instance
-from registry.audit import Move
+from core.settings import Settings, load_settings
+from registry.promotion.audit import Move
 from registry.versions import ModelRegistry, VersionInfo
+from stockcast.cli.dagster_instance import open_instance
 
 COMMAND = Path(sys.executable).with_name("stockcast")
 # The least that is still the whole job: every stage, four scored folds.

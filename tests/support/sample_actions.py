@@ -12,7 +12,7 @@ from functools import cache
 import polars as pl
 from support.bars import sample_bars
 
-from market.providers.base import ACTIONS_SCHEMA
+from market.providers.protocol import ACTIONS_SCHEMA
 
 # The smallest event of the sample, 0.13 on IBM's 118.87, is 0.1 %; digits blur far less.
 _SMALLEST_EVENT = 1e-4

@@ -7,7 +7,7 @@ from functools import cache
 import polars as pl
 from support.folds import synthetic_folds
 
-from forecasting.combination import combine_folds
+from forecasting.evaluation.combination import combine_folds
 
 
 @cache

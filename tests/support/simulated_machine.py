@@ -44,7 +44,7 @@ class Program:
 
 
 class SimulatedMachine:
-    """A `market.clock.Clock` for its programs, and the plan of what happens to them."""
+    """A `core.clock.Clock` for its programs, and the plan of what happens to them."""
 
     def __init__(self, start: datetime) -> None:
         self.start = start.astimezone(UTC)

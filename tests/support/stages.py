@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.stages import Stage, StageStore
+from pipelines.stages.store import Stage, StageStore
 
 
 def make_stage(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from market.bars import BAR_SCHEMA
+from market.bars.contract import BAR_SCHEMA
 from market.store import BarStore
 
 N_BARS = 4_000

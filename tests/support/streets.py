@@ -10,9 +10,9 @@ from support.bars import sample_bars
 from support.moving_clock import MovingClock
 from support.providers import FakeNetworkProvider
 
-from market.health import ProviderHealth
-from market.providers.base import Quote
-from market.providers.failover import ProviderChain
+from market.providers.failover.chain import ProviderChain
+from market.providers.failover.circuit_breaker import ProviderHealth
+from market.providers.protocol import Quote
 
 NOW = datetime(2012, 6, 1, 21, tzinfo=UTC)
 LATER = datetime(2012, 6, 2, 4, tzinfo=UTC)

@@ -17,7 +17,7 @@ import polars as pl
 from support.bars import sample_bars
 from support.moving_clock import MovingClock
 
-from market.settings import Settings
+from core.settings import Settings
 from pipelines.assets.market_data import build_daily_bars
 from pipelines.definitions import build_defs
 from pipelines.resources import build_resources

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from market.bars import PRICES
-from market.sessions import Sessions
+from market.bars.contract import PRICES
+from market.calendars.sessions import Sessions
 
 NOT_FOUND = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
 UNAUTHORIZED = {"code": "Unauthorized", "description": "Invalid Crumb"}

@@ -31,10 +31,10 @@ from support.emulated_replies import Reply
 from support.yahoo_moods import Mood, reply_of
 from yfinance.data import SingletonMeta
 
-from market.clock import Clock
-from market.providers.base import ACTIONS_SCHEMA
-from market.providers.yahoo import YahooProvider
-from market.quota import QuotaLedger
+from core.clock import Clock
+from market.providers.protocol import ACTIONS_SCHEMA
+from market.providers.yahoo.provider import YahooProvider
+from market.quota.ledger import QuotaLedger
 
 CHART = "/v8/finance/chart/"
 CRUMB = "aZ.3/crumb"

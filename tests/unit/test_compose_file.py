@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.compose import COMPOSE, DOCKERFILE, ROOT, image_environment, read_compose
 
-from market.settings import PREFIX, Settings
+from core.settings import PREFIX, Settings
 
 SERVICES: dict[str, dict[str, Any]] = read_compose()["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.env_example import env_example
 
-from market.settings import PREFIX, Settings
+from core.settings import PREFIX, Settings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 

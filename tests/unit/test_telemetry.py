@@ -15,7 +15,7 @@ def test_running_a_bundle_leaves_no_device_id_in_the_home_of_the_user(tmp_path: 
     home = tmp_path / "home"
     home.mkdir()
     program = (
-        "import sys; from pathlib import Path; from forecasting.bundle import Bundle\n"
+        "import sys; from pathlib import Path; from forecasting.bundle.bundle import Bundle\n"
         "Bundle.load(Path(sys.argv[1]))\n"
         "assert 'onnxruntime' in sys.modules"
     )

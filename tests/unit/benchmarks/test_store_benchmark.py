@@ -3,9 +3,9 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks import bench_store
-from market.bars import BAR_SCHEMA, PRICES, validate_bars
+from market.bars.contract import BAR_SCHEMA, PRICES, validate_bars
+from market.calendars.sessions import Sessions
 from market.providers.sample import SampleProvider
-from market.sessions import Sessions
 
 
 def test_its_bars_are_the_real_ones_laid_end_to_end() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.errors import SnapshotError
 from forecasting import snapshot as module
 from forecasting.snapshot import Snapshot, read_snapshot, snapshot_token, write_snapshot
-from market.errors import SnapshotError
 
 HASH = "ab" * 32
 

@@ -9,7 +9,7 @@ from support.files import Write
 from support.moving_clock import MovingClock
 from support.quota_calls import START
 
-from market.quota import QuotaLedger
+from market.quota.ledger import QuotaLedger
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from dagster._core.test_utils import create_run_for_test
 from support.bars import sample_bars
 from support.moving_clock import MovingClock
 
-from market.settings import load_settings
+from core.settings import load_settings
 from pipelines.assets.market_data import DAILY_BARS
 from pipelines.partitions import RANGE_END, RANGE_START, follow_universe
 from pipelines.resources import build_resources

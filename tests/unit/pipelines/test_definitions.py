@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from market.settings import load_settings
+from core.settings import load_settings
 from pipelines.definitions import build_defs
 from pipelines.resources import build_resources
 

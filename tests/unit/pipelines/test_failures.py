@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from market.errors import BarsError, PermanentError, ProviderDownError, StockcastError
+from core.errors import BarsError, PermanentError, ProviderDownError, StockcastError
 from pipelines.failures import classed_failures
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from market.errors import SettingsError
+from core.errors import SettingsError
+from core.settings import load_settings
 from market.providers.sample import SampleProvider
-from market.settings import load_settings
 from pipelines.partitions import (
     all_partitions,
     follow_universe,

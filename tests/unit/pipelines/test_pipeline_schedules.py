@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from support.moving_clock import MovingClock
 
-from market.settings import load_settings
+from core.settings import load_settings
 from pipelines.partitions import RANGE_END, RANGE_START, follow_universe
 from pipelines.schedules import build_schedules
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from core.settings import load_settings
 from market.providers.sample import SampleProvider
-from market.settings import load_settings
 from pipelines.partitions import RANGE_END, RANGE_START, follow_universe
 from pipelines.sensors import drift_sensor, universe_sensor
 

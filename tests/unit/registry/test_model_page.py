@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from support.bundles import tiny_manifest
 
-from registry.audit import Move
 from registry.model_page import LIMIT, candidate_page, with_decisions
+from registry.promotion.audit import Move
 
 AT = datetime(2013, 3, 1, 22, 5, tzinfo=UTC)
 METRICS = {

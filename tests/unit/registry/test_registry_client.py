@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from support.services import free_port
 
-from market.errors import RegistryDownError, RegistryError
-from market.settings import Settings
+from core.errors import RegistryDownError, RegistryError
+from core.settings import Settings
 from registry.client import MLFLOW_DEFAULTS, make_client, redacted, sqlite_file
 from registry.versions import ModelRegistry
 
@@ -29,7 +29,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_importing_the_registry_imports_nothing_heavy() -> None:
     code = (
-        "import registry.aliases, registry.versions, registry.promotion, sys\n"
+        "import registry.promotion.aliases, registry.versions, registry.promotion.gates, sys\n"
         "heavy = {'mlflow', 'onnxruntime', 'pandas', 'polars', 'sqlalchemy', 'sklearn'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

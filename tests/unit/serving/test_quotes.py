@@ -11,13 +11,13 @@ import httpx
 import pytest
 from support.desks import Bench
 
-from market.errors import ProviderDownError, QuotaError, StockcastError
-from market.providers.base import Quote
-from market.settings import Settings
+from core.errors import ProviderDownError, QuotaError, StockcastError
+from core.settings import Settings
+from market.providers.protocol import Quote
 from serving.app import build_app
-from serving.problems import Problem
+from serving.http.problems import Problem
 from serving.quotes import Quotes
-from serving.routes.common import Office
+from serving.state import Office
 
 SESSION = date(2013, 3, 4)
 

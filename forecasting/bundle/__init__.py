@@ -1,0 +1,1 @@
+"""The model artefact that serving loads. Needs NumPy and ONNX Runtime only."""

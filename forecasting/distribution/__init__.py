@@ -1,0 +1,1 @@
+"""The predictive distribution: levels, conformal calibration, trading signals."""

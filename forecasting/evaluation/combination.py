@@ -1,0 +1,194 @@
+"""From the folds' forecasts to calibrated distributions, with weights that were learnt before.
+
+For each scored fold, weights and conformal quantiles are learnt from the forecasts of earlier folds
+whose outcome was known before the fold's first as-of session. Fitting models does not belong here,
+nor do metrics (`forecasting.evaluation.scorecard`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from core.errors import ForecastError, NotEnoughHistoryError
+from forecasting.distribution.conformal import MIN_RESIDUALS, calibrate, quantile_surface
+from forecasting.distribution.levels import LEVELS, REPORTED_COLUMNS, REPORTED_INDEX
+from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA, FoldForecasts
+from forecasting.models.base import MEMBERS, REFERENCES
+from forecasting.models.ensemble import EnsembleWeights, PastForecasts, learn_weights, weighted
+from forecasting.scoring.metrics import crps_from_quantiles
+
+Array = npt.NDArray[np.float64]
+
+ENSEMBLE = "ensemble"
+MODELS = (*REFERENCES, *MEMBERS, ENSEMBLE)
+KEY = ["ticker", "as_of", "target_session", "horizon", "fold"]
+
+
+@dataclass(frozen=True, eq=False)
+class WalkForwardResult:
+    """Scored forecasts of all models, and what production takes over from them.
+
+    Attributes
+    ----------
+    forecasts
+        A row a (ticker, as_of, horizon, model): `KEY`, `model`, `mean` (of the distribution), the
+        reported quantiles (``q0.5`` to ``q99.5``), `log_return` as realised, and `crps` over all
+        199 levels. The burn-in fold is not among them. All models have the same rows.
+    weights
+        Scored fold -> the weights it was forecast with.
+    final_weights, conformal_quantiles
+        Learnt from all folds: the ensemble's weights, and per horizon the 199 quantiles of its
+        standardised residuals.
+    excluded
+        `EXCLUDED_SCHEMA`: what was not forecast, and why; null stands for all tickers.
+    """
+
+    forecasts: pl.DataFrame
+    weights: dict[int, EnsembleWeights]
+    final_weights: EnsembleWeights
+    conformal_quantiles: dict[int, Array]
+    excluded: pl.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class _Learnt:
+    """Weights, and for each model and horizon the quantiles of Z, from one set of forecasts."""
+
+    weights: EnsembleWeights
+    z_quantiles: dict[str, dict[int, Array]]
+
+
+def combine_folds(results: Sequence[FoldForecasts]) -> WalkForwardResult:
+    """Weigh and calibrate the folds in time order; fold 0 only seeds and is not scored.
+
+    Parameters
+    ----------
+    results
+        What `forecast_fold` gave for every fold of one walk-forward, in any order.
+
+    Raises
+    ------
+    NotEnoughHistoryError
+        When no fold has enough known outcomes before it to be calibrated with.
+    ForecastError
+        When the folds are not those of one walk-forward: 0, 1, 2 and so on, each once.
+    """
+    rows = pl.concat([result.forecasts for result in results]).sort("fold", "as_of", "ticker")
+    folds = rows["fold"].unique().sort().to_list()
+    if folds != list(range(len(results))) or len(results) <= 1:
+        msg = f"`results` must hold folds 0, 1 and so on, each once, got {folds}."
+        raise ForecastError(msg)
+    learnt: dict[int, _Learnt] = {}
+    refused: list[tuple[int, None, str]] = []
+    for fold in folds[1:]:
+        past = _known_before(rows, fold)
+        fewest = min(past.filter(horizon=h).height for h in rows["horizon"].unique())
+        if fewest < MIN_RESIDUALS:
+            reason = f"only {fewest} outcomes were known before it; {MIN_RESIDUALS} calibrate"
+            refused.append((fold, None, reason))
+        else:
+            learnt[fold] = _learn(past)
+    if not learnt:
+        msg = (
+            f"`test_size` must leave {MIN_RESIDUALS} known outcomes before some scored fold, got "
+            "fewer before each; bring a longer history or more tickers."
+        )
+        raise NotEnoughHistoryError(msg)
+    scored = [_score(rows.filter(fold=fold), learnt[fold]) for fold in learnt]
+    final = _learn(rows)
+    return WalkForwardResult(
+        forecasts=pl.concat(scored).sort(*KEY, "model"),
+        weights={fold: by_fold.weights for fold, by_fold in learnt.items()},
+        final_weights=final.weights,
+        conformal_quantiles=final.z_quantiles[ENSEMBLE],
+        excluded=pl.concat(
+            [
+                *(result.excluded for result in results),
+                pl.DataFrame(refused, schema=EXCLUDED_SCHEMA, orient="row"),
+            ]
+        ),
+    )
+
+
+def _known_before(rows: pl.DataFrame, fold: int) -> pl.DataFrame:
+    """Return the earlier folds' forecasts whose outcome was known before the fold began.
+
+    The last ones of the fold before are left out: their targets lie inside this fold.
+    """
+    first = pl.lit(rows.filter(fold=fold)["as_of"].min(), pl.Date)
+    return rows.filter((pl.col("fold") < fold) & (pl.col("target_session") < first))
+
+
+def _learn(past: pl.DataFrame) -> _Learnt:
+    """Learn weights and calibration from forecasts with known outcomes."""
+    by_horizon = {h: past.filter(horizon=h) for h in past["horizon"].unique().sort()}
+    learnt = {h: learn_weights(_in_z_space(h, rows)) for h, rows in by_horizon.items()}
+    weights = EnsembleWeights(
+        mean={h: mean for h, (mean, _) in learnt.items()},
+        scale={h: scale for h, (_, scale) in learnt.items()},
+    )
+    residuals: dict[str, dict[int, Array]] = {model: {} for model in (*MEMBERS, ENSEMBLE)}
+    for horizon, rows in by_horizon.items():
+        for model, mean, scale in _moments(rows, weights, horizon):
+            residuals[model][horizon] = (rows["log_return"].to_numpy() - mean) / scale
+    sessions = {h: rows["as_of"].n_unique() for h, rows in by_horizon.items()}
+    return _Learnt(
+        weights, {m: calibrate(of_model, sessions, LEVELS) for m, of_model in residuals.items()}
+    )
+
+
+def _in_z_space(horizon: int, rows: pl.DataFrame) -> PastForecasts:
+    unit = rows["unit"].to_numpy()
+    return PastForecasts(
+        horizon=horizon,
+        sessions=rows["as_of"].to_numpy(),
+        outcome=rows["log_return"].to_numpy() / unit,
+        mean={member: rows[f"{member}_mean"].to_numpy() / unit for member in MEMBERS},
+        scale={member: rows[f"{member}_scale"].to_numpy() / unit for member in MEMBERS},
+    )
+
+
+def _moments(
+    rows: pl.DataFrame, weights: EnsembleWeights, horizon: int
+) -> Iterator[tuple[str, Array, Array]]:
+    """Give name, location and scale of each member and of the ensemble at one horizon."""
+    mean = {member: rows[f"{member}_mean"].to_numpy() for member in MEMBERS}
+    scale = {member: rows[f"{member}_scale"].to_numpy() for member in MEMBERS}
+    for member in MEMBERS:
+        yield member, mean[member], scale[member]
+    yield ENSEMBLE, weighted(weights.mean[horizon], mean), weighted(weights.scale[horizon], scale)
+
+
+def _score(test: pl.DataFrame, learnt: _Learnt) -> pl.DataFrame:
+    """Return the scored forecasts of every model for the rows of one fold."""
+    blocks = []
+    for horizon in test["horizon"].unique().sort():
+        rows = test.filter(horizon=horizon)
+        for reference in REFERENCES:
+            quantiles = rows[f"{reference}_quantiles"].to_numpy()
+            mean = rows[f"{reference}_mean"].to_numpy()
+            blocks.append(_report(rows, reference, mean, quantiles))
+        for model, location, scale in _moments(rows, learnt.weights, horizon):
+            z_quantiles = learnt.z_quantiles[model][horizon]
+            mean = location + scale * z_quantiles.mean()
+            surface = quantile_surface(location, scale, z_quantiles)
+            blocks.append(_report(rows, model, mean, surface))
+    return pl.concat(blocks)
+
+
+def _report(test: pl.DataFrame, model: str, mean: Array, quantiles: Array) -> pl.DataFrame:
+    outcome = test["log_return"].to_numpy()
+    reported = quantiles[:, REPORTED_INDEX]
+    return test.select(
+        *KEY,
+        pl.lit(model).alias("model"),
+        pl.Series("mean", mean),
+        *(pl.Series(name, reported[:, i]) for i, name in enumerate(REPORTED_COLUMNS)),
+        "log_return",
+        pl.Series("crps", crps_from_quantiles(outcome, quantiles, LEVELS)),
+    )

@@ -1,0 +1,161 @@
+"""How good the forecasts were: every metric for every model, pooled and cut by fold and ticker.
+
+Only scored, out-of-sample forecasts come in (`forecasting.evaluation.combination`). The formulas are
+`forecasting.scoring.metrics`' and `forecasting.scoring.diebold_mariano`'s; what the scores lead to is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from forecasting.distribution.levels import COVERAGES, column_of, interval_levels
+from forecasting.evaluation.combination import MODELS
+from forecasting.models.base import REFERENCES
+from forecasting.scoring.diebold_mariano import diebold_mariano, standard_error
+from forecasting.scoring.metrics import (
+    coverage,
+    direction_accuracy,
+    interval_score,
+    mae,
+    rmse,
+    skill,
+)
+
+Array = npt.NDArray[np.float64]
+Scores = dict[str, float | int | None]
+ByModel = dict[str, dict[str, Scores]]
+
+ROW = ["as_of", "ticker"]
+# A median that is zero but for rounding is no view on the direction.
+ROUNDING = 1e-12
+# What a manifest and a version's page carry; the whole evaluation lies beside them.
+SUMMARY = (
+    "crps",
+    "skill_naive",
+    "skill_garch",
+    "coverage_80",
+    "coverage_95",
+    "coverage_99",
+    "direction_accuracy",
+    "direction_base_rate",
+)
+
+
+class Cell(TypedDict):
+    """The scores of one fold and ticker."""
+
+    fold: int
+    ticker: str
+    models: ByModel
+
+
+class Evaluation(TypedDict):
+    """The scores, ready for JSON; see `evaluate`."""
+
+    pooled: ByModel
+    folds: dict[str, ByModel]
+    tickers: dict[str, ByModel]
+    cells: list[Cell]
+
+
+def evaluate(forecasts: pl.DataFrame) -> Evaluation:
+    """Score every model at every horizon.
+
+    Parameters
+    ----------
+    forecasts
+        `WalkForwardResult.forecasts`: all models on the same rows, with outcomes.
+
+    Returns
+    -------
+    Evaluation
+        ``pooled``: model -> horizon -> scores. ``folds`` and ``tickers``: the same
+        for each fold and each ticker. ``cells``: a list with the scores of each fold and ticker
+        together. Losses are in units of the log return; skill is 1 - CRPS / CRPS of the reference,
+        and its p-value is that of the two-sided Diebold-Mariano test; the standard error of a
+        coverage is robust to autocorrelation in the same way. None where a score is not
+        defined, such as the p-value of too few sessions.
+    """
+    return {
+        "pooled": _by_model(forecasts),
+        "folds": {str(fold): _by_model(rows) for (fold,), rows in _cut(forecasts, "fold")},
+        "tickers": {str(ticker): _by_model(rows) for (ticker,), rows in _cut(forecasts, "ticker")},
+        "cells": [
+            {"fold": fold, "ticker": ticker, "models": _by_model(rows)}
+            for (fold, ticker), rows in _cut(forecasts, "fold", "ticker")
+        ],
+    }
+
+
+def summarise(pooled: Mapping[str, Mapping[str, Scores]]) -> dict[str, dict[str, Scores]]:
+    """Return the few scores that travel with a bundle: model -> horizon -> metric."""
+    return {
+        model: {
+            horizon: {name: scores[name] for name in SUMMARY}
+            for horizon, scores in by_horizon.items()
+        }
+        for model, by_horizon in pooled.items()
+    }
+
+
+def _cut(forecasts: pl.DataFrame, *columns: str) -> Sequence[tuple[tuple[Any, ...], pl.DataFrame]]:
+    parts = forecasts.partition_by(columns, as_dict=True, maintain_order=True)
+    return sorted(parts.items(), key=lambda part: part[0])
+
+
+def _by_model(forecasts: pl.DataFrame) -> ByModel:
+    scores: ByModel = {model: {} for model in MODELS}
+    for (horizon,), rows in _cut(forecasts, "horizon"):
+        models = {model: rows.filter(model=model).sort(ROW) for model in MODELS}
+        losses = {model: frame["crps"].to_numpy() for model, frame in models.items()}
+        for model, frame in models.items():
+            scores[model][str(horizon)] = {
+                **_losses(frame, horizon),
+                **_against_references(losses, model, frame["as_of"], horizon),
+            }
+    return scores
+
+
+def _losses(rows: pl.DataFrame, horizon: int) -> Scores:
+    outcome, mean, median = (rows[name].to_numpy() for name in ("log_return", "mean", "q50"))
+    direction = direction_accuracy(outcome, np.where(np.abs(median) < ROUNDING, 0.0, median))
+    scores: Scores = {
+        "forecasts": rows.height,
+        "sessions": rows["as_of"].n_unique(),
+        "crps": float(rows["crps"].to_numpy().mean()),
+        "mae": mae(outcome, median),
+        "rmse": rmse(outcome, mean),
+        "direction_accuracy": direction.accuracy,
+        "direction_low": direction.low,
+        "direction_high": direction.high,
+        "direction_base_rate": direction.base_rate,
+    }
+    for level in COVERAGES:
+        low, high = (rows[column_of(p)].to_numpy() for p in interval_levels(level))
+        name = f"{100 * level:.0f}"
+        scores[f"coverage_{name}"] = coverage(outcome, low, high)
+        inside = ((low <= outcome) & (outcome <= high)).astype(np.float64)
+        error = standard_error(inside, rows["as_of"].to_numpy(), horizon)
+        scores[f"coverage_{name}_error"] = error
+        scores[f"interval_score_{name}"] = float(interval_score(outcome, low, high, level).mean())
+    return scores
+
+
+def _against_references(
+    losses: Mapping[str, Array], model: str, sessions: pl.Series, horizon: int
+) -> Scores:
+    scores: Scores = {}
+    for reference in REFERENCES:
+        if reference == model:
+            scores |= {f"skill_{reference}": 0.0, f"p_{reference}": None}
+            continue
+        own, theirs = losses[model], losses[reference]
+        test = diebold_mariano(own - theirs, sessions.to_numpy(), horizon)
+        scores[f"skill_{reference}"] = skill(float(own.mean()), float(theirs.mean()))
+        scores[f"p_{reference}"] = test.p_value
+    return scores

@@ -1,0 +1,1 @@
+"""Features: definitions, feature sets, indicators of `ta` and their admission tests."""

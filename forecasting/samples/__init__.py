@@ -1,0 +1,1 @@
+"""Training samples: targets, windows, scaling, walk-forward splits."""

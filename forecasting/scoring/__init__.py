@@ -1,0 +1,1 @@
+"""Scores on arrays and tests of their difference."""

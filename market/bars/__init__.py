@@ -1,0 +1,1 @@
+"""The bar contract, its adjustments, corporate actions and quarantine."""

@@ -1,0 +1,1 @@
+"""Exchange calendars: sessions, closes, and the exchange of a ticker."""

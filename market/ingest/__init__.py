@@ -1,0 +1,1 @@
+"""From providers into the store: what is due, fetching, reconciling, splits, batches."""

@@ -1,0 +1,1 @@
+"""Several providers as one: the chain, its circuit breaker, its errors."""

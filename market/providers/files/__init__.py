@@ -1,0 +1,1 @@
+"""The provider of your own CSV and Parquet files."""

@@ -1,0 +1,1 @@
+"""The Yahoo Finance provider, through yfinance."""

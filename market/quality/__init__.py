@@ -1,0 +1,1 @@
+"""Data quality of stored bars: findings and the report on them."""

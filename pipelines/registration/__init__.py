@@ -1,0 +1,1 @@
+"""What a version is registered with: record and promotion evidence."""

@@ -1,0 +1,116 @@
+"""What the promotion decision is given: the stages' results as the plain numbers that it weighs.
+
+How they are weighed belongs to `registry.promotion.gates`; how scores are compared, to `forecasting`.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from core.errors import BundleError, RegistryError
+from core.settings import Settings
+from forecasting.bundle.bundle import Bundle
+from forecasting.distribution.levels import COVERAGES
+from forecasting.scoring.diebold_mariano import diebold_mariano
+from pipelines.stages.store import Stage
+from registry.names import CHAMPION
+from registry.promotion.evidence import ChampionComparison, Evidence, PairedScore, Policy
+from registry.versions import ModelRegistry
+
+FORECASTS_FILE = "forecasts.parquet"
+KEY = ["ticker", "as_of", "target_session", "horizon"]
+
+
+def gather_evidence(
+    forecasts: pl.DataFrame, evaluation: Stage, bundle_folder: Path, *, withdrawn: str | None
+) -> Evidence:
+    """Return what is known about a candidate; whatever cannot be shown stays unknown, and fails."""
+    ensemble, naive = (forecasts.filter(model=model) for model in ("ensemble", "naive"))
+    golden_holds, outputs_finite = _try_bundle(bundle_folder)
+    return replace(
+        coverage_of(evaluation),
+        golden_holds=golden_holds,
+        outputs_finite=outputs_finite and bool(ensemble["crps"].is_finite().all()),
+        against_naive=paired_scores(ensemble, naive),
+        withdrawn=withdrawn,
+    )
+
+
+def coverage_of(evaluation: Stage) -> Evidence:
+    """Return the part of the evidence that tells how often the ensemble's intervals held."""
+    pooled = evaluation.document("evaluation")["pooled"]["ensemble"]
+    return Evidence(
+        coverage=_by_level(pooled, "coverage_{:.0f}"),
+        coverage_error=_by_level(pooled, "coverage_{:.0f}_error"),
+    )
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return what the settings count as good enough."""
+    return Policy(margin=settings.promotion_margin, coverage_band=settings.coverage_band)
+
+
+def compare_with_champion(
+    registry: ModelRegistry, candidate: int, forecasts: pl.DataFrame
+) -> ChampionComparison | None:
+    """Return the scores paired with the champion's own out-of-sample forecasts.
+
+    Both were made by models that had not seen the session, because the champion's walk-forward is
+    kept with its version. None without a champion, or when the candidate is the champion.
+    """
+    champion = registry.alias_version(CHAMPION)
+    if champion is None or champion == candidate:
+        return None
+    ensemble = forecasts.filter(model="ensemble")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = registry.file(champion, FORECASTS_FILE, Path(folder))
+        except RegistryError:
+            return ChampionComparison(champion)  # a version that Stockcast did not log
+        theirs = pl.read_parquet(path).filter(model="ensemble")
+    return ChampionComparison(champion, paired_scores(ensemble, theirs))
+
+
+def paired_scores(ours: pl.DataFrame, theirs: pl.DataFrame) -> dict[int, PairedScore]:
+    """Compare the CRPS of two sets of forecasts at each horizon, on the rows that both have."""
+    pairs = ours.join(theirs, on=KEY, suffix="_theirs")
+    scores = {}
+    for (horizon,), rows in pairs.partition_by("horizon", as_dict=True).items():
+        by_session = rows.group_by("as_of").agg(pl.col("crps", "crps_theirs").mean())
+        difference = (rows["crps"] - rows["crps_theirs"]).to_numpy()
+        test = diebold_mariano(difference, rows["as_of"].to_numpy(), int(horizon))
+        scores[int(horizon)] = PairedScore(
+            horizon=int(horizon),
+            sessions=test.sessions,
+            candidate_crps=float(np.mean(by_session["crps"].to_numpy())),
+            reference_crps=float(np.mean(by_session["crps_theirs"].to_numpy())),
+            upper_bound=test.upper_bound(),
+            p_worse=test.p_greater,
+        )
+    return scores
+
+
+def _by_level(pooled: Mapping[str, Any], name: str) -> dict[int, dict[float, float]]:
+    """Return horizon -> level -> score, without those that are not known."""
+    found = {
+        int(horizon): {level: scores.get(name.format(100 * level)) for level in COVERAGES}
+        for horizon, scores in pooled.items()
+    }
+    return {
+        horizon: {level: score for level, score in by_level.items() if score is not None}
+        for horizon, by_level in found.items()
+    }
+
+
+def _try_bundle(folder: Path) -> tuple[bool, bool]:
+    """Load the bundle, which runs its golden vectors and refuses outputs that are not finite."""
+    try:
+        Bundle.load(folder)
+    except BundleError:
+        return False, False
+    return True, True

@@ -1,0 +1,1 @@
+"""Plots, tables and files that people open."""

@@ -1,0 +1,1 @@
+"""Cached results that assets hand to each other."""

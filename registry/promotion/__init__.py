@@ -1,0 +1,1 @@
+"""Evidence, gates, alias moves and the audit trail."""

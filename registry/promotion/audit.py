@@ -1,0 +1,212 @@
+"""The audit trail: which version was live when, who moved it there, and why.
+
+Writing and reading the trail, and what follows from it, belong here. Moving an alias does not
+(`registry.promotion.aliases`).
+
+Every move is one run in the experiment ``<model>-audit``, so that each machine adds its own entry
+and none rewrites another's. A move is written down before it is made, as a running run, and
+finished after: what a kill left half done can be told from what is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, cast
+
+from registry.experiments import ensure_experiment, find_runs
+from registry.names import NOTE_TAG, USER_TAG
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from registry.versions import ModelRegistry
+
+Action = Literal["promote", "keep", "rollback", "external"]
+
+ACTION_TAG = "stockcast.action"
+FROM_TAG = "stockcast.from_version"
+TO_TAG = "stockcast.to_version"
+ACTOR_TAG = "stockcast.actor"
+REASONS_TAG = "stockcast.reasons"
+ABOUT = "Every move of the aliases, one run each: running while it is being made, then finished."
+# MLflow cuts longer tags in silence, and half a list is no list.
+REASONS_LIMIT = 7500
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Move:
+    """One entry of the trail.
+
+    `from_version` was live before; `to_version` is live after, or, for ``keep``, the version that
+    became challenger while the live one stayed. `at` is when the move was made, for ``external``
+    when it was noticed. `pending` says that it was begun and not, or not yet, finished.
+    """
+
+    run_id: str
+    at: datetime
+    action: Action
+    from_version: int | None
+    to_version: int | None
+    actor: str
+    reasons: tuple[str, ...]
+    pending: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """The move in a few words."""
+        before = "" if self.from_version is None else f", before it version {self.from_version}"
+        match self.action:
+            case "promote":
+                return f"Version {self.to_version} promoted to champion{before}"
+            case "keep":
+                return f"Version {self.to_version} kept as challenger"
+            case "rollback":
+                return f"Rolled back to version {self.to_version}{before}"
+            case "external" if self.to_version is None:
+                return f"Champion removed outside Stockcast{before}"
+            case "external":
+                return f"Version {self.to_version} made champion outside Stockcast{before}"
+
+
+@dataclass(frozen=True)
+class Tenure:
+    """A stretch of time in which one version was live; `until` is None while it lasts."""
+
+    version: int
+    since: datetime
+    until: datetime | None
+    move: Move
+
+
+def begin_move(
+    registry: ModelRegistry,
+    action: Action,
+    *,
+    from_version: int | None,
+    to_version: int | None,
+    reasons: Sequence[str],
+    actor: str,
+) -> Move:
+    """Write down a move that is about to be made."""
+    experiment = ensure_experiment(registry, trail_name(registry), ABOUT)
+    at = datetime.fromtimestamp(int(time.time() * 1000) / 1000, tz=UTC)
+    move = Move("", at, action, from_version, to_version, actor, tuple(reasons), pending=True)
+    tags = {
+        ACTION_TAG: action,
+        FROM_TAG: str(from_version or NONE),
+        TO_TAG: str(to_version or NONE),
+        ACTOR_TAG: actor,
+        USER_TAG: actor,
+        REASONS_TAG: _pack(reasons),
+        NOTE_TAG: "\n".join([f"**{move.sentence}**", "", *(f"- {r}" for r in reasons)])[
+            :REASONS_LIMIT
+        ],
+    }
+    with registry.asking("writing the audit trail") as client:
+        run = client.create_run(
+            experiment, int(at.timestamp() * 1000), tags, run_name=f"{action} {to_version or NONE}"
+        )
+    return _read(run)
+
+
+def finish_move(registry: ModelRegistry, move: Move) -> None:
+    """Mark a move as made."""
+    with registry.asking("writing the audit trail") as client:
+        client.set_terminated(move.run_id, "FINISHED")
+
+
+def abandon_move(registry: ModelRegistry, move: Move) -> None:
+    """Mark a move as never made; it stays visible, and counts for nothing."""
+    with registry.asking("writing the audit trail") as client:
+        client.set_terminated(move.run_id, "KILLED")
+
+
+def read_trail(registry: ModelRegistry) -> tuple[Move, ...]:
+    """Return the moves that were made or are pending, the oldest first."""
+    runs = find_runs(registry, trail_name(registry))
+    return tuple(
+        _read(run)
+        for run in runs
+        if run.info.status in {"RUNNING", "FINISHED"} and ACTION_TAG in run.data.tags
+    )
+
+
+def live_versions(moves: Iterable[Move]) -> tuple[Tenure, ...]:
+    """Return who was live when, the oldest first.
+
+    A move to the version that is live already, such as one that two machines noticed, changes
+    nothing.
+    """
+    tenures: list[Tenure] = []
+    for move in _made(moves):
+        current = tenures[-1] if tenures and tenures[-1].until is None else None
+        if current is not None and current.version == move.to_version:
+            continue
+        if current is not None:
+            tenures[-1] = Tenure(current.version, current.since, move.at, current.move)
+        if move.to_version is not None:
+            tenures.append(Tenure(move.to_version, move.at, None, move))
+    return tuple(tenures)
+
+
+def live_version(moves: Iterable[Move]) -> int | None:
+    """Return the version that is live as the trail has it."""
+    tenures = live_versions(moves)
+    return tenures[-1].version if tenures and tenures[-1].until is None else None
+
+
+def way_back(moves: Iterable[Move]) -> tuple[int, ...]:
+    """Return the versions that repeated rollbacks lead through, the live one last.
+
+    A rollback takes the versions after its target off the way, so that the next one walks on
+    instead of returning to what was just rolled back.
+    """
+    path: list[int] = []
+    for move in _made(moves):
+        if move.action == "rollback" and move.to_version in path:
+            while path[-1] != move.to_version:
+                path.pop()
+        elif move.to_version is not None and path[-1:] != [move.to_version]:
+            path.append(move.to_version)
+    return tuple(path)
+
+
+def trail_name(registry: ModelRegistry) -> str:
+    """Return the name of the experiment that holds the trail."""
+    return f"{registry.name}-audit"
+
+
+def _made(moves: Iterable[Move]) -> Iterable[Move]:
+    """Leave out what did not move the champion."""
+    return (move for move in moves if not move.pending and move.action != "keep")
+
+
+def _read(run: Run) -> Move:
+    tags = run.data.tags
+    return Move(
+        run_id=run.info.run_id,
+        at=datetime.fromtimestamp(run.info.start_time / 1000, tz=UTC),
+        action=cast(Action, tags[ACTION_TAG]),
+        from_version=_number(tags[FROM_TAG]),
+        to_version=_number(tags[TO_TAG]),
+        actor=tags[ACTOR_TAG],
+        reasons=tuple(json.loads(tags[REASONS_TAG])),
+        pending=run.info.status == "RUNNING",
+    )
+
+
+def _number(text: str) -> int | None:
+    return None if text == NONE else int(text)
+
+
+def _pack(reasons: Sequence[str]) -> str:
+    """Return the reasons as JSON that fits into a tag; what must go, goes from the end."""
+    kept = list(reasons)
+    while len(text := json.dumps(kept, ensure_ascii=False)) > REASONS_LIMIT:
+        kept = [*kept[:-2], "(more)"] if len(kept) > 1 else [kept[0][: REASONS_LIMIT // 2]]
+    return text

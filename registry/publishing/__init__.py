@@ -1,0 +1,1 @@
+"""Logging a candidate and registering it as a version."""

@@ -1,0 +1,85 @@
+"""The life of one MLflow run: opened, filled, and closed whatever happens.
+
+What a run is about is known to the caller (`registry.publishing.candidates`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from core.errors import StockcastError
+from registry.experiments import find_runs
+from registry.names import FINGERPRINT_TAG
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from registry.versions import ModelRegistry
+
+# Logging takes seconds, so a run that is open for an hour has lost its process.
+ABANDONED_MS = 3_600_000
+# MLflow's limits for one request.
+PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 900
+
+
+@contextmanager
+def open_run(
+    registry: ModelRegistry, experiment: str, name: str, tags: Mapping[str, str]
+) -> Iterator[str]:
+    """Lend a new run; it ends as finished, or as failed when the body raises anything at all."""
+    with registry.asking("opening a run") as client:
+        run = client.create_run(experiment, run_name=name, tags=dict(tags))
+    try:
+        yield run.info.run_id
+    except BaseException:
+        # The first error is the one to tell; a registry that is down is repaired by the next call.
+        with suppress(StockcastError):
+            _close_failed(registry, run)
+        raise
+    with registry.asking("finishing a run") as client:
+        client.set_terminated(run.info.run_id, "FINISHED")
+
+
+def close_abandoned(registry: ModelRegistry, fingerprint: str) -> None:
+    """Mark as failed what a killed process left open: runs of this bundle, and old ones of any."""
+    now = time.time() * 1000
+    for run in find_runs(registry, registry.name, "attributes.status = 'RUNNING'"):
+        same = run.data.tags.get(FINGERPRINT_TAG) == fingerprint
+        if same or now - run.info.start_time > ABANDONED_MS:
+            _close_failed(registry, run)
+
+
+def log_values(
+    client: MlflowClient,
+    run_id: str,
+    params: Mapping[str, object],
+    metrics: Sequence[tuple[str, float | None, int]],
+    model_id: str,
+) -> None:
+    """Log parameters, and metrics of run and model; a metric without a value is left out."""
+    from mlflow.entities import Metric, Param  # noqa: PLC0415  takes seconds
+
+    now = int(time.time() * 1000)
+    named = [Param(key, str(value)) for key, value in params.items()]
+    for start in range(0, len(named), PARAMS_AT_ONCE):
+        client.log_batch(run_id, params=named[start : start + PARAMS_AT_ONCE])
+    known = [
+        Metric(name, float(value), now, step, model_id)
+        for name, value, step in metrics
+        if value is not None
+    ]
+    for start in range(0, len(known), METRICS_AT_ONCE):
+        client.log_batch(run_id, metrics=known[start : start + METRICS_AT_ONCE])
+
+
+def _close_failed(registry: ModelRegistry, run: Run) -> None:
+    with registry.asking("closing a failed run") as client:
+        client.set_terminated(run.info.run_id, "FAILED")
+        of_run = f"source_run_id = '{run.info.run_id}'"
+        for model in client.search_logged_models([run.info.experiment_id], of_run):
+            if str(model.status) == "PENDING":
+                client.finalize_logged_model(model.model_id, "FAILED")

@@ -1,0 +1,1 @@
+"""ASGI layers around the app: the fast path and the error boundary."""

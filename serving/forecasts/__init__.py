@@ -1,0 +1,1 @@
+"""Forecast responses: built, precomputed, or made from the caller's bars."""

@@ -1,0 +1,1 @@
+"""The HTTP contract: schemas, problems (RFC 9457), OpenAPI."""

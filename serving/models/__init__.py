@@ -1,0 +1,1 @@
+"""Model versions and feature snapshots as this process has loaded them."""

@@ -1,0 +1,71 @@
+"""How the providers of prices are and what is left of their budgets, as all processes noted it.
+
+Read at the pace of the watch, never in a request. Nothing is asked over the network here, and the
+file is never made here: without it, no provider was ever asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.clock import Clock
+from core.settings import Settings
+from market.providers.factory import budgets_of, make_health, make_ledger, shared_file
+from market.providers.failover.circuit_breaker import HealthState
+from market.quota.budgets import Usage
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What one look found; nothing while no provider was ever asked.
+
+    `usages` is by provider, so that no digest of a key is shown. `down_since` is when the last of
+    all providers that may be asked went down, or None while one of them is up.
+    """
+
+    states: tuple[HealthState, ...] = ()
+    usages: Mapping[str, Usage] = field(default_factory=dict)
+    down_since: datetime | None = None
+
+    def sentence(self, age: int | None) -> str | None:
+        """Say that no provider answers, and how old the bars are that forecasts go on from."""
+        if self.down_since is None:
+            return None
+        names = ", ".join(state.name for state in self.states)
+        down = f"No provider of prices answers since {self.down_since:%Y-%m-%d %H:%M} UTC ({names})"
+        if age is None:
+            return f"{down}."
+        sessions = "session" if age == 1 else "sessions"
+        return f"{down}; forecasts go on from bars {age} {sessions} old."
+
+
+class PriceFeed:
+    """Looks at the file that all processes of a home share."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self._path = shared_file(settings)
+        self._names = settings.providers
+        self._budgets = budgets_of(settings)
+        self._health = make_health(settings, clock=clock)
+        self._ledger = make_ledger(settings, clock=clock)
+
+    def look(self) -> Prices:
+        """Return what is known now.
+
+        Raises
+        ------
+        StockcastError
+            When the file is damaged, or cannot be used.
+        """
+        if not self._path.exists():
+            return Prices()
+        known = {state.name: state for state in self._health.states()}
+        states = tuple(known[name] for name in self._names if name in known)
+        usages = {name: self._ledger.usage(budget) for name, budget in self._budgets.items()}
+        return Prices(states, usages, self._down_since(states))
+
+    def _down_since(self, states: tuple[HealthState, ...]) -> datetime | None:
+        since = [state.since for state in states if state.state != "closed" and state.since]
+        return max(since) if len(since) == len(self._names) else None

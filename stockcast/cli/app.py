@@ -1,0 +1,155 @@
+"""The command line: `stockcast run`, `ingest`, `up`, `models` and others, all of them thin."""
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from core.errors import StockcastError
+from core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from registry.versions import ModelRegistry
+
+app = typer.Typer(
+    help="Calibrated stock forecasts in production.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+# A log file or a pipe has no width of its own.
+console = Console(width=None if sys.stdout.isatty() else 120)
+
+Home = Annotated[
+    Path | None, typer.Option(help="Folder for everything that Stockcast writes. [default: ./var]")
+]
+Reason = Annotated[str, typer.Option(help="Why; it is written into the audit trail.")]
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Print an expected error as one message and leave with status 1; show others in full."""
+    try:
+        yield
+    except StockcastError as error:
+        message = f"[bold red]error:[/] {escape(str(error))}"
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def _quieten() -> None:
+    """Leave out what libraries say to developers; a person at a terminal cannot act on it."""
+    import warnings
+
+    from dagster import BetaWarning, PreviewWarning
+
+    for category in (BetaWarning, PreviewWarning, DeprecationWarning, FutureWarning):
+        warnings.simplefilter("ignore", category)
+
+
+def _registry(settings: Settings) -> "ModelRegistry":
+    from registry.versions import ModelRegistry
+
+    return ModelRegistry.from_settings(settings)
+
+
+@app.command()
+def run(
+    bars: Annotated[
+        str | None, typer.Option(help="Folder or glob of CSV or Parquet files with your bars.")
+    ] = None,
+    home: Home = None,
+    tickers: Annotated[
+        str | None, typer.Option(help="Comma-separated tickers. [default: all there are]")
+    ] = None,
+    *,
+    serve: Annotated[
+        bool, typer.Option(help="Start the service at the end and ask it for a forecast.")
+    ] = True,
+) -> None:
+    """Run the main job, from bars to a promoted version and an answer over HTTP."""
+    _quieten()
+    from stockcast.cli.run import run_main_job
+
+    with _plain_errors():
+        provider = "files" if bars else None
+        settings = load_settings(bars=bars, home=home, tickers=tickers, provider=provider)
+        run_main_job(settings, console, serve=serve)
+
+
+@app.command()
+def ingest(
+    tickers: Annotated[
+        str | None, typer.Option(help="Comma-separated tickers of those that are followed.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Take in the bars, splits and dividends that are due, within the budget of the key."""
+    _quieten()
+    from stockcast.cli.ingest import ingest_now
+
+    with _plain_errors():
+        ingest_now(load_settings(home=home), console, only=tickers)
+
+
+@app.command()
+def quota(home: Home = None) -> None:
+    """Show what is left of each provider's budget, how it is, and whether the key keeps up."""
+    _quieten()
+    from stockcast.cli.market_printouts import print_quota
+
+    with _plain_errors():
+        print_quota(console, load_settings(home=home))
+
+
+@app.command()
+def up(home: Home = None) -> None:
+    """Start Dagster, MLflow and the forecast service, and print their addresses."""
+    from stockcast.cli.up import run_all
+
+    with _plain_errors():
+        run_all(load_settings(home=home), console)
+
+
+@app.command()
+def models(home: Home = None) -> None:
+    """List the registered versions, what they score and which one is live.
+
+    A move of the champion that was made in the MLflow UI enters the audit trail here at the latest.
+    """
+    from registry.promotion.aliases import reconcile
+    from stockcast.cli.printouts import print_versions
+
+    with _plain_errors():
+        registry = _registry(load_settings(home=home))
+        if registry.list():
+            reconcile(registry)
+        print_versions(console, registry)
+
+
+@app.command()
+def promote(version: int, reason: Reason, home: Home = None) -> None:
+    """Make VERSION the champion, whatever its evidence says; the service follows within seconds."""
+    from registry.promotion.aliases import promote as promote_version
+
+    with _plain_errors():
+        registry = _registry(load_settings(home=home))
+        promote_version(registry, version, reason, actor=getpass.getuser())
+        console.print(f"Version {version} is the champion.")
+
+
+@app.command()
+def rollback(reason: Reason, home: Home = None) -> None:
+    """Return to the version that was live before."""
+    from registry.promotion.aliases import rollback as roll_back
+
+    with _plain_errors():
+        registry = _registry(load_settings(home=home))
+        move = roll_back(registry, reason, actor=getpass.getuser())
+        console.print(f"Version {move.to_version} is the champion again.")

@@ -1,0 +1,137 @@
+"""What the command line shows of market data: advice, what came in, budgets and health."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from textwrap import shorten
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+
+from core.settings import Settings
+from market.ingest.batch import TickerOutcome, counted
+from market.ingest.capacity import Outlook, outlook
+from market.providers.alpha_vantage.tiers import limits_of
+from market.providers.status import HEALTH_WORDS, Account
+from market.quota.budgets import Budget, Usage
+from pipelines.partitions import universe
+from pipelines.reporting.tables import terminal_table
+from pipelines.resources import build_resources
+
+ROUND = ("ticker", "outcome", "last session", "behind", "new bars", "actions to", "notes")
+BUDGETS = ("provider", "made today", "left", "renews", "spent on")
+HEALTH = ("provider", "health", "last answer", "tried again", "why")
+ORDER = ("failed", "deferred", "taken_in", "nothing_new", "up_to_date")
+MOST_ROWS = 100
+# Columns of characters that the others take.
+WITHOUT_NOTES = 86
+BESIDE_REASONS = 84
+LEAST_FOR_NOTES = 20
+AS_WRITTEN: Any = {"highlight": False, "markup": False, "soft_wrap": True}
+
+
+def print_advice(console: Console, settings: Settings, n_tickers: int) -> None:
+    """Print it beforehand when the first provider's key cannot keep up with so many tickers."""
+    found = _outlook_of(settings, n_tickers)
+    if found is not None and not found.keeps_up:
+        _print_sentence(console, settings, found)
+
+
+def _outlook_of(settings: Settings, n_tickers: int) -> Outlook | None:
+    if settings.provider != "alpha_vantage":
+        return None
+    return outlook(n_tickers, limits_of(settings.alpha_vantage_tier))
+
+
+def _print_sentence(console: Console, settings: Settings, found: Outlook) -> None:
+    console.print(found.sentence, style="" if found.keeps_up else "yellow", **AS_WRITTEN)
+    if not found.keeps_up and "yahoo" in settings.backups:
+        console.print("What the key cannot do is asked of yahoo, the backup.", **AS_WRITTEN)
+
+
+def print_round(
+    console: Console, outcomes: Sequence[TickerOutcome], last_sessions: Mapping[str, date]
+) -> None:
+    """Print what became of each ticker, those that need a look first."""
+    ordered = sorted(outcomes, key=lambda o: (ORDER.index(o.outcome), o.ticker))
+    rows = [
+        _round_row(outcome, last_sessions.get(outcome.ticker)) for outcome in ordered[:MOST_ROWS]
+    ]
+    room = console.width - WITHOUT_NOTES
+    if room < LEAST_FOR_NOTES:
+        console.print(terminal_table("", ROUND[:-1], [row[:-1] for row in rows]))
+    else:
+        shown = [[*row[:-1], shorten(row[-1], room, placeholder=" …")] for row in rows]
+        console.print(terminal_table("", ROUND, shown))
+    if len(ordered) > MOST_ROWS:
+        console.print(f"… and {len(ordered) - MOST_ROWS:,} more.")
+    console.print(f"{counted(outcomes)}.", highlight=False)
+
+
+def _round_row(outcome: TickerOutcome, last: date | None) -> list[str]:
+    report = outcome.report
+    through = None if report is None else report.actions_through
+    return [
+        outcome.ticker,
+        outcome.word,
+        str(last or "-"),
+        "-" if outcome.sessions_behind is None else str(outcome.sessions_behind),
+        outcome.new_bars or "-",
+        str(through or "not known") if report else "-",
+        outcome.notes or "-",
+    ]
+
+
+def print_quota(console: Console, settings: Settings) -> None:
+    """Print what is left of each budget, whether its provider answers, and whether it is enough."""
+    resources = build_resources(settings)
+    accounts = resources["accounts"].read()
+    limited = [account for account in accounts if account.usage is not None]
+    if not limited:
+        names = ", ".join(account.name for account in accounts)
+        console.print(f"Bars come from {names}, on this machine: no budget is needed.")
+        return
+    rows = [
+        _budget_row(account.name, account.budget, account.usage)
+        for account in accounts
+        if account.budget is not None and account.usage is not None
+    ]
+    console.print(terminal_table("Budgets of calls", BUDGETS, rows))
+    room = max(LEAST_FOR_NOTES, console.width - BESIDE_REASONS)
+    rows = [
+        [*row[:-1], shorten(row[-1], room, placeholder=" …")] for row in map(_health_row, limited)
+    ]
+    console.print(terminal_table("Health", HEALTH, rows))
+    found = _outlook_of(settings, len(universe(settings, resources["provider"])))
+    if found is not None:
+        _print_sentence(console, settings, found)
+
+
+def _budget_row(name: str, budget: Budget, usage: Usage) -> list[str]:
+    has_day = usage.per_day is not None
+    there = f"{usage.renews_at.astimezone(ZoneInfo(budget.timezone)):%H:%M} {budget.timezone}"
+    spent = [f"{purpose} {n:,}" for purpose, n in usage.by_purpose.items() if n]
+    return [
+        name,
+        f"{usage.made_today:,}" + (f" of {usage.per_day:,}" if has_day else ""),
+        f"{usage.left_today:,}" if has_day else "no limit",
+        f"{_local(usage.renews_at)} ({there})" if has_day or usage.is_refused else "-",
+        ", ".join(spent) or "-",
+    ]
+
+
+def _health_row(account: Account) -> list[str]:
+    health = account.health
+    if health is None:
+        return [account.name, "not asked yet", "-", "-", "-"]
+    return [
+        account.name,
+        HEALTH_WORDS[health.state],
+        _local(health.last_success) if health.last_success else "-",
+        _local(health.retry_at) if health.retry_at else "-",
+        health.reason or "-",
+    ]
+
+
+def _local(instant: datetime) -> str:
+    return f"{instant.astimezone():%Y-%m-%d %H:%M %Z}"

@@ -1,0 +1,154 @@
+"""The shared file: its first use by many, and what a person is told when it cannot be used."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.errors import PermanentError, TransientError
+from core.sqlite import Database
+from market.providers.failover.circuit_breaker import ProviderHealth
+from market.quota.ledger import QuotaLedger
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS notes (text TEXT NOT NULL)"
+WRITER = f"""
+import sys
+from pathlib import Path
+from core.sqlite import Database
+database = Database(Path(sys.argv[1]), {SCHEMA!r})
+for number in range(10):
+    with database.transaction() as db:
+        db.execute("INSERT INTO notes VALUES (?)", (str(number),))
+"""
+
+
+def written(database: Database) -> list[str]:
+    with database.reading() as db:
+        return [row["text"] for row in db.execute("SELECT text FROM notes")]
+
+
+def write(database: Database, text: str) -> None:
+    with database.transaction() as db:
+        db.execute("INSERT INTO notes VALUES (?)", (text,))
+
+
+def test_what_was_committed_is_there_for_others(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "market.sqlite"
+    write(Database(path, SCHEMA), "a note")
+
+    assert written(Database(path, SCHEMA)) == ["a note"]
+
+
+def test_an_error_inside_a_transaction_takes_it_back(tmp_path: Path) -> None:
+    database = Database(tmp_path / "market.sqlite", SCHEMA)
+
+    def write_half() -> None:
+        with database.transaction() as db:
+            db.execute("INSERT INTO notes VALUES ('half')")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_half()
+
+    assert written(database) == []
+
+
+def test_processes_that_open_a_new_file_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "market.sqlite"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    processes = [subprocess.Popen(command) for _ in range(4)]
+
+    assert [process.wait() for process in processes] == [0] * 4
+    assert len(written(Database(path, SCHEMA))) == 40
+
+
+def test_threads_that_open_a_new_file_at_once_lose_nothing(tmp_path: Path) -> None:
+    for attempt in range(10):
+        path = tmp_path / f"{attempt}.sqlite"
+        threads = [
+            threading.Thread(target=lambda path=path: write(Database(path, SCHEMA), "a note"))
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(written(Database(path, SCHEMA))) == 8
+
+
+def test_a_forked_child_and_its_parent_both_write(tmp_path: Path) -> None:
+    database = Database(tmp_path / "market.sqlite", SCHEMA)
+    write(database, "parent")
+
+    child = os.fork()
+    if child == 0:
+        write(database, "child")
+        os._exit(0)
+    for _ in range(20):
+        write(database, "parent")
+
+    assert os.waitpid(child, 0)[1] == 0
+    assert sorted(written(database)) == ["child"] + ["parent"] * 21
+
+
+def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
+    database = Database(tmp_path / "market.sqlite", SCHEMA)
+    write(database, "old")
+    for path in tmp_path.glob("market.sqlite*"):
+        path.rename(tmp_path / f"moved-{path.name}")
+
+    write(database, "new")
+
+    assert written(database) == ["new"]
+
+
+def test_a_file_that_is_no_database_is_named_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "market.sqlite"
+    path.write_bytes(b"not a database, but long enough to be one" * 100)
+
+    for look in (QuotaLedger(path).usage, lambda _: ProviderHealth(path).states()):
+        with pytest.raises(PermanentError, match=r"market\.sqlite is damaged .* move it away"):
+            look(None)  # type: ignore[arg-type]
+
+
+def test_a_damaged_page_is_named_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "market.sqlite"
+    database = Database(path, SCHEMA)
+    write(database, "a note " * 3000)
+    database.let_go()
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+
+    with pytest.raises(PermanentError, match=r"market\.sqlite is damaged .* move it away"):
+        write(Database(path, SCHEMA), "another")
+
+
+def test_a_file_that_stays_locked_is_named_with_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "market.sqlite"
+    database = Database(path, SCHEMA, busy_seconds=0.05)
+    write(database, "a note")
+
+    with (
+        Database(path, SCHEMA).transaction(),
+        pytest.raises(TransientError, match=r"market\.sqlite was locked .* for 0\.05 s; try again"),
+    ):
+        write(database, "another")
+
+    # Looking needs no lock.
+    with Database(path, SCHEMA).transaction():
+        assert written(database) == ["a note"]
+
+
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(PermanentError, match=r"market\.sqlite cannot be used .* folder"):
+        write(Database(tmp_path / "file" / "market.sqlite", SCHEMA), "a note")
+
+    (tmp_path / "market.sqlite").mkdir()
+    with pytest.raises(PermanentError, match=r"market\.sqlite cannot be used .* folder"):
+        write(Database(tmp_path / "market.sqlite", SCHEMA), "a note")

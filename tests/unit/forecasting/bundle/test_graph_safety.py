@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
+from support.bundles import tiny_graph, tiny_windows
+
+from core.errors import BundleError
+from forecasting.bundle.graph import LAYOUT_KEY, EnsembleGraph, GraphLayout
+from forecasting.bundle.graph_safety import check_self_contained
+from forecasting.horizons import HORIZONS
+
+LAYOUT = GraphLayout(("a", "ewma_volatility"), 20, HORIZONS, ("forest", "lstm"))
+
+
+@pytest.fixture
+def model() -> onnx.ModelProto:
+    return tiny_graph(LAYOUT)
+
+
+def keep_tensors_outside(model: onnx.ModelProto) -> None:
+    tensor = model.graph.initializer[0]
+    onnx.external_data_helper.set_external_data(tensor, location="/etc/passwd")
+    tensor.ClearField("raw_data")
+
+
+def use_an_operator_of_microsoft(model: onnx.ModelProto) -> None:
+    # ONNX Runtime accepts it even when the model does not import the domain.
+    model.graph.node.append(helper.make_node("Gelu", ["row"], ["g"], domain="com.microsoft"))
+
+
+def branch(model: onnx.ModelProto) -> None:
+    inner = helper.make_graph(
+        [helper.make_node("Gelu", ["row"], ["g"], domain="com.microsoft")], "inner", [], []
+    )
+    model.graph.node.append(
+        helper.make_node("If", ["zero"], ["i"], then_branch=inner, else_branch=inner)
+    )
+
+
+def define_a_function(model: onnx.ModelProto) -> None:
+    model.functions.append(
+        helper.make_function("ai.onnx", "Tanh", ["x"], ["y"], [], [helper.make_opsetid("", 15)])
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (keep_tensors_outside, "keeps tensors in other files"),
+        (use_an_operator_of_microsoft, "operators of com.microsoft"),
+        (branch, "asks for If"),
+        (define_a_function, "functions or training"),
+    ],
+)
+def test_a_graph_that_reaches_beyond_itself_is_refused(
+    model: onnx.ModelProto, change: Callable[[onnx.ModelProto], None], message: str
+) -> None:
+    change(model)
+    with pytest.raises(BundleError, match=message):
+        EnsembleGraph(model.SerializeToString())
+
+
+def test_a_plain_graph_passes(model: onnx.ModelProto) -> None:
+    check_self_contained(model.SerializeToString())
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_model_are_refused(content: bytes) -> None:
+    with pytest.raises(BundleError, match="the graph's safety"):
+        check_self_contained(content)
+
+
+@given(st.integers(1, 3000))
+def test_a_graph_cut_anywhere_is_refused_before_it_is_run(kept: int) -> None:
+    content = tiny_graph(LAYOUT).SerializeToString()
+    with pytest.raises(BundleError):
+        EnsembleGraph(content[: min(kept, len(content) - 1)])
+
+
+def test_a_graph_without_its_layout_is_refused(model: onnx.ModelProto) -> None:
+    del model.metadata_props[:]
+    with pytest.raises(BundleError, match="does not carry its layout"):
+        EnsembleGraph(model.SerializeToString())
+
+
+def test_a_graph_whose_layout_is_not_its_own_is_refused(model: onnx.ModelProto) -> None:
+    other = GraphLayout(("a", "b", "c"), 20, HORIZONS, ("forest", "lstm"))
+    del model.metadata_props[:]
+    helper.set_model_props(model, {LAYOUT_KEY: other.to_json()})
+    with pytest.raises(BundleError, match="should have the tensors"):
+        EnsembleGraph(model.SerializeToString())
+
+
+def test_a_graph_onnx_runtime_cannot_build_is_refused(
+    model: onnx.ModelProto, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model.graph.node[0].op_type = "NoSuchOperator"
+    with pytest.raises(BundleError, match="ONNX Runtime cannot open it"):
+        EnsembleGraph(model.SerializeToString())
+    assert capfd.readouterr().err == ""
+
+
+def test_the_tiny_graph_agrees_with_onnxs_reference_implementation(model: onnx.ModelProto) -> None:
+    windows = tiny_windows(LAYOUT, n=3)
+    output = EnsembleGraph(model.SerializeToString()).run(windows)
+    mean, scale, *_ = ReferenceEvaluator(model).run(None, {"window": windows})
+    np.testing.assert_allclose(output.mean, mean, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(output.scale, scale, rtol=1e-5)

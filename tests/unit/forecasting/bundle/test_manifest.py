@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from support.bundles import tiny_manifest
+
+from core.errors import BundleError
+from forecasting.bundle.manifest import GRAPH_FILE, open_manifest, seal_manifest
+from forecasting.horizons import HORIZONS
+
+
+def test_a_manifest_comes_back_as_it_was_sealed() -> None:
+    manifest = tiny_manifest(settings={"home": Path("var"), "tickers": ("AAPL",), "seed": 7})
+    opened = open_manifest(seal_manifest(manifest, {GRAPH_FILE: b"graph"}))
+    assert opened.model_copy(update={"checksums": {}}) == manifest
+    assert opened.settings == {"home": "var", "tickers": ["AAPL"], "seed": 7}
+
+
+def test_sealing_does_not_depend_on_the_order_of_entries() -> None:
+    one = tiny_manifest(settings={"a": 1, "b": 2})
+    two = tiny_manifest(settings={"b": 2, "a": 1})
+    assert seal_manifest(one, {}) == seal_manifest(two, {})
+
+
+def test_a_metric_may_be_undefined_but_not_infinite() -> None:
+    assert tiny_manifest(metrics={"naive": {"1": {"skill": None}}}).metrics["naive"]
+    with pytest.raises(ValidationError, match="finite number"):
+        tiny_manifest(metrics={"naive": {"1": {"skill": float("nan")}}})
+
+
+def weights(forest: float, lstm: float) -> dict[int, dict[str, float]]:
+    return {h: {"forest": forest, "lstm": lstm} for h in HORIZONS}
+
+
+def test_mean_weights_may_leave_a_rest_to_the_naive_mean() -> None:
+    assert tiny_manifest(mean_weights=weights(0.1, 0.2)).mean_weights[5]["lstm"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("mean_weights", weights(0.7, 0.7), "sum <= 1"),
+        ("mean_weights", weights(-0.1, 0.2), "weights >= 0"),
+        ("mean_weights", {1: {"forest": 1.0, "lstm": 0.0}}, r"horizons \(1, 5, 21\)"),
+        ("mean_weights", {h: {"forest": 1.0} for h in HORIZONS}, "members"),
+        ("scale_weights", weights(0.4, 0.4), "a sum of 1"),
+        ("horizons", (5, 1, 21), "ascending"),
+        ("features", ("a", "b", "a"), "a more than once"),
+        ("quantile_levels", (0.0, 0.5), "between 0 and 1"),
+        ("conformal_quantiles", dict.fromkeys(HORIZONS, (0.0,)), "199 values"),
+        ("conformal_quantiles", {1: (0.0,)}, r"horizons \(1, 5, 21\)"),
+        (
+            "conformal_quantiles",
+            dict.fromkeys(HORIZONS, tuple(-i / 10 for i in range(199))),
+            "never fall",
+        ),
+    ],
+)
+def test_a_contradiction_is_refused_by_name(field: str, value: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        tiny_manifest(**{field: value})
+
+
+def test_a_number_too_large_for_json_is_no_manifest() -> None:
+    sealed = seal_manifest(tiny_manifest(), {}).replace(b'"lookback": 20', b'"lookback": 1e999')
+    with pytest.raises(BundleError, match="not a sealed manifest"):
+        open_manifest(sealed)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import scoringrules
+from polars.testing import assert_frame_equal
+from support.folds import synthetic_folds
+
+from core.errors import ForecastError, NotEnoughHistoryError
+from forecasting.distribution.levels import LEVELS, REPORTED_COLUMNS
+from forecasting.evaluation.combination import KEY, MODELS, WalkForwardResult, combine_folds
+from forecasting.evaluation.walk_forward import FoldForecasts
+from forecasting.horizons import HORIZONS
+from forecasting.scoring.metrics import coverage
+
+
+@cache
+def combined(scale_factor: float = 1.0) -> WalkForwardResult:
+    return combine_folds(synthetic_folds(scale_factor=scale_factor))
+
+
+def with_outcomes_doubled(folds: list[FoldForecasts], rows: pl.Expr) -> list[FoldForecasts]:
+    doubled = pl.when(rows).then(2 * pl.col("log_return") + 0.05).otherwise("log_return")
+    return [
+        FoldForecasts(fold.forecasts.with_columns(log_return=doubled), fold.excluded)
+        for fold in folds
+    ]
+
+
+def forecasts_of(result: WalkForwardResult, fold: int) -> pl.DataFrame:
+    return result.forecasts.filter(fold=fold).select(*KEY, "model", "mean", *REPORTED_COLUMNS)
+
+
+def test_the_burn_in_is_not_scored_and_every_model_has_the_same_rows() -> None:
+    forecasts = combined().forecasts
+    assert forecasts["fold"].unique().sort().to_list() == [1, 2, 3]
+    assert set(forecasts["model"]) == set(MODELS)
+    keys = [forecasts.filter(model=model).select(KEY) for model in MODELS]
+    for other in keys[1:]:
+        assert_frame_equal(keys[0], other)
+    assert keys[0].height == 3 * 150 * 3 * len(HORIZONS)
+    assert not keys[0].is_duplicated().any()
+
+
+def test_columns_are_the_documented_ones() -> None:
+    documented = [*KEY, "model", "mean", *REPORTED_COLUMNS, "log_return", "crps"]
+    assert combined().forecasts.columns == documented
+
+
+@pytest.mark.parametrize("fold", [1, 2, 3])
+def test_no_outcome_of_a_fold_or_later_changes_its_forecasts(fold: int) -> None:
+    changed = combine_folds(with_outcomes_doubled(synthetic_folds(), pl.col("fold") >= fold))
+    assert_frame_equal(forecasts_of(combined(), fold), forecasts_of(changed, fold))
+    if fold < 3:
+        assert not forecasts_of(combined(), fold + 1).equals(forecasts_of(changed, fold + 1))
+
+
+def test_outcomes_that_become_known_inside_a_fold_do_not_calibrate_it() -> None:
+    first = synthetic_folds()[2].forecasts["as_of"].min()
+    assert isinstance(first, date)
+    reaching = (pl.col("fold") == 1) & (pl.col("target_session") >= first)
+    changed = combine_folds(with_outcomes_doubled(synthetic_folds(), reaching))
+    assert_frame_equal(forecasts_of(combined(), 2), forecasts_of(changed, 2))
+    assert not forecasts_of(combined(), 3).equals(forecasts_of(changed, 3))
+
+
+@pytest.mark.parametrize("scale_factor", [0.4, 1.0, 2.5])
+def test_members_that_misjudge_their_scale_are_calibrated(scale_factor: float) -> None:
+    rows = combined(scale_factor).forecasts.filter(horizon=1)
+    for model in ("forest", "lstm", "ensemble"):
+        own = rows.filter(model=model)
+        for level, low, high in ((0.8, "q10", "q90"), (0.95, "q2.5", "q97.5")):
+            found = coverage(*(own[c].to_numpy() for c in ("log_return", low, high)))
+            assert found == pytest.approx(level, abs=0.035)
+
+
+def test_quantiles_never_cross() -> None:
+    quantiles = combined().forecasts.select(REPORTED_COLUMNS).to_numpy()
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+
+
+def test_crps_is_that_of_all_199_levels() -> None:
+    fold = synthetic_folds()[2].forecasts.filter(horizon=5).sort("ticker", "as_of")
+    expected = scoringrules.crps_quantile(
+        fold["log_return"].to_numpy(), fold["garch_quantiles"].to_numpy(), LEVELS
+    )
+    found = combined().forecasts.filter(model="garch", fold=2, horizon=5).sort("ticker", "as_of")
+    np.testing.assert_allclose(found["crps"].to_numpy(), expected)
+
+
+def test_production_takes_over_weights_and_calibration_of_all_folds() -> None:
+    result = combined()
+    assert set(result.weights) == {1, 2, 3}
+    assert set(result.final_weights.scale) == set(HORIZONS)
+    for quantiles in result.conformal_quantiles.values():
+        assert len(quantiles) == len(LEVELS)
+        assert (np.diff(quantiles) >= 0).all()
+    last = with_outcomes_doubled(synthetic_folds(), pl.col("fold") == 3)
+    changed = combine_folds(last).conformal_quantiles
+    assert not np.allclose(changed[1], result.conformal_quantiles[1])
+
+
+def test_folds_read_from_parquet_give_the_same_result(tmp_path: Path) -> None:
+    kept = []
+    for fold in reversed(synthetic_folds()):
+        for name in ("forecasts", "excluded"):
+            getattr(fold, name).write_parquet(tmp_path / f"{name}.parquet")
+        kept.append(
+            FoldForecasts(
+                pl.read_parquet(tmp_path / "forecasts.parquet"),
+                pl.read_parquet(tmp_path / "excluded.parquet"),
+            )
+        )
+    again = combine_folds(kept)
+    assert_frame_equal(again.forecasts, combined().forecasts)
+    assert again.final_weights == combined().final_weights
+
+
+def test_a_fold_with_too_few_known_outcomes_before_it_is_reported() -> None:
+    # One ticker and stretches of 40 days: 19 targets over 21 days are known before fold 1.
+    result = combine_folds(synthetic_folds(test_size=40, tickers=("AAA",)))
+    assert result.excluded.rows() == [
+        (1, None, "only 19 outcomes were known before it; 30 calibrate")
+    ]
+    assert result.forecasts["fold"].unique().sort().to_list() == [2, 3]
+
+
+def test_a_walk_forward_that_can_never_be_calibrated_is_refused() -> None:
+    with pytest.raises(NotEnoughHistoryError, match="`test_size` must leave 30 known outcomes"):
+        combine_folds(synthetic_folds(n_folds=1, test_size=25, tickers=("AAA",)))
+
+
+def test_folds_that_do_not_belong_together_are_refused() -> None:
+    with pytest.raises(ForecastError, match=r"folds 0, 1 and so on, each once, got \[0, 2, 3\]"):
+        combine_folds([fold for i, fold in enumerate(synthetic_folds()) if i != 1])

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from sklearn.ensemble import RandomForestRegressor
+from support.fused import WEIGHTS, Fused, quickly_fused
+
+from core.errors import BundleError
+from forecasting.bundle.graph import BundleOutput, EnsembleGraph
+from forecasting.export.fusion import export_forest, export_lstm
+from forecasting.models.ensemble import weighted
+
+TESTS = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def fused() -> Fused:
+    return quickly_fused()
+
+
+@pytest.fixture(scope="module")
+def rows(fused: Fused) -> np.ndarray:
+    """A thousand real samples of all times, half of them after the cutoff."""
+    return np.sort(np.random.default_rng(1).choice(len(fused.panel), 1000, replace=False))
+
+
+@pytest.fixture(scope="module")
+def output(fused: Fused, rows: np.ndarray) -> BundleOutput:
+    return EnsembleGraph(fused.graph).run(fused.panel.windows(rows))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("member", ["forest", "lstm"])
+def test_a_fused_member_agrees_with_the_native_one_on_a_thousand_real_windows(
+    fused: Fused, rows: np.ndarray, output: BundleOutput, member: str
+) -> None:
+    native = getattr(fused, member).moments(fused.panel, rows)
+    position = ("forest", "lstm").index(member)
+    for name in ("mean", "scale"):
+        got = getattr(output, f"member_{name}")[:, position]
+        # Within 1e-5 of the forecast's scale: stricter than 1e-5 of a log return.
+        np.testing.assert_array_less(
+            np.abs(got - getattr(native, name)), 1e-5 * native.scale, err_msg=name
+        )
+
+
+@pytest.mark.slow
+def test_the_fused_ensemble_agrees_with_the_native_one_on_a_thousand_real_windows(
+    fused: Fused, rows: np.ndarray, output: BundleOutput
+) -> None:
+    native = {m: getattr(fused, m).moments(fused.panel, rows) for m in ("forest", "lstm")}
+    for column, horizon in enumerate(fused.panel.horizons):
+        mean = weighted(WEIGHTS.mean[horizon], {m: f.mean[:, column] for m, f in native.items()})
+        scale = weighted(WEIGHTS.scale[horizon], {m: f.scale[:, column] for m, f in native.items()})
+        assert np.abs(output.mean[:, column] - mean).max() < 1e-5 * scale.min()
+        np.testing.assert_allclose(output.scale[:, column], scale, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_only_the_windows_own_sessions_decide_its_forecast(fused: Fused, rows: np.ndarray) -> None:
+    graph = EnsembleGraph(fused.graph)
+    windows = fused.panel.windows(rows[:40])
+    together = graph.run(windows)
+    alone = [graph.run(windows[i : i + 1]) for i in range(40)]
+    np.testing.assert_allclose(together.mean, [o.mean[0] for o in alone], rtol=1e-4, atol=1e-8)
+    np.testing.assert_allclose(together.scale, [o.scale[0] for o in alone], rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_graph_holds_one_lstm_one_forest_and_no_trace_of_where_it_was_made(
+    fused: Fused,
+) -> None:
+    model = onnx.load_from_string(fused.graph)
+    operators = [node.op_type for node in model.graph.node]
+    assert operators.count("LSTM") == operators.count("TreeEnsembleRegressor") == 1
+    names = {name for node in model.graph.node for name in (*node.input, *node.output, node.name)}
+    assert not [name for name in names if "/" in name or "keras" in name]
+    assert b"tmp" not in fused.graph
+    assert {item.domain: item.version for item in model.opset_import} == {"": 15, "ai.onnx.ml": 3}
+
+
+@pytest.mark.slow
+def test_an_exported_member_is_its_native_model_on_scaled_values(
+    fused: Fused, rows: np.ndarray
+) -> None:
+    scaled = fused.lstm.scaler.transform(fused.panel.windows(rows))
+    forest, lstm = (
+        ort.InferenceSession(content).run(["raw"], {"scaled": values})[0]
+        for content, values in (
+            (export_forest(fused.forest), scaled[:, -1]),
+            (export_lstm(fused.lstm), scaled),
+        )
+    )
+    np.testing.assert_allclose(forest, fused.forest.estimator.predict(scaled[:, -1]), atol=1e-6)
+    np.testing.assert_allclose(lstm, fused.lstm.model(scaled), atol=1e-6)
+    assert export_lstm(fused.lstm) == export_lstm(fused.lstm)
+
+
+@pytest.mark.slow
+def test_another_process_fuses_the_same_bytes(fused: Fused) -> None:
+    program = (
+        "import hashlib, keras; [keras.layers.Dense(1) for _ in range(3)];"
+        "from support.fused import quickly_fused;"
+        "print(hashlib.sha256(quickly_fused().graph).hexdigest())"
+    )
+    other = os.environ | {
+        "PYTHONHASHSEED": "11",
+        "PYTHONPATH": str(TESTS),
+        "KERAS_BACKEND": "tensorflow",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=other, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == hashlib.sha256(fused.graph).hexdigest()
+
+
+def test_a_value_exactly_between_two_float32_takes_the_same_branch() -> None:
+    """Thresholds between neighbouring float32 values exist in float64 alone."""
+    low = np.random.default_rng(0).normal(size=200).astype(np.float32)
+    high = np.nextafter(low, np.float32(np.inf))
+    values = np.concatenate([low, high])[:, None]
+    outcomes = np.repeat([0.0, 1.0], 200)
+    estimator = RandomForestRegressor(30, random_state=0).fit(values, np.c_[outcomes, -outcomes])
+    graph = export_forest(SimpleNamespace(estimator=estimator))
+    (got,) = ort.InferenceSession(graph).run(None, {"scaled": values})
+    assert np.ptp(estimator.predict(values)) > 0.9
+    np.testing.assert_allclose(got, estimator.predict(values), atol=1e-6)
+
+
+def test_an_lstm_that_is_no_single_onnx_node_is_refused() -> None:
+    def export(path: str, **_: object) -> None:
+        node = onnx.helper.make_node("Loop", ["", ""], [])
+        graph = onnx.helper.make_graph([node], "loop", [], [])
+        onnx.save(onnx.helper.make_model(graph), path)
+
+    with pytest.raises(BundleError, match=r"one ONNX LSTM node, got \['Loop'\].*recurrent dropout"):
+        export_lstm(SimpleNamespace(model=SimpleNamespace(export=export)))

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+
+import numpy as np
+import pytest
+from support.panels import rows_between, sample_panel
+
+from core.errors import ForecastError
+from forecasting.models.base import fitting_targets, horizon_volatility
+from forecasting.models.forest import ForestConfig, ForestModel
+
+
+@cache
+def model() -> ForestModel:
+    panel = sample_panel("AAPL", "IBM")
+    rows = rows_between(panel, date(2004, 1, 1), date(2006, 9, 1))
+    return ForestModel(ForestConfig(trees=20), seed=1).fit(panel, rows)
+
+
+def test_raw_outputs_are_means_and_mean_absolute_values_of_z() -> None:
+    panel = sample_panel("AAPL", "IBM")
+    rows = rows_between(panel, date(2004, 1, 1), date(2006, 9, 1))
+    z = fitting_targets(panel, rows)
+    raw = model().estimator.predict(model().scaler.transform(panel.last(rows)))
+    assert raw.shape == (len(rows), 6)
+    # Averages over leaves give the sample's averages back, up to the bootstrap.
+    np.testing.assert_allclose(raw[:, :3].mean(axis=0), z.mean(axis=0), atol=0.05)
+    np.testing.assert_allclose(raw[:, 3:].mean(axis=0), np.abs(z).mean(axis=0), rtol=0.05)
+
+
+def test_moments_are_the_raw_outputs_in_the_documented_units() -> None:
+    panel = sample_panel("AAPL", "IBM")
+    rows = rows_between(panel, date(2007, 1, 3), date(2007, 3, 1))
+    raw = model().estimator.predict(model().scaler.transform(panel.last(rows)))
+    unit = panel.volatility[rows][:, None] * np.sqrt([1, 5, 21])
+    moments = model().moments(panel, rows)
+    np.testing.assert_allclose(moments.mean, raw[:, :3] * unit)
+    np.testing.assert_allclose(moments.scale, raw[:, 3:] * np.sqrt(np.pi / 2) * unit)
+
+
+def test_targets_are_volatility_scaled_and_clipped_for_fitting_only() -> None:
+    panel = sample_panel("AAPL", "IBM")
+    rows = rows_between(panel, date(2004, 1, 1), date(2006, 9, 1))
+    z = panel.log_returns[rows] / horizon_volatility(panel.volatility[rows], (1, 5, 21))
+    np.testing.assert_array_equal(fitting_targets(panel, rows), np.clip(z, -10, 10))
+
+
+def test_samples_without_known_targets_cannot_be_fitted() -> None:
+    panel = sample_panel("AAPL", "IBM")
+    with pytest.raises(ForecastError, match="known targets"):
+        ForestModel().fit(panel, np.arange(len(panel)))
+
+
+def test_an_unfitted_forest_says_so() -> None:
+    with pytest.raises(ForecastError, match="`forest` must be fitted"):
+        ForestModel().estimator  # noqa: B018

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import date
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import stats
+from support.panels import rows_between, sample_panel
+
+from core.errors import ForecastError, NotEnoughHistoryError
+from forecasting.models.base import fitting_targets
+from forecasting.models.lstm import LstmConfig, LstmModel, _student_t_loss, hold_back
+
+pytestmark = pytest.mark.slow
+FIRST, CUTOFF = date(2004, 1, 1), date(2006, 9, 1)
+CONFIG = LstmConfig(units=4, epochs=2)
+
+FIT = """
+import hashlib
+import sys
+from datetime import date
+from support.panels import rows_between, sample_panel
+from forecasting.models.lstm import LstmConfig, LstmModel
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+panel = sample_panel("AAPL", "IBM")
+rows = rows_between(panel, date(2004, 1, 1), date(2006, 9, 1))
+model = LstmModel(LstmConfig(units=4, epochs=2), seed=5).fit(panel, rows).model
+print(hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest())
+"""
+
+
+@cache
+def model() -> LstmModel:
+    panel = sample_panel("AAPL", "IBM")
+    return LstmModel(CONFIG, seed=5).fit(panel, rows_between(panel, FIRST, CUTOFF))
+
+
+def test_two_fresh_processes_find_the_same_weights_to_the_last_bit() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FIT]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment())
+        for _ in range(2)
+    ]
+    hashes = {process.communicate(timeout=240)[0].strip() for process in running}
+    assert len(hashes) == 1
+    assert len(hashes.pop()) == 64
+
+
+def test_the_network_has_one_lstm_layer_with_stable_names() -> None:
+    names = [layer.name for layer in model().model.layers]
+    assert names == ["window", "dropout", "lstm", "moments"]
+    assert model().model.output_shape == (None, 6)
+
+
+def test_an_untrained_network_is_already_a_sober_forecast() -> None:
+    panel = sample_panel("AAPL", "IBM")
+    rows = rows_between(panel, FIRST, CUTOFF)
+    start = LstmModel(LstmConfig(units=4, epochs=1, learning_rate=0.0), seed=1).fit(panel, rows)
+    moments = start.moments(panel, rows)
+    unit = panel.volatility[rows][:, None] * np.sqrt([1, 5, 21])
+    early, _ = hold_back(panel, rows, start.config.later_share)
+    typical = np.median(np.abs(fitting_targets(panel, early)), axis=0) / stats.norm.ppf(0.75)
+    assert np.abs(moments.mean / unit).max() < 0.1
+    np.testing.assert_allclose((moments.scale / unit).mean(axis=0), typical, rtol=0.05)
+
+
+def test_moments_are_the_raw_outputs_in_the_documented_units() -> None:
+    panel = sample_panel("AAPL", "IBM")
+    rows = rows_between(panel, date(2007, 1, 3), date(2007, 3, 1))
+    raw = np.asarray(model().model(model().scaler.transform(panel.windows(rows))))
+    unit = panel.volatility[rows][:, None] * np.sqrt([1, 5, 21])
+    moments = model().moments(panel, rows)
+    np.testing.assert_allclose(moments.mean, raw[:, :3] * unit, rtol=1e-6)
+    np.testing.assert_allclose(moments.scale, np.exp(raw[:, 3:]) * unit, rtol=1e-6)
+
+
+def test_the_loss_curve_is_recorded() -> None:
+    assert set(model().history) == {"loss", "val_loss"}
+    assert 1 <= len(model().history["loss"]) <= CONFIG.epochs
+    assert np.isfinite(list(model().history.values())).all()
+
+
+def test_the_loss_is_the_likelihood_of_a_student_t() -> None:
+    import keras  # noqa: PLC0415
+
+    z, raw = np.array([[0.5, -2.0]], np.float32), np.array([[0.1, 0.2, -0.3, 0.4]], np.float32)
+    found = float(_student_t_loss(keras, 2, 5.0)(z, raw))
+    exact = -stats.t.logpdf(z, 5, loc=raw[:, :2], scale=np.exp(raw[:, 2:])).mean()
+    constant = -stats.t.logpdf(0, 5)
+    assert found == pytest.approx(exact - constant, rel=1e-5)
+
+
+def test_no_target_of_the_rows_to_fit_reaches_into_the_later_stretch() -> None:
+    panel = sample_panel("AAPL", "IBM")
+    rows = rows_between(panel, FIRST, CUTOFF)
+    early, later = hold_back(panel, rows, 0.15)
+    first_later = panel.sample_sessions[later].min()
+    assert panel.target_sessions[early].max() < first_later
+    sessions = np.unique(panel.sample_sessions[rows])
+    assert len(np.unique(panel.sample_sessions[later])) == int(0.15 * len(sessions))
+    assert not set(early) & set(later)
+
+
+def test_too_few_sessions_for_a_later_stretch_are_refused() -> None:
+    panel = sample_panel("AAPL", "IBM")
+    with pytest.raises(NotEnoughHistoryError, match="later stretch"):
+        LstmModel(CONFIG).fit(panel, rows_between(panel, CUTOFF, date(2006, 9, 8)))
+
+
+def test_an_unfitted_network_says_so() -> None:
+    with pytest.raises(ForecastError, match="`lstm` must be fitted"):
+        LstmModel().model  # noqa: B018
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}

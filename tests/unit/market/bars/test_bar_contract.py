@@ -1,0 +1,221 @@
+from datetime import date, datetime
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.bars import sample_bars, synthetic_bars, xnys
+
+from core.errors import BarsError
+from market.bars.contract import BAR_SCHEMA, KEY, ValidatedBars, conform_bars, validate_bars
+
+LAST = date(2013, 3, 1)
+MONDAY = date(2010, 1, 4)
+
+
+def bar(**changes: object) -> pl.DataFrame:
+    """One faultless bar of AAPL, with some values changed."""
+    values: dict[str, object] = {
+        "ticker": "AAPL",
+        "session": MONDAY,
+        "open": 213.4,
+        "high": 214.5,
+        "low": 212.4,
+        "close": 214.0,
+        "adj_close": 27.6,
+        "volume": 17_633_200,
+        "split_factor": 1.0,
+        "dividend": 0.0,
+        "source": "test",
+    }
+    return pl.DataFrame([values | changes], schema=BAR_SCHEMA, strict=False)
+
+
+def validate(frame: pl.DataFrame) -> ValidatedBars:
+    return validate_bars(frame, xnys(), last_session=LAST)
+
+
+def reasons(frame: pl.DataFrame) -> list[str]:
+    return validate(frame).quarantine.get_column("reason").to_list()
+
+
+def test_the_whole_sample_passes() -> None:
+    sample = sample_bars()
+
+    validated = validate(sample)
+
+    assert validated.bars.equals(sample)
+    assert validated.quarantine.is_empty()
+
+
+def test_a_fall_of_half_in_a_session_is_data() -> None:
+    validated = validate(sample_bars("AAPL", start=date(2000, 9, 28), end=date(2000, 9, 29)))
+
+    before, after = validated.bars.get_column("close")
+    assert after / before - 1 == pytest.approx(-0.519, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"ticker": None}, "ticker is missing"),
+        ({"ticker": "../x"}, "ticker is not written like one"),
+        ({"ticker": "aapl"}, "ticker is not written like one"),
+        ({"ticker": "AAPL\n"}, "ticker is not written like one"),
+        ({"session": None}, "session is missing"),
+        ({"session": date(2010, 1, 9)}, "the XNYS calendar has no session on that date"),
+        ({"session": date(2012, 10, 29)}, "the XNYS calendar has no session on that date"),
+        ({"session": date(1969, 12, 31)}, "session is before the XNYS calendar (1970-01-02)"),
+        ({"session": date(2013, 3, 4)}, "session is in the future (after 2013-03-01)"),
+        ({"open": None}, "open is missing"),
+        ({"close": float("nan")}, "close is missing"),
+        ({"volume": None}, "volume is missing"),
+        ({"high": float("inf")}, "high is not a positive number"),
+        ({"adj_close": 0.0}, "adj_close is not a positive number"),
+        ({"split_factor": -2.0}, "split_factor is not a positive number"),
+        ({"dividend": -0.1}, "dividend is not zero or a positive number"),
+        ({"dividend": float("inf")}, "dividend is not zero or a positive number"),
+        ({"volume": -1}, "volume is negative"),
+        ({"high": 213.9}, "high is below open or close"),
+        ({"low": 213.5}, "low is above open or close"),
+    ],
+)
+def test_a_faulty_bar_is_quarantined_with_its_reason(
+    changes: dict[str, object], reason: str
+) -> None:
+    assert reasons(bar(**changes)) == [reason]
+
+
+def test_a_bar_with_several_faults_lists_them_all() -> None:
+    faulty = bar(session=date(2010, 1, 9), open=0.0, low=None, volume=-5)
+
+    assert reasons(faulty)[0].split("; ") == [
+        "low is missing",
+        "the XNYS calendar has no session on that date",
+        "open is not a positive number",
+        "volume is negative",
+    ]
+
+
+def test_a_high_below_the_low_is_named_although_open_and_close_lie_between() -> None:
+    found = reasons(bar(high=212.0, low=215.0))
+
+    assert found == ["high is below open or close; low is above open or close; high is below low"]
+
+
+@pytest.mark.parametrize("name", ["adj_close", "split_factor", "dividend", "source"])
+def test_an_unknown_optional_value_is_no_fault(name: str) -> None:
+    assert reasons(bar(**{name: None})) == []
+
+
+def test_zero_volume_is_no_fault() -> None:
+    assert reasons(bar(volume=0)) == []
+
+
+def test_a_high_below_the_close_by_32_bit_rounding_is_no_fault() -> None:
+    assert reasons(bar(high=214.0 * (1 - 1e-7))) == []
+    assert reasons(bar(high=214.0 * (1 - 1e-5))) != []
+
+
+def test_the_same_bar_given_twice_is_kept_once() -> None:
+    validated = validate(pl.concat([bar(source="first"), bar(source="second")]))
+
+    assert validated.bars.get_column("source").to_list() == ["second"]
+    assert validated.quarantine.select("source", "reason").rows() == [
+        ("first", "duplicate: the same bar is given again")
+    ]
+
+
+def test_of_conflicting_bars_the_last_one_given_is_kept() -> None:
+    given_bars = pl.concat([bar(close=213.0), bar(close=214.0), bar(close=213.5), bar(close=213.5)])
+
+    validated = validate(given_bars)
+
+    assert validated.bars.get_column("close").to_list() == [213.5]
+    assert validated.quarantine.select("close", "reason").rows() == [
+        (213.0, "duplicate: another bar of this session is given later"),
+        (214.0, "duplicate: another bar of this session is given later"),
+        (213.5, "duplicate: the same bar is given again"),
+    ]
+
+
+def test_a_faulty_repetition_does_not_push_out_the_good_bar() -> None:
+    validated = validate(pl.concat([bar(), bar(close=-1.0, low=-1.0)]))
+
+    assert validated.bars.get_column("close").to_list() == [214.0]
+    assert validated.quarantine.height == 1
+
+
+def test_unknown_adjusted_closes_count_as_equal_in_repetitions() -> None:
+    validated = validate(pl.concat([bar(adj_close=None), bar(adj_close=None)]))
+
+    assert validated.quarantine.get_column("reason").to_list() == [
+        "duplicate: the same bar is given again"
+    ]
+
+
+def test_no_bars_are_no_fault() -> None:
+    validated = validate(BAR_SCHEMA.to_frame())
+
+    assert validated.bars.schema == BAR_SCHEMA
+    assert validated.quarantine.columns == [*BAR_SCHEMA, "reason"]
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    faults=st.lists(
+        st.tuples(
+            st.integers(0, 59),
+            st.sampled_from(["open", "high", "low", "close", "volume", "adj_close"]),
+            st.sampled_from([None, -1, 0, 1, 10**9]),
+        ),
+        max_size=20,
+    ),
+    repeated=st.lists(st.integers(0, 59), max_size=10),
+)
+def test_every_row_is_either_good_or_quarantined_and_good_ones_are_good(
+    faults: list[tuple[int, str, int | None]], repeated: list[int]
+) -> None:
+    rows = synthetic_bars(("AAA", "BBB"), n_sessions=30).to_dicts()
+    for at, name, value in faults:
+        rows[at][name] = value
+    frame = pl.DataFrame(rows + [rows[at] for at in repeated], schema=BAR_SCHEMA, strict=False)
+
+    validated = validate(frame)
+
+    assert validated.bars.height + validated.quarantine.height == frame.height
+    assert not validated.bars.select(KEY).is_duplicated().any()
+    assert (validated.quarantine.get_column("reason").str.len_chars() > 0).all()
+    assert validate(validated.bars).bars.equals(validated.bars)
+
+
+def test_optional_columns_may_be_missing_and_others_are_left_out() -> None:
+    frame = bar().drop("adj_close", "split_factor", "dividend", "source")
+
+    conformed = conform_bars(
+        frame.with_columns(name=pl.lit("Apple")).select(reversed(frame.columns))
+    )
+
+    assert conformed.schema == BAR_SCHEMA
+    assert conformed.get_column("adj_close").to_list() == [None]
+
+
+def test_a_missing_required_column_is_named() -> None:
+    with pytest.raises(BarsError, match="missing close, volume, got ticker"):
+        validate(bar().drop("close", "volume"))
+
+
+def test_timestamps_in_place_of_dates_are_refused() -> None:
+    frame = bar().with_columns(session=pl.lit(datetime(2010, 1, 4)))  # noqa: DTZ001
+
+    with pytest.raises(BarsError, match="`session` must be of type Date, got Datetime"):
+        validate(frame)
+
+
+def test_a_column_that_is_no_number_is_named() -> None:
+    frame = bar().with_columns(close=pl.lit("n.a."))
+
+    with pytest.raises(BarsError, match="`close` must be readable as Float64, got String"):
+        validate(frame)

@@ -1,0 +1,148 @@
+"""Splits and dividends told apart from bars, and jumps that need them."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+from support.bars import sample_bars, xnys
+from support.ingests import raw_bars
+from support.sample_actions import sample_actions, with_sample_actions
+
+from market.bars.corporate_actions import known_through, unexplained_jump, with_actions
+from market.providers.protocol import ACTIONS_SCHEMA
+
+SPLIT = date(2005, 2, 28)
+CRASH = date(2000, 9, 29)
+
+
+def actions(*rows: tuple[date, float, float]) -> pl.DataFrame:
+    told = [("AAPL", *row) for row in rows]
+    return pl.DataFrame(told, ACTIONS_SCHEMA, orient="row")
+
+
+def around(session: date, *, before: int = 10, after: int = 10) -> pl.DataFrame:
+    """Bars of AAPL as traded on the sessions around one."""
+    start, end = xnys().offset(session, -before), xnys().offset(session, after)
+    return raw_bars("AAPL").filter(pl.col("session").is_between(start, end))
+
+
+def jump_of(bars: pl.DataFrame) -> date | None:
+    return unexplained_jump(bars, bars.get_column("session"))
+
+
+def events(bars: pl.DataFrame) -> list[tuple[date, float, float]]:
+    happened = (pl.col("split_factor") != 1.0) | (pl.col("dividend") != 0.0)
+    return bars.filter(happened).select("session", "split_factor", "dividend").rows()
+
+
+@pytest.mark.parametrize("ticker", ["AAPL", "GOOG", "IBM", "MSFT"])
+def test_told_apart_they_make_the_same_bars_as_told_with_them(ticker: str) -> None:
+    told = with_actions(raw_bars(ticker), sample_actions(ticker))
+
+    assert told.equals(with_sample_actions(sample_bars(ticker)))
+
+
+def test_splits_and_crashes_jump_alike_until_it_is_known_what_they_are() -> None:
+    bars = raw_bars("AAPL").filter(pl.col("session") > date(2000, 7, 1))
+
+    assert jump_of(bars) == CRASH
+    assert jump_of(bars.filter(pl.col("session") > CRASH)) == SPLIT
+    assert jump_of(with_actions(raw_bars("AAPL"), sample_actions("AAPL"))) is None
+    assert jump_of(raw_bars("IBM")) is None
+
+
+def test_only_the_sessions_asked_about_are_looked_at() -> None:
+    bars = around(SPLIT)
+    session = bars.get_column("session")
+
+    assert unexplained_jump(bars, session.filter(session > SPLIT)) is None
+    assert unexplained_jump(bars, session.filter(session >= SPLIT)) == SPLIT
+
+
+def test_a_reverse_split_jumps_too() -> None:
+    prices = [pl.when(pl.col("session") >= SPLIT).then(pl.col("close") * 20).otherwise("close")]
+
+    assert jump_of(around(SPLIT).with_columns(prices)) == SPLIT
+
+
+def test_bars_that_count_as_they_stand_do_not_need_a_word() -> None:
+    bars = around(SPLIT)
+
+    assert jump_of(bars.with_columns(source=pl.lit("files"))) is None
+    assert jump_of(sample_bars("AAPL")) is None
+
+
+def test_an_ex_date_without_a_session_goes_to_the_next_one() -> None:
+    # 2012-11-10 was a Saturday.
+    bars = raw_bars("AAPL").filter(pl.col("session") > date(2012, 10, 1))
+
+    assert events(with_actions(bars, actions((date(2012, 11, 10), 1.0, 2.65)))) == [
+        (date(2012, 11, 12), 1.0, 2.65)
+    ]
+
+
+def test_several_events_of_one_session_come_together() -> None:
+    bars = raw_bars("AAPL").filter(pl.col("session") > date(2012, 10, 1))
+    told = actions((date(2012, 11, 10), 1.0, 2.65), (date(2012, 11, 12), 1.1, 0.35))
+
+    assert events(with_actions(bars, told)) == [(date(2012, 11, 12), 1.1, 3.0)]
+
+
+def test_what_is_announced_or_older_than_the_bars_leaves_no_trace() -> None:
+    bars = around(date(2012, 6, 1), after=0)
+    told = actions((date(2005, 2, 28), 2.0, 0.0), (date(2012, 8, 9), 1.0, 2.65))
+
+    filled = with_actions(bars, told)
+
+    assert events(filled) == []
+    assert filled.get_column("split_factor").null_count() == 0
+    assert known_through(filled) == date(2012, 6, 1)
+
+
+@pytest.mark.parametrize("told_on", [-3, -1, 1, 3])
+def test_a_split_dated_beside_its_jump_goes_where_the_jump_is(told_on: int) -> None:
+    told = actions((xnys().offset(SPLIT, told_on), 2.0, 0.0))
+
+    assert events(with_actions(around(SPLIT), told)) == [(SPLIT, 2.0, 0.0)]
+
+
+def test_a_split_without_any_jump_stays_where_it_was_told() -> None:
+    calm = date(2012, 5, 10)
+
+    told = with_actions(around(calm), actions((calm, 3.0, 0.0), (calm, 1.05, 0.0)))
+
+    assert events(told) == [(calm, pytest.approx(3.15), 0.0)]
+
+
+def test_bars_with_adjusted_closes_and_those_of_files_are_left_alone() -> None:
+    split = actions((SPLIT, 2.0, 0.0))
+    of_files = around(SPLIT).with_columns(source=pl.lit("files"))
+    adjusted = sample_bars("AAPL")
+
+    assert with_actions(of_files, split).equals(of_files)
+    assert with_actions(adjusted, split).equals(adjusted)
+
+
+def test_a_source_that_tells_few_events_takes_none_away() -> None:
+    known = with_sample_actions(sample_bars("AAPL"))
+
+    assert with_actions(known, actions()).equals(known)
+
+
+def test_no_bars_have_no_actions() -> None:
+    nothing = raw_bars("AAPL").clear()
+
+    assert with_actions(nothing, sample_actions("AAPL")).is_empty()
+    assert known_through(nothing) is None
+
+
+def test_what_is_known_ends_at_the_first_bar_of_which_nobody_told() -> None:
+    known, later = with_sample_actions(sample_bars("AAPL")), date(2012, 6, 1)
+    tail = [
+        pl.when(pl.col("session") <= later).then(name).alias(name)
+        for name in ("split_factor", "dividend")
+    ]
+
+    assert known_through(known) == date(2013, 3, 1)
+    assert known_through(known.with_columns(tail)) == later
+    assert known_through(raw_bars("AAPL")) is None

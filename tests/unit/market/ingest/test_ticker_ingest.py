@@ -1,0 +1,238 @@
+"""What an ingest asks for, and what it stores: one provider, day by day."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.bars import sample_bars, xnys
+from support.ingests import (
+    EVENING,
+    FRIDAY,
+    MONDAY,
+    TUESDAY,
+    VALUES,
+    ClockedProvider,
+    Desk,
+    as_traded,
+    desk_of,
+    free_key,
+    premium_key,
+)
+from support.moving_clock import MovingClock
+from support.providers import FakeProvider
+
+from core.errors import TierError
+
+
+@pytest.fixture
+def clock() -> MovingClock:
+    return MovingClock(EVENING)
+
+
+@pytest.fixture
+def premium(clock: MovingClock) -> ClockedProvider:
+    return premium_key(clock, "AAPL", "FB", "IBM")
+
+
+@pytest.fixture
+def free(clock: MovingClock) -> ClockedProvider:
+    return free_key(clock, "AAPL", "FB", "IBM")
+
+
+def test_a_new_ticker_is_read_whole_once(tmp_path: Path, premium: ClockedProvider) -> None:
+    desk = desk_of(tmp_path, premium)
+
+    report = desk.take_in()
+
+    assert desk.bars().select(VALUES).equals(as_traded("AAPL", end=FRIDAY))
+    assert (report.outcome, report.sessions_behind, report.restated) == ("taken_in", 0, 0)
+    assert report.sources == {"alpha_vantage": desk.bars().height}
+    assert report.actions_through == FRIDAY
+    assert premium.calls == [("AAPL", None)]
+    assert desk.records.of("AAPL").complete
+
+
+def test_what_is_up_to_date_is_not_asked_for(tmp_path: Path, premium: ClockedProvider) -> None:
+    desk = desk_of(tmp_path, premium)
+    desk.take_in()
+    desk.clock.advance(days=2)  # a Sunday
+
+    report = desk.take_in()
+
+    assert (report.outcome, report.bars, report.sessions_behind) == ("up_to_date", 0, 0)
+    assert len(premium.calls) == 1
+
+
+def test_a_new_session_is_asked_for_with_a_short_overlap(
+    tmp_path: Path, premium: ClockedProvider
+) -> None:
+    desk = desk_of(tmp_path, premium)
+    desk.take_in()
+    desk.to_evening_of(MONDAY)
+
+    report = desk.take_in()
+
+    ticker, span = premium.calls[-1]
+    assert span is not None
+    assert (ticker, span.since, span.sessions) == ("AAPL", date(2012, 5, 25), 6)
+    assert (report.stored.inserted, report.stored.updated) == (1, 0)
+    assert desk.bars().select(VALUES).equals(as_traded("AAPL", end=MONDAY))
+
+
+def test_day_by_day_gives_what_one_reading_gives(tmp_path: Path, premium: ClockedProvider) -> None:
+    desk, whole = desk_of(tmp_path / "daily", premium), desk_of(tmp_path / "whole", premium)
+    sessions = xnys().between(FRIDAY, date(2012, 7, 6))
+    for session in sessions:
+        desk.to_evening_of(session)
+        desk.take_in()
+
+    whole.take_in()
+
+    assert desk.store.fingerprint() == whole.store.fingerprint()
+    assert len(premium.calls) == 1 + len(sessions)
+
+
+def test_a_provider_that_publishes_late_is_asked_again_and_nothing_is_wrong(
+    tmp_path: Path, premium: ClockedProvider
+) -> None:
+    desk = desk_of(tmp_path, premium)
+    desk.take_in()
+    desk.to_evening_of(MONDAY)
+    premium.delay = 1
+
+    late = desk.take_in()
+
+    assert (late.outcome, late.sessions_behind) == ("nothing_new", 1)
+    assert desk.wants() == "nothing"
+    premium.delay = 0
+    desk.clock.advance(hours=3)
+    assert desk.take_in().outcome == "taken_in"
+    assert desk.records.of("AAPL").quiet == 0
+
+
+def test_an_answer_that_lacks_the_newest_session_alone_is_not_asked_again_at_once(
+    tmp_path: Path, premium: ClockedProvider
+) -> None:
+    desk = desk_of(tmp_path, premium)
+    desk.take_in()
+    desk.to_evening_of(TUESDAY)
+    premium.delay = 1
+
+    report = desk.take_in()
+
+    assert (report.outcome, report.sessions_behind, desk.wants()) == ("taken_in", 1, "nothing")
+    desk.clock.advance(hours=3)
+    assert desk.wants() == "bars"
+
+
+def test_a_tier_that_has_no_history_gives_what_it_reaches_and_says_what_to_do(
+    tmp_path: Path, free: ClockedProvider
+) -> None:
+    desk = desk_of(tmp_path, free)
+
+    report = desk.take_in()
+
+    assert desk.bars().height == 100
+    assert not desk.records.of("AAPL").complete
+    assert "no more history than our tier reaches back" in report.notes[0]
+    assert len(free.calls) == 1  # what the tier refuses is not asked
+
+
+def test_a_short_history_is_completed_as_soon_as_somebody_has_it(
+    tmp_path: Path, free: ClockedProvider
+) -> None:
+    desk = desk_of(tmp_path, free)
+    desk.take_in()
+    free.reach = None
+    assert desk.wants() == "actions"
+    desk.to_evening_of(MONDAY)
+
+    desk.take_in()
+
+    assert desk.bars().select(VALUES).equals(as_traded("AAPL", end=MONDAY))
+    assert desk.records.of("AAPL").complete
+
+
+def test_a_young_listing_is_complete_although_it_is_short(
+    tmp_path: Path, free: ClockedProvider
+) -> None:
+    desk = desk_of(tmp_path, free)
+
+    report = desk.take_in("FB")
+
+    assert report.first_session == date(2012, 5, 18)
+    assert report.notes == ()
+    assert desk.records.of("FB").complete
+
+
+def test_a_gap_within_the_reach_is_filled_by_one_call(
+    tmp_path: Path, free: ClockedProvider
+) -> None:
+    desk = desk_of(tmp_path, free)
+    desk.take_in()
+    desk.to_evening_of(xnys().offset(FRIDAY, 97))
+
+    desk.take_in()
+
+    stored = desk.bars().get_column("session")
+    assert stored.equals(xnys().between(stored[0], xnys().offset(FRIDAY, 97)))
+    assert len(free.calls) == 2
+
+
+def test_a_gap_longer_than_the_reach_is_never_left_as_a_hole(
+    tmp_path: Path, free: ClockedProvider
+) -> None:
+    desk = desk_of(tmp_path, free)
+    desk.take_in()
+    before = desk.store.fingerprint()
+    desk.to_evening_of(xnys().offset(FRIDAY, 98))
+
+    with pytest.raises(TierError, match="STOCKCAST_BACKUPS") as caught:
+        desk.take_in()
+
+    assert "98 sessions after 2012-06-01" in str(caught.value)
+    assert "giant return" in str(caught.value)
+    assert desk.store.fingerprint() == before
+    assert len(free.calls) == 1
+    assert desk.wants() == "nothing"  # until the next session
+    desk.to_evening_of(xnys().offset(FRIDAY, 99))
+    assert desk.wants() == "history"
+
+
+def test_a_session_that_goes_on_is_not_taken_in(tmp_path: Path, premium: ClockedProvider) -> None:
+    desk = desk_of(tmp_path, premium)
+    premium.delay = -1  # Monday's bar is there although it is Friday
+
+    report = desk.take_in()
+
+    assert (report.last_session, report.quarantine.height) == (FRIDAY, 0)
+
+
+def test_a_provider_that_costs_nothing_is_read_whole_each_time(
+    tmp_path: Path, clock: MovingClock
+) -> None:
+    files = FakeProvider({"AAPL": sample_bars("AAPL")}, name="files")
+    desk = Desk(tmp_path, clock, files)
+    desk.take_from(files)
+    desk.clock.advance(days=400)
+
+    first = desk.take_in()
+    files.bars["AAPL"] = sample_bars("AAPL").with_columns(pl.col("adj_close") / 2)
+    second = desk.take_in()
+
+    assert not desk.ingest.costs_calls
+    assert first.outcome == second.outcome == "taken_in"
+    assert second.stored.updated == first.stored.inserted == sample_bars("AAPL").height
+    assert files.calls == [("AAPL", None)] * 2
+    assert desk.wants() == "history"
+
+
+def test_no_clock_makes_it_ask_twice(tmp_path: Path, premium: ClockedProvider) -> None:
+    desk = desk_of(tmp_path, premium)
+    desk.take_in()
+
+    desk.clock.set_wall(EVENING - timedelta(days=30))
+
+    assert desk.take_in().outcome == "up_to_date"
+    assert len(premium.calls) == 1

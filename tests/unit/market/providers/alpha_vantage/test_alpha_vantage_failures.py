@@ -1,0 +1,258 @@
+"""Every way in which Alpha Vantage refuses or fails: what is raised, and what it costs."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.alpha_vantage_access import EVENING, TWENTY, connect, evening_clock
+from support.alpha_vantage_emulator import AlphaVantageEmulator
+from support.alpha_vantage_moods import Mood
+from support.bars import sample_bars
+from support.moving_clock import MovingClock
+
+from core.errors import (
+    BarsError,
+    ProviderDownError,
+    ProviderKeyError,
+    QuotaError,
+    StockcastError,
+    TierError,
+    UnknownTickerError,
+)
+
+ATTEMPTS = 3
+PERMANENT: list[tuple[Mood, type[StockcastError], str]] = [
+    ("invalid_key", ProviderKeyError, "STOCKCAST_ALPHA_VANTAGE_KEY"),
+    ("demo_key", ProviderKeyError, "STOCKCAST_ALPHA_VANTAGE_KEY"),
+    ("status_403", ProviderKeyError, "STOCKCAST_ALPHA_VANTAGE_URL"),
+    ("premium_only", TierError, "STOCKCAST_ALPHA_VANTAGE_TIER"),
+    ("premium_full", TierError, "STOCKCAST_ALPHA_VANTAGE_TIER"),
+    ("no_number", BarsError, r"session 2012-06-01, field '4. close'.*'twelve'"),
+    ("status_302", BarsError, "STOCKCAST_ALPHA_VANTAGE_URL"),
+    ("status_404", BarsError, "STOCKCAST_ALPHA_VANTAGE_URL"),
+]
+TRANSIENT: list[tuple[Mood, str]] = [
+    ("odd_sentence", "new building"),
+    ("empty", "without 'Time Series"),
+    ("no_data", "without 'Time Series"),
+    ("not_an_object", "half an answer, or no JSON"),
+    ("not_json", "half an answer, or no JSON"),
+    ("cut_text", "half an answer, or no JSON"),
+    ("cut_body", "hung up"),
+    ("other_symbol", "'MSFT', but 'AAPL' was asked for"),
+    ("status_500", "HTTP 500"),
+    ("status_503", "HTTP 503"),
+]
+PACE: list[Mood] = ["per_second", "burst", "per_minute", "per_minute_premium", "status_429"]
+
+
+@pytest.fixture
+def clock() -> MovingClock:
+    return evening_clock()
+
+
+@pytest.fixture
+def emulator(clock: MovingClock) -> Iterator[AlphaVantageEmulator]:
+    bars = sample_bars("AAPL", "MSFT")
+    with AlphaVantageEmulator(bars, clock, slow_seconds=0.6) as service:
+        yield service
+
+
+@pytest.mark.parametrize(("mood", "error", "words"), PERMANENT)
+def test_a_permanent_refusal_is_not_tried_again(
+    emulator: AlphaVantageEmulator,
+    tmp_path: Path,
+    mood: Mood,
+    error: type[StockcastError],
+    words: str,
+) -> None:
+    emulator.misbehave(mood, times=None)
+
+    with pytest.raises(error, match=words):
+        connect(emulator, tmp_path).fetch("AAPL", TWENTY)
+    assert len(emulator.calls) == 1
+
+
+@pytest.mark.parametrize(("mood", "words"), TRANSIENT)
+def test_a_passing_failure_is_tried_again_a_few_times(
+    emulator: AlphaVantageEmulator, tmp_path: Path, mood: Mood, words: str
+) -> None:
+    emulator.misbehave(mood, times=None)
+
+    with pytest.raises(ProviderDownError, match=words):
+        connect(emulator, tmp_path).fetch("AAPL", TWENTY)
+    assert len(emulator.calls) == ATTEMPTS
+
+
+@pytest.mark.parametrize("mood", [*[mood for mood, _ in TRANSIENT], *PACE])
+def test_what_passes_in_time_is_not_noticed(
+    emulator: AlphaVantageEmulator, tmp_path: Path, mood: Mood
+) -> None:
+    emulator.misbehave(mood, times=ATTEMPTS - 1)
+
+    assert connect(emulator, tmp_path).fetch("AAPL", TWENTY).height == 100
+    assert len(emulator.calls) == ATTEMPTS
+
+
+def test_attempts_back_off_with_jitter(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:
+    provider = connect(emulator, tmp_path, tier="premium_1200")
+    gaps = set()
+    for _ in range(3):
+        emulator.misbehave("status_503", times=2)
+        provider.fetch("AAPL", TWENTY)
+        first, second, third = (call.at for call in emulator.calls[-3:])
+        gaps |= {second - first, third - second}
+        assert timedelta(seconds=1) <= second - first <= timedelta(seconds=3)
+        assert timedelta(seconds=2) <= third - second <= timedelta(seconds=4)
+        emulator.clock.sleep(60)
+
+    assert len(gaps) == 6
+
+
+@pytest.mark.parametrize("mood", PACE)
+def test_a_request_for_a_slower_pace_is_waited_out(
+    emulator: AlphaVantageEmulator, tmp_path: Path, mood: Mood
+) -> None:
+    emulator.misbehave(mood)
+
+    connect(emulator, tmp_path).fetch("AAPL", TWENTY)
+
+    refused, answered = emulator.calls
+    assert answered.at - refused.at >= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("mood", PACE)
+def test_a_pace_that_is_never_slow_enough_is_a_spent_budget_that_renews_soon(
+    emulator: AlphaVantageEmulator, tmp_path: Path, clock: MovingClock, mood: Mood
+) -> None:
+    emulator.misbehave(mood, times=None)
+
+    with pytest.raises(QuotaError) as caught:
+        connect(emulator, tmp_path).fetch("AAPL", TWENTY)
+
+    assert timedelta(0) < caught.value.renews_at - clock.now() <= timedelta(minutes=2)
+    assert len(emulator.calls) == ATTEMPTS
+
+
+def test_a_spent_day_is_told_once_and_nobody_asks_again_before_it_renews(
+    emulator: AlphaVantageEmulator, tmp_path: Path, clock: MovingClock
+) -> None:
+    emulator.misbehave("per_day")
+
+    with pytest.raises(QuotaError, match="25 requests per day") as caught:
+        connect(emulator, tmp_path).fetch("AAPL", TWENTY)
+    with pytest.raises(QuotaError):
+        connect(emulator, tmp_path).fetch("MSFT", TWENTY)
+
+    assert caught.value.renews_at == datetime(2012, 6, 2, 4, tzinfo=UTC)
+    assert len(emulator.calls) == 1
+    clock.move_to(caught.value.renews_at + timedelta(seconds=1))
+    assert connect(emulator, tmp_path).fetch("MSFT", TWENTY).height == 100
+
+
+def test_twenty_five_calls_a_day_are_all_that_a_free_key_makes(
+    emulator: AlphaVantageEmulator, tmp_path: Path, clock: MovingClock
+) -> None:
+    provider = connect(emulator, tmp_path)
+    for _ in range(25):
+        provider.fetch("AAPL", TWENTY)
+
+    with pytest.raises(QuotaError):
+        provider.fetch("AAPL", TWENTY)
+
+    assert clock.now() - EVENING >= timedelta(minutes=4)
+    assert list(emulator.calls_by_day().values()) == [25]
+    assert {call.outcome for call in emulator.calls} == {"answered"}
+
+
+def test_an_unknown_ticker_is_not_tried_again(
+    emulator: AlphaVantageEmulator, tmp_path: Path
+) -> None:
+    emulator.misbehave("unknown_symbol", function="TIME_SERIES_DAILY", times=None)
+
+    with pytest.raises(UnknownTickerError):
+        connect(emulator, tmp_path).fetch("AAPL", TWENTY)
+    assert [call.function for call in emulator.calls] == ["TIME_SERIES_DAILY", "SYMBOL_SEARCH"]
+
+
+@pytest.mark.parametrize("mood", ["slow", "drip"])
+def test_an_answer_has_its_time_as_a_whole(
+    emulator: AlphaVantageEmulator, tmp_path: Path, mood: Mood
+) -> None:
+    emulator.misbehave(mood, times=None)
+    provider = connect(emulator, tmp_path, timeout=0.2)
+
+    with pytest.raises(ProviderDownError, match=r"within 0\.2 s"):
+        provider.fetch_quote("AAPL")
+
+    assert len(emulator.calls) == 2
+
+
+def test_a_service_that_cannot_be_reached_costs_no_calls(
+    emulator: AlphaVantageEmulator, tmp_path: Path
+) -> None:
+    provider = connect(emulator, tmp_path)
+
+    for _ in range(10):
+        with emulator.closed(), pytest.raises(ProviderDownError, match="cannot be reached"):
+            provider.fetch("AAPL", TWENTY)
+
+    for _ in range(25):
+        assert provider.fetch("AAPL", TWENTY).height == 100
+
+
+def test_a_premium_key_too_fails_when_the_service_cannot_be_reached(
+    emulator: AlphaVantageEmulator, tmp_path: Path
+) -> None:
+    provider = connect(emulator, tmp_path, tier="premium_75")
+
+    with emulator.closed(), pytest.raises(ProviderDownError, match="cannot be reached"):
+        provider.fetch("AAPL")
+
+
+@pytest.mark.parametrize("function", ["SPLITS", "DIVIDENDS"])
+@pytest.mark.parametrize("mood", ["empty", "not_json", "status_500", "other_symbol"])
+def test_actions_are_tried_again_as_bars_are(
+    emulator: AlphaVantageEmulator, tmp_path: Path, function: str, mood: Mood
+) -> None:
+    emulator.misbehave(mood, function=function)
+
+    assert connect(emulator, tmp_path).fetch_actions("AAPL").is_empty()
+    assert len(emulator.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("function", "field"), [("SPLITS", "split_factor"), ("DIVIDENDS", "amount")]
+)
+def test_an_action_that_is_no_number_is_refused_by_name(
+    emulator: AlphaVantageEmulator, tmp_path: Path, function: str, field: str
+) -> None:
+    emulator.act("AAPL", TWENTY.since, split_factor=2.0, dividend=0.5)
+    emulator.misbehave("no_number", function=function)
+
+    with pytest.raises(BarsError, match=f"session {TWENTY.since}, field '{field}'"):
+        connect(emulator, tmp_path).fetch_actions("AAPL")
+
+
+def test_a_quote_that_is_no_number_is_refused_by_name(
+    emulator: AlphaVantageEmulator, tmp_path: Path
+) -> None:
+    emulator.misbehave("no_number")
+
+    with pytest.raises(BarsError, match=r"quote of AAPL.*'05\. price'"):
+        connect(emulator, tmp_path).fetch_quote("AAPL")
+
+
+def test_threads_share_one_provider_within_the_limits(
+    emulator: AlphaVantageEmulator, tmp_path: Path
+) -> None:
+    provider = connect(emulator, tmp_path)
+
+    with ThreadPoolExecutor(2) as threads:
+        bars = list(threads.map(lambda name: provider.fetch(name, TWENTY), ["AAPL", "MSFT"] * 6))
+
+    names = [frame.get_column("ticker").unique().item() for frame in bars]
+    assert names == ["AAPL", "MSFT"] * 6
+    assert {call.outcome for call in emulator.calls} == {"answered"}

@@ -1,0 +1,130 @@
+"""The key is on the wire, and nowhere else."""
+
+import logging
+import pickle
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import SecretStr
+from support.alpha_vantage_access import TWENTY, connect, evening_clock
+from support.alpha_vantage_emulator import FREE_KEY, AlphaVantageEmulator
+from support.alpha_vantage_moods import Mood
+from support.bars import sample_bars
+
+from core.errors import ProviderDownError, StockcastError
+from market.providers.alpha_vantage.keyed_session import keyed_session
+
+
+@pytest.fixture
+def emulator() -> Iterator[AlphaVantageEmulator]:
+    with AlphaVantageEmulator(sample_bars("AAPL", "MSFT"), evening_clock()) as service:
+        yield service
+
+
+def test_the_key_reaches_alpha_vantage(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:
+    connect(emulator, tmp_path).fetch("AAPL", TWENTY)
+
+    assert [call.key for call in emulator.calls] == [FREE_KEY]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_key_is_written_into_the_request_line_alone(scheme: str) -> None:
+    adapter = keyed_session("apikey", SecretStr(FREE_KEY)).get_adapter(f"{scheme}://localhost/")
+    pool = adapter.poolmanager.connection_from_url(f"{scheme}://localhost/")
+    connection = pool._new_conn()
+
+    connection.putrequest("GET", "/query?symbol=A&apikey=hidden&x=1")
+
+    assert f"GET /query?symbol=A&apikey={FREE_KEY}&x=1 HTTP/1.1".encode() in connection._buffer
+    assert FREE_KEY not in repr(connection) + repr(pool) + repr(vars(pool))
+
+
+def test_the_key_goes_through_a_proxy_as_well(
+    emulator: AlphaVantageEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", emulator.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    provider = connect(emulator, tmp_path, url="http://alphavantage.test")
+
+    assert provider.fetch("AAPL", TWENTY).height == 100
+    assert [call.key for call in emulator.calls] == [FREE_KEY]
+
+
+def test_a_key_with_any_letters_arrives_whole_and_is_not_told(
+    emulator: AlphaVantageEmulator, tmp_path: Path
+) -> None:
+    key = "a key&with=odd\nletters %41"
+    with pytest.raises(StockcastError) as caught:
+        connect(emulator, tmp_path, key=key).fetch("AAPL", TWENTY)
+
+    assert emulator.calls[0].key == key
+    assert key not in _everything(caught.value)
+
+
+@pytest.mark.parametrize("mood", get_args(Mood))
+def test_the_key_is_in_no_log_and_no_error(
+    emulator: AlphaVantageEmulator,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    mood: Mood,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    emulator.slow_seconds = 0.1
+    emulator.misbehave(mood, times=None)
+    provider = connect(emulator, tmp_path, timeout=0.05 if mood in {"slow", "drip"} else 5.0)
+
+    told = ""
+    try:
+        provider.fetch("AAPL", TWENTY)
+    except StockcastError as error:
+        told = _everything(error)
+
+    assert "urllib3" in caplog.text
+    assert FREE_KEY not in caplog.text
+    assert FREE_KEY not in told
+    assert FREE_KEY not in "".join(capfd.readouterr())
+
+
+def test_the_key_is_not_told_when_nobody_listens(
+    emulator: AlphaVantageEmulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    provider = connect(emulator, tmp_path, tier="premium_75", key=FREE_KEY)
+
+    with emulator.closed(), pytest.raises(ProviderDownError) as caught:
+        provider.fetch("AAPL")
+
+    assert FREE_KEY not in caplog.text
+    assert FREE_KEY not in _everything(caught.value)
+
+
+def test_the_key_is_in_no_representation_and_no_database(
+    emulator: AlphaVantageEmulator, tmp_path: Path
+) -> None:
+    provider = connect(emulator, tmp_path)
+    provider.fetch("AAPL", TWENTY)
+
+    shown = [provider, provider.budget, vars(provider), vars(provider._client)]
+    assert FREE_KEY not in "".join(map(repr, shown))
+    for file in tmp_path.iterdir():
+        assert FREE_KEY.encode() not in file.read_bytes()
+
+
+def _everything(error: BaseException) -> str:
+    """All that a log or another process could show of an error, the local variables too."""
+    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    context = error.__context__
+    return "".join(
+        [
+            "".join(shown.format()),
+            repr(error),
+            repr(vars(error)),
+            str(pickle.dumps(error.args)),
+            _everything(context) if context is not None else "",
+        ]
+    )

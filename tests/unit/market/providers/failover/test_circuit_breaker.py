@@ -1,0 +1,170 @@
+"""The circuit breaker: one object as good as many processes, since all state is in the file."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.moving_clock import MovingClock
+from support.quota_calls import START
+
+from market.providers.failover.circuit_breaker import HealthState, ProviderHealth
+
+
+@pytest.fixture
+def health(tmp_path: Path, clock: MovingClock) -> ProviderHealth:
+    return ProviderHealth(tmp_path / "market.sqlite", clock)
+
+
+def take_down(health: ProviderHealth, times: int = 3) -> None:
+    for _ in range(times):
+        assert health.may_ask("acme")
+        health.failed("acme", "It answered 503.")
+
+
+def state(health: ProviderHealth) -> HealthState:
+    return next(state for state in health.states() if state.name == "acme")
+
+
+def test_a_provider_is_left_alone_after_three_failures_in_a_row(health: ProviderHealth) -> None:
+    take_down(health, 2)
+    health.succeeded("acme")
+    take_down(health, 2)
+    assert state(health).state == "closed"
+
+    take_down(health, 1)
+
+    assert not health.may_ask("acme")
+    assert health.may_ask("other")
+    assert state(health) == HealthState(
+        name="acme",
+        state="open",
+        failures=3,
+        since=START,
+        retry_at=START + timedelta(seconds=60),
+        last_success=START,
+        reason="It answered 503.",
+    )
+
+
+def test_after_the_pause_one_request_alone_tries_it(
+    health: ProviderHealth, clock: MovingClock
+) -> None:
+    take_down(health)
+    clock.advance(seconds=60)
+    assert state(health).state == "half_open"
+
+    assert [health.may_ask("acme") for _ in range(3)] == [True, False, False]
+
+    clock.advance(seconds=5)
+    health.succeeded("acme")
+    assert health.may_ask("acme")
+    assert state(health).state == "closed"
+    assert state(health).since == START + timedelta(seconds=65)
+    assert state(health).reason == ""
+
+
+def test_each_failed_try_doubles_the_pause_up_to_half_an_hour(
+    health: ProviderHealth, clock: MovingClock
+) -> None:
+    take_down(health)
+    pauses = []
+    for _ in range(7):
+        pause = state(health).retry_at - clock.now()  # type: ignore[operator]
+        pauses.append(pause.total_seconds())
+        clock.advance(seconds=pauses[-1] - 1)
+        assert not health.may_ask("acme")
+        clock.advance(seconds=1)
+        take_down(health, 1)
+
+    assert pauses == [60, 120, 240, 480, 960, 1800, 1800]
+    assert state(health).since == START
+
+    health.succeeded("acme")
+    take_down(health)
+    assert state(health).retry_at == clock.now() + timedelta(seconds=60)
+
+
+def test_failures_of_requests_that_were_under_way_do_not_lengthen_the_pause(
+    health: ProviderHealth, clock: MovingClock
+) -> None:
+    take_down(health)
+    clock.advance(seconds=10)
+    for _ in range(5):
+        health.failed("acme", "It answered 503.")
+
+    assert state(health).retry_at == START + timedelta(seconds=60)
+
+
+def test_a_try_whose_process_died_makes_room_for_another(
+    health: ProviderHealth, clock: MovingClock
+) -> None:
+    take_down(health)
+    clock.advance(seconds=60)
+    assert health.may_ask("acme")
+
+    clock.advance(seconds=119)
+    assert not health.may_ask("acme")
+    clock.advance(seconds=1)
+
+    assert [health.may_ask("acme"), health.may_ask("acme")] == [True, False]
+
+
+@pytest.mark.parametrize("days", [-3650, -1, 1, 3650])
+def test_setting_the_wall_clock_neither_shortens_nor_freezes_a_pause(
+    health: ProviderHealth, clock: MovingClock, days: int
+) -> None:
+    take_down(health)
+    clock.set_wall(START + timedelta(days=days))
+    assert not health.may_ask("acme")
+
+    clock.advance(seconds=60)
+
+    assert health.may_ask("acme")
+
+
+@pytest.mark.parametrize("days", [-3650, -1, 0])
+def test_a_boot_with_a_late_wall_clock_does_not_freeze_a_pause(
+    health: ProviderHealth, clock: MovingClock, days: int
+) -> None:
+    take_down(health)
+    clock.reboot()
+    clock.set_wall(START + timedelta(days=days))
+    assert not health.may_ask("acme")
+
+    clock.advance(seconds=60)
+
+    assert health.may_ask("acme")
+
+
+def test_another_process_finds_the_same(
+    health: ProviderHealth, clock: MovingClock, tmp_path: Path
+) -> None:
+    take_down(health)
+
+    again = ProviderHealth(tmp_path / "market.sqlite", clock)
+
+    assert not again.may_ask("acme")
+    assert again.states() == health.states()
+
+
+def test_of_many_that_ask_at_once_one_alone_may_try(
+    health: ProviderHealth, clock: MovingClock, tmp_path: Path
+) -> None:
+    take_down(health)
+    clock.advance(seconds=60)
+
+    with ThreadPoolExecutor(8) as pool:
+        mine = [ProviderHealth(tmp_path / "market.sqlite", clock) for _ in range(24)]
+        answers = list(pool.map(lambda one: one.may_ask("acme"), mine))
+
+    assert sum(answers) == 1
+
+
+def test_states_can_be_read_while_another_process_writes(health: ProviderHealth) -> None:
+    take_down(health)
+
+    with health._database.transaction() as db:
+        db.execute("UPDATE health SET failures = 99")
+        assert state(health).failures == 3
+    assert state(health).failures == 99

@@ -1,0 +1,102 @@
+"""The one error that many refusals make."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from core.errors import (
+    BarsError,
+    JoinRefusedError,
+    ProviderDownError,
+    ProviderKeyError,
+    QuotaError,
+    StockcastError,
+    TierError,
+    UnknownTickerError,
+)
+from market.providers.failover.errors import Refusal, one_error
+
+SOON = datetime(2012, 6, 1, 21, 1, tzinfo=UTC)
+MIDNIGHT = datetime(2012, 6, 2, 4, tzinfo=UTC)
+
+DOWN = ProviderDownError("down.")
+KEY = ProviderKeyError("no such key.")
+NONSENSE = BarsError("nonsense.")
+MISFIT = JoinRefusedError("closes differ.")
+TIER = TierError("too far back.", reach=100)
+SPENT = QuotaError("spent.", renews_at=MIDNIGHT)
+PACE = QuotaError("too fast.", renews_at=SOON)
+UNKNOWN = UnknownTickerError("APPL", "the one", ("AAPL", "APP"))
+UNKNOWN_TOO = UnknownTickerError("APPL", "the other", ("AAPL", "APLE"))
+
+
+def error_of(*errors: StockcastError) -> StockcastError:
+    names = ("alpha_vantage", "yahoo", "files")
+    return one_error("APPL", [Refusal(n, e) for n, e in zip(names, errors, strict=False)])
+
+
+@pytest.mark.parametrize("error", [DOWN, SPENT, TIER, UNKNOWN, NONSENSE])
+def test_the_error_of_a_single_provider_stays_as_it_is(error: StockcastError) -> None:
+    assert error_of(error) is error
+
+
+def test_the_reasons_of_all_stand_in_one_error() -> None:
+    assert str(error_of(DOWN, NONSENSE)) == (
+        "No provider delivered APPL. alpha_vantage: down. yahoo: nonsense."
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ((DOWN, DOWN), ProviderDownError),
+        ((SPENT, DOWN), QuotaError),
+        ((SPENT, NONSENSE), QuotaError),
+        ((DOWN, SPENT), ProviderDownError),
+        ((UNKNOWN, SPENT), QuotaError),
+        ((UNKNOWN, DOWN), ProviderDownError),
+        ((UNKNOWN, UNKNOWN_TOO), UnknownTickerError),
+        ((UNKNOWN, MISFIT), JoinRefusedError),
+        ((UNKNOWN, TIER), TierError),
+        ((TIER, DOWN), TierError),
+        ((TIER, UNKNOWN), TierError),
+        ((KEY, DOWN), ProviderDownError),
+        ((KEY, UNKNOWN), ProviderKeyError),
+        ((NONSENSE, MISFIT), BarsError),
+    ],
+)
+def test_the_class_tells_the_caller_what_to_do(
+    errors: tuple[StockcastError, ...], expected: type[StockcastError]
+) -> None:
+    assert type(error_of(*errors)) is expected
+
+
+@pytest.mark.parametrize("errors", [(SPENT, PACE), (PACE, SPENT), (SPENT, DOWN, PACE)])
+def test_a_spent_budget_renews_with_the_first_that_renews(
+    errors: tuple[StockcastError, ...],
+) -> None:
+    error = error_of(*errors)
+
+    assert isinstance(error, QuotaError)
+    assert error.renews_at == SOON
+
+
+@pytest.mark.parametrize("errors", [(TIER, DOWN), (UNKNOWN, TIER)])
+def test_the_reach_of_a_tier_is_kept(errors: tuple[StockcastError, ...]) -> None:
+    error = error_of(*errors)
+
+    assert isinstance(error, TierError)
+    assert error.reach == 100
+
+
+def test_near_names_of_all_are_kept() -> None:
+    error = error_of(UNKNOWN, UNKNOWN_TOO)
+
+    assert isinstance(error, UnknownTickerError)
+    assert error.near == ("AAPL", "APP", "APLE")
+    assert str(error) == (
+        "`ticker` 'APPL' is not known to the providers alpha_vantage and yahoo. "
+        "Did you mean AAPL, APP, APLE?"
+    )

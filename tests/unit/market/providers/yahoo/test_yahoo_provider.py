@@ -1,0 +1,269 @@
+"""Bars, actions and quotes of Yahoo, asked over HTTP through yfinance's own code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.bars import sample_bars, xnys
+from support.moving_clock import MovingClock
+from support.yahoo_emulator import SAMPLE_SPLITS, Mood, YahooEmulator, connect
+
+from core.errors import SettingsError, UnknownTickerError
+from market.bars.adjustments import adjust_bars
+from market.bars.contract import validate_bars
+from market.providers.protocol import ActionsProvider, QuoteProvider, Span
+from market.providers.yahoo.provider import BUDGET, YahooProvider
+from market.quota.ledger import QuotaLedger
+
+EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)
+AS_TRADED = ("session", "open", "high", "low", "close", "volume")
+
+
+@pytest.fixture
+def yahoo() -> Iterator[YahooEmulator]:
+    clock = MovingClock(EVENING)
+    bars = sample_bars("AAPL", "MSFT")
+    with YahooEmulator(bars, clock, actions=SAMPLE_SPLITS) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def provider(yahoo: YahooEmulator, tmp_path: Path) -> YahooProvider:
+    return connect(yahoo, tmp_path)
+
+
+@pytest.mark.parametrize("ticker", ["AAPL", "MSFT"])
+def test_bars_are_those_as_traded_across_all_splits(provider: YahooProvider, ticker: str) -> None:
+    bars = provider.fetch(ticker)
+
+    assert bars.select(AS_TRADED).equals(sample_bars(ticker).select(AS_TRADED))
+    assert bars["adj_close"].null_count() == bars.height
+
+
+def test_adjusting_them_gives_the_returns_of_the_sample(provider: YahooProvider) -> None:
+    adjusted = adjust_bars(provider.fetch("AAPL"))
+    # There was no dividend in these years.
+    known = sample_bars("AAPL", end=date(2012, 8, 1))
+    close = adjusted["close"].head(known.height)
+
+    ratio = close / known["adj_close"]
+    assert ratio.max() == pytest.approx(ratio.min(), rel=2e-6)
+
+
+def test_splits_stand_at_their_sessions(provider: YahooProvider) -> None:
+    actions = provider.fetch_actions("AAPL")
+
+    assert actions.equals(SAMPLE_SPLITS.filter(pl.col("ticker") == "AAPL"))
+    assert isinstance(provider, ActionsProvider)
+    assert not provider.actions_apart
+
+
+def test_dividends_are_told_as_declared_although_later_splits_divide_them(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
+    yahoo.act("MSFT", date(2003, 2, 19), dividend=0.08)
+    yahoo.act("MSFT", date(2003, 1, 15), dividend=0.16)
+
+    bars = provider.fetch("MSFT").filter(pl.col("dividend") > 0)
+
+    assert bars.select("session", "dividend").rows() == [
+        (date(2003, 1, 15), 0.16),
+        (date(2003, 2, 19), 0.08),
+    ]
+
+
+def test_a_split_after_the_span_was_stored_changes_no_bar(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
+    span = Span(date(2013, 2, 20), sessions=8)
+    before = provider.fetch("MSFT", span)
+    yahoo.act("MSFT", date(2013, 2, 27), split_factor=2.0)
+    yahoo.correct("MSFT", date(2013, 2, 27), open=13.71, high=14.0, low=13.67, close=13.9)
+
+    after = provider.fetch("MSFT", span)
+
+    until = pl.col("session") < date(2013, 2, 27)
+    assert after.filter(until).equals(before.filter(until))
+
+
+def test_a_span_asks_from_the_day_before_its_first_session(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
+    bars = provider.fetch("AAPL", Span(date(2013, 2, 25), sessions=5))
+
+    assert bars["session"].max() == date(2013, 3, 1)
+    assert bars.filter(pl.col("session") >= date(2013, 2, 25)).height == 5
+    assert bars["session"].min() >= date(2013, 2, 22)
+    assert yahoo.charts()[0].query["period1"] == str(
+        int(datetime(2013, 2, 24, tzinfo=UTC).timestamp())
+    )
+
+
+def test_a_span_without_any_session_is_empty(provider: YahooProvider) -> None:
+    assert provider.fetch("AAPL", Span(date(2013, 3, 4), sessions=1)).is_empty()
+
+
+def test_the_bar_of_a_session_that_goes_on_is_left_out(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
+    yahoo.clock.set_wall(datetime(2013, 3, 1, 18, tzinfo=UTC))
+
+    assert provider.fetch("AAPL")["session"].max() == date(2013, 2, 28)
+    assert provider.fetch_quote("AAPL").session == date(2013, 3, 1)
+
+
+def test_before_the_opening_the_newest_bar_is_that_of_the_day_before(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
+    yahoo.clock.set_wall(datetime(2013, 3, 1, 12, tzinfo=UTC))
+
+    assert provider.fetch("AAPL")["session"].max() == date(2013, 2, 28)
+
+
+def test_a_bar_that_is_told_late_is_no_bar_until_its_last_trade_is_told(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
+    yahoo.delay = timedelta(minutes=15)
+    yahoo.clock.set_wall(datetime(2013, 3, 1, 21, 5, tzinfo=UTC))
+    # Validation would take it: the session has closed.
+    assert xnys().last_closed(yahoo.clock.now()) == date(2013, 3, 1)
+
+    assert provider.fetch("AAPL")["session"].max() == date(2013, 2, 28)
+    yahoo.clock.set_wall(datetime(2013, 3, 1, 21, 15, tzinfo=UTC))
+    assert provider.fetch("AAPL")["session"].max() == date(2013, 3, 1)
+
+
+def test_its_bars_pass_validation(provider: YahooProvider) -> None:
+    checked = validate_bars(provider.fetch("MSFT"), xnys(), last_session=date(2013, 3, 1))
+
+    assert checked.quarantine.is_empty()
+
+
+def test_a_correction_is_told_when_it_is_asked_for_again(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
+    span = Span(date(2013, 2, 27), sessions=3)
+    provider.fetch("AAPL", span)
+    yahoo.correct("AAPL", date(2013, 2, 28), close=442.12)
+
+    bars = provider.fetch("AAPL", span)
+
+    assert bars.filter(pl.col("session") == date(2013, 2, 28))["close"].item() == 442.12
+
+
+def test_a_quote_is_the_present_price_for_one_call(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
+    quote = provider.fetch_quote("MSFT", keep=10)
+
+    assert (quote.price, quote.previous_close, quote.volume) == (27.95, 27.8, 34_849_700)
+    assert (quote.session, quote.source) == (date(2013, 3, 1), "yahoo")
+    assert len(yahoo.charts()) == 1
+    assert isinstance(provider, QuoteProvider)
+
+
+@pytest.mark.parametrize("ask", ["fetch", "fetch_actions", "fetch_quote"])
+def test_a_ticker_that_yahoo_does_not_have_is_refused_at_once(
+    yahoo: YahooEmulator, provider: YahooProvider, ask: str
+) -> None:
+    with pytest.raises(UnknownTickerError, match="'APPL' is not known to the yahoo provider"):
+        getattr(provider, ask)("APPL")
+
+    assert len(yahoo.charts()) == 1
+
+
+def test_near_names_are_searched_for(yahoo: YahooEmulator, provider: YahooProvider) -> None:
+    with pytest.raises(UnknownTickerError) as caught:
+        provider.fetch("APPL")
+
+    assert caught.value.near == ("AAPL",)
+    assert [call.kind for call in yahoo.calls] == ["cookie", "crumb", "chart", "search"]
+
+
+@pytest.mark.parametrize("mood", ["status_503", "empty", "cut_body"])
+def test_a_search_that_fails_hides_no_unknown_ticker(
+    yahoo: YahooEmulator, provider: YahooProvider, mood: Mood
+) -> None:
+    yahoo.misbehave(mood, times=None, kind="search")
+
+    with pytest.raises(UnknownTickerError) as caught:
+        provider.fetch("APPL")
+    assert caught.value.near == ()
+
+
+def test_a_ticker_without_any_bar_is_not_known(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
+    yahoo.misbehave("no_bars", times=2)
+
+    assert provider.fetch("AAPL", Span(date(2013, 2, 25), sessions=5)).is_empty()
+    with pytest.raises(UnknownTickerError):
+        provider.fetch("AAPL")
+
+
+def test_classes_of_shares_and_indices_are_asked_for_by_yahoos_names(tmp_path: Path) -> None:
+    clock = MovingClock(EVENING)
+    named = {"AAPL": "BRK-B", "MSFT": "^GSPC"}
+    bars = sample_bars(*named).with_columns(pl.col("ticker").replace(named))
+    with YahooEmulator(bars, clock) as yahoo:
+        provider = connect(yahoo, tmp_path)
+
+        assert provider.fetch("BRK.B")["ticker"].unique().to_list() == ["BRK.B"]
+        assert provider.fetch("^GSPC").height == 3270
+        assert [call.symbol for call in yahoo.charts()] == ["BRK-B", "^GSPC"]
+
+
+def test_every_request_is_in_the_ledger_those_for_cookies_too(
+    yahoo: YahooEmulator, provider: YahooProvider, tmp_path: Path
+) -> None:
+    provider.fetch("AAPL")
+    provider.fetch_quote("MSFT")
+
+    ledger = QuotaLedger(tmp_path / "market.sqlite", yahoo.clock)
+    calls = ledger.calls(BUDGET, since=EVENING - timedelta(hours=1))
+    assert [call.kind for call in yahoo.calls] == ["cookie", "crumb", "chart", "chart"]
+    assert calls.select("purpose", "ticker").rows() == [("ingest", "AAPL")] * 3 + [
+        ("quote", "MSFT")
+    ]
+
+
+def test_yfinance_keeps_no_files_because_those_of_cookies_are_pickles(
+    provider: YahooProvider,
+) -> None:
+    from yfinance import cache  # noqa: PLC0415  # a second
+
+    provider.fetch("AAPL")
+
+    for keeper in (cache._CookieDBManager, cache._TzDBManager):
+        assert keeper._db is None
+        assert not Path(keeper.get_location()).exists()
+
+
+def test_the_official_address_leaves_each_request_at_its_own_host() -> None:
+    from market.providers.yahoo.transport import OFFICIAL_URL, YahooSession  # noqa: PLC0415
+
+    ledger = QuotaLedger(Path("unused"))
+    official = YahooSession(url=OFFICIAL_URL, timeout=5, budget=BUDGET, ledger=ledger)
+    other = YahooSession(url="http://127.0.0.1:9", timeout=5, budget=BUDGET, ledger=ledger)
+
+    for path in ("https://fc.yahoo.com", "https://query1.finance.yahoo.com/v1/test/getcrumb"):
+        assert official._address_of(path) == path
+    assert other._address_of("https://fc.yahoo.com") == "http://127.0.0.1:9"
+    assert (
+        other._address_of("https://query1.finance.yahoo.com/v1?a=b") == "http://127.0.0.1:9/v1?a=b"
+    )
+
+
+def test_a_missing_yfinance_is_named_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "yfinance", None)
+    ledger = QuotaLedger(tmp_path / "market.sqlite")
+
+    with pytest.raises(SettingsError, match=r"pip install 'stockcast\[yahoo\]'"):
+        YahooProvider(url="http://127.0.0.1:9", timeout=5, ledger=ledger)

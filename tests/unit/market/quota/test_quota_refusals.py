@@ -1,0 +1,83 @@
+"""The provider's own word that nothing is left."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.moving_clock import MovingClock
+from support.quota_calls import MIDNIGHT, START, THREE_A_DAY, make_calls, refusal
+
+from market.quota.budgets import Budget, Window
+from market.quota.ledger import QuotaLedger
+
+
+def test_a_day_that_the_provider_calls_spent_is_spent(
+    ledger: QuotaLedger, clock: MovingClock, tmp_path: Path
+) -> None:
+    make_calls(ledger, 1)
+
+    assert ledger.mark_spent(THREE_A_DAY, until_day_ends=True) == MIDNIGHT
+
+    again = QuotaLedger(tmp_path / "market.sqlite", clock)
+    assert refusal(again).renews_at == MIDNIGHT
+    assert ledger.usage(THREE_A_DAY).left_today == 0
+    # What it says of the minute afterwards gives nothing back.
+    ledger.mark_spent(THREE_A_DAY, until_day_ends=False)
+    clock.advance(seconds=3600)
+    assert refusal(ledger).renews_at == MIDNIGHT
+    clock.move_to(MIDNIGHT)
+    make_calls(ledger, 3)
+
+
+def test_a_day_can_be_called_spent_where_none_was_known_to_be_limited(
+    ledger: QuotaLedger, clock: MovingClock
+) -> None:
+    budget = Budget("acme", (Window(75, 60.0),), None, "America/New_York")
+
+    ledger.mark_spent(budget, until_day_ends=True)
+
+    assert refusal(ledger, budget).renews_at == MIDNIGHT
+    clock.move_to(MIDNIGHT)
+    make_calls(ledger, 1, budget)
+
+
+@pytest.mark.parametrize("hours", [-30, -12, -1, 1, 13, 30])
+def test_setting_the_wall_clock_does_not_undo_the_providers_word(
+    ledger: QuotaLedger, clock: MovingClock, hours: int
+) -> None:
+    make_calls(ledger, 1)
+    ledger.mark_spent(THREE_A_DAY, until_day_ends=True)
+    clock.advance(hours=2)
+
+    clock.set_wall(clock.now() + timedelta(hours=hours))
+
+    refusal(ledger)
+
+
+def test_a_refusal_just_after_midnight_is_about_yesterday(
+    ledger: QuotaLedger, clock: MovingClock
+) -> None:
+    clock.move_to(MIDNIGHT + timedelta(seconds=2))
+
+    renews_at = ledger.mark_spent(THREE_A_DAY, until_day_ends=True)
+
+    assert renews_at == clock.now() + timedelta(minutes=10) == refusal(ledger).renews_at
+    assert ledger.usage(THREE_A_DAY).left_today == 0
+    clock.move_to(renews_at)
+    make_calls(ledger, 3)
+
+
+@pytest.mark.parametrize(
+    ("windows", "seconds"), [((), 60), ((Window(5, 1.0), Window(9, 90.0)), 90)]
+)
+def test_a_refusal_by_the_minute_is_waited_out(
+    ledger: QuotaLedger, clock: MovingClock, windows: tuple[Window, ...], seconds: int
+) -> None:
+    budget = Budget("acme", windows)
+
+    renews_at = ledger.mark_spent(budget, until_day_ends=False)
+    assert ledger.usage(budget).is_refused
+    make_calls(ledger, 1, budget)
+
+    assert renews_at == START + timedelta(seconds=seconds)
+    assert renews_at <= clock.now() < renews_at + timedelta(seconds=0.1)

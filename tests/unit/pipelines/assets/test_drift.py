@@ -1,0 +1,73 @@
+"""Drift compares the last quarter with the two years before it, and scores every feature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from support.bars import sample_bars
+
+from core.errors import NotEnoughHistoryError
+from forecasting.features.feature_set import compute_features, feature_set
+from market.bars.adjustments import adjust_bars
+from pipelines.assets.monitoring import (
+    CURRENT_SIZE,
+    DISTANCE,
+    REFERENCE_SIZE,
+    Drift,
+    drift_windows,
+    measure_drift,
+)
+
+SESSIONS = sample_bars("IBM")["session"]
+
+
+@pytest.fixture(scope="module")
+def features() -> pl.DataFrame:
+    bars = sample_bars("AAPL", "IBM", start=SESSIONS[-800])
+    return compute_features(adjust_bars(bars), feature_set())
+
+
+def test_the_windows_follow_each_other_and_end_with_the_newest_session(
+    features: pl.DataFrame,
+) -> None:
+    reference, current = drift_windows(features)
+
+    assert (reference.height, current.height) == (2 * REFERENCE_SIZE, 2 * CURRENT_SIZE)
+    assert reference.columns == list(feature_set().names)
+    newest = features.filter(pl.col("session") == SESSIONS[-1])
+    assert current.tail(1).rows() == newest.select(current.columns).tail(1).rows()
+
+
+def test_too_few_sessions_say_how_many_are_missing(features: pl.DataFrame) -> None:
+    complete = features.drop_nulls()["session"].unique().sort()
+    young = features.filter(pl.col("session") >= complete[-180])
+
+    with pytest.raises(NotEnoughHistoryError, match=r"got 180 .* add 9 more"):
+        drift_windows(young)
+
+
+def test_a_young_history_is_compared_with_what_there_is(features: pl.DataFrame) -> None:
+    complete = features.drop_nulls()["session"].unique().sort()
+
+    reference, current = drift_windows(features.filter(pl.col("session") >= complete[-300]))
+
+    assert (reference.height, current.height) == (2 * (300 - CURRENT_SIZE), 2 * CURRENT_SIZE)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # importing Evidently gives dozens
+def test_a_shift_of_one_standard_deviation_is_drift_and_none_is_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    reference = pl.DataFrame({"still": rng.normal(size=1000), "moved": rng.normal(size=1000)})
+    current = pl.DataFrame({"still": rng.normal(size=200), "moved": rng.normal(1, size=200)})
+
+    drift = Drift(measure_drift(reference, current, tmp_path / "drift.html"))
+
+    # Moving a distribution by a distance moves it by that Wasserstein distance.
+    assert drift.scores["moved"] == pytest.approx(1, abs=0.15)
+    assert drift.scores["still"] < DISTANCE / 2
+    assert (drift.drifted, drift.share) == (["moved"], 0.5)
+    assert drift.as_frame()["feature"].to_list() == ["moved", "still"]
+    assert b"<html" in (tmp_path / "drift.html").read_bytes()[:2000].lower()

@@ -1,0 +1,88 @@
+"""What is published for serving: every ticker by the calendar of its own exchange."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from support.bars import sample_bars
+
+from core.settings import Settings
+from forecasting.features.feature_set import feature_set
+from forecasting.snapshot import Snapshot, read_snapshot
+from market.calendars.sessions import Sessions
+from market.store import BarStore
+from pipelines.assets.features import feature_snapshot, feature_table
+from pipelines.assets.monitoring import drift_report
+from pipelines.stages.store import StageStore
+
+BOXING_DAY = date(2012, 12, 26)
+
+
+def publish(home: Path, bars: pl.DataFrame) -> Snapshot:
+    assert run(home, bars).success
+    return read_snapshot(home / "snapshot", feature_set().hash)
+
+
+def run(home: Path, bars: pl.DataFrame) -> dg.ExecuteInProcessResult:
+    store, stages = BarStore(home / "bars"), StageStore(home / "stages")
+    store.upsert(bars)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", store.tickers())
+        return dg.materialize(
+            [feature_table, feature_snapshot, drift_report],
+            instance=instance,
+            resources={
+                "settings": Settings(home=home),
+                "bar_store": store,
+                "stages": stages,
+                "io_manager": stages,
+            },
+        )
+
+
+def bars_until(ticker: str, last: date, exchange: str) -> pl.DataFrame:
+    """IBM's real prices under another name, on the sessions of another exchange."""
+    bars = sample_bars("IBM", start=date(2012, 1, 3)).filter(pl.col("session") <= last)
+    known = Sessions(exchange).between(date(2012, 1, 3), last).implode()
+    return bars.filter(pl.col("session").is_in(known)).with_columns(ticker=pl.lit(ticker))
+
+
+def test_target_sessions_follow_the_exchange_of_each_ticker(tmp_path: Path) -> None:
+    """Regression: as of a session that only another exchange had, nothing could be published."""
+    last = date(2013, 1, 21)  # Martin Luther King's day: New York is closed, London trades
+    new_york = bars_until("IBM", date(2013, 1, 18), "XNYS")
+    london = bars_until("AZN.L", date(2013, 1, 18), "XLON")
+    monday = london.tail(1).with_columns(session=pl.lit(last))
+
+    snapshot = publish(tmp_path, pl.concat([new_york, london, monday]))
+
+    assert snapshot.tickers == ("AZN.L", "IBM")
+    assert snapshot.exchanges == ("XLON", "XNYS")
+    assert snapshot.as_of == (last, date(2013, 1, 18))
+    assert snapshot.target_sessions[1] == (date(2013, 1, 22), date(2013, 1, 22))
+    assert snapshot.target_sessions[5] == (date(2013, 1, 28), date(2013, 1, 28))
+    assert snapshot.target_sessions[21] == (date(2013, 2, 19), date(2013, 2, 20))
+
+
+def test_bars_of_another_calendar_hold_up_no_other_ticker(tmp_path: Path) -> None:
+    strange = bars_until("VOD.L", BOXING_DAY, "XNYS")
+
+    snapshot = publish(tmp_path, pl.concat([bars_until("IBM", BOXING_DAY, "XNYS"), strange]))
+
+    assert snapshot.tickers == ("IBM",)
+    assert "2012-12-26, which is no session of XLON" in snapshot.skipped["VOD.L"]
+
+
+def test_what_is_too_young_for_a_window_or_for_drift_fails_no_run(tmp_path: Path) -> None:
+    """A free key starts with a hundred bars: its evenings must not fail until there are enough."""
+    hundred = sample_bars("IBM", "MSFT").group_by("ticker", maintain_order=True).tail(100)
+
+    result = run(tmp_path, hundred)
+
+    assert result.success
+    made = {e.asset_key.to_user_string() for e in result.get_asset_materialization_events()}
+    assert made == {"feature_table"}
+    assert not (tmp_path / "snapshot").exists()

@@ -1,0 +1,111 @@
+"""The feature table is made from what is there, and says what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from support.bars import sample_bars
+
+from core.settings import Settings
+from market.store import BarStore
+from pipelines.assets.features import feature_table, load_panel
+from pipelines.stages.store import StageStore
+
+
+def materialise(home: Path, *followed: str, lookback: int = 20) -> dg.ExecuteInProcessResult:
+    store, stages = BarStore(home / "bars"), StageStore(home / "stages")
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", followed)
+        return dg.materialize(
+            [feature_table],
+            instance=instance,
+            raise_on_error=False,
+            resources={
+                "settings": Settings(home=home, lookback=lookback),
+                "bar_store": store,
+                "stages": stages,
+                "io_manager": stages,
+            },
+        )
+
+
+def test_a_ticker_that_was_just_added_holds_up_no_other(tmp_path: Path) -> None:
+    BarStore(tmp_path / "bars").upsert(sample_bars("FB", "IBM"))
+
+    result = materialise(tmp_path, "FB", "IBM", "NEW")
+
+    assert result.success
+    table: pl.DataFrame = result.output_for_node("feature_table").frame("features")
+    assert table["ticker"].unique().sort().to_list() == ["FB", "IBM"]
+
+
+def test_a_ticker_that_is_no_longer_followed_is_left_out(tmp_path: Path) -> None:
+    BarStore(tmp_path / "bars").upsert(sample_bars("FB", "IBM"))
+
+    table = materialise(tmp_path, "FB").output_for_node("feature_table").frame("features")
+
+    assert table["ticker"].unique().to_list() == ["FB"]
+
+
+def test_another_lookback_is_another_stage_for_all_that_is_made_from_it(tmp_path: Path) -> None:
+    """Regression: folds and members of the old lookback were taken for those of the new one."""
+    BarStore(tmp_path / "bars").upsert(sample_bars("FB", "IBM"))
+
+    made = [
+        materialise(tmp_path, "FB", "IBM", lookback=n).output_for_node("feature_table")
+        for n in (20, 30, 20)
+    ]
+
+    assert made[0].key == made[2].key != made[1].key
+    assert [load_panel(stage).lookback for stage in made] == [20, 30, 20]
+
+
+def in_pence(ticker: str, *, last: int) -> pl.DataFrame:
+    """Real bars of which the last ones are given in another unit."""
+    bars = sample_bars(ticker)
+    late = pl.int_range(pl.len()) >= bars.height - last
+    prices = ("open", "high", "low", "close", "adj_close")
+    return bars.with_columns(
+        pl.when(late).then(pl.col(name) * 100).otherwise(pl.col(name)) for name in prices
+    )
+
+
+def test_a_ticker_whose_level_changed_is_left_out_until_it_is_mended(tmp_path: Path) -> None:
+    store = BarStore(tmp_path / "bars")
+    store.upsert(pl.concat([sample_bars("FB"), in_pence("IBM", last=50)]))
+
+    stage = materialise(tmp_path, "FB", "IBM").output_for_node("feature_table")
+
+    assert stage.frame("features")["ticker"].unique().to_list() == ["FB"]
+    assert stage.document("left_out") == {
+        "IBM": "its level changed about a hundredfold on 2012-12-18 (close 19569 after 193.62, "
+        "whether it was split is not known); mend the bars, or record the split."
+    }
+
+    store.upsert(sample_bars("IBM"))
+    mended = materialise(tmp_path, "FB", "IBM").output_for_node("feature_table")
+    assert mended.frame("features")["ticker"].unique().sort().to_list() == ["FB", "IBM"]
+    assert mended.document("left_out") == {}
+
+
+def test_when_every_ticker_is_left_out_the_run_says_why(tmp_path: Path) -> None:
+    BarStore(tmp_path / "bars").upsert(in_pence("IBM", last=50))
+
+    (event,) = materialise(tmp_path, "IBM").get_step_failure_events()
+
+    failure = event.step_failure_data.user_failure_data
+    assert failure is not None
+    assert "IBM: its level changed about a hundredfold" in str(failure.description)
+
+
+@pytest.mark.parametrize("followed", [(), ("NEW",)])
+def test_without_any_bars_it_says_what_to_do(tmp_path: Path, followed: tuple[str, ...]) -> None:
+    result = materialise(tmp_path, *followed)
+
+    (event,) = result.get_step_failure_events()
+    failure = event.step_failure_data.user_failure_data
+    assert failure is not None
+    assert "materialise `daily_bars` first" in str(failure.description)

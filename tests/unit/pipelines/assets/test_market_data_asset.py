@@ -1,0 +1,200 @@
+"""Each ticker is ingested for itself: one that fails holds up no other, and is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from support.bars import sample_bars
+from support.moving_clock import MovingClock
+from support.providers import FakeProvider
+
+from core.errors import BarsError, ProviderDownError, QuotaError, StockcastError
+from core.settings import load_settings
+from market.bars.quarantine import Quarantine
+from market.store import BarStore
+from pipelines.assets.market_data import build_daily_bars
+from pipelines.partitions import all_partitions, follow_universe
+from pipelines.resources import build_resources
+
+TICKERS = ("AAPL", "IBM", "MSFT")
+START = date(2012, 6, 1)
+# After the close of the sample's last session.
+EVENING = datetime(2013, 3, 1, 23, tzinfo=UTC)
+SPENT = QuotaError("All 25 calls are spent.", renews_at=datetime(2013, 3, 2, 5, tzinfo=UTC))
+
+
+class Desk:
+    """The asset with a store of its own, and a run that takes every ticker of a provider."""
+
+    def __init__(self, home: Path, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.settings = load_settings(home=home)
+        self.clock = MovingClock(EVENING)
+        self.resources = build_resources(self.settings, self.clock)
+        self.store: BarStore = self.resources["bar_store"]
+        self.quarantine: Quarantine = self.resources["quarantine"]
+        self.asset = build_daily_bars(self.settings)
+
+    def ingest(self, provider: FakeProvider) -> dg.ExecuteInProcessResult:
+        follow_universe(self.instance, provider.tickers())
+        return dg.materialize(
+            [self.asset],
+            instance=self.instance,
+            tags=all_partitions(self.instance),
+            resources={**self.resources, "provider": provider},
+            raise_on_error=False,
+        )
+
+    def attempt(self, provider: FakeProvider) -> dg.Failure:
+        """Call the asset once, as its first attempt of several."""
+        follow_universe(self.instance, provider.tickers())
+        first, *_, last = provider.tickers() * 2
+        context = dg.build_asset_context(
+            partition_key_range=dg.PartitionKeyRange(first, last), instance=self.instance
+        )
+        wanted = self.asset.required_resource_keys - {"io_manager", "provider"}
+        with pytest.raises(dg.Failure) as caught:
+            self.asset(
+                context, provider=provider, **{name: self.resources[name] for name in wanted}
+            )
+        return caught.value
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Desk(tmp_path, instance)
+
+
+def bars_of(*tickers: str) -> dict[str, pl.DataFrame | StockcastError]:
+    return {ticker: sample_bars(ticker, start=START) for ticker in tickers}
+
+
+def told_of(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
+    """Metadata by ticker."""
+    return {
+        str(e.partition): {name: value.value for name, value in e.metadata.items()}
+        for e in result.asset_materializations_for_node("daily_bars")
+    }
+
+
+def test_all_tickers_are_stored_in_one_run(desk: Desk) -> None:
+    result = desk.ingest(FakeProvider(bars_of(*TICKERS)))
+
+    assert result.success
+    assert desk.store.read().equals(sample_bars(*TICKERS, start=START))
+
+
+def test_every_ticker_reports_what_came_in(desk: Desk) -> None:
+    told = told_of(desk.ingest(FakeProvider(bars_of("AAPL", "IBM"))))
+
+    n = sample_bars("AAPL", start=START).height
+    assert told.keys() == {"AAPL", "IBM"}
+    assert told["AAPL"]["outcome"] == f"taken in: {n} new to 2013-03-01"
+    assert told["AAPL"]["dagster/row_count"] == n
+    assert told["AAPL"]["inserted"] == n
+    assert told["AAPL"]["last_session"] == "2013-03-01"
+    assert told["AAPL"]["sessions_behind"] == 0
+    assert told["AAPL"]["quarantine"] == "No row was refused."
+
+
+def test_a_second_run_finds_everything_unchanged(desk: Desk) -> None:
+    desk.ingest(FakeProvider(bars_of("AAPL")))
+    told = told_of(desk.ingest(FakeProvider(bars_of("AAPL"))))
+
+    assert told["AAPL"]["outcome"] == "nothing new"
+    assert (told["AAPL"]["inserted"], told["AAPL"]["updated"]) == (0, 0)
+
+
+def test_one_ticker_that_fails_holds_up_no_other_and_is_named(desk: Desk) -> None:
+    broken = BarsError("file prices.csv, row 3, column Close: 'abc' is not a number")
+    result = desk.ingest(FakeProvider(bars_of("AAPL", "MSFT") | {"IBM": broken}))
+
+    assert result.success
+    assert desk.store.tickers() == ("AAPL", "MSFT")
+    assert told_of(result)["IBM"]["outcome"] == f"failed: {broken}"
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("every_ticker_answered", False)
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    assert check.description == f"IBM: {broken}"
+
+
+def test_a_run_that_meets_the_cap_of_the_day_has_not_failed(desk: Desk) -> None:
+    result = desk.ingest(FakeProvider(bars_of("AAPL") | {"IBM": SPENT, "MSFT": SPENT}))
+
+    assert result.success
+    assert desk.store.tickers() == ("AAPL",)
+    assert (
+        told_of(result)["IBM"]["outcome"]
+        == "deferred: waits for a budget until 2013-03-02 05:00 UTC"
+    )
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
+
+
+def test_a_run_for_which_no_call_was_left_has_not_failed(desk: Desk) -> None:
+    assert desk.ingest(FakeProvider({"AAPL": SPENT, "IBM": SPENT})).success
+
+
+@pytest.mark.parametrize(
+    ("errors", "retried"),
+    [
+        ((BarsError("unreadable"),), False),
+        ((ProviderDownError("no answer"),), True),
+        ((BarsError("unreadable"), ProviderDownError("no answer")), True),
+    ],
+)
+def test_when_every_ticker_fails_only_what_may_succeed_later_is_tried_again(
+    desk: Desk, errors: tuple[StockcastError, ...], *, retried: bool
+) -> None:
+    failure = desk.attempt(FakeProvider({f"T{n}": error for n, error in enumerate(errors)}))
+
+    assert failure.allow_retries is retried
+    assert failure.description == "\n".join(f"T{n}: {e}" for n, e in enumerate(errors))
+
+
+def test_a_run_that_is_stopped_ends_instead_of_being_tried_again(desk: Desk) -> None:
+    class Stopped(FakeProvider):
+        def fetch(self, *_: object) -> pl.DataFrame:  # type: ignore[override]
+            raise KeyboardInterrupt
+
+    failure = desk.attempt(Stopped(bars_of("AAPL")))
+
+    assert not failure.allow_retries
+    assert "What was taken in is kept" in str(failure.description)
+
+
+def test_runs_that_ask_the_same_provider_wait_for_each_other(tmp_path: Path) -> None:
+    pools = {
+        provider: build_daily_bars(load_settings(home=tmp_path, provider=provider, **more)).op.pool
+        for provider, more in {
+            "sample": {},
+            "yahoo": {"tickers": "AAPL"},
+            "alpha_vantage": {"tickers": "AAPL", "alpha_vantage_key": "KEY"},
+        }.items()
+    }
+    assert pools == {name: name for name in pools}
+
+
+def test_refused_rows_are_kept_with_their_reason_until_they_are_mended(desk: Desk) -> None:
+    good = sample_bars("AAPL", start=START)
+    bad = good.with_columns(
+        close=pl.when(pl.int_range(pl.len()) == 5).then(-1.0).otherwise(pl.col("close"))
+    )
+    result = desk.ingest(FakeProvider({"AAPL": bad}))
+
+    refused = desk.quarantine.read(["AAPL"])
+    (event,) = result.asset_materializations_for_node("daily_bars")
+    assert refused["session"].to_list() == [good["session"][5]]
+    assert event.metadata["refused"].value == 1
+    assert refused["reason"][0] in event.metadata["quarantine"].value
+    assert desk.store.read().height == good.height - 1
+
+    desk.ingest(FakeProvider({"AAPL": good}))
+    assert desk.quarantine.read(["AAPL"]).is_empty()
+    assert desk.store.read().equals(good)

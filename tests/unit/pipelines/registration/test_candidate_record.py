@@ -1,0 +1,107 @@
+"""What goes into the registry is what the stages hold: nothing is computed anew, or forgotten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.bars import sample_bars
+from support.scored import scored_forecasts
+from support.stages import make_stage
+
+from core.settings import load_settings
+from forecasting.evaluation.scorecard import evaluate
+from pipelines.registration.candidate_record import FOLD_METRICS, candidate_record
+from pipelines.stages.store import Stage
+from registry.publishing.candidates import CandidateRecord
+
+LEARNT = {"scale": {h: [{"forest": 0.4, "lstm": 0.6}] * 3 for h in ("1", "5", "21")}}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """A bundle's stage, made from stages as the assets leave them."""
+    root = tmp_path_factory.mktemp("record")
+    bars = sample_bars("AAPL")
+    table = make_stage(
+        root,
+        "feature_table",
+        frames={"bars": bars},
+        documents={"data_fingerprint": "d" * 64},
+    )
+    walk = make_stage(
+        root, "walk_forward_forecasts", documents={"weights": LEARNT}, upstream=(table,)
+    )
+    evaluation = make_stage(
+        root,
+        "evaluation",
+        frames={"forecasts": scored_forecasts()},
+        documents={"evaluation": evaluate(scored_forecasts())},
+        files={"calibration.png": b"a picture"},
+        upstream=(walk,),
+    )
+    told = {"names": ["a", "b"], "importance": [0.3, 0.7]}
+    history = {"loss": [1.2, 1.1], "val_loss": [1.3, 1.2]}
+    forest = make_stage(root, "forest", documents={"told": told}, upstream=(evaluation,))
+    lstm = make_stage(
+        root, "lstm", documents={"told": {"history": history}}, upstream=(evaluation,)
+    )
+    return make_stage(root, "forecast_bundle", upstream=(forest, lstm))
+
+
+def record_of(stage: Stage, home: Path) -> tuple[CandidateRecord, dict[str, bytes]]:
+    """The record, and its plots as they were while it was lent."""
+    with candidate_record(stage, load_settings(home=home), dagster_run="run-1") as record:
+        return record, {name: path.read_bytes() for name, path in record.plots.items()}
+
+
+def test_the_record_holds_bundle_data_evidence_and_where_it_came_from(
+    stage: Stage, tmp_path: Path
+) -> None:
+    record, _ = record_of(stage, tmp_path)
+
+    assert record.bundle_dir == stage.path / "bundle"
+    assert record.dataset.fingerprint == "d" * 64
+    assert record.dataset.rows == sample_bars("AAPL").height
+    assert pl.read_parquet(record.files["forecasts.parquet"]).equals(scored_forecasts())
+    assert record.tags["dagster/run_id"] == "run-1"
+    said = record.tags["stockcast.skill_garch"]
+    assert [part.split()[0] for part in said.split(", ")] == ["1d", "1w", "1m"]
+
+
+def test_plots_are_lent_for_as_long_as_they_are_logged(stage: Stage, tmp_path: Path) -> None:
+    record, pictures = record_of(stage, tmp_path)
+
+    assert set(pictures) == {
+        "weights.png",
+        "importance.png",
+        "loss_curve.png",
+        "calibration.png",
+    }
+    assert pictures["calibration.png"] == b"a picture"
+    assert not record.plots["weights.png"].exists()
+
+
+def test_parameters_are_flat_and_say_all_that_was_chosen(stage: Stage, tmp_path: Path) -> None:
+    params = record_of(stage, tmp_path)[0].params
+
+    assert params["walk_forward.n_folds"] == 5
+    assert params["lstm.units"] == 48
+    assert (params["profile"], params["lookback"], params["seed"]) == ("standard", 20, 7)
+    assert not any(isinstance(value, dict) for value in params.values())
+
+
+def test_pooled_metrics_stand_at_step_zero_and_each_folds_at_its_number(
+    stage: Stage, tmp_path: Path
+) -> None:
+    metrics = record_of(stage, tmp_path)[0].metrics
+    found = evaluate(scored_forecasts())
+    by_name = {(name, step): value for name, value, step in metrics}
+
+    assert len(by_name) == len(metrics) == (1 + 3) * 5 * 3 * len(FOLD_METRICS)
+    pooled = found["pooled"]["ensemble"]["5"]["crps"]
+    assert by_name["1w.ensemble.crps", 0] == pooled
+    for fold in (1, 2, 3):
+        expected = found["folds"][str(fold)]["garch"]["21"]["coverage_95"]
+        assert by_name["1m.garch.coverage_95.by_fold", fold] == expected

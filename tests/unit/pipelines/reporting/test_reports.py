@@ -1,0 +1,31 @@
+"""Reports land whole in the home's folder, and replace older ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from support.stages import make_stage
+
+from core.settings import load_settings
+from pipelines.reporting.reports import publish, write_report
+
+
+def test_a_stages_file_is_copied_into_the_reports(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path)
+    stage = make_stage(tmp_path / "stages", "drift_report", files={"drift.html": b"<html>"})
+
+    target = publish(stage, "drift.html", settings)
+
+    assert target == tmp_path / "reports" / "drift.html"
+    assert target.read_bytes() == b"<html>"
+    assert (stage.path / "drift.html").exists()
+
+
+def test_a_newer_report_replaces_the_older_one_and_leaves_nothing_else(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path)
+    for version in (1, 2):
+        write_report("promotion.json", {"version": version}, settings)
+
+    (target,) = (tmp_path / "reports").iterdir()
+    assert json.loads(target.read_text()) == {"version": 2}

@@ -1,0 +1,64 @@
+"""Tables say what their frames hold, and how much was left out."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+from rich.console import Console
+
+from pipelines.reporting.tables import markdown_table, terminal_table
+
+
+def test_a_markdown_table_has_a_header_and_a_row_a_row() -> None:
+    frame = pl.DataFrame(
+        {
+            "ticker": ["AAPL", None],
+            "bars": [3270, 5],
+            "share": [0.123456, None],
+            "good": [True, False],
+            "last": [date(2013, 3, 1), None],
+        }
+    )
+
+    assert markdown_table(frame) == (
+        "| ticker | bars | share | good | last |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| AAPL | 3,270 | 0.1235 | yes | 2013-03-01 |\n"
+        "| - | 5 | - | no | - |"
+    )
+
+
+def test_what_a_long_table_leaves_out_is_counted() -> None:
+    text = markdown_table(pl.DataFrame({"n": range(1234)}), most=2)
+
+    assert text.splitlines()[2:4] == ["| 0 |", "| 1 |"]
+    assert text.endswith("… and 1,232 more rows.")
+
+
+def test_a_cell_cannot_break_out_of_its_table() -> None:
+    text = markdown_table(pl.DataFrame({"reason": ["a | b\nc"]}))
+
+    assert text.splitlines()[2:] == ["| a \\| b c |"]
+
+
+def test_a_frame_without_rows_is_a_header() -> None:
+    assert markdown_table(pl.DataFrame({"n": []})) == "| n |\n| --- |"
+
+
+def test_a_terminal_table_shows_title_columns_and_rows() -> None:
+    console = Console(width=100)
+    with console.capture() as said:
+        console.print(terminal_table("Versions", ("name", "n"), [["one", 1], ["two", 2_000]]))
+
+    title, *lines = said.get().splitlines()
+    assert title.strip() == "Versions"
+    assert [line.split() for line in lines if "two" in line] == [["two", "2,000"]]
+
+
+def test_a_text_that_looks_like_markup_is_shown_as_it_is() -> None:
+    console = Console(width=100)
+    with console.capture() as said:
+        console.print(terminal_table("Reasons", ("why",), [["[/bold] is no tag [red]"]]))
+
+    assert "[/bold] is no tag [red]" in said.get()

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from serving.asgi.error_boundary import MAX_BODY_BYTES, REAL_PATH, Boundary
+from serving.http.problems import MEDIA_TYPE
+
+VALIDATION = {
+    "error": "1 validation error",
+    "detail": [{"type": "missing", "loc": ["bars", 3, "high"], "msg": "Field required"}],
+}
+JSON_INVALID = {"detail": [{"type": "json_invalid", "loc": [], "msg": "Invalid JSON: EOF"}]}
+
+
+async def echo(request: Request) -> Response:
+    return PlainTextResponse(f"{request.url.path} {len(await request.body())}")
+
+
+async def explode(_: Request) -> Response:
+    msg = "secret detail"
+    raise RuntimeError(msg)
+
+
+async def answer_as_bentoml(request: Request) -> Response:
+    kind = (await request.body()).decode()
+    if kind == "validation":
+        return JSONResponse(VALIDATION, 400)
+    if kind == "json":
+        return JSONResponse(JSON_INVALID, 400)
+    if kind == "masked":
+        return JSONResponse({"error": "An unexpected error has occurred"}, 500)
+    return JSONResponse([{"error": "not allowed"}], 415)
+
+
+async def health(_: Request) -> Response:
+    return JSONResponse({"status": "unavailable"}, 503)
+
+
+ROUTES = [
+    Route("/echo", echo, methods=["POST"]),
+    Route("/explode", explode),
+    Route("/predict", answer_as_bentoml, methods=["POST"]),
+    Route("/health", health),
+]
+
+
+def ask(path: str, content: bytes | AsyncIterator[bytes] | None = None) -> httpx.Response:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(Boundary(Starlette(routes=ROUTES)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request("GET" if content is None else "POST", path, content=content)
+
+    return asyncio.run(send())
+
+
+def problem(response: httpx.Response) -> dict[str, Any]:
+    assert response.headers["content-type"] == MEDIA_TYPE
+    assert int(response.headers["content-length"]) == len(response.content)
+    body = response.json()
+    assert set(body) >= {"type", "title", "status", "detail"}
+    assert body["status"] == response.status_code
+    return body
+
+
+def test_a_body_passes_through_up_to_the_limit() -> None:
+    answer = ask("/echo", b"x" * MAX_BODY_BYTES)
+    assert answer.text == f"/echo {MAX_BODY_BYTES}"
+
+
+def test_a_larger_body_is_refused_even_without_a_stated_length() -> None:
+    assert problem(ask("/echo", b"x" * (MAX_BODY_BYTES + 1)))["status"] == 413
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 65536
+
+    assert problem(ask("/echo", chunks()))["limit_bytes"] == MAX_BODY_BYTES
+
+
+def test_an_exception_is_answered_and_logged_but_not_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.ERROR, "stockcast.serving"):
+        body = problem(ask("/explode"))
+    assert body["status"] == 500
+    assert "secret" not in json.dumps(body)
+    assert "event=request_failed method=GET path=/explode" in caplog.text
+    assert "secret detail" in caplog.text
+
+
+def test_what_bentoml_found_wrong_is_told_by_field() -> None:
+    body = problem(ask("/predict", b"validation"))
+    assert body["status"] == 422
+    assert body["errors"] == [{"field": "bars.3.high", "message": "Field required."}]
+
+
+def test_broken_json_is_a_problem_of_its_own() -> None:
+    body = problem(ask("/predict", b"json"))
+    assert (body["status"], body["type"]) == (400, "urn:stockcast:problem:malformed-json")
+
+
+def test_other_errors_of_bentoml_keep_their_status() -> None:
+    assert problem(ask("/predict", b"masked"))["status"] == 500
+    assert problem(ask("/predict", b"pickle"))["status"] == 415
+
+
+def test_unknown_routes_and_methods_are_problems_too() -> None:
+    assert "There is no /nope" in problem(ask("/nope"))["detail"]
+    answer = ask("/echo")
+    assert problem(answer)["status"] == 405
+    assert answer.headers["allow"] == "POST"
+
+
+def test_our_own_health_answer_is_left_alone() -> None:
+    assert ask("/health").json() == {"status": "unavailable"}
+
+
+def test_the_real_path_is_put_back_behind_bentoml() -> None:
+    seen = []
+
+    async def inner(scope: dict[str, Any], *_: object) -> None:
+        seen.append(scope["path"])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {"type": "http", "method": "GET", "path": "/predict/{ticker}", REAL_PATH: "/predict/X"}
+    asyncio.run(Boundary(inner)(scope, receive, receive))  # type: ignore[arg-type]
+    assert seen == ["/predict/X"]
+
+
+def test_a_client_that_went_away_is_not_answered() -> None:
+    async def inner(*_: object) -> None:
+        pytest.fail("nobody waits for this answer")
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "POST", "path": "/predict"}
+    asyncio.run(Boundary(inner)(scope, receive, receive))  # type: ignore[arg-type]

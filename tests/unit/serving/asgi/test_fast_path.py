@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from support.desks import Bench
+
+from serving.asgi.error_boundary import REAL_PATH
+from serving.asgi.fast_path import Front
+from serving.state import Office
+
+
+class Inner:
+    """Stands for BentoML: remembers the scopes that reach it."""
+
+    def __init__(self) -> None:
+        self.scopes: list[dict[str, Any]] = []
+        rest = Starlette(routes=[Route("/predict/{ticker}", PlainTextResponse("x"))])
+        self.routes = [
+            Route("/livez", PlainTextResponse("x")),
+            Mount("/assets", PlainTextResponse("x")),
+            Mount("", rest),
+        ]
+
+    async def __call__(self, scope: dict[str, Any], *_: object) -> None:
+        self.scopes.append(scope)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def ask(front: Front, path: str, query: bytes = b"", method: str = "GET") -> list[dict[str, Any]]:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "query_string": query, "headers": []}
+    asyncio.run(front(scope, None, send))  # type: ignore[arg-type]
+    return sent
+
+
+def test_a_ready_answer_never_reaches_bentoml(bench: Bench) -> None:
+    bench.go_live()
+    inner, office = Inner(), Office(bench.desk, metrics=bench.metrics)
+    start, body = ask(Front(inner, office), "/predict/AAPL", b"horizon=1w")
+    assert start["status"] == 200
+    assert body["body"] == bench.desk.require().answer("AAPL", 5).content
+    assert inner.scopes == []
+    assert bench.metrics.counts == [("ready", "1w")]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "method"),
+    [
+        ("/predict/AAPL", b"horizon=2d", "GET"),
+        ("/predict/AAPL", b"", "POST"),
+        ("/predict/aapl", b"", "GET"),
+        ("/predict/NOPE", b"", "GET"),
+    ],
+)
+def test_everything_else_passes_on_with_its_real_path(
+    bench: Bench, path: str, query: bytes, method: str
+) -> None:
+    bench.go_live()
+    inner = Inner()
+    assert ask(Front(inner, Office(bench.desk)), path, query, method) == []
+    (scope,) = inner.scopes
+    assert scope[REAL_PATH] == path
+    assert scope["path"] == "/predict/{ticker}"
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [("/livez", "/livez"), ("/assets/a/b.js", "/assets"), ("/x/y", "/unknown"), ("/", "/unknown")],
+)
+def test_metrics_see_few_paths_whatever_callers_ask_for(
+    bench: Bench, path: str, pattern: str
+) -> None:
+    inner = Inner()
+    ask(Front(inner, Office(bench.desk)), path)
+    assert inner.scopes[0]["path"] == pattern
+
+
+def test_before_anything_is_live_every_request_passes_on(bench: Bench) -> None:
+    inner = Inner()
+    ask(Front(inner, Office(bench.desk)), "/predict/AAPL")
+    assert len(inner.scopes) == 1

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from support.bundles import tiny_bundle
+from support.desks import NOW, live_model
+from support.homes import LOOKBACK, recent_bars, sample_snapshot
+
+from core.errors import BundleError
+from forecasting.features.feature_set import feature_set
+from market.calendars.sessions import Sessions
+from serving.forecasts.caller_bars import forecast_from_bars
+from serving.forecasts.forecast_table import make_book
+from serving.http.problems import Problem
+from serving.http.schemas import CallerBar
+from serving.models.model_cache import LiveModel
+
+NEEDED = feature_set().warmup + LOOKBACK - 1
+COLUMNS = ("session", "open", "high", "low", "close", "volume", "adj_close")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> LiveModel:
+    folder = tmp_path_factory.mktemp("bundle") / "one"
+    return live_model(tiny_bundle(folder, seed=1, lookback=LOOKBACK))
+
+
+def caller_bars(ticker: str = "MSFT", *, last: int = 252) -> list[CallerBar]:
+    bars = recent_bars().filter(pl.col("ticker") == ticker).tail(last)
+    return [CallerBar(**row) for row in bars.select(COLUMNS).to_dicts()]
+
+
+def test_the_same_prices_give_the_published_forecast(model: LiveModel) -> None:
+    own = forecast_from_bars(model, "MINE", 5, caller_bars(), NOW)
+    published = make_book(model, sample_snapshot(), NOW).forecast("MSFT", 5)
+    assert own.ticker == "MINE"
+    assert (own.as_of, own.target_session) == (published.as_of, published.target_session)
+    assert own.data_age_sessions == 0
+    ours, theirs = own.prediction, published.prediction
+    assert ours.price_target == pytest.approx(theirs.price_target, rel=1e-4)
+    assert ours.probability_up == pytest.approx(theirs.probability_up, abs=1e-3)
+    assert ours.intervals["95"] == pytest.approx(theirs.intervals["95"], rel=1e-3)
+
+
+def test_just_enough_bars_are_enough_and_one_less_says_how_many(model: LiveModel) -> None:
+    assert forecast_from_bars(model, "MINE", 1, caller_bars(last=NEEDED), NOW).as_of == date(
+        2013, 3, 1
+    )
+    with pytest.raises(Problem, match=f"at least {NEEDED} sessions") as caught:
+        forecast_from_bars(model, "MINE", 1, caller_bars(last=NEEDED - 1), NOW)
+    assert caught.value.status == 422
+    assert caught.value.extra == {"needed": NEEDED, "got": NEEDED - 1}
+
+
+def test_the_suffix_of_the_callers_ticker_tells_the_calendar(model: LiveModel) -> None:
+    london = Sessions("XLON")
+    bars = [bar for bar in caller_bars() if london.is_session(bar.session)]
+    boxing_night = datetime(2012, 12, 26, 22, tzinfo=UTC)
+    until_christmas = [bar for bar in bars if bar.session <= date(2012, 12, 24)]
+    forecast = forecast_from_bars(model, "AZN.L", 1, until_christmas, boxing_night)
+    assert forecast.target_session == date(2012, 12, 27)
+    assert forecast.data_age_sessions == 0
+    with pytest.raises(Problem, match="XLON calendar has no session on that date"):
+        forecast_from_bars(model, "AZN.L", 1, caller_bars(), NOW)
+
+
+def test_the_order_of_the_bars_does_not_matter(model: LiveModel) -> None:
+    bars = caller_bars()
+    assert forecast_from_bars(model, "M", 1, bars[::-1], NOW) == forecast_from_bars(
+        model, "M", 1, bars, NOW
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("high", 1.0, "high"),
+        ("close", -5.0, "close"),
+        ("volume", -1, "volume"),
+        ("session", date(2012, 12, 25), "session"),
+    ],
+)
+def test_a_bad_bar_refuses_the_request_and_names_its_session(
+    model: LiveModel, field: str, value: object, reason: str
+) -> None:
+    bars = caller_bars()
+    bars[100] = bars[100].model_copy(update={field: value})
+    with pytest.raises(Problem) as caught:
+        forecast_from_bars(model, "MINE", 1, bars, NOW)
+    (error,) = caught.value.extra["errors"]
+    assert caught.value.status == 422
+    assert error["session"] == str(bars[100].session)
+    assert reason in error["message"]
+
+
+def test_a_session_that_has_not_closed_is_refused(model: LiveModel) -> None:
+    early = datetime(2013, 3, 1, 15, 0, tzinfo=UTC)
+    with pytest.raises(Problem, match="2013-03-01"):
+        forecast_from_bars(model, "MINE", 1, caller_bars(), early)
+
+
+def test_prices_that_never_move_have_no_forecast(model: LiveModel) -> None:
+    flat = {"open": 10.0, "high": 10.0, "low": 10.0, "close": 10.0, "adj_close": 10.0}
+    bars = [bar.model_copy(update=flat) for bar in caller_bars()]
+    with pytest.raises(Exception, match=r"price has not moved|prices must move"):
+        forecast_from_bars(model, "MINE", 1, bars, NOW)
+
+
+def test_other_features_than_in_training_are_refused(tmp_path: Path) -> None:
+    model = live_model(tiny_bundle(tmp_path / "b", lookback=LOOKBACK))
+    manifest = model.bundle.manifest.model_copy(update={"feature_hash": "0" * 64})
+    object.__setattr__(model.bundle, "manifest", manifest)
+    with pytest.raises(BundleError, match="trained on features 000000000000"):
+        forecast_from_bars(model, "MINE", 1, caller_bars(), NOW)

@@ -1,0 +1,105 @@
+"""`stockcast models`, `promote` and `rollback` on a home with two versions; help and refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.homes import TestHome
+from typer.testing import CliRunner
+
+from registry.promotion.audit import read_trail
+from stockcast.cli.app import app
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> TestHome:
+    home = TestHome(tmp_path_factory.mktemp("command-line"))
+    for seed in (1, 2):
+        home.register(seed)
+    return home
+
+
+def call(*arguments: str, home: Path) -> tuple[int, str, str]:
+    """Exit status and what was said, on standard output and on standard error."""
+    done = CliRunner().invoke(app, [*arguments, "--home", str(home)])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout.strip(), done.stderr.strip()
+
+
+def test_help_names_every_command() -> None:
+    done = CliRunner().invoke(app, ["--help"])
+
+    assert done.exit_code == 0
+    for name in ("run", "ingest", "quota", "up", "models", "promote", "rollback"):
+        assert f" {name} " in done.stdout
+
+
+def test_promoting_and_rolling_back_move_the_champion_and_say_so(home: TestHome) -> None:
+    promoted = [call("promote", v, "--reason", f"why {v}", home=home.path) for v in ("1", "2")]
+    rolled = call("rollback", "--reason", "too bold", home=home.path)
+
+    assert promoted == [(0, f"Version {v} is the champion.", "") for v in (1, 2)]
+    assert rolled == (0, "Version 1 is the champion again.", "")
+    assert home.registry.alias_version("champion") == 1
+    trail = read_trail(home.registry)
+    assert [(move.action, move.reasons) for move in trail] == [
+        ("promote", ("why 1",)),
+        ("promote", ("why 2",)),
+        ("rollback", ("too bold",)),
+    ]
+    assert trail[0].actor
+
+
+def test_models_lists_the_versions(home: TestHome) -> None:
+    status, said, _ = call("models", home=home.path)
+
+    assert status == 0
+    assert [line.split()[0] for line in said.splitlines()[-2:]] == ["2", "1"]
+
+
+def test_a_move_made_elsewhere_enters_the_trail_when_the_versions_are_listed(
+    home: TestHome,
+) -> None:
+    home.move("champion", 2)
+
+    call("models", home=home.path)
+
+    move = read_trail(home.registry)[-1]
+    assert (move.action, move.to_version) == ("external", 2)
+
+
+def test_a_version_that_is_not_there_is_refused_in_one_line(home: TestHome) -> None:
+    status, said, complaint = call("promote", "9", "--reason", "why", home=home.path)
+
+    assert (status, said) == (1, "")
+    assert complaint.startswith("error: 'stockcast' has no version 9. It has 2")
+    assert len(complaint.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("promote", "1"), ("rollback",)])
+def test_a_move_without_a_reason_is_refused(home: TestHome, command: tuple[str, ...]) -> None:
+    assert call(*command, home=home.path)[0] == 2
+
+    status, _, complaint = call(*command, "--reason", " ", home=home.path)
+    assert status == 1
+    assert complaint == "error: `reason` must say why, got nothing; the audit trail keeps it."
+
+
+def test_without_an_earlier_version_there_is_nothing_to_roll_back_to(tmp_path: Path) -> None:
+    status, _, complaint = call("rollback", "--reason", "why", home=tmp_path)
+
+    assert status == 1
+    assert "there is no champion" in complaint
+
+
+def test_a_wrong_setting_is_named_with_what_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOCKCAST_SEED", "[/red] -1")
+
+    status, _, complaint = call("models", home=tmp_path)
+
+    assert status == 1
+    assert "STOCKCAST_SEED: got '[/red] -1'" in complaint

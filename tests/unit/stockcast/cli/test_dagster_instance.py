@@ -1,0 +1,93 @@
+"""The instance of a laptop: private, limited, and free of what killed commands left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.test_utils import create_run_for_test
+
+from core.settings import Settings, load_settings
+from stockcast.cli.dagster_instance import (
+    COMMAND_TAG,
+    COMMANDS,
+    close_killed_runs,
+    dagster_home,
+    open_instance,
+)
+
+POOL = "training"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(home=tmp_path)
+
+
+def started(instance: dg.DagsterInstance, tags: dict[str, str]) -> str:
+    """A run that holds the only slot of the pool and was never finished."""
+    run = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    instance.event_log_storage.initialize_concurrency_limit_to_default(POOL)
+    instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "forest")
+    return run.run_id
+
+
+def holders(instance: dg.DagsterInstance) -> set[str]:
+    info = instance.event_log_storage.get_concurrency_info(POOL)
+    return {slot.run_id for slot in info.claimed_slots}
+
+
+def test_it_lives_under_the_home_and_reports_to_nobody(settings: Settings) -> None:
+    config = yaml.safe_load((dagster_home(settings) / "dagster.yaml").read_text())
+
+    assert config["telemetry"] == config["nux"] == {"enabled": False}
+    assert config["concurrency"]["pools"]["default_limit"] == 1
+    with open_instance(settings) as instance:
+        assert instance.root_directory == str(settings.home / "dagster")
+        assert not instance.telemetry_enabled
+
+
+def test_a_configuration_that_a_person_edited_is_kept(settings: Settings) -> None:
+    edited = dagster_home(settings) / "dagster.yaml"
+    edited.write_text("telemetry:\n  enabled: false\n")
+
+    dagster_home(settings)
+
+    assert edited.read_text() == "telemetry:\n  enabled: false\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_pool_of_a_killed_command_is_free_again_and_its_run_is_over(
+    settings: Settings, command: str
+) -> None:
+    with open_instance(settings) as instance:
+        killed = started(instance, {COMMAND_TAG: command})
+        assert holders(instance) == {killed}
+
+        close_killed_runs(instance)
+
+        assert holders(instance) == set()
+        assert instance.get_run_by_id(killed).status == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_run_of_the_daemon_keeps_its_pool(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        alive = started(instance, {})
+
+        close_killed_runs(instance)
+
+        assert holders(instance) == {alive}
+        assert instance.get_run_by_id(alive).status == dg.DagsterRunStatus.STARTED
+
+
+def test_runs_that_have_ended_are_left_as_they_are(settings: Settings) -> None:
+    with open_instance(settings) as instance:
+        done = create_run_for_test(
+            instance, status=dg.DagsterRunStatus.SUCCESS, tags={COMMAND_TAG: "run"}
+        ).run_id
+
+        close_killed_runs(instance)
+
+        assert instance.get_run_by_id(done).status == dg.DagsterRunStatus.SUCCESS

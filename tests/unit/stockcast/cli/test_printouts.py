@@ -1,0 +1,142 @@
+"""What the terminal shows is what the reports and the registry hold."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from support.homes import TestHome, sample_snapshot
+from support.scored import scored_forecasts
+
+from forecasting.evaluation.scorecard import evaluate
+from forecasting.horizons import LABELS
+from forecasting.snapshot import write_snapshot
+from stockcast.cli.printouts import (
+    print_decision,
+    print_evaluation,
+    print_forecasts,
+    print_versions,
+)
+from stockcast.cli.service_process import ServiceProcess
+
+ANSWER = {
+    "ticker": "AAPL",
+    "as_of": "2013-03-01",
+    "horizon": "1w",
+    "target_session": "2013-03-08",
+    "current_price": 430.47,
+    "data_age_sessions": 3,
+    "prediction": {
+        "price_target": 431.2,
+        "intervals": {"80": [415.5, 446.6], "95": [404.1, 458.9]},
+        "probability_up": 0.523,
+        "direction": "neutral",
+        "signal": "HOLD",
+    },
+    "model": {"version": 7},
+}
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(width=120, record=True, file=io.StringIO())
+
+
+class FakeService(ServiceProcess):
+    def __init__(self) -> None:
+        self.address = "http://127.0.0.1:3000"
+        self.asked: list[str] = []
+
+    def ask(self, path: str) -> object:
+        self.asked.append(path)
+        if path == "/models/status":
+            return {
+                "live": {"feature_hash": sample_snapshot().feature_hash},
+                "snapshot": {"without_forecast": {"AAPL": "its price never moved"}},
+            }
+        ticker, _, label = path.removeprefix("/predict/").partition("?horizon=")
+        return ANSWER | {"ticker": ticker, "horizon": label}
+
+
+def test_the_evaluation_is_a_row_a_model_and_horizon(console: Console, tmp_path: Path) -> None:
+    evaluation = evaluate(scored_forecasts())
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+
+    print_evaluation(console, tmp_path / "evaluation.json")
+
+    rows = [line.split() for line in console.export_text().splitlines()]
+    shown = {(row[0], row[1]): row[2:] for row in rows if row and row[0] in {"1d", "1w", "1m"}}
+    assert len(shown) == 15
+    scores = evaluation["pooled"]["ensemble"]["5"]
+    row = shown["1w", "ensemble"]
+    assert row[0] == f"{scores['crps']:.5f}"
+    assert row[1] == f"{100 * scores['skill_naive']:+.2f}"
+    assert row[-2:] == [
+        f"{100 * scores['direction_accuracy']:.1f}",
+        f"{100 * scores['direction_base_rate']:.1f}",
+    ]
+
+
+def test_the_decision_comes_with_every_reason(console: Console, tmp_path: Path) -> None:
+    reasons = [
+        {"gate": "golden", "passed": True, "sentence": "Golden vectors come back: passed"},
+        {"gate": "withdrawn", "passed": False, "sentence": "Taken back ([/b] too [bold]): failed"},
+    ]
+    report = {"version": 3, "outcome": "kept as challenger", "reasons": reasons}
+    (tmp_path / "promotion.json").write_text(json.dumps(report))
+
+    print_decision(console, tmp_path / "promotion.json")
+
+    said = [line.strip() for line in console.export_text().splitlines() if line.strip()]
+    assert said == [
+        "Version 3: kept as challenger",
+        "✓ Golden vectors come back: passed",
+        "✗ Taken back ([/b] too [bold]): failed",
+    ]
+
+
+def test_forecasts_are_asked_for_over_http_where_there_are_any(
+    console: Console, tmp_path: Path
+) -> None:
+    service = FakeService()
+    snapshot = sample_snapshot()
+    write_snapshot(tmp_path, snapshot)
+
+    print_forecasts(console, service, tmp_path)
+
+    said = console.export_text()
+    others = [ticker for ticker in snapshot.tickers if ticker != "AAPL"]
+    assert service.asked == [
+        "/models/status",
+        *(f"/predict/{ticker}?horizon={label}" for ticker in others for label in LABELS),
+    ]
+    assert "415.50 to 446.60" in said
+    assert "52.3" in said
+
+
+def test_versions_are_listed_newest_first_with_their_aliases(
+    console: Console, tmp_path: Path
+) -> None:
+    home = TestHome(tmp_path)
+    versions = [home.register(seed) for seed in (1, 2)]
+    home.move("champion", versions[0])
+
+    print_versions(console, home.registry)
+
+    rows = [line.split() for line in console.export_text().splitlines()]
+    assert [row[:3] for row in rows if row and row[0].isdecimal()] == [
+        ["2", "-", "2012-12-31"],
+        ["1", "champion", "2012-12-31"],
+    ]
+
+
+def test_an_empty_registry_says_what_to_do_and_makes_no_file(
+    console: Console, tmp_path: Path
+) -> None:
+    print_versions(console, TestHome(tmp_path).registry)
+
+    assert "`stockcast run` trains and registers one" in console.export_text()
+    assert list(tmp_path.iterdir()) == []
