@@ -12,7 +12,7 @@ A new failure gets a class here only if a caller would treat it differently.
     │   ├── UnknownTickerError     no provider or snapshot knows the ticker
     │   ├── ProviderKeyError       a provider does not accept our key
     │   ├── TierError              our key's tier does not have what was asked for
-    │   ├── JoinRefusedError       new bars do not fit those that are stored
+    │   ├── ReconciliationError       new bars do not fit those that are stored
     │   ├── NotEnoughHistoryError  too few bars for a feature, a horizon or a fold
     │   ├── SnapshotError          feature windows are not published, or damaged
     │   ├── BundleError            a bundle is damaged, or not what its manifest says
@@ -74,7 +74,7 @@ class TierError(PermanentError):
         self.reach = reach
 
 
-class JoinRefusedError(PermanentError):
+class ReconciliationError(PermanentError):
     """New bars do not fit those that are stored, so joining them would invent a return."""
 
 

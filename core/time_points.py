@@ -13,7 +13,7 @@ from core.clock import Clock
 
 
 @dataclass(frozen=True)
-class Moment:
+class TimePoint:
     """An instant: which boot, seconds since it began, and seconds of the wall clock since 1970."""
 
     boot: str
@@ -21,15 +21,15 @@ class Moment:
     wall: float
 
     @classmethod
-    def of(cls, clock: Clock) -> Moment:
+    def of(cls, clock: Clock) -> TimePoint:
         """Read the clocks."""
         return cls(clock.boot_id, clock.elapsed(), clock.now().timestamp())
 
-    def later(self, seconds: float) -> Moment:
+    def plus(self, seconds: float) -> TimePoint:
         """Return the moment so many seconds on, if nobody sets the wall clock and no boot comes."""
-        return Moment(self.boot, self.elapsed + seconds, self.wall + seconds)
+        return TimePoint(self.boot, self.elapsed + seconds, self.wall + seconds)
 
-    def since(self, earlier: Moment) -> float:
+    def seconds_since(self, earlier: TimePoint) -> float:
         """Return the seconds that have passed since `earlier`, as well as can be known.
 
         Within a boot the wall clock has no say. Across boots it has; but what happened before
@@ -46,14 +46,14 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class DayThere:
+class LocalDay:
     """The day of a time zone that an instant falls in; 23 to 25 hours long."""
 
     starts: datetime
     ends: datetime
 
     @classmethod
-    def around(cls, instant: datetime, timezone: str) -> DayThere:
+    def around(cls, instant: datetime, timezone: str) -> LocalDay:
         """Return the day, midnight to midnight of the zone, in UTC."""
         zone = ZoneInfo(timezone)
         midnight = instant.astimezone(zone).replace(

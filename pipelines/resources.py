@@ -6,12 +6,17 @@ from core.clock import Clock, SystemClock
 from core.settings import Settings
 from market.bars.quarantine import Quarantine
 from market.calendars.exchanges import SessionsOf
-from market.ingest.batch import NoListener
+from market.ingest.batch import SilentListener
 from market.ingest.ticker_ingest import Ingest
 from market.ingest.ticker_state import TickerRecords
-from market.providers.factory import make_health, make_ledger, make_provider, shared_file
+from market.providers.factory import (
+    database_path,
+    make_circuit_breakers,
+    make_ledger,
+    make_provider,
+)
 from market.providers.protocol import Provider
-from market.providers.status import Accounts
+from market.providers.status import ProviderStatus
 from market.store import BarStore
 from pipelines.stages.store import StageStore
 from registry.versions import ModelRegistry
@@ -25,13 +30,16 @@ def build_resources(settings: Settings, clock: Clock | None = None) -> dict[str,
         "settings": settings,
         "clock": clock,
         "provider": make_provider(settings, clock=clock),
-        "accounts": Accounts(
-            settings, make_ledger(settings, clock=clock), make_health(settings, clock=clock), clock
+        "provider_status": ProviderStatus(
+            settings,
+            make_ledger(settings, clock=clock),
+            make_circuit_breakers(settings, clock=clock),
+            clock,
         ),
-        "records": TickerRecords(shared_file(settings)),
+        "records": TickerRecords(database_path(settings)),
         "bar_store": BarStore(settings.home / "bars"),
         "quarantine": Quarantine(settings.home / "quarantine"),
-        "listener": NoListener(),
+        "listener": SilentListener(),
         "stages": stages,
         "io_manager": stages,
         "registry": ModelRegistry.from_settings(settings),

@@ -8,11 +8,11 @@ from core.clock import Clock
 from core.errors import StockcastError
 from core.settings import Settings
 from market.calendars.exchanges import SessionsOf
-from market.ingest.catch_up import look
+from market.ingest.catch_up import plan_catch_up
 from market.ingest.plan import plan
 from market.ingest.ticker_state import TickerRecords
 from market.providers.protocol import Provider
-from market.providers.status import HOURS_AFTER_CLOSE, Accounts
+from market.providers.status import HOURS_AFTER_CLOSE, ProviderStatus
 from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
 from pipelines.jobs import daily_job, ingest_job, training_job
@@ -94,7 +94,7 @@ def catch_up_sensor(
     provider: dg.ResourceParam[Provider],
     bar_store: dg.ResourceParam[BarStore],
     records: dg.ResourceParam[TickerRecords],
-    accounts: dg.ResourceParam[Accounts],
+    provider_status: dg.ResourceParam[ProviderStatus],
     clock: dg.ResourceParam[Clock],
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for a run of all tickers, which takes the most overdue ones first."""
@@ -120,7 +120,9 @@ def catch_up_sensor(
         or task.ticker not in stored
         or stored[task.ticker] < sessions_of(task.ticker).last_closed(now - PATIENCE)
     ]
-    chance = look(tasks, known, accounts.read(), now, kept=accounts.kept_for_bars(followed))
+    chance = plan_catch_up(
+        tasks, known, provider_status.read(), now, kept=provider_status.kept_for_bars(followed)
+    )
     if chance.run_key is None:
         return dg.SkipReason(chance.sentence)
     context.log.info(chance.sentence)

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from core.clock import Clock
 from core.settings import Settings
-from market.providers.factory import budgets_of, make_health, make_ledger, shared_file
-from market.providers.failover.circuit_breaker import HealthState
+from market.providers.factory import budgets_of, database_path, make_circuit_breakers, make_ledger
+from market.providers.failover.circuit_breaker import BreakerState
 from market.quota.budgets import Usage
 
 
@@ -25,7 +25,7 @@ class Prices:
     all providers that may be asked went down, or None while one of them is up.
     """
 
-    states: tuple[HealthState, ...] = ()
+    states: tuple[BreakerState, ...] = ()
     usages: Mapping[str, Usage] = field(default_factory=dict)
     down_since: datetime | None = None
 
@@ -45,10 +45,10 @@ class PriceFeed:
     """Looks at the file that all processes of a home share."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        self._path = shared_file(settings)
+        self._path = database_path(settings)
         self._names = settings.providers
         self._budgets = budgets_of(settings)
-        self._health = make_health(settings, clock=clock)
+        self._health = make_circuit_breakers(settings, clock=clock)
         self._ledger = make_ledger(settings, clock=clock)
 
     def look(self) -> Prices:
@@ -66,6 +66,6 @@ class PriceFeed:
         usages = {name: self._ledger.usage(budget) for name, budget in self._budgets.items()}
         return Prices(states, usages, self._down_since(states))
 
-    def _down_since(self, states: tuple[HealthState, ...]) -> datetime | None:
+    def _down_since(self, states: tuple[BreakerState, ...]) -> datetime | None:
         since = [state.since for state in states if state.state != "closed" and state.since]
         return max(since) if len(since) == len(self._names) else None

@@ -18,7 +18,7 @@ from math import ceil
 
 from core.errors import QuotaError, StockcastError
 from core.settings import PREFIX, Settings
-from market.ingest.capacity import outlook
+from market.ingest.capacity import estimate_capacity
 from market.providers.alpha_vantage.tiers import limits_of
 from market.providers.factory import make_provider
 from market.providers.protocol import Quote, QuoteProvider
@@ -129,7 +129,7 @@ class Quotes:
 
     def _kept_for(self, followed: int) -> int:
         limits = limits_of(self._settings.alpha_vantage_tier)
-        return ceil(outlook(followed, limits).calls_per_session)
+        return ceil(estimate_capacity(followed, limits).calls_per_session)
 
     @cached_property
     def _provider(self) -> QuoteProvider:

@@ -22,7 +22,7 @@ from core.errors import ForecastError
 from forecasting.distribution.conformal import PredictiveDistribution
 
 Direction = Literal["bullish", "bearish", "neutral"]
-Signal = Literal["BUY", "HOLD", "SELL"]
+Recommendation = Literal["BUY", "HOLD", "SELL"]
 
 BULLISH_FROM = 0.55
 BEARISH_TO = 0.45
@@ -32,7 +32,7 @@ COVERAGES: dict[str, float] = {"80": 0.80, "95": 0.95, "99": 0.99}
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Signal:
     """What a distribution says about a price, in units of that price.
 
     Attributes
@@ -48,13 +48,13 @@ class Outlook:
     price_target: float
     expected_return: float
     direction: Direction
-    signal: Signal
+    signal: Recommendation
     confidence: float
     probability_up: float
     intervals: dict[str, tuple[float, float]]
 
 
-def read_outlook(distribution: PredictiveDistribution, price: float) -> Outlook:
+def derive_signal(distribution: PredictiveDistribution, price: float) -> Signal:
     """Apply the rules to one forecast.
 
     Parameters
@@ -76,7 +76,7 @@ def read_outlook(distribution: PredictiveDistribution, price: float) -> Outlook:
     expected_return = math.expm1(median)
     probability_up = distribution.probability_up()
     direction = direction_of(probability_up)
-    return Outlook(
+    return Signal(
         price_target=price * math.exp(median),
         expected_return=expected_return,
         direction=direction,
@@ -99,7 +99,7 @@ def direction_of(probability_up: float) -> Direction:
 
 def signal_of(
     direction: Direction, expected_return: float, *, cost_bps: float = COST_BPS
-) -> Signal:
+) -> Recommendation:
     """Say what to do after costs: a trade must be likely to win and worth its price.
 
     Parameters

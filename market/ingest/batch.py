@@ -20,7 +20,7 @@ from market.ingest.plan import Task
 from market.ingest.ticker_ingest import Ingest, IngestReport
 from market.store import UpsertReport
 
-Outcome = Literal["taken_in", "nothing_new", "up_to_date", "deferred", "failed"]
+Outcome = Literal["ingested", "nothing_new", "up_to_date", "deferred", "failed"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class TickerOutcome:
     @property
     def _gain(self) -> str:
         """What is there that was not there before."""
-        if self.report is None or self.outcome != "taken_in":
+        if self.report is None or self.outcome != "ingested":
             return ""
         if self.new_bars:
             return f"{self.new_bars} to {self.report.last_session}"
@@ -98,37 +98,37 @@ class TickerOutcome:
             actions_through=later.report.actions_through,
             notes=self.report.notes + later.report.notes,
         )
-        taken = "taken_in" in {self.outcome, later.outcome}
-        return replace(self, outcome="taken_in" if taken else self.outcome, report=report)
+        taken = "ingested" in {self.outcome, later.outcome}
+        return replace(self, outcome="ingested" if taken else self.outcome, report=report)
 
 
-class RoundListener(Protocol):
+class BatchListener(Protocol):
     """Whoever follows a round while it runs."""
 
     def begin(self, n_tickers: int) -> None:
         """Hear how many tickers there are."""
         ...
 
-    def hear(self, outcome: TickerOutcome) -> None:
+    def on_outcome(self, outcome: TickerOutcome) -> None:
         """Hear what became of one."""
         ...
 
 
-class NoListener:
+class SilentListener:
     """Nobody follows: a run that no terminal waits for."""
 
     def begin(self, n_tickers: int) -> None:
         """Take no notice."""
 
-    def hear(self, outcome: TickerOutcome) -> None:
+    def on_outcome(self, outcome: TickerOutcome) -> None:
         """Take no notice."""
 
 
-def take_in_all(
+def ingest_all(
     ingest: Ingest,
     tickers: Sequence[str],
     *,
-    insist: bool,
+    force: bool,
     hold_actions: Callable[[], QuotaError | None],
 ) -> Iterator[TickerOutcome]:
     """Take in what is due of each ticker, the most overdue first; one that fails stops no other.
@@ -140,11 +140,11 @@ def take_in_all(
     """
     outcomes: dict[str, TickerOutcome] = {}
     refused: ProviderKeyError | None = None
-    planned = ingest.plan(tickers, insist=insist)
+    planned = ingest.plan(tickers, force=force)
 
     def after_histories() -> Iterator[Task]:
         new = [task.ticker for task in planned if task.wants == "history"]
-        yield from (task for task in ingest.plan(new, insist=insist) if task.wants == "actions")
+        yield from (task for task in ingest.plan(new, force=force) if task.wants == "actions")
 
     for task in chain(planned, after_histories()):
         before = outcomes.get(task.ticker)
@@ -156,7 +156,7 @@ def take_in_all(
         elif held is not None:
             outcome = _deferred(task, held)
         else:
-            outcome = _take_in(ingest, task, insist=insist)
+            outcome = _ingest_ticker(ingest, task, force=force)
         if isinstance(outcome.error, ProviderKeyError):
             refused = outcome.error
         outcomes[task.ticker] = outcome if before is None else before.followed_by(outcome)
@@ -197,9 +197,9 @@ def counted(outcomes: Sequence[TickerOutcome]) -> str:
     return f"{len(outcomes):,} ticker{'' if len(outcomes) == 1 else 's'}: {told}"
 
 
-def _take_in(ingest: Ingest, task: Task, *, insist: bool) -> TickerOutcome:
+def _ingest_ticker(ingest: Ingest, task: Task, *, force: bool) -> TickerOutcome:
     try:
-        report = ingest.take_in(task.ticker, insist=insist)
+        report = ingest.ingest_ticker(task.ticker, force=force)
     except QuotaError as error:
         return _deferred(task, error)
     except StockcastError as error:

@@ -21,14 +21,14 @@ _SPARE_REACH = 10
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Capacity:
     """How a number of tickers and the limits of a key go together.
 
     Attributes
     ----------
     calls_per_session
         Calls that all tickers together need for one session.
-    capacity
+    max_tickers
         How many tickers can be kept up to date.
     sessions_behind
         How far the last ticker is behind when a day's calls are spent; 0 when the key keeps up.
@@ -37,7 +37,7 @@ class Outlook:
     """
 
     calls_per_session: float
-    capacity: int
+    max_tickers: int
     sessions_behind: int
     sentence: str
 
@@ -47,7 +47,7 @@ class Outlook:
         return self.sessions_behind == 0
 
 
-def outlook(n_tickers: int, limits: TierLimits) -> Outlook:
+def estimate_capacity(n_tickers: int, limits: TierLimits) -> Capacity:
     """Say whether limits allow to follow so many tickers, how far behind it runs, and what to do.
 
     Each ticker costs one call a session, and two more every `ACTIONS_EVERY` sessions where bars
@@ -64,14 +64,14 @@ def outlook(n_tickers: int, limits: TierLimits) -> Outlook:
     need = f"{n_tickers} tickers need {calls:.1f} calls a session"
     if n_tickers <= capacity:
         sentence = f"{need}; the key can follow up to {capacity:,} tickers."
-        return Outlook(calls, capacity, 0, sentence)
+        return Capacity(calls, capacity, 0, sentence)
     behind = math.ceil(calls / (capacity * each) - 1e-9) - 1 if capacity else n_tickers
     behind = max(1, behind)
     sentence = (
         f"{need}, but the key can follow {capacity:,} tickers: bars would run up to {behind} "
         f"session{'s' if behind > 1 else ''} behind. {_advice(n_tickers, limits, behind)}"
     )
-    return Outlook(calls, capacity, behind, sentence)
+    return Capacity(calls, capacity, behind, sentence)
 
 
 def _advice(n_tickers: int, limits: TierLimits, behind: int) -> str:

@@ -7,28 +7,28 @@ from datetime import datetime, timedelta
 
 from market.ingest.plan import Task
 from market.ingest.ticker_state import TickerRecord
-from market.providers.status import CALLS_FOR_ACTIONS, Account
+from market.providers.status import CALLS_FOR_ACTIONS, ProviderState
 
 # While its provider answers for others, a ticker that fails waits so long: trying costs calls.
 AGAIN = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
-class Chance:
+class CatchUpPlan:
     """What a look found: a key for a run, or none; and why."""
 
     run_key: str | None
     sentence: str
 
 
-def look(
+def plan_catch_up(
     tasks: Sequence[Task],
     records: Mapping[str, TickerRecord],
-    accounts: Sequence[Account],
+    provider_status: Sequence[ProviderState],
     now: datetime,
     *,
     kept: int = 0,
-) -> Chance:
+) -> CatchUpPlan:
     """Decide whether a run would get further than the one before it.
 
     The key names all that the answer depends on, so that Dagster drops a repeat. While the first
@@ -37,23 +37,25 @@ def look(
     """
     due = [task for task in tasks if task.wants != "nothing"]
     if not due:
-        return Chance(None, "Every ticker is up to date.")
-    hopeful = [task for task in due if not _failed_alone(records.get(task.ticker), accounts, now)]
+        return CatchUpPlan(None, "Every ticker is up to date.")
+    hopeful = [
+        task for task in due if not _failed_alone(records.get(task.ticker), provider_status, now)
+    ]
     if not hopeful:
         hours = AGAIN.total_seconds() / 3600
-        return Chance(None, f"{waiting(due)} due, but failed less than {hours:g} hours ago.")
-    first, *backups = accounts
+        return CatchUpPlan(None, f"{waiting(due)} due, but failed less than {hours:g} hours ago.")
+    first, *backups = provider_status
     # A backup on this machine was asked in the run that stopped, and has nothing newer.
     asked = [first, *(backup for backup in backups if backup.budget is not None)]
     calls = calls_for(hopeful, kept)
     refusals = [account.refusal(now, calls) for account in asked]
     if all(refusals):
-        return Chance(None, f"{waiting(hopeful)} due. {'; '.join(map(str, refusals))}.")
+        return CatchUpPlan(None, f"{waiting(hopeful)} due. {'; '.join(map(str, refusals))}.")
     # Without the first provider there is nothing new to hope for until it can be asked again.
     slot = refusals[0] or f"{now:%Y-%m-%dT%H}"
     state = [f"{t.ticker} {t.wants} {t.sessions_behind} {_asked_at(records, t)}" for t in hopeful]
     digest = hashlib.sha256("\n".join([slot, *sorted(state)]).encode()).hexdigest()[:16]
-    return Chance(f"catch-up-{digest}", f"{waiting(hopeful)} due, and can be asked for.")
+    return CatchUpPlan(f"catch-up-{digest}", f"{waiting(hopeful)} due, and can be asked for.")
 
 
 def calls_for(tasks: Sequence[Task], kept: int) -> int:
@@ -75,11 +77,13 @@ def waiting(tasks: Sequence[Task]) -> str:
     return f"{n_tickers:,} tickers are" if n_tickers != 1 else f"{tasks[0].ticker} is"
 
 
-def _failed_alone(record: TickerRecord | None, accounts: Sequence[Account], now: datetime) -> bool:
+def _failed_alone(
+    record: TickerRecord | None, provider_status: Sequence[ProviderState], now: datetime
+) -> bool:
     """Return whether a ticker failed lately, and not because the first provider is down."""
     if record is None or record.failed_at is None or now - record.failed_at >= AGAIN:
         return False
-    health = accounts[0].health
+    health = provider_status[0].health
     return health is None or health.failures == 0
 
 

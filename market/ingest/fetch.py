@@ -13,16 +13,16 @@ import polars as pl
 
 from core.errors import (
     BarsError,
-    JoinRefusedError,
+    ReconciliationError,
     StockcastError,
     TierError,
     TransientError,
 )
 from market.bars.contract import ValidatedBars, validate_bars
 from market.calendars.sessions import Sessions
-from market.ingest.reconcile import FILL, MIN_SHARED, Joined, join_bars, replace_bars
+from market.ingest.reconcile import FILL, MIN_SHARED, ReconciledBars, reconcile_bars, replace_bars
 from market.providers.failover.chain import Delivery, ProviderChain
-from market.providers.protocol import Provider, Span
+from market.providers.protocol import Provider, SessionRange
 
 # Stored sessions that are asked for once more, to notice corrections and other providers' levels.
 OVERLAP = 5
@@ -33,7 +33,7 @@ _YOUNG = 5
 
 
 @dataclass(frozen=True)
-class Answer:
+class FetchedBars:
     """Bars that were accepted.
 
     Attributes
@@ -49,13 +49,13 @@ class Answer:
     """
 
     checked: ValidatedBars
-    joined: Joined
+    joined: ReconciledBars
     since: date | None
     is_complete: bool
     notes: tuple[str, ...]
 
 
-class Asker:
+class BarFetcher:
     """Asks for one ticker.
 
     Parameters
@@ -67,7 +67,7 @@ class Asker:
     stored
         All stored bars of the ticker, sorted by session.
     tolerance
-        See `join_bars`.
+        See `reconcile_bars`.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class Asker:
         self._stored = stored
         self._tolerance = tolerance
 
-    def ask_history(self) -> Answer:
+    def fetch_history(self) -> FetchedBars:
         """Ask for all bars there are, or for as many as our tiers reach back.
 
         Raises
         ------
         StockcastError
-            As `Provider.fetch` does; `JoinRefusedError` when nobody's bars fit the stored ones.
+            As `Provider.fetch` does; `ReconciliationError` when nobody's bars fit the stored ones.
         """
         try:
             return self._checked_back(self._ask(None, self._join))
@@ -102,8 +102,8 @@ class Asker:
                 raise
             refused = error
         if not self._stored.is_empty():
-            return self.ask_newest()
-        answer = self._ask_reach(refused.reach)
+            return self.fetch_newest()
+        answer = self._fetch_reach(refused.reach)
         if answer.is_complete:
             return answer
         note = (
@@ -112,7 +112,7 @@ class Asker:
         )
         return replace(answer, notes=(*answer.notes, note))
 
-    def ask_newest(self, *, since: date | None = None) -> Answer:
+    def fetch_newest(self, *, since: date | None = None) -> FetchedBars:
         """Ask for what follows the stored bars, and for the last of these once more.
 
         Parameters
@@ -125,7 +125,7 @@ class Asker:
         TierError
             When the gap is longer than our tiers reach back, and nobody fills it.
         StockcastError
-            As `ask_history` does.
+            As `fetch_history` does.
         """
         stored = self._stored.get_column("session")
         first = stored.tail(OVERLAP)[0]
@@ -144,10 +144,10 @@ class Asker:
                     f"it, {FILL}. {error}"
                 )
                 raise TierError(msg, reach=error.reach) from error
-            answer = self._ask_reach(error.reach)
+            answer = self._fetch_reach(error.reach)
         return self._checked_back(answer)
 
-    def _ask_reach(self, reach: int | None) -> Answer:
+    def _fetch_reach(self, reach: int | None) -> FetchedBars:
         sessions = self._sessions.between(self._sessions.first, self._closed)
         since = sessions.tail(reach or 1)[0]
         answer = self._ask(self._span(since), self._join)
@@ -157,14 +157,14 @@ class Asker:
         is_young = len(self._sessions.between(since, first)) > _YOUNG
         return replace(answer, is_complete=is_young)
 
-    def _checked_back(self, answer: Answer) -> Answer:
+    def _checked_back(self, answer: FetchedBars) -> FetchedBars:
         """Read the whole history anew when it was restated further back than the answer goes."""
         if not answer.joined.reaches_back:
             return answer
         fresh = answer.checked.bars
 
-        def agree(bars: pl.DataFrame) -> Joined:
-            join_bars(fresh, bars, tolerance=self._tolerance)
+        def agree(bars: pl.DataFrame) -> ReconciledBars:
+            reconcile_bars(fresh, bars, tolerance=self._tolerance)
             return replace_bars(self._stored, bars, tolerance=self._tolerance)
 
         try:
@@ -182,7 +182,9 @@ class Asker:
         )
         return replace(again, notes=(*answer.notes, *again.notes, note))
 
-    def _ask(self, span: Span | None, judge: Callable[[pl.DataFrame], Joined]) -> Answer:
+    def _ask(
+        self, span: SessionRange | None, judge: Callable[[pl.DataFrame], ReconciledBars]
+    ) -> FetchedBars:
         """Return the first answer that will do, or one that is merely late when there is no other.
 
         Raises
@@ -190,9 +192,9 @@ class Asker:
         StockcastError
             When no provider delivered.
         """
-        taken: list[Answer] = []
-        late: list[Answer] = []
-        late_backup: list[Answer] = []
+        taken: list[FetchedBars] = []
+        late: list[FetchedBars] = []
+        late_backup: list[FetchedBars] = []
 
         def accept(bars: pl.DataFrame) -> None:
             answer = self._judged(bars, span, judge)
@@ -202,7 +204,7 @@ class Asker:
             if missing > (_LATE if is_first else 0):
                 (late if is_first else late_backup).append(answer)
                 msg = f"its newest bar is {missing} closed sessions old."
-                raise JoinRefusedError(msg)
+                raise ReconciliationError(msg)
             taken.append(answer)
 
         try:
@@ -214,7 +216,9 @@ class Asker:
             return replace(silent[0], notes=(f"{self._ticker} has no newer bar: {error}",))
         return replace(taken[-1], notes=delivery.notes)
 
-    def _deliver(self, span: Span | None, accept: Callable[[pl.DataFrame], None]) -> Delivery:
+    def _deliver(
+        self, span: SessionRange | None, accept: Callable[[pl.DataFrame], None]
+    ) -> Delivery:
         if isinstance(self._provider, ProviderChain):
             return self._provider.fetch_accepted(self._ticker, span, accept)
         bars = self._provider.fetch(self._ticker, span)
@@ -222,8 +226,11 @@ class Asker:
         return Delivery(bars, self._provider.name)
 
     def _judged(
-        self, bars: pl.DataFrame, span: Span | None, judge: Callable[[pl.DataFrame], Joined]
-    ) -> Answer:
+        self,
+        bars: pl.DataFrame,
+        span: SessionRange | None,
+        judge: Callable[[pl.DataFrame], ReconciledBars],
+    ) -> FetchedBars:
         # The bar of a session that goes on is not asked for; a row without a session is refused.
         asked = bars.filter((pl.col("session") <= self._closed).fill_null(value=True))
         checked = validate_bars(asked, self._sessions, last_session=self._closed)
@@ -232,19 +239,19 @@ class Asker:
             msg = f"{self._ticker}: every bar of the answer is refused, the first one as: {reason}."
             raise BarsError(msg)
         since = None if span is None else span.since
-        return Answer(checked, judge(checked.bars), since, is_complete=span is None, notes=())
+        return FetchedBars(checked, judge(checked.bars), since, is_complete=span is None, notes=())
 
-    def _join(self, bars: pl.DataFrame) -> Joined:
-        return join_bars(self._stored, bars, tolerance=self._tolerance)
+    def _join(self, bars: pl.DataFrame) -> ReconciledBars:
+        return reconcile_bars(self._stored, bars, tolerance=self._tolerance)
 
-    def _lateness(self, answer: Answer) -> int:
+    def _lateness(self, answer: FetchedBars) -> int:
         """Count the closed sessions that an answer without any new bar lacks."""
         if len(answer.joined.new) or self._stored.is_empty():
             return 0
         return self._count(self._stored.get_column("session")[-1] + timedelta(days=1))
 
-    def _span(self, since: date) -> Span:
-        return Span(since, self._count(since))
+    def _span(self, since: date) -> SessionRange:
+        return SessionRange(since, self._count(since))
 
     def _count(self, since: date) -> int:
         return len(self._sessions.between(since, self._closed))

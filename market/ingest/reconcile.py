@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from core.errors import JoinRefusedError
+from core.errors import ReconciliationError
 from market.bars.adjustments import inferred_split
 from market.bars.contract import BAR_SCHEMA, PRICES
 
@@ -29,7 +29,7 @@ _ACTIONS = ("split_factor", "dividend")
 
 
 @dataclass(frozen=True)
-class Joined:
+class ReconciledBars:
     """How an answer fits.
 
     Attributes
@@ -51,7 +51,9 @@ class Joined:
     reaches_back: bool
 
 
-def join_bars(stored: pl.DataFrame, answer: pl.DataFrame, *, tolerance: float) -> Joined:
+def reconcile_bars(
+    stored: pl.DataFrame, answer: pl.DataFrame, *, tolerance: float
+) -> ReconciledBars:
     """Fit an answer to the stored bars of its ticker.
 
     Where both have a session, the word of the provider that delivered the stored bar is a
@@ -73,12 +75,12 @@ def join_bars(stored: pl.DataFrame, answer: pl.DataFrame, *, tolerance: float) -
 
     Raises
     ------
-    JoinRefusedError
+    ReconciliationError
         When closes of two providers disagree, when too few sessions are shared to tell, and when
         the answer begins after the stored bars end, so that joining would leave a hole.
     """
     if stored.is_empty() or answer.is_empty():
-        return Joined(answer, answer.get_column("session"), 0, reaches_back=False)
+        return ReconciledBars(answer, answer.get_column("session"), 0, reaches_back=False)
     both = _side_by_side(stored, answer)
     shared = both.filter("is_shared")
     _refuse_hole(stored, answer, shared)
@@ -105,7 +107,7 @@ def join_bars(stored: pl.DataFrame, answer: pl.DataFrame, *, tolerance: float) -
     )
     restated = shared.filter(pl.col("is_same_source") & _has_other_prices())
     first_shared, first_stored = shared["session"][0], stored["session"][0]
-    return Joined(
+    return ReconciledBars(
         bars=bars.select(BAR_SCHEMA.names()),
         new=both.filter(~pl.col("is_shared")).get_column("session"),
         restated=restated.height,
@@ -113,20 +115,20 @@ def join_bars(stored: pl.DataFrame, answer: pl.DataFrame, *, tolerance: float) -
     )
 
 
-def replace_bars(stored: pl.DataFrame, answer: pl.DataFrame, *, tolerance: float) -> Joined:
+def replace_bars(stored: pl.DataFrame, answer: pl.DataFrame, *, tolerance: float) -> ReconciledBars:
     """Let an answer replace the stored bars of its sessions, but for actions that it leaves open.
 
     For a history that was restated and read anew.
 
     Raises
     ------
-    JoinRefusedError
+    ReconciliationError
         When the answer leaves older stored bars as they are and does not fit to them.
     """
     both = _side_by_side(stored, answer)
     bars = both.with_columns(pl.coalesce(name, f"{name}_stored") for name in _ACTIONS)
     _refuse_tear(stored, both, tolerance)
-    return Joined(
+    return ReconciledBars(
         bars=bars.select(BAR_SCHEMA.names()),
         new=both.filter(~pl.col("is_shared")).get_column("session"),
         restated=both.filter(pl.col("is_shared") & _has_other_prices()).height,
@@ -167,7 +169,7 @@ def _refuse_hole(stored: pl.DataFrame, answer: pl.DataFrame, shared: pl.DataFram
         f"{ticker}: the bars of {source} begin on {first} and share no session with the stored "
         f"ones, which end on {last}; a hole would look like one giant return. To fill it, {FILL}."
     )
-    raise JoinRefusedError(msg)
+    raise ReconciliationError(msg)
 
 
 def _refuse_disagreement(stored: pl.DataFrame, shared: pl.DataFrame, tolerance: float) -> None:
@@ -184,14 +186,14 @@ def _refuse_disagreement(stored: pl.DataFrame, shared: pl.DataFrame, tolerance: 
             f"sessions by more than {tolerance:g} (STOCKCAST_JOIN_TOLERANCE), and joined they "
             f"would make a return that never was. {_reason(close / kept)}"
         )
-        raise JoinRefusedError(msg)
+        raise ReconciliationError(msg)
     if shared.height == others.height < min(MIN_SHARED, stored.height):
         ticker, source = shared.select("ticker", "source").row(0)
         msg = (
             f"{ticker}: {source} shares {shared.height} sessions with the stored bars of other "
             f"providers; {MIN_SHARED} are needed to see whether they agree."
         )
-        raise JoinRefusedError(msg)
+        raise ReconciliationError(msg)
 
 
 def _refuse_tear(stored: pl.DataFrame, both: pl.DataFrame, tolerance: float) -> None:
@@ -207,7 +209,7 @@ def _refuse_tear(stored: pl.DataFrame, both: pl.DataFrame, tolerance: float) -> 
             f"of {close:g} instead of {kept:g}); older bars are stored and cannot be read anew, so "
             f"there would be a return that never was. To read them, {FILL}. {_reason(close / kept)}"
         )
-        raise JoinRefusedError(msg)
+        raise ReconciliationError(msg)
 
 
 def _reason(ratio: float) -> str:

@@ -22,7 +22,7 @@ class IngestReport:
     Attributes
     ----------
     outcome
-        "taken_in": something was stored; "up_to_date": nobody had to be asked; "nothing_new":
+        "ingested": something was stored; "up_to_date": nobody had to be asked; "nothing_new":
         nothing was stored although a session has closed, `notes` tell why.
     first_session, last_session
         Of the good bars that were delivered; None without any.
@@ -45,7 +45,7 @@ class IngestReport:
     """
 
     ticker: str
-    outcome: Literal["taken_in", "up_to_date", "nothing_new"]
+    outcome: Literal["ingested", "up_to_date", "nothing_new"]
     first_session: date | None = None
     last_session: date | None = None
     bars: int = 0

@@ -13,12 +13,12 @@ import polars as pl
 from core.errors import StockcastError
 from market.bars.contract import KEY
 from market.bars.corporate_actions import split_on, unexplained_jump, with_actions
-from market.ingest.reconcile import Joined
+from market.ingest.reconcile import ReconciledBars
 from market.providers.protocol import ActionsProvider
 
 
 @dataclass(frozen=True)
-class Settled:
+class ResolvedBars:
     """Bars that may be stored.
 
     Attributes
@@ -48,7 +48,9 @@ class Settled:
     notes: tuple[str, ...] = ()
 
 
-def settle(ticker: str, stored: pl.DataFrame, joined: Joined, provider: ActionsProvider) -> Settled:
+def resolve_split_jumps(
+    ticker: str, stored: pl.DataFrame, joined: ReconciledBars, provider: ActionsProvider
+) -> ResolvedBars:
     """Ask for splits and dividends when a new bar jumps like a split and nobody said whether it is.
 
     Where they cannot be had the bar and all later ones are held back: a split that is stored as a
@@ -64,7 +66,7 @@ def settle(ticker: str, stored: pl.DataFrame, joined: Joined, provider: ActionsP
     history = _laid_over(stored, joined.bars)
     jump = unexplained_jump(history, joined.new)
     if jump is None:
-        return Settled(joined.bars, history, joined.new)
+        return ResolvedBars(joined.bars, history, joined.new)
     try:
         actions = provider.fetch_actions(ticker)
     except StockcastError as error:
@@ -75,7 +77,7 @@ def settle(ticker: str, stored: pl.DataFrame, joined: Joined, provider: ActionsP
             f"{ticker}: the bars from {jump} on are held back, since the close jumps like a split "
             f"and splits could not be asked for. {error}"
         )
-        return Settled(bars, _laid_over(stored, bars), new, held=jump, notes=(note,))
+        return ResolvedBars(bars, _laid_over(stored, bars), new, held=jump, notes=(note,))
     history = with_actions(history, actions)
     factor = split_on(history, jump)
     note = f"{ticker}: a split of {factor:g} on {jump}."
@@ -84,7 +86,7 @@ def settle(ticker: str, stored: pl.DataFrame, joined: Joined, provider: ActionsP
             f"{ticker}: the close of {jump} jumps like a split, but there was none: it is stored."
         )
     doubt = jump if factor == 1.0 else None
-    return Settled(history, history, joined.new, doubt=doubt, asked=True, notes=(note,))
+    return ResolvedBars(history, history, joined.new, doubt=doubt, asked=True, notes=(note,))
 
 
 def _laid_over(stored: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:

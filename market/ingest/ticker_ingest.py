@@ -17,9 +17,9 @@ import polars as pl
 from core.clock import Clock, SystemClock
 from core.errors import (
     BarsError,
-    JoinRefusedError,
     PermanentError,
     QuotaError,
+    ReconciliationError,
     StockcastError,
     UnknownTickerError,
 )
@@ -27,10 +27,10 @@ from market.bars.contract import BAR_SCHEMA, validate_bars
 from market.bars.corporate_actions import known_through, split_on, with_actions
 from market.bars.quarantine import Quarantine
 from market.calendars.sessions import Sessions
-from market.ingest.fetch import Answer, Asker
+from market.ingest.fetch import BarFetcher, FetchedBars
 from market.ingest.plan import Task, count_behind, plan
 from market.ingest.report import NOTHING, IngestReport, delivered
-from market.ingest.splits import Settled, settle
+from market.ingest.splits import ResolvedBars, resolve_split_jumps
 from market.ingest.ticker_state import TickerRecord, TickerRecords
 from market.providers.protocol import ActionsProvider, Provider
 from market.store import BarStore, UpsertReport
@@ -38,7 +38,7 @@ from market.store import BarStore, UpsertReport
 __all__ = ["Ingest", "IngestReport"]
 
 # Refusals that cost a call and concern the ticker alone: it is asked less and less often.
-_OF_TICKER = (UnknownTickerError, BarsError, JoinRefusedError)
+_OF_TICKER = (UnknownTickerError, BarsError, ReconciliationError)
 _NO_FAILURE = {"failure": None, "failed_at": None, "permanent": False, "failures": 0}
 
 
@@ -82,16 +82,16 @@ class Ingest:
         """Whether asking uses up calls, so that only what is due is asked for."""
         return isinstance(self._provider, ActionsProvider)
 
-    def plan(self, tickers: Sequence[str], *, insist: bool = False) -> list[Task]:
+    def plan(self, tickers: Sequence[str], *, force: bool = False) -> list[Task]:
         """Return what is due for the tickers, most urgent first; see `planning.plan`.
 
         Parameters
         ----------
-        insist
+        force
             Do not wait for tickers that failed or had no new bar: a person asks.
         """
         last, records = self._store.last_sessions(tickers), self._records.read(tickers)
-        if insist:
+        if force:
             records = {t: replace(r, quiet=0, failures=0) for t, r in records.items()}
         apart = isinstance(self._provider, ActionsProvider) and self._provider.actions_apart
         tasks = plan(
@@ -102,7 +102,7 @@ class Ingest:
         reason = f"{self._provider.name} is read whole each time"
         return [replace(task, wants="history", reason=reason) for task in tasks]
 
-    def take_in(self, ticker: str, *, insist: bool = False) -> IngestReport:
+    def ingest_ticker(self, ticker: str, *, force: bool = False) -> IngestReport:
         """Do what is most urgent for one ticker, by as few calls as can be, and store it at once.
 
         Where bars and actions are due, that is the bars; the next call takes the actions.
@@ -115,7 +115,7 @@ class Ingest:
             When nobody delivers; it is remembered, and a ticker that stays a permanent failure is
             asked less and less often.
         """
-        task = self.plan([ticker], insist=insist)[0]
+        task = self.plan([ticker], force=force)[0]
         if task.wants == "nothing":
             if task.sessions_behind == 0:
                 return self._report(ticker, outcome="up_to_date")
@@ -137,7 +137,7 @@ class Ingest:
         sessions, now = self._sessions_of(ticker), self._clock.now()
         record, stored = self._records.of(ticker), self._stored(ticker)
         closed = sessions.last_closed(now)
-        asker = Asker(
+        fetcher = BarFetcher(
             provider,
             ticker,
             sessions=sessions,
@@ -146,13 +146,13 @@ class Ingest:
             tolerance=self._tolerance,
         )
         if task.wants == "history":
-            answer = asker.ask_history()
+            answer = fetcher.fetch_history()
         elif provider.actions_apart:
-            answer = asker.ask_newest()
+            answer = fetcher.fetch_newest()
         else:
             # Bars that came without actions, from a backup, get them from the first provider.
-            answer = asker.ask_newest(since=record.actions_through or stored["session"][0])
-        settled = settle(ticker, stored, answer.joined, provider)
+            answer = fetcher.fetch_newest(since=record.actions_through or stored["session"][0])
+        settled = resolve_split_jumps(ticker, stored, answer.joined, provider)
         self._quarantine.keep(ticker, answer.checked.quarantine, since=answer.since)
         upserted = self._store.upsert(settled.bars)
         self._remember(ticker, record, answer, settled, asked_at=now, closed=closed)
@@ -169,8 +169,8 @@ class Ingest:
         self,
         ticker: str,
         record: TickerRecord,
-        answer: Answer,
-        settled: Settled,
+        answer: FetchedBars,
+        settled: ResolvedBars,
         *,
         asked_at: datetime,
         closed: date,
@@ -252,14 +252,14 @@ class Ingest:
             self._store.last_sessions([ticker]).get(ticker),
         )
         defaults = {
-            "outcome": "taken_in" if stored.inserted or stored.updated else "nothing_new",
+            "outcome": "ingested" if stored.inserted or stored.updated else "nothing_new",
             "actions_through": self._records.of(ticker).actions_through,
             "sessions_behind": count_behind(last, self._sessions_of(ticker), self._clock.now()),
         }
         return IngestReport(ticker, **(defaults | values))
 
 
-def _sources(settled: Settled) -> dict[str, int]:
+def _sources(settled: ResolvedBars) -> dict[str, int]:
     new = settled.history.filter(pl.col("session").is_in(settled.new.implode()))
     counts = new.group_by("source").len().sort("source")
     return {str(source): n for source, n in counts.iter_rows()}

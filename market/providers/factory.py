@@ -14,7 +14,7 @@ from market.calendars.sessions import Sessions
 from market.providers.alpha_vantage.provider import AlphaVantageProvider
 from market.providers.alpha_vantage.tiers import budget_of
 from market.providers.failover.chain import ProviderChain
-from market.providers.failover.circuit_breaker import ProviderHealth
+from market.providers.failover.circuit_breaker import CircuitBreakers
 from market.providers.files.provider import FilesProvider
 from market.providers.protocol import Provider
 from market.providers.sample import SampleProvider
@@ -41,20 +41,20 @@ def make_provider(settings: Settings, *, clock: Clock | None = None) -> Provider
     providers = [_make(name, settings, clock) for name in settings.providers]
     if settings.providers in {("sample",), ("files",)}:
         return providers[0]
-    return ProviderChain(providers, make_health(settings, clock=clock))
+    return ProviderChain(providers, make_circuit_breakers(settings, clock=clock))
 
 
 def make_ledger(settings: Settings, *, clock: Clock | None = None) -> QuotaLedger:
     """Return the ledger of calls that all processes of the home share."""
-    return QuotaLedger(shared_file(settings), clock)
+    return QuotaLedger(database_path(settings), clock)
 
 
-def make_health(settings: Settings, *, clock: Clock | None = None) -> ProviderHealth:
+def make_circuit_breakers(settings: Settings, *, clock: Clock | None = None) -> CircuitBreakers:
     """Return the providers' health as all processes of the home know it."""
-    return ProviderHealth(shared_file(settings), clock)
+    return CircuitBreakers(database_path(settings), clock)
 
 
-def shared_file(settings: Settings) -> Path:
+def database_path(settings: Settings) -> Path:
     """Return the SQLite file of the home that holds calls, health and records of tickers."""
     return settings.home / "market.sqlite"
 

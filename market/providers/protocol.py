@@ -19,7 +19,7 @@ ACTIONS_SCHEMA = pl.Schema(
 
 
 @dataclass(frozen=True)
-class Span:
+class SessionRange:
     """A stretch of sessions up to the newest one.
 
     Attributes
@@ -76,7 +76,7 @@ class Provider(Protocol):
         """Return every ticker that the provider has, sorted; none when it cannot list them."""
         ...
 
-    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
         """Return bars of one ticker: bar contract, not yet validated.
 
         Prices and volume are as traded, as far as the source knows them; what it does not know is

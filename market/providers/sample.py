@@ -10,7 +10,7 @@ import polars as pl
 from core.errors import SettingsError
 from core.tickers import unknown_ticker
 from market.bars.contract import conform_bars
-from market.providers.protocol import Span
+from market.providers.protocol import SessionRange
 
 TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
@@ -29,7 +29,7 @@ class SampleProvider:
         """Return the five tickers."""
         return TICKERS
 
-    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
         """Return the bars of one of the five tickers; see `Provider.fetch`.
 
         Raises

@@ -12,7 +12,7 @@ from core.errors import QuotaError
 from core.settings import Settings
 from market.calendars.exchanges import SessionsOf
 from market.providers.factory import budgets_of
-from market.providers.failover.circuit_breaker import HealthState, ProviderHealth
+from market.providers.failover.circuit_breaker import BreakerState, CircuitBreakers
 from market.quota.budgets import Budget, Usage
 from market.quota.ledger import QuotaLedger
 
@@ -24,13 +24,13 @@ HEALTH_WORDS = {"closed": "answers", "open": "down", "half_open": "down, may be 
 
 
 @dataclass(frozen=True)
-class Account:
+class ProviderState:
     """One provider's budget and health; a provider on this machine has neither."""
 
     name: str
     budget: Budget | None = None
     usage: Usage | None = None
-    health: HealthState | None = None
+    health: BreakerState | None = None
 
     def refusal(self, now: datetime, calls: int = 1) -> str | None:
         """Return why so many calls would not be made now, or None when they would."""
@@ -44,11 +44,11 @@ class Account:
         return None
 
 
-class Accounts:
-    """The accounts of the chosen providers, read anew at each question."""
+class ProviderStatus:
+    """The provider_status of the chosen providers, read anew at each question."""
 
     def __init__(
-        self, settings: Settings, ledger: QuotaLedger, health: ProviderHealth, clock: Clock
+        self, settings: Settings, ledger: QuotaLedger, health: CircuitBreakers, clock: Clock
     ) -> None:
         self._names = settings.providers
         self._budgets = budgets_of(settings)
@@ -57,11 +57,11 @@ class Accounts:
         self._health = health
         self._clock = clock
 
-    def read(self) -> list[Account]:
+    def read(self) -> list[ProviderState]:
         """Return how every provider stands, the first one first."""
         states = {state.name: state for state in self._health.states()}
         return [
-            Account(
+            ProviderState(
                 name,
                 budget=(budget := self._budgets.get(name)),
                 usage=self._ledger.usage(budget) if budget else None,
@@ -95,8 +95,8 @@ class Accounts:
         return QuotaError(msg, renews_at=usage.renews_at)
 
 
-def accounts_table(accounts: Sequence[Account]) -> pl.DataFrame:
-    """Return the accounts for the page of a run."""
+def provider_table(provider_status: Sequence[ProviderState]) -> pl.DataFrame:
+    """Return the provider_status for the page of a run."""
     return pl.DataFrame(
         {
             "provider": account.name,
@@ -105,7 +105,7 @@ def accounts_table(accounts: Sequence[Account]) -> pl.DataFrame:
             "renews": usage and in_utc(usage.renews_at),
             "health": health and HEALTH_WORDS[health.state],
         }
-        for account in accounts
+        for account in provider_status
         for usage, health in [(account.usage, account.health)]
     )
 

@@ -16,7 +16,7 @@ a provider whose clock runs a little differently.
 
 **Days.** The provider's day goes from midnight to midnight of `Budget.timezone`: its zone, not that
 of an exchange and not that of this machine; it has 23 or 25 hours when its clocks change. A call
-counts while its end, by `Moment.since`, is no longer ago than that midnight. Where midnight is,
+counts while its end, by `TimePoint.since`, is no longer ago than that midnight. Where midnight is,
 only the wall clock can tell; when that was set during the last day, its old and its new reading
 both bind, so that setting it never gives calls back. A wall clock that is wrong for longer, or
 wrong after a boot, is beyond us; then the provider's own word is the limit.
@@ -47,7 +47,7 @@ import polars as pl
 from core.clock import Clock, SystemClock
 from core.errors import QuotaError
 from core.sqlite import Database
-from core.time_points import DayThere, Moment
+from core.time_points import LocalDay, TimePoint
 from market.quota import tables as records
 from market.quota.budgets import Budget, Purpose, Usage, WindowUse
 
@@ -107,7 +107,7 @@ class QuotaLedger:
         try:
             yield
         finally:
-            ended = Moment.of(self._clock)
+            ended = TimePoint.of(self._clock)
             # If a power cut takes this back, the boot after it ends the call as well.
             with self._database.transaction(is_durable=False) as db:
                 records.end_call(db, number, ended)
@@ -121,12 +121,12 @@ class QuotaLedger:
         holds.
         """
         with self._database.transaction() as db:
-            now = Moment.of(self._clock)
+            now = TimePoint.of(self._clock)
             if not until_day_ends:
                 seconds = max([_MINUTE, *(window.seconds for window in budget.windows)])
                 records.enter_refusal(db, budget.account, now, is_of_day=False, seconds=seconds)
-                return now.later(records.refused_for(db, budget.account, now)).instant
-            day = DayThere.around(now.instant, budget.timezone)
+                return now.plus(records.refused_for(db, budget.account, now)).instant
+            day = LocalDay.around(now.instant, budget.timezone)
             is_early = now.wall - day.starts.timestamp() < _EARLY
             seconds_or_day = _EARLY if is_early else None
             records.enter_refusal(db, budget.account, now, is_of_day=True, seconds=seconds_or_day)
@@ -135,7 +135,7 @@ class QuotaLedger:
     def usage(self, budget: Budget) -> Usage:
         """Return what all processes made of the budget."""
         with self._database.reading() as db:
-            now = Moment.of(self._clock)
+            now = TimePoint.of(self._clock)
             today = records.today(db, budget, now)
             windows = []
             for window in budget.windows:
@@ -178,7 +178,7 @@ class QuotaLedger:
         try:
             while True:
                 with self._database.transaction() as db:
-                    now = Moment.of(self._clock)
+                    now = TimePoint.of(self._clock)
                     _refuse_spent_day(db, budget, now, purpose, keep)
                     wait = _wait(db, budget, now, ticket)
                     if wait <= 0:
@@ -191,11 +191,11 @@ class QuotaLedger:
         except BaseException:
             if ticket is not None:
                 with self._database.transaction() as db:
-                    records.leave_queue(db, ticket, Moment.of(self._clock))
+                    records.leave_queue(db, ticket, TimePoint.of(self._clock))
             raise
 
 
-def _wait(db: sqlite3.Connection, budget: Budget, now: Moment, ticket: int | None) -> float:
+def _wait(db: sqlite3.Connection, budget: Budget, now: TimePoint, ticket: int | None) -> float:
     """Return the seconds until the caller's place in the queue can be served, 0 for now."""
     ahead = records.n_ahead(db, budget.account, now, ticket)
     instants = [now.elapsed + records.refused_for(db, budget.account, now)]
@@ -207,7 +207,7 @@ def _wait(db: sqlite3.Connection, budget: Budget, now: Moment, ticket: int | Non
 
 
 def _refuse_spent_day(
-    db: sqlite3.Connection, budget: Budget, now: Moment, purpose: Purpose, keep: int
+    db: sqlite3.Connection, budget: Budget, now: TimePoint, purpose: Purpose, keep: int
 ) -> None:
     if budget.per_day is None and not records.has_refused_day(db, budget.account):
         return
@@ -230,10 +230,10 @@ def _refuse_spent_day(
     raise QuotaError(msg, renews_at=today.renews_at)
 
 
-def _refuse_long_wait(budget: Budget, now: Moment, wait: float, longest: float) -> None:
+def _refuse_long_wait(budget: Budget, now: TimePoint, wait: float, longest: float) -> None:
     if wait <= longest:
         return
-    renews_at = now.later(wait).instant
+    renews_at = now.plus(wait).instant
     msg = (
         f"A call of `{budget.provider}` would wait {wait:.1f} s for its turn, and `max_wait` "
         f"leaves {longest:.1f} s; the next may be made at {_shown(renews_at)}."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
 
-from core.time_points import DayThere, Moment
+from core.time_points import LocalDay, TimePoint
 from market.quota.budgets import Budget, Window
 
 SCHEMA = """
@@ -67,9 +67,11 @@ class Today:
         return None if budget.per_day is None else max(0, budget.per_day - self.made)
 
 
-def enter_call(db: sqlite3.Connection, account: str, purpose: str, ticker: str, now: Moment) -> int:
+def enter_call(
+    db: sqlite3.Connection, account: str, purpose: str, ticker: str, now: TimePoint
+) -> int:
     """Write a call that begins now and return its number; old calls are dropped now and then."""
-    end = now.later(LEASE)
+    end = now.plus(LEASE)
     began_and_ended = (now.boot, now.elapsed, now.wall, end.elapsed, end.wall)
     number = db.execute(
         "INSERT INTO calls (account, purpose, ticker, boot, began, began_wall, ended, ended_wall, "
@@ -84,7 +86,7 @@ def enter_call(db: sqlite3.Connection, account: str, purpose: str, ticker: str, 
     return number
 
 
-def end_call(db: sqlite3.Connection, number: int, now: Moment) -> None:
+def end_call(db: sqlite3.Connection, number: int, now: TimePoint) -> None:
     """Write that a call has ended."""
     db.execute(
         "UPDATE calls SET ended = ?, ended_wall = ?, is_done = 1 WHERE id = ?",
@@ -92,7 +94,7 @@ def end_call(db: sqlite3.Connection, number: int, now: Moment) -> None:
     )
 
 
-def slots(db: sqlite3.Connection, account: str, window: Window, now: Moment) -> list[float]:
+def slots(db: sqlite3.Connection, account: str, window: Window, now: TimePoint) -> list[float]:
     """Return when each of the window's slots is free, as elapsed time, soonest first.
 
     For a call that has not ended it is the soonest that can be.
@@ -112,10 +114,10 @@ def slots(db: sqlite3.Connection, account: str, window: Window, now: Moment) -> 
     return sorted(never_used + free)[-window.calls :]
 
 
-def today(db: sqlite3.Connection, budget: Budget, now: Moment) -> Today:
+def today(db: sqlite3.Connection, budget: Budget, now: TimePoint) -> Today:
     """Count the provider's present day, by every reading of the wall clock that may be right."""
     readings = _readings(db, budget.account, now)
-    days = [(moment, DayThere.around(moment.instant, budget.timezone)) for moment in readings]
+    days = [(moment, LocalDay.around(moment.instant, budget.timezone)) for moment in readings]
     starts = [(m.wall - _begins(day), _begins(day)) for m, day in days]
     longest = max(ago for ago, _ in starts)
     # What is older than this boot is at least as old as the boot.
@@ -136,7 +138,7 @@ def today(db: sqlite3.Connection, budget: Budget, now: Moment) -> Today:
 
 
 def enter_refusal(
-    db: sqlite3.Connection, account: str, now: Moment, *, is_of_day: bool, seconds: float | None
+    db: sqlite3.Connection, account: str, now: TimePoint, *, is_of_day: bool, seconds: float | None
 ) -> None:
     """Write that the provider refuses for so many seconds, or until its day ends."""
     db.execute(
@@ -146,10 +148,10 @@ def enter_refusal(
     db.execute("INSERT INTO refusals VALUES (?, ?, ?, ?, ?, ?)", values)
 
 
-def refused_for(db: sqlite3.Connection, account: str, now: Moment) -> float:
+def refused_for(db: sqlite3.Connection, account: str, now: TimePoint) -> float:
     """Return for how many seconds the provider is not to be asked, apart from its day."""
     said = db.execute("SELECT * FROM refusals WHERE account = ? AND is_of_day = 0", (account,))
-    return max((row["seconds"] - now.since(_moment(row)) for row in said), default=0.0)
+    return max((row["seconds"] - now.seconds_since(_moment(row)) for row in said), default=0.0)
 
 
 def has_refused_day(db: sqlite3.Connection, account: str) -> bool:
@@ -159,7 +161,7 @@ def has_refused_day(db: sqlite3.Connection, account: str) -> bool:
 
 
 def queue_up(
-    db: sqlite3.Connection, account: str, now: Moment, *, ticket: int | None, seconds: float
+    db: sqlite3.Connection, account: str, now: TimePoint, *, ticket: int | None, seconds: float
 ) -> int:
     """Write that a caller waits so long, and return its ticket; it keeps the one that it has."""
     values = (ticket, account, now.boot, now.elapsed + seconds)
@@ -168,13 +170,13 @@ def queue_up(
     return row
 
 
-def leave_queue(db: sqlite3.Connection, ticket: int | None, now: Moment) -> None:
+def leave_queue(db: sqlite3.Connection, ticket: int | None, now: TimePoint) -> None:
     """Forget a ticket, and those of callers that died."""
     gone = (ticket, now.boot, now.elapsed - 60.0)
     db.execute("DELETE FROM waiting WHERE ticket IS ? OR boot <> ? OR due < ?", gone)
 
 
-def n_ahead(db: sqlite3.Connection, account: str, now: Moment, ticket: int | None = None) -> int:
+def n_ahead(db: sqlite3.Connection, account: str, now: TimePoint, ticket: int | None = None) -> int:
     """Return how many living callers wait, of those with a ticket the ones before it."""
     row = db.execute(
         "SELECT count(*) FROM waiting WHERE account = ? AND boot = ? AND due >= ? "
@@ -184,7 +186,7 @@ def n_ahead(db: sqlite3.Connection, account: str, now: Moment, ticket: int | Non
     return int(row[0])
 
 
-def _readings(db: sqlite3.Connection, account: str, now: Moment) -> list[Moment]:
+def _readings(db: sqlite3.Connection, account: str, now: TimePoint) -> list[TimePoint]:
     """Return now as the wall clock has it, and as it had it before it was set today."""
     readings = [now]
     within = "FROM calls WHERE account = :account AND boot = :boot AND ended >= :since"
@@ -196,12 +198,12 @@ def _readings(db: sqlite3.Connection, account: str, now: Moment) -> list[Moment]
     for (ahead,) in kept:
         wall = now.elapsed + ahead
         if all(abs(wall - other.wall) > _STEP for other in readings):
-            readings.append(Moment(now.boot, now.elapsed, wall))
+            readings.append(TimePoint(now.boot, now.elapsed, wall))
     return readings
 
 
 def _refused_today(
-    db: sqlite3.Connection, account: str, now: Moment, days: list[tuple[Moment, DayThere]]
+    db: sqlite3.Connection, account: str, now: TimePoint, days: list[tuple[TimePoint, LocalDay]]
 ) -> tuple[bool, datetime | None]:
     """Return whether the whole day is refused, and until when a shorter refusal holds."""
     whole, until = False, None
@@ -209,15 +211,15 @@ def _refused_today(
     for row in said:
         then = _moment(row)
         if row["seconds"] is None:
-            whole |= any(m.since(then) <= m.wall - _begins(day) for m, day in days)
-        elif (left := row["seconds"] - now.since(then)) > 0:
-            until = max(now.later(left).instant, until or datetime.min.replace(tzinfo=UTC))
+            whole |= any(m.seconds_since(then) <= m.wall - _begins(day) for m, day in days)
+        elif (left := row["seconds"] - now.seconds_since(then)) > 0:
+            until = max(now.plus(left).instant, until or datetime.min.replace(tzinfo=UTC))
     return whole, until
 
 
-def _begins(day: DayThere) -> float:
+def _begins(day: LocalDay) -> float:
     return day.starts.timestamp() - _STEP
 
 
-def _moment(row: sqlite3.Row) -> Moment:
-    return Moment(row["boot"], row["elapsed"], row["wall"])
+def _moment(row: sqlite3.Row) -> TimePoint:
+    return TimePoint(row["boot"], row["elapsed"], row["wall"])

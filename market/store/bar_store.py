@@ -188,8 +188,10 @@ class BarStore:
 
     @contextmanager
     def _writing(self) -> Iterator[Writer]:
-        settle = self._anchor is None
-        with Writer.at_work(self.root, self._index, settle=settle) as writer:
+        resolve_split_jumps = self._anchor is None
+        with Writer.at_work(
+            self.root, self._index, resolve_split_jumps=resolve_split_jumps
+        ) as writer:
             self._anchor = self._anchor or anchor(self._index)
             yield writer
 
@@ -200,7 +202,7 @@ class BarStore:
         with reading(self._index) as index:
             is_lost = not index.is_settled() and any(self.root.glob(OUR_FILES))
         if is_lost or any(self.root.glob(OLD_FILES)):
-            with Writer.at_work(self.root, self._index, settle=True):
+            with Writer.at_work(self.root, self._index, resolve_split_jumps=True):
                 pass
         with opened(self.root, lambda: reading(self._index), tickers, since) as view:
             yield view

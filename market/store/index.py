@@ -72,7 +72,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Span:
+class FileSpan:
     """Tickers from `lower` to before `upper`, which one file holds, or none; bars counted."""
 
     lower: str
@@ -110,11 +110,11 @@ class Index:
         """Return where the tickers of one file are (`PLACED_SCHEMA`), in order."""
         return self._placed("file = ? ORDER BY start", (file,))
 
-    def journal_of(self, span: Span) -> pl.DataFrame:
+    def journal_of(self, span: FileSpan) -> pl.DataFrame:
         """Return the bars in the journal of the span's tickers: bar contract, sorted."""
         return self._journal(_BETWEEN, (span.lower, span.upper))
 
-    def spans(self) -> list[Span]:
+    def spans(self) -> list[FileSpan]:
         """Return the spans of all files in order, which cover all tickers that there can be."""
         files = self._ask(
             "SELECT file, min(ticker), sum(bars) FROM placed GROUP BY file ORDER BY 2"
@@ -122,7 +122,7 @@ class Index:
         lowers = ["", *(lower for _, lower, _ in files[1:])]
         count = f"SELECT count(*) FROM journal WHERE {_BETWEEN}"
         return [
-            Span(lower, upper, file, bars, self._ask(count, (lower, upper)).fetchone()[0])
+            FileSpan(lower, upper, file, bars, self._ask(count, (lower, upper)).fetchone()[0])
             for lower, upper, (file, _, bars) in zip(lowers, [*lowers[1:], END], files, strict=True)
         ]
 
@@ -132,7 +132,7 @@ class Index:
         rows = bars.with_columns(pl.col("session").to_physical()).iter_rows()
         self._tell_many(f"INSERT OR REPLACE INTO journal VALUES ({marks})", rows)
 
-    def replace(self, span: Span, placed: pl.DataFrame) -> None:
+    def replace(self, span: FileSpan, placed: pl.DataFrame) -> None:
         """Let new files take the place of a span's file and journal."""
         self._ask(f"DELETE FROM journal WHERE {_BETWEEN}", (span.lower, span.upper))
         self.forget({span.file} if span.file else set())

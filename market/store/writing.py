@@ -15,7 +15,7 @@ from core.files import locked, remove_leftovers
 from core.tickers import check_ticker
 from market.bars.contract import BAR_SCHEMA, KEY
 from market.store.files import SUFFIX, newest_of, read_file, read_foreign_file, write_files
-from market.store.index import Index, Span, writing
+from market.store.index import FileSpan, Index, writing
 from market.store.view import opened
 
 # More new bars than these go to files at once: SQLite takes 3 microseconds a bar.
@@ -46,15 +46,15 @@ class Writer:
 
     @classmethod
     @contextmanager
-    def at_work(cls, root: Path, index: Path, *, settle: bool) -> Iterator[Writer]:
+    def at_work(cls, root: Path, index: Path, *, resolve_split_jumps: bool) -> Iterator[Writer]:
         """Give the writer when the others are done; all that it did counts, or nothing.
 
-        With `settle` it begins by clearing up, as it does on its own before it folds.
+        With `resolve_split_jumps` it begins by clearing up, as it does on its own before it folds.
         """
         with locked(root / _LOCK):
             with writing(index) as inside:
                 writer = cls(root, inside)
-                if settle or not inside.is_settled():
+                if resolve_split_jumps or not inside.is_settled():
                     writer._settle()
                 yield writer
             for path in writer._replaced:
@@ -78,13 +78,13 @@ class Writer:
             self.index.add(changed)
         return changed.height - updated, updated, unchanged
 
-    def spans(self) -> list[Span]:
+    def spans(self) -> list[FileSpan]:
         """Return the spans that can be folded."""
         if not self._is_settled:
             self._settle()
         return self.index.spans()
 
-    def fold(self, span: Span, *new: pl.DataFrame) -> None:
+    def fold(self, span: FileSpan, *new: pl.DataFrame) -> None:
         """Write what the file, the journal and `new` hold of a span into new files."""
         bars = BAR_SCHEMA.to_frame()
         if span.file is not None:
@@ -128,7 +128,7 @@ class Writer:
         return pl.concat([bars.clear(), *found])
 
 
-def _ends(span: Span) -> tuple[pl.Expr, pl.Expr]:
+def _ends(span: FileSpan) -> tuple[pl.Expr, pl.Expr]:
     return pl.lit(span.lower), pl.lit(span.upper)
 
 

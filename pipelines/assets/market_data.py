@@ -11,17 +11,17 @@ from core.clock import Clock
 from core.settings import Settings
 from market.bars.quarantine import Quarantine
 from market.ingest.batch import (
-    RoundListener,
+    BatchListener,
     TickerOutcome,
     counted,
+    ingest_all,
     raise_when_all_failed,
     summary_of_failures,
-    take_in_all,
 )
 from market.ingest.ticker_ingest import IngestReport
 from market.ingest.ticker_state import TickerRecords
 from market.providers.protocol import Provider
-from market.providers.status import Account, Accounts, accounts_table
+from market.providers.status import ProviderState, ProviderStatus, provider_table
 from market.store import BarStore
 from pipelines.failures import classed_failures, ended_when_stopped
 from pipelines.partitions import tickers
@@ -36,7 +36,7 @@ EVERY_TICKER_ANSWERED = "every_ticker_answered"
 class IngestConfig(dg.Config):
     """What a person may choose for one run."""
 
-    insist: bool = Field(
+    force: bool = Field(
         default=False, description="Ask also for tickers that failed, or had no new bar, lately."
     )
     patient: bool = Field(
@@ -81,9 +81,9 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
         bar_store: dg.ResourceParam[BarStore],
         quarantine: dg.ResourceParam[Quarantine],
         records: dg.ResourceParam[TickerRecords],
-        accounts: dg.ResourceParam[Accounts],
+        provider_status: dg.ResourceParam[ProviderStatus],
         clock: dg.ResourceParam[Clock],
-        listener: dg.ResourceParam[RoundListener],
+        listener: dg.ResourceParam[BatchListener],
         # Dagster refuses the annotation with a parameter beside a check of the asset's own.
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Daily bars as traded, checked against the bar contract; refused rows are kept apart."""
@@ -99,15 +99,15 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
         listener.begin(len(context.partition_keys))
         by_ticker: dict[str, TickerOutcome] = {}
         with ended_when_stopped(), classed_failures(may_retry=config.patient):
-            for outcome in take_in_all(
+            for outcome in ingest_all(
                 ingest,
                 context.partition_keys,
-                insist=config.insist,
-                hold_actions=lambda: accounts.hold_for_bars(followed),
+                force=config.force,
+                hold_actions=lambda: provider_status.hold_for_bars(followed),
             ):
                 by_ticker[outcome.ticker] = outcome
                 _log(context, outcome)
-                listener.hear(outcome)
+                listener.on_outcome(outcome)
             outcomes = list(by_ticker.values())
             raise_when_all_failed(outcomes)
             bar_store.compact()
@@ -116,7 +116,7 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
         for outcome in outcomes:
             told = _metadata(outcome, last.get(outcome.ticker))
             context.add_asset_metadata(told, partition_key=outcome.ticker)
-        context.add_asset_metadata(_quota_metadata(accounts.read()))
+        context.add_asset_metadata(_quota_metadata(provider_status.read()))
         return dg.MaterializeResult(check_results=[_check(outcomes, must_answer=must_answer)])
 
     return daily_bars
@@ -180,8 +180,8 @@ def _check(outcomes: Sequence[TickerOutcome], *, must_answer: bool) -> dg.AssetC
     )
 
 
-def _quota_metadata(accounts: Sequence[Account]) -> dict[str, Any]:
+def _quota_metadata(provider_status: Sequence[ProviderState]) -> dict[str, Any]:
     """Return what is left of the first provider's day, and how all of them are."""
-    first = accounts[0].usage
+    first = provider_status[0].usage
     left = {} if first is None or first.left_today is None else {"calls_left": first.left_today}
-    return {**left, "quota": dg.MetadataValue.md(markdown_table(accounts_table(accounts)))}
+    return {**left, "quota": dg.MetadataValue.md(markdown_table(provider_table(provider_status)))}

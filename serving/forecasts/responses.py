@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 from forecasting.bundle.bundle import Bundle
 from forecasting.bundle.graph import BundleOutput
-from forecasting.distribution.signals import read_outlook
+from forecasting.distribution.signals import derive_signal
 from forecasting.horizons import LABEL_OF
 from serving.http.schemas import Forecast, HorizonLabel, MemberForecast, Prediction
 from serving.models.model_cache import LiveModel
@@ -64,7 +64,7 @@ def build_forecast(model: LiveModel, row: Row, horizon: int, clock: Clock) -> Fo
 
 def build_prediction(bundle: Bundle, row: Row, horizon: int) -> Prediction:
     """Return the ensemble's calibrated forecast in prices."""
-    outlook = read_outlook(bundle.distribution(row.output, row.at, horizon), row.close)
+    outlook = derive_signal(bundle.distribution(row.output, row.at, horizon), row.close)
     return Prediction(
         **{
             **asdict(outlook),

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.tickers import check_ticker
-from forecasting.distribution.signals import Direction, Signal
+from forecasting.distribution.signals import Direction, Recommendation
 
 HorizonLabel = Literal["1d", "1w", "1m"]
 DEFAULT_HORIZON: HorizonLabel = "1d"
@@ -63,7 +63,9 @@ class Prediction(BaseModel):
     price_target: float = Field(description="Median price at the target session.")
     expected_return: float = Field(description="Simple return to the price target.")
     direction: Direction
-    signal: Signal = Field(description="BUY or SELL only where the return exceeds 10 bps of cost.")
+    signal: Recommendation = Field(
+        description="BUY or SELL only where the return exceeds 10 bps of cost."
+    )
     confidence: float = Field(description="Probability of the likelier side, 0.5 to 1.")
     probability_up: float
     intervals: dict[str, tuple[float, float]] = Field(

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.clock import utc_now
-from market.providers.failover.circuit_breaker import HealthState
+from market.providers.failover.circuit_breaker import BreakerState
 from market.quota.budgets import Usage
 from serving.live.live_state import Desk
 from serving.state import office_of
@@ -59,7 +59,7 @@ def read_health(desk: Desk, now: datetime) -> dict[str, Any]:
     }
 
 
-def _provider(state: HealthState) -> dict[str, Any]:
+def _provider(state: BreakerState) -> dict[str, Any]:
     return {
         "name": state.name,
         "state": state.state,

@@ -19,7 +19,7 @@ from stockcast.cli.job_runs import (
     sole_command,
     was_stopped,
 )
-from stockcast.cli.market_printouts import print_advice, print_round
+from stockcast.cli.market_printouts import print_advice, print_batch
 from stockcast.cli.progress import LOGGER_KEY, IngestProgress, as_logger
 
 JOB = "ingest_job"
@@ -59,14 +59,14 @@ def ingest_now(
                     instance=instance,
                     partitions=tags,
                     command="ingest",
-                    insist=only is not None,
+                    force=only is not None,
                 )
                 failed += [] if result.success else [result]
                 if was_stopped(result):
                     break
     some_answered = any(outcome.outcome != "failed" for outcome in progress.outcomes)
     if some_answered:
-        print_round(console, progress.outcomes, resources["bar_store"].last_sessions())
+        print_batch(console, progress.outcomes, resources["bar_store"].last_sessions())
     # Where others were taken in, the table tells enough of those that failed.
     if failed and not (some_answered and all(map(failed_for_tickers, failed))):
         raise PermanentError("\n".join(map(cause_of, failed)))

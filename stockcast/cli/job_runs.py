@@ -50,14 +50,14 @@ def execute(
     instance: dg.DagsterInstance,
     partitions: Mapping[str, str],
     command: str,
-    insist: bool = False,
+    force: bool = False,
 ) -> dg.ExecuteInProcessResult:
     """Run a job of `definitions` to its end, whatever that is; its logger reports on the way.
 
     Nobody at a terminal wants to wait for what does not answer, and who insists wants every ticker
     asked for.
     """
-    bars = {"config": {"insist": insist, "patient": False}}
+    bars = {"config": {"force": force, "patient": False}}
     return definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         tags={**partitions, COMMAND_TAG: command},

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from core.settings import Settings
 from market.ingest.batch import TickerOutcome, counted
-from market.ingest.capacity import Outlook, outlook
+from market.ingest.capacity import Capacity, estimate_capacity
 from market.providers.alpha_vantage.tiers import limits_of
-from market.providers.status import HEALTH_WORDS, Account
+from market.providers.status import HEALTH_WORDS, ProviderState
 from market.quota.budgets import Budget, Usage
 from pipelines.partitions import universe
 from pipelines.reporting.tables import terminal_table
@@ -21,7 +21,7 @@ from pipelines.resources import build_resources
 ROUND = ("ticker", "outcome", "last session", "behind", "new bars", "actions to", "notes")
 BUDGETS = ("provider", "made today", "left", "renews", "spent on")
 HEALTH = ("provider", "health", "last answer", "tried again", "why")
-ORDER = ("failed", "deferred", "taken_in", "nothing_new", "up_to_date")
+ORDER = ("failed", "deferred", "ingested", "nothing_new", "up_to_date")
 MOST_ROWS = 100
 # Columns of characters that the others take.
 WITHOUT_NOTES = 86
@@ -32,30 +32,30 @@ AS_WRITTEN: Any = {"highlight": False, "markup": False, "soft_wrap": True}
 
 def print_advice(console: Console, settings: Settings, n_tickers: int) -> None:
     """Print it beforehand when the first provider's key cannot keep up with so many tickers."""
-    found = _outlook_of(settings, n_tickers)
+    found = _capacity_of(settings, n_tickers)
     if found is not None and not found.keeps_up:
         _print_sentence(console, settings, found)
 
 
-def _outlook_of(settings: Settings, n_tickers: int) -> Outlook | None:
+def _capacity_of(settings: Settings, n_tickers: int) -> Capacity | None:
     if settings.provider != "alpha_vantage":
         return None
-    return outlook(n_tickers, limits_of(settings.alpha_vantage_tier))
+    return estimate_capacity(n_tickers, limits_of(settings.alpha_vantage_tier))
 
 
-def _print_sentence(console: Console, settings: Settings, found: Outlook) -> None:
+def _print_sentence(console: Console, settings: Settings, found: Capacity) -> None:
     console.print(found.sentence, style="" if found.keeps_up else "yellow", **AS_WRITTEN)
     if not found.keeps_up and "yahoo" in settings.backups:
         console.print("What the key cannot do is asked of yahoo, the backup.", **AS_WRITTEN)
 
 
-def print_round(
+def print_batch(
     console: Console, outcomes: Sequence[TickerOutcome], last_sessions: Mapping[str, date]
 ) -> None:
     """Print what became of each ticker, those that need a look first."""
     ordered = sorted(outcomes, key=lambda o: (ORDER.index(o.outcome), o.ticker))
     rows = [
-        _round_row(outcome, last_sessions.get(outcome.ticker)) for outcome in ordered[:MOST_ROWS]
+        _batch_row(outcome, last_sessions.get(outcome.ticker)) for outcome in ordered[:MOST_ROWS]
     ]
     room = console.width - WITHOUT_NOTES
     if room < LEAST_FOR_NOTES:
@@ -68,7 +68,7 @@ def print_round(
     console.print(f"{counted(outcomes)}.", highlight=False)
 
 
-def _round_row(outcome: TickerOutcome, last: date | None) -> list[str]:
+def _batch_row(outcome: TickerOutcome, last: date | None) -> list[str]:
     report = outcome.report
     through = None if report is None else report.actions_through
     return [
@@ -85,15 +85,15 @@ def _round_row(outcome: TickerOutcome, last: date | None) -> list[str]:
 def print_quota(console: Console, settings: Settings) -> None:
     """Print what is left of each budget, whether its provider answers, and whether it is enough."""
     resources = build_resources(settings)
-    accounts = resources["accounts"].read()
-    limited = [account for account in accounts if account.usage is not None]
+    provider_status = resources["provider_status"].read()
+    limited = [account for account in provider_status if account.usage is not None]
     if not limited:
-        names = ", ".join(account.name for account in accounts)
+        names = ", ".join(account.name for account in provider_status)
         console.print(f"Bars come from {names}, on this machine: no budget is needed.")
         return
     rows = [
         _budget_row(account.name, account.budget, account.usage)
-        for account in accounts
+        for account in provider_status
         if account.budget is not None and account.usage is not None
     ]
     console.print(terminal_table("Budgets of calls", BUDGETS, rows))
@@ -102,7 +102,7 @@ def print_quota(console: Console, settings: Settings) -> None:
         [*row[:-1], shorten(row[-1], room, placeholder=" …")] for row in map(_health_row, limited)
     ]
     console.print(terminal_table("Health", HEALTH, rows))
-    found = _outlook_of(settings, len(universe(settings, resources["provider"])))
+    found = _capacity_of(settings, len(universe(settings, resources["provider"])))
     if found is not None:
         _print_sentence(console, settings, found)
 
@@ -120,7 +120,7 @@ def _budget_row(name: str, budget: Budget, usage: Usage) -> list[str]:
     ]
 
 
-def _health_row(account: Account) -> list[str]:
+def _health_row(account: ProviderState) -> list[str]:
     health = account.health
     if health is None:
         return [account.name, "not asked yet", "-", "-", "-"]

@@ -50,7 +50,7 @@ class RunProgress(logging.Handler):
         """Hear how many tickers there are."""
         self._heard, self._n_tickers = set(), n_tickers
 
-    def hear(self, outcome: TickerOutcome) -> None:
+    def on_outcome(self, outcome: TickerOutcome) -> None:
         """Show which ticker was the last one."""
         self._heard.add(outcome.ticker)
         said = f"{outcome.ticker} ({len(self._heard):,} of {self._n_tickers:,})"
@@ -111,7 +111,7 @@ class IngestProgress(logging.Handler):
     def begin(self, n_tickers: int) -> None:
         """Hear that a run begins, or begins again."""
 
-    def hear(self, outcome: TickerOutcome) -> None:
+    def on_outcome(self, outcome: TickerOutcome) -> None:
         """Show what became of one ticker."""
         level = LEVELS.get(outcome.outcome, logging.INFO)
         if level == logging.ERROR or not self._is_terminal:

@@ -18,7 +18,7 @@ from core.errors import UnknownTickerError
 from core.tickers import check_ticker
 from market.bars.contract import BAR_SCHEMA, validate_bars
 from market.providers.files.provider import FilesProvider
-from market.providers.protocol import Provider, Span
+from market.providers.protocol import Provider, SessionRange
 from market.providers.sample import TICKERS, SampleProvider
 
 # The sample's last session has closed.
@@ -93,7 +93,7 @@ def test_its_bars_pass_validation(provider: Provider) -> None:
 
 
 def test_it_returns_at_least_the_sessions_of_a_span(provider: Provider) -> None:
-    span = Span(since=date(2013, 1, 2), sessions=41)
+    span = SessionRange(since=date(2013, 1, 2), sessions=41)
 
     bars = provider.fetch("AAPL", span).filter(pl.col("session") >= span.since)
 

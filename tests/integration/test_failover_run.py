@@ -41,7 +41,7 @@ class AfterSome:
 
     def begin(self, n_tickers: int) -> None: ...
 
-    def hear(self, _: TickerOutcome) -> None:
+    def on_outcome(self, _: TickerOutcome) -> None:
         self.n_tickers -= 1
         if self.n_tickers == 0:
             self.do()

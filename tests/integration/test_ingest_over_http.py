@@ -58,7 +58,7 @@ class Wires:
             self.desk.to_evening_of(session)
             for ticker in TICKERS:
                 while self.desk.wants(ticker) != "nothing":
-                    self.desk.take_in(ticker)
+                    self.desk.ingest_ticker(ticker)
 
 
 @pytest.fixture
@@ -121,14 +121,14 @@ def test_a_key_with_a_backup_has_whole_histories_and_survives_that_it_is_down(
 
 def test_a_free_key_that_becomes_premium_reads_the_history_that_it_lacked(wires: Wires) -> None:
     desk = wires.connect()
-    desk.take_in("AAPL")
+    desk.ingest_ticker("AAPL")
     assert desk.bars("AAPL").height == 100
     wires.connect(tier="premium_75")
     desk.to_evening_of(date(2005, 3, 4))
 
-    report = desk.take_in("AAPL")
+    report = desk.ingest_ticker("AAPL")
 
-    assert (report.outcome, report.actions_through) == ("taken_in", date(2005, 3, 4))
+    assert (report.outcome, report.actions_through) == ("ingested", date(2005, 3, 4))
     expected = sample_bars("AAPL", end=date(2005, 3, 4))
     assert desk.bars("AAPL").get_column("session").equals(expected.get_column("session"))
     adjusted = adjust_bars(desk.bars("AAPL")).get_column("close")
@@ -140,11 +140,11 @@ def test_a_free_key_that_becomes_premium_reads_the_history_that_it_lacked(wires:
 
 def test_a_correction_at_the_provider_is_read_and_told(wires: Wires) -> None:
     desk = wires.connect(tier="premium_75")
-    desk.take_in("IBM")
+    desk.ingest_ticker("IBM")
     wires.alpha_vantage.correct("IBM", date(2005, 2, 18), close=93.5)
     desk.to_evening_of(date(2005, 2, 23))
 
-    report = desk.take_in("IBM")
+    report = desk.ingest_ticker("IBM")
 
     assert (report.restated, report.stored.updated) == (1, 1)
     assert len(wires.alpha_vantage.calls) == 2

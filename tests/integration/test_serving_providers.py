@@ -14,7 +14,7 @@ from support.servers import Server, front_command, serving, wait_until
 from support.services import free_port
 
 from core.clock import SystemClock
-from market.providers.failover.circuit_breaker import ProviderHealth
+from market.providers.failover.circuit_breaker import CircuitBreakers
 
 pytestmark = pytest.mark.integration
 
@@ -97,7 +97,7 @@ def test_with_both_providers_down_forecasts_go_on_and_say_how_old_they_are(
     assert answer.json()["last_close_session"] == "2013-03-01"
     assert answer.json()["last_close"] == server.get("/predict/MSFT").json()["current_price"]
 
-    health = ProviderHealth(database(home))
+    health = CircuitBreakers(database(home))
     for name in ("alpha_vantage", "yahoo"):
         for _ in range(3):
             health.failed(name, f"{name} did not answer.")

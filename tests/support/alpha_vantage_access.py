@@ -10,13 +10,13 @@ from support.moving_clock import MovingClock
 
 from market.providers.alpha_vantage.provider import AlphaVantageProvider
 from market.providers.alpha_vantage.tiers import Tier
-from market.providers.protocol import Span
+from market.providers.protocol import SessionRange
 from market.quota.ledger import QuotaLedger
 
 # A Friday evening in the sample, after the close.
 EVENING = datetime(2012, 6, 1, 22, tzinfo=UTC)
 FRIDAY = date(2012, 6, 1)
-TWENTY = Span(since=date(2012, 5, 4), sessions=20)
+TWENTY = SessionRange(since=date(2012, 5, 4), sessions=20)
 
 
 def evening_clock() -> MovingClock:

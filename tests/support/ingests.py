@@ -17,8 +17,8 @@ from market.bars.quarantine import Quarantine
 from market.ingest.ticker_ingest import Ingest, IngestReport
 from market.ingest.ticker_state import TickerRecords
 from market.providers.failover.chain import ProviderChain
-from market.providers.failover.circuit_breaker import ProviderHealth
-from market.providers.protocol import Provider, Span
+from market.providers.failover.circuit_breaker import CircuitBreakers
+from market.providers.protocol import Provider, SessionRange
 from market.store import BarStore
 
 # A Friday evening of the sample, after the close.
@@ -64,7 +64,7 @@ class ClockedProvider(FakeNetworkProvider):
         self.listed_late = 0
         self.refusal: StockcastError | None = None
 
-    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
         if self.reach is not None and (span is None or span.sessions > self.reach):
             msg = f"{self.name} reaches back {self.reach} sessions."
             raise TierError(msg, reach=self.reach)
@@ -118,7 +118,7 @@ class Desk:
 
     def connect(self, *providers: Provider) -> None:
         """Go on with other providers, as after a change of settings."""
-        chain = ProviderChain(providers, ProviderHealth(self.home / "market.sqlite", self.clock))
+        chain = ProviderChain(providers, CircuitBreakers(self.home / "market.sqlite", self.clock))
         self.take_from(chain)
 
     def take_from(self, provider: Provider) -> None:
@@ -132,8 +132,8 @@ class Desk:
             clock=self.clock,
         )
 
-    def take_in(self, ticker: str = "AAPL") -> IngestReport:
-        return self.ingest.take_in(ticker)
+    def ingest_ticker(self, ticker: str = "AAPL") -> IngestReport:
+        return self.ingest.ingest_ticker(ticker)
 
     def wants(self, ticker: str = "AAPL") -> str:
         return self.ingest.plan([ticker])[0].wants

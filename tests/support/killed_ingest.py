@@ -25,7 +25,7 @@ from market.ingest.ticker_ingest import Ingest
 from market.ingest.ticker_state import TickerRecords
 from market.providers.alpha_vantage.provider import AlphaVantageProvider
 from market.providers.failover.chain import ProviderChain
-from market.providers.failover.circuit_breaker import ProviderHealth
+from market.providers.failover.circuit_breaker import CircuitBreakers
 from market.quota.ledger import QuotaLedger
 from market.store import BarStore
 
@@ -42,7 +42,7 @@ def die_at(death: str) -> None:
     sys.setprofile(watch)
 
 
-def take_in_all(home: Path, url: str, boot: int, tickers: list[str]) -> None:
+def ingest_all(home: Path, url: str, boot: int, tickers: list[str]) -> None:
     clock = MovingClock(EVENING + boot * timedelta(minutes=10))
     for _ in range(boot):
         clock.reboot()
@@ -56,7 +56,7 @@ def take_in_all(home: Path, url: str, boot: int, tickers: list[str]) -> None:
         clock=clock,
     )
     ingest = Ingest(
-        provider=ProviderChain([key], ProviderHealth(shared, clock)),
+        provider=ProviderChain([key], CircuitBreakers(shared, clock)),
         store=BarStore(home / "bars"),
         quarantine=Quarantine(home / "quarantine"),
         records=TickerRecords(shared),
@@ -65,11 +65,11 @@ def take_in_all(home: Path, url: str, boot: int, tickers: list[str]) -> None:
         clock=clock,
     )
     while (task := ingest.plan(tickers)[0]).wants != "nothing":
-        ingest.take_in(task.ticker)
+        ingest.ingest_ticker(task.ticker)
 
 
 if __name__ == "__main__":
     home, url, boot, death, *tickers = sys.argv[1:]
     if death != "never":
         die_at(death)
-    take_in_all(Path(home), url, int(boot), tickers)
+    ingest_all(Path(home), url, int(boot), tickers)

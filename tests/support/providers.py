@@ -8,7 +8,7 @@ import polars as pl
 
 from core.errors import ProviderDownError, StockcastError
 from core.tickers import unknown_ticker
-from market.providers.protocol import ACTIONS_SCHEMA, Quote, Span
+from market.providers.protocol import ACTIONS_SCHEMA, Quote, SessionRange
 
 
 class FakeProvider:
@@ -25,7 +25,7 @@ class FakeProvider:
         for ticker, found in bars.items():
             if name is not None and isinstance(found, pl.DataFrame):
                 self.bars[ticker] = found.with_columns(source=pl.lit(name))
-        self.calls: list[tuple[str, Span | None]] = []
+        self.calls: list[tuple[str, SessionRange | None]] = []
         self._trouble: StockcastError | None = None
         self._n_good = 0
 
@@ -40,7 +40,7 @@ class FakeProvider:
     def tickers(self) -> tuple[str, ...]:
         return tuple(sorted(self.bars))
 
-    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
         self._asked(ticker, span)
         if ticker not in self.bars:
             raise unknown_ticker(ticker, f"the {self.name} provider", self.tickers())
@@ -49,7 +49,7 @@ class FakeProvider:
             raise found
         return found if span is None else found.filter(pl.col("session") >= span.since)
 
-    def _asked(self, ticker: str, span: Span | None = None) -> None:
+    def _asked(self, ticker: str, span: SessionRange | None = None) -> None:
         self.calls.append((ticker, span))
         if self._trouble is not None:
             if self._n_good <= 0:

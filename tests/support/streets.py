@@ -11,7 +11,7 @@ from support.moving_clock import MovingClock
 from support.providers import FakeNetworkProvider
 
 from market.providers.failover.chain import ProviderChain
-from market.providers.failover.circuit_breaker import ProviderHealth
+from market.providers.failover.circuit_breaker import CircuitBreakers
 from market.providers.protocol import Quote
 
 NOW = datetime(2012, 6, 1, 21, tzinfo=UTC)
@@ -39,7 +39,7 @@ class Street:
         self.clock = MovingClock(NOW)
         self.primary = provider("alpha_vantage")
         self.backup = provider("yahoo")
-        self.health = ProviderHealth(folder / "market.sqlite", self.clock)
+        self.health = CircuitBreakers(folder / "market.sqlite", self.clock)
         self.chain = ProviderChain([self.primary, self.backup], self.health)
 
     def source_of(self, ticker: str) -> str:

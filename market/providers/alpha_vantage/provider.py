@@ -25,7 +25,7 @@ from market.providers.alpha_vantage.parsing import (
 )
 from market.providers.alpha_vantage.symbols import symbol_of
 from market.providers.alpha_vantage.tiers import COMPACT, limits_of
-from market.providers.protocol import Quote, Span
+from market.providers.protocol import Quote, SessionRange
 from market.quota.budgets import Budget, Purpose
 from market.quota.ledger import QuotaLedger
 
@@ -95,7 +95,7 @@ class AlphaVantageProvider:
         """Return no tickers: Alpha Vantage cannot list what it has by one call."""
         return ()
 
-    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
         """Return bars of one ticker for one call; see `Provider.fetch`.
 
         Where Alpha Vantage does not know the ticker, near names cost one more call, but no more

@@ -23,9 +23,9 @@ from core.errors import (
     StockcastError,
     UnknownTickerError,
 )
-from market.providers.failover.circuit_breaker import HealthState, ProviderHealth
+from market.providers.failover.circuit_breaker import BreakerState, CircuitBreakers
 from market.providers.failover.errors import Refusal, one_error
-from market.providers.protocol import ActionsProvider, Provider, Quote, QuoteProvider, Span
+from market.providers.protocol import ActionsProvider, Provider, Quote, QuoteProvider, SessionRange
 
 # What only a provider that is up can say; other refusals may come from our own side.
 _ANSWERS = (BarsError, ProviderKeyError, UnknownTickerError)
@@ -63,7 +63,7 @@ class ProviderChain:
         What all processes know of who is up.
     """
 
-    def __init__(self, providers: Sequence[Provider], health: ProviderHealth) -> None:
+    def __init__(self, providers: Sequence[Provider], health: CircuitBreakers) -> None:
         if not providers:
             msg = "`providers` must hold at least one provider, got none; name one to ask."
             raise SettingsError(msg)
@@ -86,7 +86,7 @@ class ProviderChain:
         lists = (provider.tickers() for provider in self._providers)
         return next((tickers for tickers in lists if tickers), ())
 
-    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
         """Return bars of the first provider that delivers; see `Provider.fetch`.
 
         Raises
@@ -97,14 +97,14 @@ class ProviderChain:
         return self.fetch_accepted(ticker, span, _take_all).bars
 
     def fetch_accepted(
-        self, ticker: str, span: Span | None, accept: Callable[[pl.DataFrame], None]
+        self, ticker: str, span: SessionRange | None, accept: Callable[[pl.DataFrame], None]
     ) -> Delivery:
         """Return the first provider's bars that `accept` takes.
 
         Parameters
         ----------
         accept
-            Raises a `StockcastError`, such as `JoinRefusedError`, for bars that will not do; the
+            Raises a `StockcastError`, such as `ReconciliationError`, for bars that will not do; the
             next provider is asked then.
 
         Raises
@@ -156,7 +156,7 @@ class ProviderChain:
         ]
         return self._first_answer(f"a quote of {ticker}", questions, _take_all)[0]
 
-    def states(self) -> list[HealthState]:
+    def states(self) -> list[BreakerState]:
         """Return how each provider is that was ever asked, in the order of the chain."""
         states = {state.name: state for state in self._health.states()}
         return [states[p.name] for p in self._providers if p.name in states]
@@ -188,7 +188,7 @@ class ProviderChain:
 
     def _answer_of(self, name: str, question: Callable[[], _Answer]) -> _Answer:
         """Ask one provider, if it may be, and keep in mind whether it was up."""
-        if not self._health.may_ask(name):
+        if not self._health.allows_request(name):
             raise ProviderDownError(self._why_left_alone(name))
         try:
             answer = question()

@@ -4,7 +4,7 @@ Which failures count, and who is asked instead, is `providers.failover`.
 
 A provider that is down three times in a row is left alone for a minute, then one request tries it
 while all others still leave it alone; each failed try doubles the time, up to half an hour. One
-success and everybody asks again. Times pass by `Moment.since`, so that setting the wall clock
+success and everybody asks again. Times pass by `TimePoint.since`, so that setting the wall clock
 neither shortens nor freezes them.
 """
 
@@ -18,7 +18,7 @@ from typing import Literal
 
 from core.clock import Clock, SystemClock
 from core.sqlite import Database
-from core.time_points import Moment
+from core.time_points import TimePoint
 
 _FAILURES = 3
 _SHORTEST, _LONGEST = 60.0, 1800.0
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS health (
 
 
 @dataclass(frozen=True)
-class HealthState:
+class BreakerState:
     """How one provider is.
 
     Attributes
@@ -67,7 +67,7 @@ class HealthState:
     reason: str
 
 
-class ProviderHealth:
+class CircuitBreakers:
     """The breakers of a home's providers; any number of objects, threads and processes share it.
 
     Parameters
@@ -82,7 +82,7 @@ class ProviderHealth:
         self._clock = clock or SystemClock()
         self._database = Database(path, _SCHEMA)
 
-    def may_ask(self, name: str) -> bool:
+    def allows_request(self, name: str) -> bool:
         """Return whether to ask the provider now; who gets a yes tells how it went.
 
         Once its pause is over, one caller gets a yes, and no other one does until that one has told
@@ -92,10 +92,10 @@ class ProviderHealth:
             row = _row(db, name)
             if row is None or row["pause"] is None:
                 return True
-            if _left(row, Moment.of(self._clock)) > 0:
+            if _left(row, TimePoint.of(self._clock)) > 0:
                 return False
         with self._database.transaction(is_durable=False) as db:
-            row, now = _row(db, name), Moment.of(self._clock)
+            row, now = _row(db, name), TimePoint.of(self._clock)
             if row is None or row["pause"] is None:
                 return True
             if _left(row, now) > 0:
@@ -109,7 +109,7 @@ class ProviderHealth:
 
     def succeeded(self, name: str) -> None:
         """Take note that the provider answered, whatever it answered."""
-        now = Moment.of(self._clock)
+        now = TimePoint.of(self._clock)
         with self._database.reading() as db:
             row = _row(db, name)
         if row is not None and not row["failures"] and abs(now.wall - row["last_success"]) < _NEWS:
@@ -126,7 +126,7 @@ class ProviderHealth:
     def failed(self, name: str, reason: str) -> None:
         """Take note that the provider was down, with a sentence that says how."""
         with self._database.transaction(is_durable=False) as db:
-            now = Moment.of(self._clock)
+            now = TimePoint.of(self._clock)
             db.execute("INSERT OR IGNORE INTO health (name) VALUES (?)", (name,))
             db.execute(
                 "UPDATE health SET failures = failures + 1, reason = ? WHERE name = ?",
@@ -139,19 +139,19 @@ class ProviderHealth:
             if row["pause"] is None:
                 _open(db, name, now, _SHORTEST)
                 db.execute("UPDATE health SET since = ? WHERE name = ?", (now.wall, name))
-            elif now.since(_moment(row, "opened")) >= row["pause"]:
+            elif now.seconds_since(_moment(row, "opened")) >= row["pause"]:
                 _open(db, name, now, min(_LONGEST, 2 * row["pause"]))
             # Else it was asked before others found it down: that is no news.
 
-    def states(self) -> list[HealthState]:
+    def states(self) -> list[BreakerState]:
         """Return how every provider is that was ever asked, by name; quick, and stops no writer."""
         with self._database.reading() as db:
             rows = db.execute("SELECT * FROM health ORDER BY name").fetchall()
-        now = Moment.of(self._clock)
+        now = TimePoint.of(self._clock)
         return [_state(row, now) for row in rows]
 
 
-def _open(db: sqlite3.Connection, name: str, now: Moment, pause: float) -> None:
+def _open(db: sqlite3.Connection, name: str, now: TimePoint, pause: float) -> None:
     db.execute(
         "UPDATE health SET pause = ?, opened_boot = ?, opened_elapsed = ?, opened_wall = ?, "
         "tried_boot = NULL WHERE name = ?",
@@ -164,26 +164,26 @@ def _row(db: sqlite3.Connection, name: str) -> sqlite3.Row | None:
     return row
 
 
-def _left(row: sqlite3.Row, now: Moment) -> float:
+def _left(row: sqlite3.Row, now: TimePoint) -> float:
     """Return the seconds until the next try may be made."""
-    paused = row["pause"] - now.since(_moment(row, "opened"))
+    paused = row["pause"] - now.seconds_since(_moment(row, "opened"))
     if row["tried_boot"] is None:
         return float(paused)
-    return float(max(paused, _TRY - now.since(_moment(row, "tried"))))
+    return float(max(paused, _TRY - now.seconds_since(_moment(row, "tried"))))
 
 
-def _moment(row: sqlite3.Row, what: str) -> Moment:
-    return Moment(row[f"{what}_boot"], row[f"{what}_elapsed"], row[f"{what}_wall"])
+def _moment(row: sqlite3.Row, what: str) -> TimePoint:
+    return TimePoint(row[f"{what}_boot"], row[f"{what}_elapsed"], row[f"{what}_wall"])
 
 
-def _state(row: sqlite3.Row, now: Moment) -> HealthState:
+def _state(row: sqlite3.Row, now: TimePoint) -> BreakerState:
     state: Literal["closed", "open", "half_open"] = "closed"
     retry_at = None
     if row["pause"] is not None:
-        is_over = now.since(_moment(row, "opened")) >= row["pause"]
+        is_over = now.seconds_since(_moment(row, "opened")) >= row["pause"]
         state = "half_open" if is_over else "open"
-        retry_at = now.later(max(0.0, _left(row, now))).instant
-    return HealthState(
+        retry_at = now.plus(max(0.0, _left(row, now))).instant
+    return BreakerState(
         name=row["name"],
         state=state,
         failures=row["failures"],

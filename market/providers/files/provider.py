@@ -17,7 +17,7 @@ from market.calendars.sessions import Sessions
 from market.providers.files.cells import ROW, read_numbers, read_sessions, read_volumes
 from market.providers.files.columns import match_columns
 from market.providers.files.tables import SUFFIXES, read_columns, read_table, suffix_of
-from market.providers.protocol import Span
+from market.providers.protocol import SessionRange
 
 _VALUES = [name for name in BAR_SCHEMA if name not in (*KEY, "source")]
 
@@ -60,7 +60,7 @@ class FilesProvider:
         """
         return tuple(sorted(self._files_by_ticker))
 
-    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
         """Return the bars that the files have of one ticker; see `Provider.fetch`.
 
         Rows keep their order, file by file; what the files do not say is null.

@@ -15,7 +15,7 @@ import polars as pl
 from core.clock import Clock, SystemClock
 from core.errors import SettingsError, UnknownTickerError
 from market.calendars.exchanges import exchange_of
-from market.providers.protocol import ACTIONS_SCHEMA, Quote, Span
+from market.providers.protocol import ACTIONS_SCHEMA, Quote, SessionRange
 from market.providers.yahoo.parsing import bars_of, quote_of
 from market.providers.yahoo.request import Errand
 from market.quota.budgets import Budget, Purpose, Window
@@ -76,7 +76,7 @@ class YahooProvider:
         """Return no tickers: Yahoo cannot list what it has."""
         return ()
 
-    def fetch(self, ticker: str, span: Span | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
         """Return bars of one ticker for one call; see `Provider.fetch`.
 
         Where Yahoo does not know the ticker, near names cost one more call.
@@ -104,7 +104,7 @@ class YahooProvider:
         about = self._client.present(errand)
         return quote_of(about, ticker=ticker, source=self.name, asked_at=asked_at)
 
-    def _bars(self, purpose: Purpose, ticker: str, span: Span | None) -> pl.DataFrame:
+    def _bars(self, purpose: Purpose, ticker: str, span: SessionRange | None) -> pl.DataFrame:
         symbol, since = symbol_of(ticker), None if span is None else span.since
         try:
             table, about = self._client.daily_bars(Errand(purpose, ticker, symbol), since)

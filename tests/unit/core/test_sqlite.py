@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import PermanentError, TransientError
 from core.sqlite import Database
-from market.providers.failover.circuit_breaker import ProviderHealth
+from market.providers.failover.circuit_breaker import CircuitBreakers
 from market.quota.ledger import QuotaLedger
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS notes (text TEXT NOT NULL)"
@@ -109,7 +109,7 @@ def test_a_file_that_is_no_database_is_named_with_the_way_out(tmp_path: Path) ->
     path = tmp_path / "market.sqlite"
     path.write_bytes(b"not a database, but long enough to be one" * 100)
 
-    for look in (QuotaLedger(path).usage, lambda _: ProviderHealth(path).states()):
+    for look in (QuotaLedger(path).usage, lambda _: CircuitBreakers(path).states()):
         with pytest.raises(PermanentError, match=r"market\.sqlite is damaged .* move it away"):
             look(None)  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ from support.desks import Bench
 from support.moving_clock import MovingClock
 
 from market.providers.alpha_vantage.tiers import budget_of
-from market.providers.failover.circuit_breaker import ProviderHealth
+from market.providers.failover.circuit_breaker import CircuitBreakers
 from market.quota.ledger import QuotaLedger
 from serving.http.problems import Problem
 from serving.observability.metrics import Metrics
@@ -26,7 +26,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def go_down(bench: Bench, *names: str, hour: int = 11) -> None:
-    health = ProviderHealth(
+    health = CircuitBreakers(
         bench.folder / "market.sqlite", MovingClock(START.replace(hour=hour, minute=30))
     )
     for name in names:
@@ -46,7 +46,7 @@ def test_where_no_provider_was_ever_asked_nothing_is_said_and_no_file_is_made(
 def test_one_provider_of_two_down_is_listed_and_is_no_trouble(bench: Bench) -> None:
     bench.go_live()
     go_down(bench, "alpha_vantage")
-    ProviderHealth(bench.folder / "market.sqlite").succeeded("yahoo")
+    CircuitBreakers(bench.folder / "market.sqlite").succeeded("yahoo")
     bench.watch.refresh()
     health = read_health(bench.desk, bench.now)
     assert health["status"] == "ok"
@@ -79,7 +79,7 @@ def test_with_all_providers_down_forecasts_go_on_and_health_says_how_old_they_ar
     (trouble,) = read_health(bench.desk, bench.now)["troubles"]
     assert trouble["detail"].endswith("forecasts go on from bars 1 session old.")
 
-    ProviderHealth(bench.folder / "market.sqlite").succeeded("yahoo")
+    CircuitBreakers(bench.folder / "market.sqlite").succeeded("yahoo")
     bench.watch.refresh()
     assert read_health(bench.desk, bench.now)["status"] == "ok"
 

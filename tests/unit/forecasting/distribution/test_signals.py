@@ -9,7 +9,7 @@ import pytest
 from core.errors import ForecastError
 from forecasting.distribution.conformal import PredictiveDistribution
 from forecasting.distribution.levels import LEVELS
-from forecasting.distribution.signals import direction_of, read_outlook, signal_of
+from forecasting.distribution.signals import derive_signal, direction_of, signal_of
 
 NORMAL = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 
@@ -19,7 +19,7 @@ def normal(mean: float, scale: float) -> PredictiveDistribution:
 
 
 def test_a_normal_forecast_gives_the_textbook_price_target_and_intervals() -> None:
-    outlook = read_outlook(normal(0.01, 0.02), 100.0)
+    outlook = derive_signal(normal(0.01, 0.02), 100.0)
     assert outlook.price_target == pytest.approx(100 * math.exp(0.01))
     assert outlook.expected_return == pytest.approx(math.exp(0.01) - 1)
     # Phi(0.5), and the two-sided normal quantiles, from any table.
@@ -34,7 +34,7 @@ def test_a_normal_forecast_gives_the_textbook_price_target_and_intervals() -> No
 
 def test_price_target_and_probability_never_disagree() -> None:
     for mean in np.linspace(-0.03, 0.03, 61):
-        outlook = read_outlook(normal(float(mean), 0.02), 50.0)
+        outlook = derive_signal(normal(float(mean), 0.02), 50.0)
         if outlook.expected_return > 1e-9:
             assert outlook.probability_up >= 0.5
         if outlook.expected_return < -1e-9:
@@ -76,4 +76,4 @@ def test_a_trade_must_be_likely_to_win_and_worth_its_cost(
 @pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf])
 def test_a_price_that_is_none_is_refused(price: float) -> None:
     with pytest.raises(ForecastError, match="`price` must be positive and finite"):
-        read_outlook(normal(0.0, 0.01), price)
+        derive_signal(normal(0.0, 0.01), price)

@@ -22,9 +22,9 @@ from market.bars.quarantine import SCHEMA
 from market.ingest.batch import (
     TickerOutcome,
     counted,
+    ingest_all,
     raise_when_all_failed,
     summary_of_failures,
-    take_in_all,
 )
 from market.ingest.plan import Task
 from market.ingest.ticker_ingest import IngestReport
@@ -35,7 +35,7 @@ SPENT = QuotaError("All 25 calls are spent.", renews_at=datetime(2013, 2, 6, 5, 
 
 def report(ticker: str, **values: object) -> IngestReport:
     made = {
-        "outcome": "taken_in",
+        "outcome": "ingested",
         "first_session": date(2013, 2, 5),
         "last_session": date(2013, 2, 5),
         "bars": 1,
@@ -57,16 +57,16 @@ class FakeIngest:
         self.answers = answers
         self.asked: list[str] = []
 
-    def plan(self, tickers: Sequence[str], *, insist: bool) -> list[Task]:
-        assert insist
+    def plan(self, tickers: Sequence[str], *, force: bool) -> list[Task]:
+        assert force
         return [
             Task(t, wants="nothing" if a == "up_to_date" else "bars", sessions_behind=1, reason="")
             for t, a in self.answers.items()
             if t in tickers
         ]
 
-    def take_in(self, ticker: str, *, insist: bool) -> IngestReport:
-        assert insist
+    def ingest_ticker(self, ticker: str, *, force: bool) -> IngestReport:
+        assert force
         self.asked.append(ticker)
         answer = self.answers[ticker]
         if isinstance(answer, StockcastError):
@@ -77,7 +77,7 @@ class FakeIngest:
 def round_of(**answers: StockcastError | str) -> tuple[list[TickerOutcome], list[str]]:
     ingest = FakeIngest(answers)
     return list(
-        take_in_all(ingest, sorted(answers), insist=True, hold_actions=lambda: None)
+        ingest_all(ingest, sorted(answers), force=True, hold_actions=lambda: None)
     ), ingest.asked  # type: ignore[arg-type]
 
 
@@ -88,26 +88,26 @@ def plans(*tasks: list[Task]) -> Callable[..., list[Task]]:
 
 
 def test_tickers_are_taken_in_the_order_of_the_plan() -> None:
-    _, asked = round_of(MSFT="taken_in", AAPL="taken_in", IBM="up_to_date")
+    _, asked = round_of(MSFT="ingested", AAPL="ingested", IBM="up_to_date")
 
     assert asked == ["MSFT", "AAPL", "IBM"]
 
 
 def test_a_spent_budget_defers_and_one_that_fails_stops_no_other() -> None:
-    outcomes, asked = round_of(A=SPENT, B=BarsError("not\nreadable"), C="taken_in")
+    outcomes, asked = round_of(A=SPENT, B=BarsError("not\nreadable"), C="ingested")
 
     assert asked == ["A", "B", "C"]
     assert [o.sentence for o in outcomes] == [
         "deferred: waits for a budget until 2013-02-06 05:00 UTC",
         "failed: not readable",
-        "taken in: 1 from alpha_vantage to 2013-02-05",
+        "ingested: 1 from alpha_vantage to 2013-02-05",
     ]
     raise_when_all_failed(outcomes)
 
 
 def test_a_key_that_is_not_accepted_is_not_tried_for_every_ticker() -> None:
     wrong = ProviderKeyError("STOCKCAST_ALPHA_VANTAGE_KEY is not accepted")
-    outcomes, asked = round_of(A=wrong, B="taken_in")
+    outcomes, asked = round_of(A=wrong, B="ingested")
 
     assert asked == ["A"]
     assert [o.outcome for o in outcomes] == ["failed", "failed"]
@@ -115,7 +115,7 @@ def test_a_key_that_is_not_accepted_is_not_tried_for_every_ticker() -> None:
         raise_when_all_failed(outcomes)
 
 
-@pytest.mark.parametrize("answer", [SPENT, "taken_in", "nothing_new", "up_to_date"])
+@pytest.mark.parametrize("answer", [SPENT, "ingested", "nothing_new", "up_to_date"])
 def test_a_round_in_which_not_all_failed_is_no_failure(
     answer: StockcastError | str,
 ) -> None:
@@ -140,70 +140,70 @@ def test_a_cause_that_many_share_is_told_once() -> None:
 
 
 def test_outcomes_are_counted_in_words() -> None:
-    outcomes, _ = round_of(A="taken_in", B="taken_in", C="nothing_new", D=SPENT)
+    outcomes, _ = round_of(A="ingested", B="ingested", C="nothing_new", D=SPENT)
 
-    assert counted(outcomes) == "4 tickers: 2 taken in, 1 nothing new, 1 deferred"
+    assert counted(outcomes) == "4 tickers: 2 ingested, 1 nothing new, 1 deferred"
 
 
 def test_bars_and_then_actions_of_a_ticker_become_one_outcome() -> None:
-    bars = TickerOutcome("A", "taken_in", 0, report=report("A", notes=("late",)))
+    bars = TickerOutcome("A", "ingested", 0, report=report("A", notes=("late",)))
     through = date(2013, 2, 5)
     actions = report("A", stored=UpsertReport(0, 3, 7), actions_through=through, sources={})
 
-    both = bars.followed_by(TickerOutcome("A", "taken_in", 0, report=actions))
+    both = bars.followed_by(TickerOutcome("A", "ingested", 0, report=actions))
     waiting = bars.followed_by(TickerOutcome("A", "deferred", 0, error=SPENT))
 
-    assert both.sentence == "taken in: 1 from alpha_vantage to 2013-02-05; late"
+    assert both.sentence == "ingested: 1 from alpha_vantage to 2013-02-05; late"
     assert both.report.stored == UpsertReport(1, 3, 7)
     assert both.report.actions_through == through
-    assert (waiting.outcome, waiting.error) == ("taken_in", None)
+    assert (waiting.outcome, waiting.error) == ("ingested", None)
     assert waiting.notes == (
         "late; splits and dividends: waits for a budget until 2013-02-06 05:00 UTC"
     )
 
 
 def test_a_ticker_whose_bars_had_to_wait_is_not_asked_for_its_actions() -> None:
-    ingest = FakeIngest({"A": SPENT, "B": "taken_in"})
-    tasks = ingest.plan(["A", "B"], insist=True)
+    ingest = FakeIngest({"A": SPENT, "B": "ingested"})
+    tasks = ingest.plan(["A", "B"], force=True)
     ingest.plan = plans([*tasks, replace(tasks[0], wants="actions"), tasks[1]])
 
-    outcomes = list(take_in_all(ingest, ["A", "B"], insist=True, hold_actions=lambda: None))
+    outcomes = list(ingest_all(ingest, ["A", "B"], force=True, hold_actions=lambda: None))
 
     assert ingest.asked == ["A", "B", "B"]
     assert [o.ticker for o in outcomes] == ["A", "B", "B"]
 
 
 def test_actions_wait_when_the_calls_left_are_needed_for_bars() -> None:
-    ingest = FakeIngest({"A": "taken_in"})
-    bars = ingest.plan(["A"], insist=True)
+    ingest = FakeIngest({"A": "ingested"})
+    bars = ingest.plan(["A"], force=True)
     ingest.plan = plans([*bars, replace(bars[0], wants="actions")])
 
-    outcomes = list(take_in_all(ingest, ["A"], insist=True, hold_actions=lambda: SPENT))
+    outcomes = list(ingest_all(ingest, ["A"], force=True, hold_actions=lambda: SPENT))
 
     assert ingest.asked == ["A"]
-    assert [(o.outcome, o.later) for o in outcomes] == [("taken_in", None), ("taken_in", SPENT)]
+    assert [(o.outcome, o.later) for o in outcomes] == [("ingested", None), ("ingested", SPENT)]
 
 
 def test_a_new_ticker_gets_its_actions_in_the_round_that_brought_its_history() -> None:
-    ingest = FakeIngest({"A": "taken_in"})
-    (bars,) = ingest.plan(["A"], insist=True)
+    ingest = FakeIngest({"A": "ingested"})
+    (bars,) = ingest.plan(["A"], force=True)
     later = [replace(bars, wants="actions"), replace(bars, wants="history")]
     ingest.plan = plans([replace(bars, wants="history")], later)
 
-    list(take_in_all(ingest, ["A"], insist=True, hold_actions=lambda: None))
+    list(ingest_all(ingest, ["A"], force=True, hold_actions=lambda: None))
 
     assert ingest.asked == ["A", "A"]
 
 
 def test_splits_and_dividends_alone_are_told_by_how_far_they_are_known() -> None:
     values = {"sources": {}, "stored": UpsertReport(0, 9, 0), "actions_through": date(2013, 2, 5)}
-    told = TickerOutcome("A", "taken_in", 0, report=report("A", **values))
+    told = TickerOutcome("A", "ingested", 0, report=report("A", **values))
 
-    assert told.sentence == "taken in: splits and dividends to 2013-02-05"
+    assert told.sentence == "ingested: splits and dividends to 2013-02-05"
 
 
 def test_what_was_refused_or_noted_is_part_of_the_sentence() -> None:
     refused = pl.DataFrame({"ticker": ["A"]}).select(pl.col("ticker"))
-    told = TickerOutcome("A", "taken_in", 0, report=report("A", quarantine=refused, notes=("x",)))
+    told = TickerOutcome("A", "ingested", 0, report=report("A", quarantine=refused, notes=("x",)))
 
-    assert told.sentence == ("taken in: 1 from alpha_vantage to 2013-02-05; 1 rows refused; x")
+    assert told.sentence == ("ingested: 1 from alpha_vantage to 2013-02-05; 1 rows refused; x")

@@ -30,7 +30,7 @@ class ActionsDesk(Desk):
         for session in xnys().between(self.clock.now().date(), end):
             self.to_evening_of(session)
             while self.wants() != "nothing":
-                self.take_in()
+                self.ingest_ticker()
 
     def worst_return(self) -> float:
         adjusted = adjust_bars(self.bars()).get_column("close")
@@ -40,11 +40,11 @@ class ActionsDesk(Desk):
 def test_actions_are_asked_for_once_bars_are_there_and_fill_all_of_them(tmp_path: Path) -> None:
     desk = ActionsDesk(tmp_path, date(2012, 8, 31))
 
-    first = desk.take_in()
+    first = desk.ingest_ticker()
     assert (first.actions_through, desk.wants()) == (None, "actions")
-    second = desk.take_in()
+    second = desk.ingest_ticker()
 
-    assert (second.outcome, second.bars, second.stored.updated) == ("taken_in", 0, 100)
+    assert (second.outcome, second.bars, second.stored.updated) == ("ingested", 0, 100)
     assert second.actions_through == date(2012, 8, 31)
     assert desk.wants() == "nothing"
     bars = desk.bars()
@@ -72,10 +72,10 @@ def test_a_split_is_asked_about_before_its_bar_is_stored(tmp_path: Path) -> None
     assert desk.key.asked_actions == 1
     desk.to_evening_of(SPLIT)
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     assert desk.key.asked_actions == 2
-    assert (report.outcome, report.sessions_behind) == ("taken_in", 0)
+    assert (report.outcome, report.sessions_behind) == ("ingested", 0)
     assert report.actions_through == SPLIT
     assert report.notes == ("AAPL: a split of 2 on 2005-02-28.",)
     assert desk.worst_return() < 0.2
@@ -98,7 +98,7 @@ def test_a_jump_is_held_back_while_nobody_tells_what_it_is(
     desk.key.refusal = refusal
     desk.to_evening_of(date(2005, 3, 1))
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     assert (report.outcome, report.sessions_behind) == ("nothing_new", 2)
     assert "from 2005-02-28 on are held back" in report.notes[0]
@@ -110,8 +110,8 @@ def test_a_jump_is_held_back_while_nobody_tells_what_it_is(
     desk.key.refusal = None
     desk.clock.advance(hours=5)
     assert "may be a split" in desk.ingest.plan(["AAPL"])[0].reason
-    told = desk.take_in()
-    assert (told.outcome, told.sessions_behind) == ("taken_in", 0)
+    told = desk.ingest_ticker()
+    assert (told.outcome, told.sessions_behind) == ("ingested", 0)
     assert desk.records.of("AAPL").suspicion is None
     assert desk.worst_return() < 0.2
 
@@ -120,7 +120,7 @@ def test_bars_before_a_jump_are_stored_all_the_same(tmp_path: Path) -> None:
     desk = ActionsDesk(tmp_path, date(2005, 3, 10))
     desk.key.refusal = ProviderDownError("It is down.")
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     assert (report.stored.inserted, report.bars, report.sessions_behind) == (91, 100, 9)
     assert desk.bars().get_column("session")[-1] == date(2005, 2, 25)
@@ -132,7 +132,7 @@ def test_a_true_crash_is_stored_once_it_is_known_that_there_was_no_split(tmp_pat
     desk.run_to(date(2000, 9, 28))
     desk.to_evening_of(CRASH)
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     assert report.notes == (
         "AAPL: the close of 2000-09-29 jumps like a split, but there was none: it is stored.",
@@ -163,10 +163,10 @@ def test_day_by_day_over_a_split_and_dividends_gives_the_adjusted_closes(tmp_pat
     for session in xnys().between(date(2003, 2, 7), date(2003, 2, 28)):
         desk.to_evening_of(session)
         while desk.wants("MSFT") != "nothing":
-            desk.take_in("MSFT")
+            desk.ingest_ticker("MSFT")
     desk.clock.advance(days=30)
-    desk.ingest.take_in("MSFT")
-    desk.take_in("MSFT")  # bars, then actions
+    desk.ingest.ingest_ticker("MSFT")
+    desk.ingest_ticker("MSFT")  # bars, then actions
 
     adjusted = adjust_bars(desk.bars("MSFT")).get_column("close")
 
@@ -177,12 +177,12 @@ def test_day_by_day_over_a_split_and_dividends_gives_the_adjusted_closes(tmp_pat
 
 def test_actions_that_were_paid_for_and_stored_are_not_paid_for_again(tmp_path: Path) -> None:
     desk = ActionsDesk(tmp_path, date(2012, 8, 31))
-    desk.take_in()
-    desk.take_in()
+    desk.ingest_ticker()
+    desk.ingest_ticker()
     # As after a kill between storing and remembering.
     desk.records.update("AAPL", actions_through=None, actions_at=None)
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     assert (report.outcome, report.actions_through) == ("nothing_new", date(2012, 8, 31))
     assert desk.key.asked_actions == 1
@@ -191,24 +191,24 @@ def test_actions_that_were_paid_for_and_stored_are_not_paid_for_again(tmp_path: 
 
 def test_actions_that_cannot_be_had_do_not_stop_the_bars(tmp_path: Path) -> None:
     desk = ActionsDesk(tmp_path, date(2012, 8, 31))
-    desk.take_in()
+    desk.ingest_ticker()
     desk.key.refusal = PermanentError("Premium alone.")
 
     with pytest.raises(PermanentError):
-        desk.take_in()
+        desk.ingest_ticker()
 
     assert desk.wants() == "nothing"
     desk.to_evening_of(date(2012, 9, 4))
-    assert desk.take_in().outcome == "taken_in"
+    assert desk.ingest_ticker().outcome == "ingested"
     assert desk.key.asked_actions == 1
 
 
 def test_a_spent_budget_of_actions_is_told_to_the_caller(tmp_path: Path) -> None:
     desk = ActionsDesk(tmp_path, date(2012, 8, 31))
-    desk.take_in()
+    desk.ingest_ticker()
     desk.key.refusal = QuotaError("All 25 calls are spent.", renews_at=TOMORROW)
 
     with pytest.raises(QuotaError):
-        desk.take_in()
+        desk.ingest_ticker()
 
     assert desk.wants() == "actions"

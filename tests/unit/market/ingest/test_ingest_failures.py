@@ -20,7 +20,7 @@ from support.ingests import (
 )
 from support.moving_clock import MovingClock
 
-from core.errors import JoinRefusedError, ProviderDownError, UnknownTickerError
+from core.errors import ProviderDownError, ReconciliationError, UnknownTickerError
 
 
 @pytest.fixture
@@ -47,13 +47,13 @@ def test_a_ticker_that_stops_trading_costs_fewer_and_fewer_calls(
 
     for session in sessions:
         desk.to_evening_of(session)
-        desk.take_in()
+        desk.ingest_ticker()
 
     # One for its history; then after 1, 2, 3, 5, 10, 20, 41, 62, ... sessions.
     assert len(sessions) == 186
     assert len(premium.calls) == 14
     assert desk.records.of("AAPL").quiet == 13
-    assert "asked every 21 sessions" in desk.take_in().notes[0]
+    assert "asked every 21 sessions" in desk.ingest_ticker().notes[0]
 
 
 def test_a_ticker_that_trades_again_is_asked_every_session_again(
@@ -62,16 +62,16 @@ def test_a_ticker_that_trades_again_is_asked_every_session_again(
     whole = told_bars("AAPL")
     premium.bars["AAPL"] = whole.filter(pl.col("session") <= FRIDAY)
     desk = desk_of(tmp_path, premium)
-    desk.take_in()
+    desk.ingest_ticker()
     for _ in range(10):
         desk.clock.advance(days=1)
-        desk.take_in()
+        desk.ingest_ticker()
 
     # Halted for two weeks: those sessions have no bars.
     premium.bars["AAPL"] = whole.filter(
         (pl.col("session") <= FRIDAY) | (pl.col("session") > date(2012, 6, 15))
     )
-    while desk.take_in().sessions_behind:
+    while desk.ingest_ticker().sessions_behind:
         desk.clock.advance(days=1)
 
     assert desk.records.of("AAPL").quiet == 0
@@ -84,13 +84,13 @@ def test_a_ticker_that_nobody_knows_does_not_burn_a_call_a_day(
     desk = desk_of(tmp_path, premium)
 
     with pytest.raises(UnknownTickerError):
-        desk.take_in("APPL")
-    assert desk.take_in("APPL").notes[0].startswith("APPL: not asked for a while")
+        desk.ingest_ticker("APPL")
+    assert desk.ingest_ticker("APPL").notes[0].startswith("APPL: not asked for a while")
     for session in xnys().between(MONDAY, date(2012, 7, 31)):
         desk.to_evening_of(session)
         if desk.wants("APPL") != "nothing":
             with pytest.raises(UnknownTickerError):
-                desk.take_in("APPL")
+                desk.ingest_ticker("APPL")
 
     assert len(premium.calls) == 1 + 5  # after 1, 3, 8, 18, 39 sessions
 
@@ -98,11 +98,11 @@ def test_a_ticker_that_nobody_knows_does_not_burn_a_call_a_day(
 def test_a_person_who_insists_does_not_wait(tmp_path: Path, premium: ClockedProvider) -> None:
     desk = desk_of(tmp_path, premium)
     with pytest.raises(UnknownTickerError):
-        desk.take_in("MSFT")
+        desk.ingest_ticker("MSFT")
     premium.bars["MSFT"] = told_bars("MSFT")
 
-    assert desk.take_in("MSFT").outcome == "nothing_new"
-    assert desk.ingest.take_in("MSFT", insist=True).outcome == "taken_in"
+    assert desk.ingest_ticker("MSFT").outcome == "nothing_new"
+    assert desk.ingest.ingest_ticker("MSFT", force=True).outcome == "ingested"
     assert desk.records.of("MSFT").failures == 0
 
 
@@ -113,24 +113,24 @@ def test_a_provider_that_is_down_is_remembered_but_not_waited_for(
     premium.fail()
 
     with pytest.raises(ProviderDownError):
-        desk.take_in()
+        desk.ingest_ticker()
 
     record = desk.records.of("AAPL")
     assert (record.permanent, record.failures, desk.wants()) == (False, 0, "history")
     assert record.failure == "alpha_vantage does not answer."
     premium.recover()
-    assert desk.take_in().outcome == "taken_in"
+    assert desk.ingest_ticker().outcome == "ingested"
     assert desk.records.of("AAPL").failure is None
 
 
 def test_a_correction_is_taken_over_and_told(tmp_path: Path, premium: ClockedProvider) -> None:
     desk = desk_of(tmp_path, premium)
-    desk.take_in()
+    desk.ingest_ticker()
     premium.correct("AAPL", FRIDAY, close=561.5, volume=1.0)
     premium.correct("AAPL", date(2012, 5, 31), volume=2.0)
     desk.to_evening_of(MONDAY)
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     assert (report.restated, report.stored.updated, report.stored.inserted) == (1, 2, 1)
     [friday] = desk.bars().filter(pl.col("session") == FRIDAY).select("close", "volume").rows()
@@ -142,13 +142,13 @@ def test_a_history_restated_further_back_is_read_anew(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
     desk = desk_of(tmp_path, premium)
-    desk.take_in()
+    desk.ingest_ticker()
     # The provider begins to tell prices adjusted for a split of 2.
     halved = [pl.col(name) / 2 for name in ("open", "high", "low", "close")]
     premium.bars["AAPL"] = told_bars("AAPL").with_columns(halved)
     desk.to_evening_of(MONDAY)
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     stored = as_traded("AAPL", end=MONDAY)
     assert report.restated == stored.height - 1
@@ -161,16 +161,16 @@ def test_a_restated_history_that_cannot_be_read_anew_is_refused(
     tmp_path: Path, free: ClockedProvider
 ) -> None:
     desk = desk_of(tmp_path, free)
-    desk.take_in()
+    desk.ingest_ticker()
     desk.to_evening_of(xnys().offset(FRIDAY, 20))
-    desk.take_in()
+    desk.ingest_ticker()
     before = desk.store.fingerprint()
     halved = [pl.col(name) / 2 for name in ("open", "high", "low", "close")]
     free.bars["AAPL"] = raw_bars("AAPL").with_columns(halved)
     desk.to_evening_of(xnys().offset(FRIDAY, 21))
 
-    with pytest.raises(JoinRefusedError, match="looks like a split of 2") as caught:
-        desk.take_in()
+    with pytest.raises(ReconciliationError, match="looks like a split of 2") as caught:
+        desk.ingest_ticker()
 
     assert "STOCKCAST_BACKUPS" in str(caught.value)
     assert desk.store.fingerprint() == before
@@ -180,10 +180,10 @@ def test_refused_rows_of_older_answers_are_kept(tmp_path: Path, premium: Clocked
     premium.correct("AAPL", date(2005, 3, 1), high=0.01)
     desk = desk_of(tmp_path, premium)
 
-    first = desk.take_in()
+    first = desk.ingest_ticker()
     desk.to_evening_of(MONDAY)
     premium.correct("AAPL", MONDAY, low=1e6)
-    second = desk.take_in()
+    second = desk.ingest_ticker()
 
     assert (first.quarantine.height, second.quarantine.height) == (1, 1)
     assert (second.outcome, second.sessions_behind) == ("nothing_new", 1)

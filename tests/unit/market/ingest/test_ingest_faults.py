@@ -43,7 +43,7 @@ class Weather:
         self.primary.refusal = self.backup.refusal = None if day[2] else down
         with suppress(StockcastError):
             while self.desk.wants() != "nothing":
-                self.desk.take_in()
+                self.desk.ingest_ticker()
 
     def check(self, through: date) -> None:
         """What is stored is true and whole, and no split in it looks like a crash."""
@@ -89,7 +89,7 @@ def test_no_trouble_leaves_a_hole_or_a_false_crash_and_all_is_made_up_for(days: 
         for session in sessions[len(days) : len(days) + 8]:
             weather.live(session, ("none", "none", True))
         weather.check(sessions[len(days) + 7])
-        assert weather.desk.take_in().outcome == "up_to_date"
+        assert weather.desk.ingest_ticker().outcome == "up_to_date"
         adjusted = adjust_bars(weather.desk.bars())["close"]
         given_closes = sample_bars("AAPL").join(weather.desk.bars(), on="session", how="semi")
         expected = given_closes["adj_close"] * (adjusted[-1] / given_closes["adj_close"][-1])

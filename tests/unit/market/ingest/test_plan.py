@@ -10,7 +10,7 @@ from support.bars import xnys
 
 from market.calendars.exchanges import SessionsOf
 from market.calendars.sessions import Sessions
-from market.ingest.capacity import outlook
+from market.ingest.capacity import estimate_capacity
 from market.ingest.plan import Task, plan
 from market.ingest.ticker_state import TickerRecord
 from market.providers.alpha_vantage.tiers import limits_of
@@ -227,9 +227,9 @@ def test_what_is_stored_is_never_asked_for_again_and_what_trades_never_forgotten
 
 
 def test_a_free_key_follows_22_tickers() -> None:
-    seen = outlook(22, limits_of("free"))
+    seen = estimate_capacity(22, limits_of("free"))
 
-    assert (seen.capacity, seen.sessions_behind, seen.keeps_up) == (22, 0, True)
+    assert (seen.max_tickers, seen.sessions_behind, seen.keeps_up) == (22, 0, True)
     assert seen.calls_per_session == pytest.approx(22 + 44 / 21)
     assert seen.sentence == (
         "22 tickers need 24.1 calls a session; the key can follow up to 22 tickers."
@@ -237,9 +237,9 @@ def test_a_free_key_follows_22_tickers() -> None:
 
 
 def test_with_60_tickers_it_says_how_far_a_free_key_runs_behind_and_what_to_do() -> None:
-    seen = outlook(60, limits_of("free"))
+    seen = estimate_capacity(60, limits_of("free"))
 
-    assert (seen.capacity, seen.sessions_behind, seen.keeps_up) == (22, 2, False)
+    assert (seen.max_tickers, seen.sessions_behind, seen.keeps_up) == (22, 2, False)
     assert seen.sentence == (
         "60 tickers need 65.7 calls a session, but the key can follow 22 tickers: bars would run "
         "up to 2 sessions behind. Either follow 22 tickers or fewer, or get a premium key and set "
@@ -249,15 +249,15 @@ def test_with_60_tickers_it_says_how_far_a_free_key_runs_behind_and_what_to_do()
 
 
 def test_running_behind_is_no_advice_where_the_reach_would_be_passed() -> None:
-    seen = outlook(5_000, limits_of("free"))
+    seen = estimate_capacity(5_000, limits_of("free"))
 
     assert seen.sessions_behind > 100
     assert "leave it so" not in seen.sentence
 
 
 def test_premium_keys_follow_thousands() -> None:
-    assert outlook(5_000, limits_of("premium_75")).keeps_up
-    assert outlook(5_000, limits_of("premium_75")).calls_per_session == 5_000
+    assert estimate_capacity(5_000, limits_of("premium_75")).keeps_up
+    assert estimate_capacity(5_000, limits_of("premium_75")).calls_per_session == 5_000
 
 
 @pytest.mark.parametrize("n_tickers", [22, 23, 40, 60])
@@ -284,5 +284,7 @@ def test_the_outlook_holds_when_the_plan_is_carried_out(n_tickers: int) -> None:
             worst = max(worst, *waiting)
 
     # With 23 the calls for bars just suffice, and actions come late instead.
-    assert worst == (outlook(n_tickers, limits_of("free")).sessions_behind if n_tickers > 23 else 0)
+    assert worst == (
+        estimate_capacity(n_tickers, limits_of("free")).sessions_behind if n_tickers > 23 else 0
+    )
     assert all(known.actions_through for known in remembered.values())

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from support.bars import sample_bars, xnys
 from support.sample_actions import with_sample_actions
 
-from core.errors import JoinRefusedError
+from core.errors import ReconciliationError
 from market.bars.adjustments import adjust_bars
-from market.ingest.reconcile import Joined, join_bars, replace_bars
+from market.ingest.reconcile import ReconciledBars, reconcile_bars, replace_bars
 
 FRIDAY = date(2012, 6, 1)
 PRICES = ("open", "high", "low", "close")
@@ -27,8 +27,8 @@ def bars(
     return sample.with_columns(*(pl.col(name) * scale for name in PRICES), source=pl.lit(source))
 
 
-def join(stored: pl.DataFrame, answer: pl.DataFrame) -> Joined:
-    return join_bars(stored, answer, tolerance=TOLERANCE)
+def join(stored: pl.DataFrame, answer: pl.DataFrame) -> ReconciledBars:
+    return reconcile_bars(stored, answer, tolerance=TOLERANCE)
 
 
 def changed(frame: pl.DataFrame, n: int, **values: float | None) -> pl.DataFrame:
@@ -117,7 +117,7 @@ def test_another_provider_that_agrees_adds_its_new_sessions_and_leaves_the_store
 def test_another_provider_that_disagrees_is_refused_with_both_values_and_a_likely_reason(
     scale: float, reason: str
 ) -> None:
-    with pytest.raises(JoinRefusedError, match=reason) as caught:
+    with pytest.raises(ReconciliationError, match=reason) as caught:
         join(bars(-10, 0), bars(-4, 2, source="yahoo", scale=scale))
 
     message = str(caught.value)
@@ -129,12 +129,12 @@ def test_another_provider_that_disagrees_is_refused_with_both_values_and_a_likel
 def test_one_session_of_disagreement_is_enough() -> None:
     answer = changed(bars(-4, 2, source="yahoo"), -2, close=600.0, high=601.0)
 
-    with pytest.raises(JoinRefusedError, match="on 1 of 5 shared"):
+    with pytest.raises(ReconciliationError, match="on 1 of 5 shared"):
         join(bars(-10, 0), answer)
 
 
 def test_two_shared_sessions_are_too_few_unless_there_are_no_more() -> None:
-    with pytest.raises(JoinRefusedError, match="3 are needed"):
+    with pytest.raises(ReconciliationError, match="3 are needed"):
         join(bars(-10, 0), bars(-1, 2, source="yahoo"))
 
     assert len(join(bars(-1, 0), bars(-1, 2, source="yahoo")).new) == 2
@@ -147,7 +147,7 @@ def test_one_stored_bar_of_the_same_provider_vouches_for_an_answer() -> None:
 
 
 def test_an_answer_that_begins_after_the_stored_bars_would_leave_a_hole() -> None:
-    with pytest.raises(JoinRefusedError, match="one giant return") as caught:
+    with pytest.raises(ReconciliationError, match="one giant return") as caught:
         join(bars(-10, 0), bars(2, 5))
 
     assert "STOCKCAST_BACKUPS" in str(caught.value)
@@ -223,7 +223,7 @@ def test_a_history_read_anew_that_leaves_older_bars_must_fit_to_them() -> None:
     small = bars(-4, 2, scale=1.001)
 
     assert replace_bars(bars(-10, 0), small, tolerance=TOLERANCE).restated == 5
-    with pytest.raises(JoinRefusedError, match="cannot be read anew") as caught:
+    with pytest.raises(ReconciliationError, match="cannot be read anew") as caught:
         replace_bars(bars(-10, 0), bars(-4, 2, scale=0.5), tolerance=TOLERANCE)
     assert "a split of 2" in str(caught.value)
 
@@ -242,7 +242,7 @@ def test_a_join_never_leaves_a_hole_nor_loses_or_doubles_a_session(
 
     try:
         joined = join(kept, bars(begins, ends, source=source))
-    except JoinRefusedError:
+    except ReconciliationError:
         shared = range(max(first, begins), min(last, ends) + 1)
         assert len(shared) < (3 if source == "yahoo" else 1)
         return

@@ -43,10 +43,10 @@ def free(clock: MovingClock) -> ClockedProvider:
 def test_a_new_ticker_is_read_whole_once(tmp_path: Path, premium: ClockedProvider) -> None:
     desk = desk_of(tmp_path, premium)
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     assert desk.bars().select(VALUES).equals(as_traded("AAPL", end=FRIDAY))
-    assert (report.outcome, report.sessions_behind, report.restated) == ("taken_in", 0, 0)
+    assert (report.outcome, report.sessions_behind, report.restated) == ("ingested", 0, 0)
     assert report.sources == {"alpha_vantage": desk.bars().height}
     assert report.actions_through == FRIDAY
     assert premium.calls == [("AAPL", None)]
@@ -55,10 +55,10 @@ def test_a_new_ticker_is_read_whole_once(tmp_path: Path, premium: ClockedProvide
 
 def test_what_is_up_to_date_is_not_asked_for(tmp_path: Path, premium: ClockedProvider) -> None:
     desk = desk_of(tmp_path, premium)
-    desk.take_in()
+    desk.ingest_ticker()
     desk.clock.advance(days=2)  # a Sunday
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     assert (report.outcome, report.bars, report.sessions_behind) == ("up_to_date", 0, 0)
     assert len(premium.calls) == 1
@@ -68,10 +68,10 @@ def test_a_new_session_is_asked_for_with_a_short_overlap(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
     desk = desk_of(tmp_path, premium)
-    desk.take_in()
+    desk.ingest_ticker()
     desk.to_evening_of(MONDAY)
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     ticker, span = premium.calls[-1]
     assert span is not None
@@ -85,9 +85,9 @@ def test_day_by_day_gives_what_one_reading_gives(tmp_path: Path, premium: Clocke
     sessions = xnys().between(FRIDAY, date(2012, 7, 6))
     for session in sessions:
         desk.to_evening_of(session)
-        desk.take_in()
+        desk.ingest_ticker()
 
-    whole.take_in()
+    whole.ingest_ticker()
 
     assert desk.store.fingerprint() == whole.store.fingerprint()
     assert len(premium.calls) == 1 + len(sessions)
@@ -97,17 +97,17 @@ def test_a_provider_that_publishes_late_is_asked_again_and_nothing_is_wrong(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
     desk = desk_of(tmp_path, premium)
-    desk.take_in()
+    desk.ingest_ticker()
     desk.to_evening_of(MONDAY)
     premium.delay = 1
 
-    late = desk.take_in()
+    late = desk.ingest_ticker()
 
     assert (late.outcome, late.sessions_behind) == ("nothing_new", 1)
     assert desk.wants() == "nothing"
     premium.delay = 0
     desk.clock.advance(hours=3)
-    assert desk.take_in().outcome == "taken_in"
+    assert desk.ingest_ticker().outcome == "ingested"
     assert desk.records.of("AAPL").quiet == 0
 
 
@@ -115,13 +115,13 @@ def test_an_answer_that_lacks_the_newest_session_alone_is_not_asked_again_at_onc
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
     desk = desk_of(tmp_path, premium)
-    desk.take_in()
+    desk.ingest_ticker()
     desk.to_evening_of(TUESDAY)
     premium.delay = 1
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
-    assert (report.outcome, report.sessions_behind, desk.wants()) == ("taken_in", 1, "nothing")
+    assert (report.outcome, report.sessions_behind, desk.wants()) == ("ingested", 1, "nothing")
     desk.clock.advance(hours=3)
     assert desk.wants() == "bars"
 
@@ -131,7 +131,7 @@ def test_a_tier_that_has_no_history_gives_what_it_reaches_and_says_what_to_do(
 ) -> None:
     desk = desk_of(tmp_path, free)
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     assert desk.bars().height == 100
     assert not desk.records.of("AAPL").complete
@@ -143,12 +143,12 @@ def test_a_short_history_is_completed_as_soon_as_somebody_has_it(
     tmp_path: Path, free: ClockedProvider
 ) -> None:
     desk = desk_of(tmp_path, free)
-    desk.take_in()
+    desk.ingest_ticker()
     free.reach = None
     assert desk.wants() == "actions"
     desk.to_evening_of(MONDAY)
 
-    desk.take_in()
+    desk.ingest_ticker()
 
     assert desk.bars().select(VALUES).equals(as_traded("AAPL", end=MONDAY))
     assert desk.records.of("AAPL").complete
@@ -159,7 +159,7 @@ def test_a_young_listing_is_complete_although_it_is_short(
 ) -> None:
     desk = desk_of(tmp_path, free)
 
-    report = desk.take_in("FB")
+    report = desk.ingest_ticker("FB")
 
     assert report.first_session == date(2012, 5, 18)
     assert report.notes == ()
@@ -170,10 +170,10 @@ def test_a_gap_within_the_reach_is_filled_by_one_call(
     tmp_path: Path, free: ClockedProvider
 ) -> None:
     desk = desk_of(tmp_path, free)
-    desk.take_in()
+    desk.ingest_ticker()
     desk.to_evening_of(xnys().offset(FRIDAY, 97))
 
-    desk.take_in()
+    desk.ingest_ticker()
 
     stored = desk.bars().get_column("session")
     assert stored.equals(xnys().between(stored[0], xnys().offset(FRIDAY, 97)))
@@ -184,12 +184,12 @@ def test_a_gap_longer_than_the_reach_is_never_left_as_a_hole(
     tmp_path: Path, free: ClockedProvider
 ) -> None:
     desk = desk_of(tmp_path, free)
-    desk.take_in()
+    desk.ingest_ticker()
     before = desk.store.fingerprint()
     desk.to_evening_of(xnys().offset(FRIDAY, 98))
 
     with pytest.raises(TierError, match="STOCKCAST_BACKUPS") as caught:
-        desk.take_in()
+        desk.ingest_ticker()
 
     assert "98 sessions after 2012-06-01" in str(caught.value)
     assert "giant return" in str(caught.value)
@@ -204,7 +204,7 @@ def test_a_session_that_goes_on_is_not_taken_in(tmp_path: Path, premium: Clocked
     desk = desk_of(tmp_path, premium)
     premium.delay = -1  # Monday's bar is there although it is Friday
 
-    report = desk.take_in()
+    report = desk.ingest_ticker()
 
     assert (report.last_session, report.quarantine.height) == (FRIDAY, 0)
 
@@ -217,12 +217,12 @@ def test_a_provider_that_costs_nothing_is_read_whole_each_time(
     desk.take_from(files)
     desk.clock.advance(days=400)
 
-    first = desk.take_in()
+    first = desk.ingest_ticker()
     files.bars["AAPL"] = sample_bars("AAPL").with_columns(pl.col("adj_close") / 2)
-    second = desk.take_in()
+    second = desk.ingest_ticker()
 
     assert not desk.ingest.costs_calls
-    assert first.outcome == second.outcome == "taken_in"
+    assert first.outcome == second.outcome == "ingested"
     assert second.stored.updated == first.stored.inserted == sample_bars("AAPL").height
     assert files.calls == [("AAPL", None)] * 2
     assert desk.wants() == "history"
@@ -230,9 +230,9 @@ def test_a_provider_that_costs_nothing_is_read_whole_each_time(
 
 def test_no_clock_makes_it_ask_twice(tmp_path: Path, premium: ClockedProvider) -> None:
     desk = desk_of(tmp_path, premium)
-    desk.take_in()
+    desk.ingest_ticker()
 
     desk.clock.set_wall(EVENING - timedelta(days=30))
 
-    assert desk.take_in().outcome == "up_to_date"
+    assert desk.ingest_ticker().outcome == "up_to_date"
     assert len(premium.calls) == 1

@@ -22,14 +22,14 @@ from core.errors import (
     UnknownTickerError,
 )
 from core.settings import Settings, load_settings
-from market.providers.factory import budgets_of, make_health, make_ledger, make_provider
+from market.providers.factory import budgets_of, make_circuit_breakers, make_ledger, make_provider
 from market.providers.failover.chain import ProviderChain
 from market.providers.files.provider import FilesProvider
-from market.providers.protocol import Span
+from market.providers.protocol import SessionRange
 from market.providers.sample import SampleProvider
 
 EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)
-SPAN = Span(date(2013, 2, 25), sessions=5)
+SPAN = SessionRange(date(2013, 2, 25), sessions=5)
 START = date(2012, 6, 1)
 TICKERS = ("AAPL", "IBM", "MSFT")
 
@@ -210,9 +210,9 @@ def test_the_budgets_of_a_chain_count_its_calls(markets: Markets) -> None:
     assert list(budgets) == ["yahoo", "alpha_vantage"]
     assert ledger.usage(budgets["yahoo"]).by_purpose == {"ingest": 3}
     assert ledger.usage(budgets["alpha_vantage"]).made_today == 0
-    assert [state.name for state in make_health(settings, clock=markets.clock).states()] == [
-        "yahoo"
-    ]
+    assert [
+        state.name for state in make_circuit_breakers(settings, clock=markets.clock).states()
+    ] == ["yahoo"]
 
 
 def test_a_sample_has_no_budget() -> None:

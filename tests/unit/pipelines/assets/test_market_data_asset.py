@@ -95,7 +95,7 @@ def test_every_ticker_reports_what_came_in(desk: Desk) -> None:
 
     n = sample_bars("AAPL", start=START).height
     assert told.keys() == {"AAPL", "IBM"}
-    assert told["AAPL"]["outcome"] == f"taken in: {n} new to 2013-03-01"
+    assert told["AAPL"]["outcome"] == f"ingested: {n} new to 2013-03-01"
     assert told["AAPL"]["dagster/row_count"] == n
     assert told["AAPL"]["inserted"] == n
     assert told["AAPL"]["last_session"] == "2013-03-01"

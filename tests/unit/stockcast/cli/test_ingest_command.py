@@ -39,10 +39,10 @@ def test_what_is_due_is_taken_in_told_ticker_by_ticker_and_recorded(home: Path) 
 
     assert status == 0
     assert said[:2] == [
-        "FB: taken in: 196 new to 2013-03-01",
-        "GOOG: taken in: 2,148 new to 2013-03-01",
+        "FB: ingested: 196 new to 2013-03-01",
+        "GOOG: ingested: 2,148 new to 2013-03-01",
     ]
-    assert said[-1] == "2 tickers: 2 taken in."
+    assert said[-1] == "2 tickers: 2 ingested."
     assert BarStore(home / "bars").tickers() == ("FB", "GOOG")
     with open_instance(load_settings(home=home)) as instance:
         (run,) = instance.get_runs()

@@ -91,7 +91,7 @@ def hear(console: Console) -> IngestProgress:
             failed,
             TickerOutcome("IBM", "nothing_new", 1),
         ):
-            progress.hear(outcome)
+            progress.on_outcome(outcome)
     return progress
 
 

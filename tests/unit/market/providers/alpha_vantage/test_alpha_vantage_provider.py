@@ -12,7 +12,7 @@ from support.bars import sample_bars, xnys
 
 from core.errors import QuotaError, TierError, UnknownTickerError
 from market.bars.contract import BAR_SCHEMA, validate_bars
-from market.providers.protocol import ACTIONS_SCHEMA, ActionsProvider, QuoteProvider, Span
+from market.providers.protocol import ACTIONS_SCHEMA, ActionsProvider, QuoteProvider, SessionRange
 from market.quota.ledger import QuotaLedger
 
 AAPL_SPLIT = date(2005, 2, 28)
@@ -46,9 +46,9 @@ def test_a_free_key_gets_the_newest_hundred_bars_as_traded(
     assert [call.function for call in emulator.calls] == ["TIME_SERIES_DAILY"]
 
 
-@pytest.mark.parametrize("span", [None, Span(since=date(2012, 1, 6), sessions=101)])
+@pytest.mark.parametrize("span", [None, SessionRange(since=date(2012, 1, 6), sessions=101)])
 def test_more_than_a_free_key_can_have_is_refused_with_advice_and_without_a_call(
-    emulator: AlphaVantageEmulator, tmp_path: Path, span: Span | None
+    emulator: AlphaVantageEmulator, tmp_path: Path, span: SessionRange | None
 ) -> None:
     with pytest.raises(TierError, match="STOCKCAST_ALPHA_VANTAGE_TIER") as caught:
         connect(emulator, tmp_path).fetch("AAPL", span)
@@ -79,8 +79,8 @@ def test_a_premium_key_asks_for_no_more_than_it_needs(
 ) -> None:
     provider = connect(emulator, tmp_path, tier="premium_75")
 
-    assert provider.fetch("AAPL", Span(date(2012, 1, 9), 100)).height == 100
-    assert provider.fetch("AAPL", Span(date(2012, 1, 6), 101)).height > 3000
+    assert provider.fetch("AAPL", SessionRange(date(2012, 1, 9), 100)).height == 100
+    assert provider.fetch("AAPL", SessionRange(date(2012, 1, 6), 101)).height > 3000
 
 
 def test_actions_are_splits_and_dividends_by_ex_date(

@@ -8,25 +8,25 @@ import pytest
 from support.moving_clock import MovingClock
 from support.quota_calls import START
 
-from market.providers.failover.circuit_breaker import HealthState, ProviderHealth
+from market.providers.failover.circuit_breaker import BreakerState, CircuitBreakers
 
 
 @pytest.fixture
-def health(tmp_path: Path, clock: MovingClock) -> ProviderHealth:
-    return ProviderHealth(tmp_path / "market.sqlite", clock)
+def health(tmp_path: Path, clock: MovingClock) -> CircuitBreakers:
+    return CircuitBreakers(tmp_path / "market.sqlite", clock)
 
 
-def take_down(health: ProviderHealth, times: int = 3) -> None:
+def take_down(health: CircuitBreakers, times: int = 3) -> None:
     for _ in range(times):
-        assert health.may_ask("acme")
+        assert health.allows_request("acme")
         health.failed("acme", "It answered 503.")
 
 
-def state(health: ProviderHealth) -> HealthState:
+def state(health: CircuitBreakers) -> BreakerState:
     return next(state for state in health.states() if state.name == "acme")
 
 
-def test_a_provider_is_left_alone_after_three_failures_in_a_row(health: ProviderHealth) -> None:
+def test_a_provider_is_left_alone_after_three_failures_in_a_row(health: CircuitBreakers) -> None:
     take_down(health, 2)
     health.succeeded("acme")
     take_down(health, 2)
@@ -34,9 +34,9 @@ def test_a_provider_is_left_alone_after_three_failures_in_a_row(health: Provider
 
     take_down(health, 1)
 
-    assert not health.may_ask("acme")
-    assert health.may_ask("other")
-    assert state(health) == HealthState(
+    assert not health.allows_request("acme")
+    assert health.allows_request("other")
+    assert state(health) == BreakerState(
         name="acme",
         state="open",
         failures=3,
@@ -48,24 +48,24 @@ def test_a_provider_is_left_alone_after_three_failures_in_a_row(health: Provider
 
 
 def test_after_the_pause_one_request_alone_tries_it(
-    health: ProviderHealth, clock: MovingClock
+    health: CircuitBreakers, clock: MovingClock
 ) -> None:
     take_down(health)
     clock.advance(seconds=60)
     assert state(health).state == "half_open"
 
-    assert [health.may_ask("acme") for _ in range(3)] == [True, False, False]
+    assert [health.allows_request("acme") for _ in range(3)] == [True, False, False]
 
     clock.advance(seconds=5)
     health.succeeded("acme")
-    assert health.may_ask("acme")
+    assert health.allows_request("acme")
     assert state(health).state == "closed"
     assert state(health).since == START + timedelta(seconds=65)
     assert state(health).reason == ""
 
 
 def test_each_failed_try_doubles_the_pause_up_to_half_an_hour(
-    health: ProviderHealth, clock: MovingClock
+    health: CircuitBreakers, clock: MovingClock
 ) -> None:
     take_down(health)
     pauses = []
@@ -73,7 +73,7 @@ def test_each_failed_try_doubles_the_pause_up_to_half_an_hour(
         pause = state(health).retry_at - clock.now()  # type: ignore[operator]
         pauses.append(pause.total_seconds())
         clock.advance(seconds=pauses[-1] - 1)
-        assert not health.may_ask("acme")
+        assert not health.allows_request("acme")
         clock.advance(seconds=1)
         take_down(health, 1)
 
@@ -86,7 +86,7 @@ def test_each_failed_try_doubles_the_pause_up_to_half_an_hour(
 
 
 def test_failures_of_requests_that_were_under_way_do_not_lengthen_the_pause(
-    health: ProviderHealth, clock: MovingClock
+    health: CircuitBreakers, clock: MovingClock
 ) -> None:
     take_down(health)
     clock.advance(seconds=10)
@@ -97,71 +97,71 @@ def test_failures_of_requests_that_were_under_way_do_not_lengthen_the_pause(
 
 
 def test_a_try_whose_process_died_makes_room_for_another(
-    health: ProviderHealth, clock: MovingClock
+    health: CircuitBreakers, clock: MovingClock
 ) -> None:
     take_down(health)
     clock.advance(seconds=60)
-    assert health.may_ask("acme")
+    assert health.allows_request("acme")
 
     clock.advance(seconds=119)
-    assert not health.may_ask("acme")
+    assert not health.allows_request("acme")
     clock.advance(seconds=1)
 
-    assert [health.may_ask("acme"), health.may_ask("acme")] == [True, False]
+    assert [health.allows_request("acme"), health.allows_request("acme")] == [True, False]
 
 
 @pytest.mark.parametrize("days", [-3650, -1, 1, 3650])
 def test_setting_the_wall_clock_neither_shortens_nor_freezes_a_pause(
-    health: ProviderHealth, clock: MovingClock, days: int
+    health: CircuitBreakers, clock: MovingClock, days: int
 ) -> None:
     take_down(health)
     clock.set_wall(START + timedelta(days=days))
-    assert not health.may_ask("acme")
+    assert not health.allows_request("acme")
 
     clock.advance(seconds=60)
 
-    assert health.may_ask("acme")
+    assert health.allows_request("acme")
 
 
 @pytest.mark.parametrize("days", [-3650, -1, 0])
 def test_a_boot_with_a_late_wall_clock_does_not_freeze_a_pause(
-    health: ProviderHealth, clock: MovingClock, days: int
+    health: CircuitBreakers, clock: MovingClock, days: int
 ) -> None:
     take_down(health)
     clock.reboot()
     clock.set_wall(START + timedelta(days=days))
-    assert not health.may_ask("acme")
+    assert not health.allows_request("acme")
 
     clock.advance(seconds=60)
 
-    assert health.may_ask("acme")
+    assert health.allows_request("acme")
 
 
 def test_another_process_finds_the_same(
-    health: ProviderHealth, clock: MovingClock, tmp_path: Path
+    health: CircuitBreakers, clock: MovingClock, tmp_path: Path
 ) -> None:
     take_down(health)
 
-    again = ProviderHealth(tmp_path / "market.sqlite", clock)
+    again = CircuitBreakers(tmp_path / "market.sqlite", clock)
 
-    assert not again.may_ask("acme")
+    assert not again.allows_request("acme")
     assert again.states() == health.states()
 
 
 def test_of_many_that_ask_at_once_one_alone_may_try(
-    health: ProviderHealth, clock: MovingClock, tmp_path: Path
+    health: CircuitBreakers, clock: MovingClock, tmp_path: Path
 ) -> None:
     take_down(health)
     clock.advance(seconds=60)
 
     with ThreadPoolExecutor(8) as pool:
-        mine = [ProviderHealth(tmp_path / "market.sqlite", clock) for _ in range(24)]
-        answers = list(pool.map(lambda one: one.may_ask("acme"), mine))
+        mine = [CircuitBreakers(tmp_path / "market.sqlite", clock) for _ in range(24)]
+        answers = list(pool.map(lambda one: one.allows_request("acme"), mine))
 
     assert sum(answers) == 1
 
 
-def test_states_can_be_read_while_another_process_writes(health: ProviderHealth) -> None:
+def test_states_can_be_read_while_another_process_writes(health: CircuitBreakers) -> None:
     take_down(health)
 
     with health._database.transaction() as db:

@@ -8,10 +8,10 @@ import pytest
 
 from core.errors import (
     BarsError,
-    JoinRefusedError,
     ProviderDownError,
     ProviderKeyError,
     QuotaError,
+    ReconciliationError,
     StockcastError,
     TierError,
     UnknownTickerError,
@@ -24,7 +24,7 @@ MIDNIGHT = datetime(2012, 6, 2, 4, tzinfo=UTC)
 DOWN = ProviderDownError("down.")
 KEY = ProviderKeyError("no such key.")
 NONSENSE = BarsError("nonsense.")
-MISFIT = JoinRefusedError("closes differ.")
+MISFIT = ReconciliationError("closes differ.")
 TIER = TierError("too far back.", reach=100)
 SPENT = QuotaError("spent.", renews_at=MIDNIGHT)
 PACE = QuotaError("too fast.", renews_at=SOON)
@@ -58,7 +58,7 @@ def test_the_reasons_of_all_stand_in_one_error() -> None:
         ((UNKNOWN, SPENT), QuotaError),
         ((UNKNOWN, DOWN), ProviderDownError),
         ((UNKNOWN, UNKNOWN_TOO), UnknownTickerError),
-        ((UNKNOWN, MISFIT), JoinRefusedError),
+        ((UNKNOWN, MISFIT), ReconciliationError),
         ((UNKNOWN, TIER), TierError),
         ((TIER, DOWN), TierError),
         ((TIER, UNKNOWN), TierError),

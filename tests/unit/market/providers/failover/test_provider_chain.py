@@ -13,16 +13,16 @@ from support.streets import LATER, TICKERS, Street
 
 from core.errors import (
     BarsError,
-    JoinRefusedError,
     ProviderDownError,
     ProviderKeyError,
     QuotaError,
+    ReconciliationError,
     SettingsError,
     StockcastError,
     TierError,
 )
 from market.providers.failover.chain import ProviderChain
-from market.providers.protocol import ActionsProvider, Provider, QuoteProvider, Span
+from market.providers.protocol import ActionsProvider, Provider, QuoteProvider, SessionRange
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_primary_that_answers_is_the_only_one_asked(street: Street) -> None:
 
 
 def test_a_span_is_handed_on(street: Street) -> None:
-    span = Span(date(2012, 5, 25), sessions=5)
+    span = SessionRange(date(2012, 5, 25), sessions=5)
     street.primary.fail()
 
     assert street.chain.fetch("AAPL", span)["session"].min() == date(2012, 5, 25)
@@ -145,7 +145,7 @@ def test_while_one_request_tries_the_others_go_to_the_backup_and_say_so(street: 
     for _ in range(3):
         street.chain.fetch("AAPL")
     street.clock.advance(seconds=61)
-    assert street.health.may_ask("alpha_vantage")
+    assert street.health.allows_request("alpha_vantage")
 
     delivery = street.chain.fetch_accepted("IBM", None, take_all)
 
@@ -170,7 +170,7 @@ def test_a_refusal_passes_on_and_opens_no_breaker(street: Street, error: Stockca
         assert street.source_of("AAPL") == "yahoo"
 
     assert len(street.primary.calls) == 5
-    assert street.health.may_ask("alpha_vantage")
+    assert street.health.allows_request("alpha_vantage")
 
 
 def test_a_ticker_that_the_primary_does_not_know_comes_from_the_backup(street: Street) -> None:
@@ -207,7 +207,7 @@ def test_bars_that_are_not_accepted_are_asked_from_the_next(street: Street) -> N
     def accept(bars: pl.DataFrame) -> None:
         if bars["source"][0] == "alpha_vantage":
             msg = "closes differ by 3 % on 2012-05-31."
-            raise JoinRefusedError(msg)
+            raise ReconciliationError(msg)
 
     delivery = street.chain.fetch_accepted("AAPL", None, accept)
 

@@ -12,11 +12,11 @@ from support.moving_clock import MovingClock
 from support.yahoo_emulator import Mood, YahooEmulator, connect
 
 from core.errors import BarsError, ProviderDownError, QuotaError
-from market.providers.protocol import Span
+from market.providers.protocol import SessionRange
 from market.providers.yahoo.provider import YahooProvider
 
 EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)
-SPAN = Span(date(2013, 2, 25), sessions=5)
+SPAN = SessionRange(date(2013, 2, 25), sessions=5)
 PASSING: tuple[Mood, ...] = (
     "failure",
     "not_json",

@@ -16,7 +16,7 @@ from support.yahoo_emulator import SAMPLE_SPLITS, Mood, YahooEmulator, connect
 from core.errors import SettingsError, UnknownTickerError
 from market.bars.adjustments import adjust_bars
 from market.bars.contract import validate_bars
-from market.providers.protocol import ActionsProvider, QuoteProvider, Span
+from market.providers.protocol import ActionsProvider, QuoteProvider, SessionRange
 from market.providers.yahoo.provider import BUDGET, YahooProvider
 from market.quota.ledger import QuotaLedger
 
@@ -80,7 +80,7 @@ def test_dividends_are_told_as_declared_although_later_splits_divide_them(
 def test_a_split_after_the_span_was_stored_changes_no_bar(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
-    span = Span(date(2013, 2, 20), sessions=8)
+    span = SessionRange(date(2013, 2, 20), sessions=8)
     before = provider.fetch("MSFT", span)
     yahoo.act("MSFT", date(2013, 2, 27), split_factor=2.0)
     yahoo.correct("MSFT", date(2013, 2, 27), open=13.71, high=14.0, low=13.67, close=13.9)
@@ -94,7 +94,7 @@ def test_a_split_after_the_span_was_stored_changes_no_bar(
 def test_a_span_asks_from_the_day_before_its_first_session(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
-    bars = provider.fetch("AAPL", Span(date(2013, 2, 25), sessions=5))
+    bars = provider.fetch("AAPL", SessionRange(date(2013, 2, 25), sessions=5))
 
     assert bars["session"].max() == date(2013, 3, 1)
     assert bars.filter(pl.col("session") >= date(2013, 2, 25)).height == 5
@@ -105,7 +105,7 @@ def test_a_span_asks_from_the_day_before_its_first_session(
 
 
 def test_a_span_without_any_session_is_empty(provider: YahooProvider) -> None:
-    assert provider.fetch("AAPL", Span(date(2013, 3, 4), sessions=1)).is_empty()
+    assert provider.fetch("AAPL", SessionRange(date(2013, 3, 4), sessions=1)).is_empty()
 
 
 def test_the_bar_of_a_session_that_goes_on_is_left_out(
@@ -147,7 +147,7 @@ def test_its_bars_pass_validation(provider: YahooProvider) -> None:
 def test_a_correction_is_told_when_it_is_asked_for_again(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
-    span = Span(date(2013, 2, 27), sessions=3)
+    span = SessionRange(date(2013, 2, 27), sessions=3)
     provider.fetch("AAPL", span)
     yahoo.correct("AAPL", date(2013, 2, 28), close=442.12)
 
@@ -201,7 +201,7 @@ def test_a_ticker_without_any_bar_is_not_known(
 ) -> None:
     yahoo.misbehave("no_bars", times=2)
 
-    assert provider.fetch("AAPL", Span(date(2013, 2, 25), sessions=5)).is_empty()
+    assert provider.fetch("AAPL", SessionRange(date(2013, 2, 25), sessions=5)).is_empty()
     with pytest.raises(UnknownTickerError):
         provider.fetch("AAPL")
 
