@@ -14,10 +14,10 @@ from serving.routes.health import get_health
 from serving.routes.predict import get_prediction
 from serving.routes.quote import get_quote
 from serving.routes.status import get_status
-from serving.state import Office
+from serving.state import ServiceState
 
 
-def build_app(office: Office) -> Starlette:
+def build_app(office: ServiceState) -> Starlette:
     """Return the app; it answers from what `office` holds at each request."""
     app = Starlette(
         routes=[

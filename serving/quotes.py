@@ -40,7 +40,7 @@ class _Kept:
     until: float
 
 
-class Quotes:
+class QuoteCache:
     """Prices of now; used from one event loop.
 
     Parameters

@@ -20,34 +20,34 @@ from core.settings import load_settings
 from forecasting.snapshot import SNAPSHOT_FOLDER
 from registry.versions import ModelRegistry
 from serving.app import build_app
-from serving.asgi.error_boundary import Boundary
-from serving.asgi.fast_path import Front
+from serving.asgi.error_boundary import ErrorBoundary
+from serving.asgi.fast_path import FastPath
 from serving.http.openapi import with_rest_routes
 from serving.http.problems import problem_of
 from serving.http.schemas import Forecast, PredictRequest
-from serving.live.challenger import Challenger
-from serving.live.live_state import Desk
-from serving.live.refresher import Watch
+from serving.live.challenger import ChallengerCache
+from serving.live.live_state import LiveState
+from serving.live.refresher import ChampionRefresher
 from serving.models.model_cache import ModelCache
-from serving.models.snapshot_feed import SnapshotFeed
+from serving.models.snapshot_cache import SnapshotCache
 from serving.observability.metrics import Metrics
 from serving.provider_status import PriceFeed
-from serving.quotes import Quotes
+from serving.quotes import QuoteCache
 from serving.routes.predict import post_prediction
-from serving.state import Office
+from serving.state import ServiceState
 
 # BentoML keeps some 5 KB of a request alive until its time-out, answered or not.
 _TIMEOUT_SECONDS = 10
 # One process holds one office: BentoML makes one instance of the service in each.
-OFFICE = Office(Desk())
+OFFICE = ServiceState(LiveState())
 
 
-class FrontedService(bentoml.Service[Any]):  # type: ignore[misc]  # BentoML ships no types here
+class FastPathService(bentoml.Service[Any]):  # type: ignore[misc]  # BentoML ships no types here
     """A service whose ASGI app has the front outermost, whoever runs it."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002  # BentoML's signature
         """Return the app that a server runs."""
-        return Front(super().to_asgi(is_main), OFFICE)
+        return FastPath(super().to_asgi(is_main), OFFICE)
 
     @property
     def openapi_spec(self) -> "_Document":
@@ -69,7 +69,7 @@ class _Document:
 
 @bentoml.service(
     name="stockcast",
-    service_class=FrontedService,
+    service_class=FastPathService,
     workers=1,
     traffic={"timeout": _TIMEOUT_SECONDS},
     logging={"access": {"enabled": False}},
@@ -85,15 +85,15 @@ class Stockcast:
         snapshots = settings.home / SNAPSHOT_FOLDER
         OFFICE.desk.poll_seconds = settings.poll_seconds
         OFFICE.metrics = Metrics()
-        OFFICE.challenger = Challenger(
-            registry, cache, SnapshotFeed(snapshots), poll_seconds=settings.poll_seconds
+        OFFICE.challenger = ChallengerCache(
+            registry, cache, SnapshotCache(snapshots), poll_seconds=settings.poll_seconds
         )
-        OFFICE.quotes = Quotes(settings)
-        self._watch = Watch(
+        OFFICE.quotes = QuoteCache(settings)
+        self._watch = ChampionRefresher(
             OFFICE.desk,
             registry,
             cache,
-            SnapshotFeed(snapshots),
+            SnapshotCache(snapshots),
             OFFICE.metrics,
             prices=PriceFeed(settings),
         )
@@ -143,4 +143,4 @@ def _is_our_fault(record: logging.LogRecord) -> bool:
     return not isinstance(error, ValidationError | BentoMLException)
 
 
-Stockcast.add_asgi_middleware(Boundary)  # type: ignore[attr-defined]  # a Service by now
+Stockcast.add_asgi_middleware(ErrorBoundary)  # type: ignore[attr-defined]  # a Service by now

@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from serving.http.problems import Problem
-from serving.live.challenger import Challenger
-from serving.live.live_state import Desk
+from serving.live.challenger import ChallengerCache
+from serving.live.live_state import LiveState
 from serving.observability.metrics import Metrics
-from serving.quotes import Quotes
+from serving.quotes import QuoteCache
 
 
 @dataclass
-class Office:
+class ServiceState:
     """What routes share; the service fills it in when it starts."""
 
-    desk: Desk
+    desk: LiveState
     metrics: Metrics | None = None
-    challenger: Challenger | None = None
-    quotes: Quotes | None = None
+    challenger: ChallengerCache | None = None
+    quotes: QuoteCache | None = None
 
     def count(self, route: str, horizon: str) -> None:
         """Count one forecast."""
         if self.metrics is not None:
             self.metrics.count(route, horizon)
 
-    def require_quotes(self) -> Quotes:
+    def require_quotes(self) -> QuoteCache:
         """Return who asks for prices, which the service made before it listens."""
         if self.quotes is None:
             msg = "The service is starting; ask again."
@@ -35,7 +35,7 @@ class Office:
         return self.quotes
 
 
-def office_of(request: Request) -> Office:
+def state_of(request: Request) -> ServiceState:
     """Return what the app was built with."""
-    office: Office = request.app.state.office
+    office: ServiceState = request.app.state.office
     return office

@@ -14,7 +14,7 @@ import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http.problems import MEDIA_TYPE, Problem, invalid_request, problem_of
-from serving.observability.events import tell
+from serving.observability.events import log_event
 
 MAX_BODY_BYTES = 2**20
 # Under this key the front leaves the path that was asked for, see `serving.asgi.fast_path`.
@@ -24,7 +24,7 @@ _CONTENT_TYPE = b"content-type"
 _REPLACED_HEADERS = {_CONTENT_TYPE, b"content-length"}
 
 
-class Boundary:
+class ErrorBoundary:
     """ASGI middleware around every route of the service."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,7 +46,7 @@ class Boundary:
             await answer.replace(problem)
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets an answer
             await answer.replace(problem_of(error))
-            tell(
+            log_event(
                 "request_failed",
                 level=logging.ERROR,
                 traceback_of=error,

@@ -14,15 +14,15 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.asgi.error_boundary import REAL_PATH
-from serving.state import Office
+from serving.state import ServiceState
 
 UNKNOWN_PATH = "/unknown"
 
 
-class Front:
+class FastPath:
     """Answers what is ready, and passes on what is not."""
 
-    def __init__(self, app: ASGIApp, office: Office) -> None:
+    def __init__(self, app: ASGIApp, office: ServiceState) -> None:
         self._app = app
         self._desk = office.desk
         self._office = office

@@ -15,7 +15,7 @@ from market.bars.adjustments import adjust_bars
 from market.bars.contract import BAR_SCHEMA, validate_bars
 from market.calendars.exchanges import SessionsOf
 from market.calendars.sessions import Sessions
-from serving.forecasts.responses import Clock, Row, build_forecast
+from serving.forecasts.responses import ForecastRow, Freshness, build_forecast
 from serving.http.problems import Problem
 from serving.http.schemas import CallerBar, Forecast
 from serving.models.model_cache import LiveModel
@@ -53,9 +53,13 @@ def forecast_from_bars(
         msg = "`bars` leave a feature undefined in the last window: prices must move in it."
         raise Problem(422, "invalid-request", msg)
     targets = {h: sessions.offset(as_of, h) for h in manifest.horizons}
-    row = Row(ticker, sessions.exchange, as_of, close, targets, model.bundle.run(windows), at=0)
+    row = ForecastRow(
+        ticker, sessions.exchange, as_of, close, targets, model.bundle.run(windows), at=0
+    )
     age = len(sessions.between(as_of, last_closed)) - 1
-    return build_forecast(model, row, horizon, Clock(now.replace(microsecond=0), last_closed, age))
+    return build_forecast(
+        model, row, horizon, Freshness(now.replace(microsecond=0), last_closed, age)
+    )
 
 
 def _validated(

@@ -21,7 +21,7 @@ from forecasting.bundle.graph import Floats
 from forecasting.horizons import LABEL_OF, LABELS
 from forecasting.snapshot import Snapshot
 from market.calendars.sessions import Sessions
-from serving.forecasts.responses import Clock, Row, build_forecast
+from serving.forecasts.responses import ForecastRow, Freshness, build_forecast
 from serving.http.problems import Problem
 from serving.http.schemas import DEFAULT_HORIZON, Forecast
 from serving.models.model_cache import LiveModel
@@ -32,11 +32,11 @@ _BATCH = 256
 EAGER_TICKERS = 1_000
 
 Message = dict[str, Any]
-Key = tuple[str, bytes]
+RequestKey = tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class PrecomputedResponse:
     """A whole HTTP answer as the two ASGI messages that carry it."""
 
     start: Message
@@ -51,7 +51,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class AnswerBook:
+class ForecastTable:
     """Forecasts of one model for every ticker of one snapshot.
 
     `closed` is the last closed session of each exchange that a ticker trades on.
@@ -59,7 +59,7 @@ class AnswerBook:
 
     model: LiveModel
     snapshot: Snapshot
-    rows: dict[str, Row]
+    rows: dict[str, ForecastRow]
     refused: dict[str, str]
     computed_at: datetime
     closed: dict[str, date]
@@ -67,10 +67,10 @@ class AnswerBook:
     def forecast(self, ticker: str, horizon: int) -> Forecast:
         """Return the forecast; a `Problem` or `UnknownTickerError` says why there is none."""
         row = self.row(ticker)
-        clock = Clock(self.computed_at, self.closed[row.exchange], self.age_of(row))
+        clock = Freshness(self.computed_at, self.closed[row.exchange], self.age_of(row))
         return build_forecast(self.model, row, horizon, clock)
 
-    def row(self, ticker: str) -> Row:
+    def row(self, ticker: str) -> ForecastRow:
         """Return a ticker's place in the output."""
         if (row := self.rows.get(ticker)) is not None:
             return row
@@ -79,21 +79,21 @@ class AnswerBook:
             raise Problem(HTTPStatus.CONFLICT, "ticker-without-forecast", msg, reason=reason)
         raise unknown_ticker(ticker, "the published snapshot", self.rows)
 
-    def ready(self, ticker: str, horizon: int) -> Ready:
+    def ready(self, ticker: str, horizon: int) -> PrecomputedResponse:
         """Return the whole HTTP answer."""
         content = self.forecast(ticker, horizon).model_dump_json().encode()
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),
         ]
-        return Ready(
+        return PrecomputedResponse(
             start={"type": "http.response.start", "status": 200, "headers": headers},
             body={"type": "http.response.body", "body": content},
             horizon=LABEL_OF[horizon],
         )
 
-    def all_ready(self) -> dict[Key, Ready]:
-        """Return every answer under its addresses, or none yet when there are very many."""
+    def precompute_responses(self) -> dict[RequestKey, PrecomputedResponse]:
+        """Return every answer under its request_keys, or none yet when there are very many."""
         if len(self.rows) > EAGER_TICKERS:
             return {}
         return {
@@ -101,10 +101,10 @@ class AnswerBook:
             for ticker in self.rows
             for horizon in LABELS.values()
             for answer in [self.ready(ticker, horizon)]
-            for key in addresses(ticker, horizon)
+            for key in request_keys(ticker, horizon)
         }
 
-    def at(self, closed: dict[str, date]) -> AnswerBook:
+    def at(self, closed: dict[str, date]) -> ForecastTable:
         """Return the same forecasts with their age as of other closed sessions."""
         return replace(self, closed=closed)
 
@@ -114,7 +114,7 @@ class AnswerBook:
         newest = max(row.as_of for row in self.rows.values())
         return max(self.age_of(row) for row in self.rows.values() if row.as_of == newest)
 
-    def age_of(self, row: Row) -> int:
+    def age_of(self, row: ForecastRow) -> int:
         """Sessions that a ticker's exchange has closed since its `as_of`."""
         known = self._ages.get((row.exchange, row.as_of))
         if known is None:
@@ -127,7 +127,7 @@ class AnswerBook:
         return {}
 
 
-def make_book(model: LiveModel, snapshot: Snapshot, now: datetime) -> AnswerBook:
+def build_forecast_table(model: LiveModel, snapshot: Snapshot, now: datetime) -> ForecastTable:
     """Run the model over the snapshot.
 
     Raises
@@ -135,10 +135,10 @@ def make_book(model: LiveModel, snapshot: Snapshot, now: datetime) -> AnswerBook
     ForecastError
         When it has no forecast for any ticker: such a model must not go live.
     """
-    rows: dict[str, Row] = {}
+    rows: dict[str, ForecastRow] = {}
     refused = dict(snapshot.skipped)
     for row in _run(model, snapshot):
-        if isinstance(row, Row):
+        if isinstance(row, ForecastRow):
             rows[row.ticker] = row
         else:
             refused[row[0]] = row[1]
@@ -148,7 +148,7 @@ def make_book(model: LiveModel, snapshot: Snapshot, now: datetime) -> AnswerBook
         raise ForecastError(msg)
     computed_at = now.astimezone(UTC).replace(microsecond=0)
     closed = last_closed_sessions({row.exchange for row in rows.values()}, now)
-    return AnswerBook(model, snapshot, rows, refused, computed_at, closed)
+    return ForecastTable(model, snapshot, rows, refused, computed_at, closed)
 
 
 def last_closed_sessions(exchanges: Iterable[str], now: datetime) -> dict[str, date]:
@@ -156,14 +156,14 @@ def last_closed_sessions(exchanges: Iterable[str], now: datetime) -> dict[str, d
     return {exchange: Sessions(exchange).last_closed(now) for exchange in exchanges}
 
 
-def addresses(ticker: str, horizon: int) -> list[Key]:
+def request_keys(ticker: str, horizon: int) -> list[RequestKey]:
     """Return the paths and queries that ask for a forecast; `path` is already percent-decoded."""
     label = LABEL_OF[horizon]
     queries = [f"horizon={label}".encode()] + ([b""] if label == DEFAULT_HORIZON else [])
     return [(f"/predict/{ticker}", query) for query in queries]
 
 
-def _run(model: LiveModel, snapshot: Snapshot) -> Iterator[Row | tuple[str, str]]:
+def _run(model: LiveModel, snapshot: Snapshot) -> Iterator[ForecastRow | tuple[str, str]]:
     """Yield each ticker's row, or the ticker with the reason why it has none."""
     for start in range(0, len(snapshot.tickers), _BATCH):
         positions = range(start, min(start + _BATCH, len(snapshot.tickers)))
@@ -178,11 +178,11 @@ def _run(model: LiveModel, snapshot: Snapshot) -> Iterator[Row | tuple[str, str]
                     yield snapshot.tickers[position], str(error)
 
 
-def _run_batch(model: LiveModel, snapshot: Snapshot, positions: range) -> list[Row]:
+def _run_batch(model: LiveModel, snapshot: Snapshot, positions: range) -> list[ForecastRow]:
     windows: Floats = np.ascontiguousarray(snapshot.windows[positions.start : positions.stop])
     output = model.bundle.run(windows)
     return [
-        Row(
+        ForecastRow(
             ticker=snapshot.tickers[i],
             exchange=snapshot.exchanges[i],
             as_of=snapshot.as_of[i],

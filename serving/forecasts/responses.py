@@ -21,7 +21,7 @@ _DIGITS = 7
 
 
 @dataclass(frozen=True)
-class Row:
+class ForecastRow:
     """One window's place in an output, with what is known at its `as_of`."""
 
     ticker: str
@@ -34,7 +34,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Clock:
+class Freshness:
     """When a forecast was computed, and how old its data is by its exchange's calendar."""
 
     computed_at: datetime
@@ -42,7 +42,7 @@ class Clock:
     age: int
 
 
-def build_forecast(model: LiveModel, row: Row, horizon: int, clock: Clock) -> Forecast:
+def build_forecast(model: LiveModel, row: ForecastRow, horizon: int, clock: Freshness) -> Forecast:
     """Return the answer for one ticker and horizon."""
     manifest = model.bundle.manifest
     return Forecast(
@@ -50,7 +50,7 @@ def build_forecast(model: LiveModel, row: Row, horizon: int, clock: Clock) -> Fo
         as_of=row.as_of,
         horizon=label_of(horizon),
         target_session=row.targets[horizon],
-        current_price=tidy(row.close),
+        current_price=round_significant(row.close),
         prediction=build_prediction(model.bundle, row, horizon),
         members=build_members(model.bundle, row, horizon),
         weights=_with_naive(manifest.mean_weights[horizon]),
@@ -62,31 +62,34 @@ def build_forecast(model: LiveModel, row: Row, horizon: int, clock: Clock) -> Fo
     )
 
 
-def build_prediction(bundle: Bundle, row: Row, horizon: int) -> Prediction:
+def build_prediction(bundle: Bundle, row: ForecastRow, horizon: int) -> Prediction:
     """Return the ensemble's calibrated forecast in prices."""
     outlook = derive_signal(bundle.distribution(row.output, row.at, horizon), row.close)
     return Prediction(
         **{
             **asdict(outlook),
-            "price_target": tidy(outlook.price_target),
-            "expected_return": tidy(outlook.expected_return),
-            "confidence": tidy(outlook.confidence),
-            "probability_up": tidy(outlook.probability_up),
-            "intervals": {k: (tidy(lo), tidy(hi)) for k, (lo, hi) in outlook.intervals.items()},
+            "price_target": round_significant(outlook.price_target),
+            "expected_return": round_significant(outlook.expected_return),
+            "confidence": round_significant(outlook.confidence),
+            "probability_up": round_significant(outlook.probability_up),
+            "intervals": {
+                k: (round_significant(lo), round_significant(hi))
+                for k, (lo, hi) in outlook.intervals.items()
+            },
         }
     )
 
 
-def build_members(bundle: Bundle, row: Row, horizon: int) -> dict[str, MemberForecast]:
+def build_members(bundle: Bundle, row: ForecastRow, horizon: int) -> dict[str, MemberForecast]:
     """Return what each member says on its own, uncalibrated."""
     column = bundle.manifest.horizons.index(horizon)
     means = row.output.member_mean[row.at, :, column].tolist()
     scales = row.output.member_scale[row.at, :, column].tolist()
     return {
         name: MemberForecast(
-            price_target=tidy(row.close * math.exp(mean)),
-            expected_return=tidy(math.expm1(mean)),
-            scale=tidy(scale),
+            price_target=round_significant(row.close * math.exp(mean)),
+            expected_return=round_significant(math.expm1(mean)),
+            scale=round_significant(scale),
         )
         for name, mean, scale in zip(bundle.manifest.members, means, scales, strict=True)
     }
@@ -98,10 +101,10 @@ def label_of(horizon: int) -> HorizonLabel:
     return label
 
 
-def tidy(value: float) -> float:
+def round_significant(value: float) -> float:
     """Round to the digits that the model's arithmetic has."""
     return float(f"{value:.{_DIGITS}g}")
 
 
 def _with_naive(weights: dict[str, float]) -> dict[str, float]:
-    return {**weights, "naive": tidy(max(0.0, 1 - sum(weights.values())))}
+    return {**weights, "naive": round_significant(max(0.0, 1 - sum(weights.values())))}

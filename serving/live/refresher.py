@@ -18,12 +18,16 @@ from core.errors import BundleError, ForecastError, RegistryDownError, Stockcast
 from forecasting.snapshot import Snapshot
 from registry.names import CHAMPION
 from registry.versions import ModelRegistry
-from serving.forecasts.forecast_table import AnswerBook, last_closed_sessions, make_book
+from serving.forecasts.forecast_table import (
+    ForecastTable,
+    build_forecast_table,
+    last_closed_sessions,
+)
 from serving.http.problems import RUN_THE_PIPELINE
-from serving.live.live_state import PRICES, Desk, Refusal
+from serving.live.live_state import PRICES, LiveState, RefusedVersion
 from serving.models.model_cache import LiveModel, ModelCache
-from serving.models.snapshot_feed import SnapshotFeed
-from serving.observability.events import tell
+from serving.models.snapshot_cache import SnapshotCache
+from serving.observability.events import log_event
 from serving.observability.metrics import Metrics
 from serving.provider_status import PriceFeed
 
@@ -31,15 +35,15 @@ from serving.provider_status import PriceFeed
 _RETRY_AFTER = timedelta(seconds=30)
 
 
-class Watch:
-    """Keeps a `Desk` up to date."""
+class ChampionRefresher:
+    """Keeps a `LiveState` up to date."""
 
     def __init__(
         self,
-        desk: Desk,
+        desk: LiveState,
         registry: ModelRegistry,
         cache: ModelCache,
-        feed: SnapshotFeed,
+        feed: SnapshotCache,
         metrics: Metrics,
         *,
         prices: PriceFeed,
@@ -90,7 +94,7 @@ class Watch:
         elif version == self._live_version:
             self._candidate = None
             self._clear("champion")
-        elif version in desk.refused and not desk.refused[version].worth_retrying(self._now()):
+        elif version in desk.refused and not desk.refused[version].can_be_retried(self._now()):
             self._candidate = None
             self._trouble("champion", self._goes_on(desk.refused[version].sentence))
         elif self._candidate is None or self._candidate.version != version:
@@ -112,7 +116,7 @@ class Watch:
         self._desk.refused.pop(version, None)
         self._clear("champion")
         fingerprint, seconds = model.bundle.fingerprint[:12], time.perf_counter() - started
-        tell("champion_loaded", version=version, fingerprint=fingerprint, s=seconds)
+        log_event("champion_loaded", version=version, fingerprint=fingerprint, s=seconds)
         return model
 
     def _follow_data(self) -> None:
@@ -173,7 +177,7 @@ class Watch:
         if pair in self._unusable:
             return False
         try:
-            fresh = make_book(model, snapshot, now)
+            fresh = build_forecast_table(model, snapshot, now)
         except ForecastError as error:
             self._unusable.add(pair)
             if model is self._candidate:
@@ -192,15 +196,15 @@ class Watch:
 
     def _remember(self, model: LiveModel) -> None:
         try:
-            self._cache.remember(model)
+            self._cache.save_last_live(model)
         except OSError as error:
-            tell("not_remembered", level=logging.WARNING, version=model.version, error=error)
+            log_event("not_remembered", level=logging.WARNING, version=model.version, error=error)
 
-    def _display(self, version: int, book: AnswerBook, event: str, now: datetime) -> None:
+    def _display(self, version: int, book: ForecastTable, event: str, now: datetime) -> None:
         started, before = time.perf_counter(), self._live_version
         self._desk.show(book, now)
         self._metrics.shown(version, book.age, event)
-        tell(
+        log_event(
             event,
             version=version,
             before=before,
@@ -217,16 +221,16 @@ class Watch:
         sentence = f"Version {version} is refused: {reason}"
         known = self._desk.refused.get(version)
         since = known.since if known else self._now()
-        self._desk.refused[version] = Refusal(sentence, since, retry_at)
+        self._desk.refused[version] = RefusedVersion(sentence, since, retry_at)
         if known is None or known.sentence != sentence:
             self._metrics.refused()
-            tell("champion_refused", level=logging.ERROR, version=version, reason=reason)
+            log_event("champion_refused", level=logging.ERROR, version=version, reason=reason)
         self._trouble("champion", self._goes_on(sentence))
 
     def _registry_down(self, error: StockcastError) -> None:
         self._metrics.registry_up(up=False)
         if self._desk.live is None and self._candidate is None:
-            self._candidate = self._cache.last_live()
+            self._candidate = self._cache.load_last_live()
         self._trouble("registry", self._goes_on(str(error)))
 
     def _registry_up(self) -> None:
@@ -243,7 +247,7 @@ class Watch:
         return live.book.model.version if live else None
 
     def _trouble(self, topic: str, sentence: str) -> None:
-        self._desk.note_trouble(topic, sentence, self._now())
+        self._desk.report_issue(topic, sentence, self._now())
 
     def _clear(self, topic: str) -> None:
-        self._desk.end_trouble(topic, self._now())
+        self._desk.clear_issue(topic, self._now())

@@ -86,7 +86,7 @@ class ModelCache:
         self._prune()
         return LiveModel(info.name, version, bundle)
 
-    def remember(self, model: LiveModel) -> None:
+    def save_last_live(self, model: LiveModel) -> None:
         """Note which version is live, for a start while the registry is down."""
         note = {
             "name": model.name,
@@ -95,7 +95,7 @@ class ModelCache:
         }
         write_atomically(self._folder / _LAST_LIVE, json.dumps(note).encode())
 
-    def last_live(self) -> LiveModel | None:
+    def load_last_live(self) -> LiveModel | None:
         """Return the version that was live last, or None when the cache does not have it whole."""
         try:
             note = json.loads((self._folder / _LAST_LIVE).read_bytes())

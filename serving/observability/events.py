@@ -10,7 +10,7 @@ _LOG = logging.getLogger("stockcast.serving")
 _LOG.setLevel(logging.INFO)
 
 
-def tell(
+def log_event(
     event: str,
     /,
     *,

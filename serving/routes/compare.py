@@ -9,29 +9,29 @@ from starlette.responses import Response
 
 from core.errors import StockcastError
 from core.tickers import check_ticker
-from serving.forecasts.forecast_table import AnswerBook
-from serving.forecasts.responses import build_members, build_prediction, label_of, tidy
+from serving.forecasts.forecast_table import ForecastTable
+from serving.forecasts.responses import build_members, build_prediction, label_of, round_significant
 from serving.http.problems import Problem
 from serving.http.schemas import ComparedHorizon, ComparedModel, Comparison
-from serving.live.challenger import Challenge
+from serving.live.challenger import ChallengerForecasts
 from serving.routes.common import check_query
-from serving.state import office_of
+from serving.state import state_of
 
 
 async def compare_models(request: Request) -> Response:
     """Answer with both models' forecasts for every horizon."""
-    office = office_of(request)
+    office = state_of(request)
     check_query(request, allowed=())
     ticker = check_ticker(request.path_params["ticker"])
     book = office.desk.require().book
     champion = _compared(book, ticker)
-    challenge = Challenge(None, "No challenger is set.")
+    challenge = ChallengerForecasts(None, "No challenger is set.")
     if office.challenger is not None:
         challenge = await asyncio.to_thread(office.challenger.look)
     challenger, note = _challenger(challenge, ticker)
     comparison = Comparison(
         ticker=ticker,
-        current_price=tidy(book.row(ticker).close),
+        current_price=round_significant(book.row(ticker).close),
         champion=champion,
         challenger=challenger,
         challenger_note=note,
@@ -39,7 +39,9 @@ async def compare_models(request: Request) -> Response:
     return Response(comparison.model_dump_json(), media_type="application/json")
 
 
-def _challenger(challenge: Challenge, ticker: str) -> tuple[ComparedModel | None, str | None]:
+def _challenger(
+    challenge: ChallengerForecasts, ticker: str
+) -> tuple[ComparedModel | None, str | None]:
     if challenge.book is None:
         return None, challenge.note
     try:
@@ -48,7 +50,7 @@ def _challenger(challenge: Challenge, ticker: str) -> tuple[ComparedModel | None
         return None, str(error)
 
 
-def _compared(book: AnswerBook, ticker: str) -> ComparedModel:
+def _compared(book: ForecastTable, ticker: str) -> ComparedModel:
     bundle, row = book.model.bundle, book.row(ticker)
     return ComparedModel(
         model=book.model.info,

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from core.clock import utc_now
 from market.providers.failover.circuit_breaker import BreakerState
 from market.quota.budgets import Usage
-from serving.live.live_state import Desk
-from serving.state import office_of
+from serving.live.live_state import LiveState
+from serving.state import state_of
 
 # A look that takes longer than this, in polls and in seconds, is itself a trouble.
 _SLOW_POLLS, _SLOW_SECONDS = 10, 30.0
@@ -24,12 +24,12 @@ _SLOW_POLLS, _SLOW_SECONDS = 10, 30.0
 
 async def get_health(request: Request) -> Response:
     """Answer with status, age of the data and troubles."""
-    health = read_health(office_of(request).desk, utc_now())
+    health = read_health(state_of(request).desk, utc_now())
     status = 503 if health["status"] == "unavailable" else 200
     return Response(orjson.dumps(health), status, media_type="application/json")
 
 
-def read_health(desk: Desk, now: datetime) -> dict[str, Any]:
+def read_health(desk: LiveState, now: datetime) -> dict[str, Any]:
     """Return what `/health` says at an instant."""
     troubles = [
         {
@@ -80,7 +80,7 @@ def _quota(provider: str, usage: Usage) -> dict[str, Any]:
     }
 
 
-def _look_age(desk: Desk, now: datetime) -> float | None:
+def _look_age(desk: LiveState, now: datetime) -> float | None:
     if desk.polled_at is None:
         return None
     return round((now - desk.polled_at).total_seconds(), 1)

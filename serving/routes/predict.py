@@ -13,14 +13,14 @@ from forecasting.horizons import LABELS
 from serving.forecasts.caller_bars import forecast_from_bars
 from serving.http.schemas import PredictRequest
 from serving.routes.common import read_horizon
-from serving.state import Office, office_of
+from serving.state import ServiceState, state_of
 
 JSON = "application/json"
 
 
 async def get_prediction(request: Request) -> Response:
     """Answer with the forecast of a known ticker."""
-    office = office_of(request)
+    office = state_of(request)
     ticker = check_ticker(request.path_params["ticker"])
     horizon = read_horizon(request)
     answer = office.desk.require().answer(ticker, horizon)
@@ -28,7 +28,7 @@ async def get_prediction(request: Request) -> Response:
     return Response(answer.content, media_type=JSON)
 
 
-async def post_prediction(office: Office, asked: PredictRequest) -> Response:
+async def post_prediction(office: ServiceState, asked: PredictRequest) -> Response:
     """Answer with the forecast of a known ticker, or from the caller's own bars."""
     live, horizon = office.desk.require(), LABELS[asked.horizon]
     if asked.bars is None:

@@ -11,16 +11,16 @@ from core.clock import utc_now
 from core.errors import StockcastError
 from core.tickers import check_ticker, unknown_ticker
 from market.providers.protocol import Quote
-from serving.forecasts.responses import Row, tidy
+from serving.forecasts.responses import ForecastRow, round_significant
 from serving.http.problems import Problem, problem_of
 from serving.http.schemas import CurrentPrice
 from serving.routes.common import check_query
-from serving.state import office_of
+from serving.state import state_of
 
 
 async def get_quote(request: Request) -> Response:
     """Answer with a price a minute old at most; a problem tells the last known close instead."""
-    office = office_of(request)
+    office = state_of(request)
     check_query(request, allowed=())
     ticker = check_ticker(request.path_params["ticker"])
     book = office.desk.require().book
@@ -50,7 +50,7 @@ def _answer(quote: Quote) -> CurrentPrice:
     )
 
 
-def _last_close(row: Row | None) -> dict[str, Any]:
+def _last_close(row: ForecastRow | None) -> dict[str, Any]:
     if row is None:
         return {}
-    return {"last_close": tidy(row.close), "last_close_session": row.as_of}
+    return {"last_close": round_significant(row.close), "last_close_session": row.as_of}

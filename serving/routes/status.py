@@ -8,17 +8,17 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.live.live_state import Desk, Live
-from serving.state import office_of
+from serving.live.live_state import Live, LiveState
+from serving.state import state_of
 
 
 async def get_status(request: Request) -> Response:
     """Answer with the model, the snapshot, the alias and the refusals."""
-    body = read_status(office_of(request).desk)
+    body = read_status(state_of(request).desk)
     return Response(orjson.dumps(body), media_type="application/json")
 
 
-def read_status(desk: Desk) -> dict[str, Any]:
+def read_status(desk: LiveState) -> dict[str, Any]:
     """Return what `/models/status` says."""
     live = desk.live
     return {
@@ -32,7 +32,7 @@ def read_status(desk: Desk) -> dict[str, Any]:
     }
 
 
-def _model(desk: Desk, live: Live) -> dict[str, Any]:
+def _model(desk: LiveState, live: Live) -> dict[str, Any]:
     model = live.book.model
     manifest = model.bundle.manifest
     return {

@@ -14,10 +14,10 @@ from support.registries import FakeRegistry
 from core.settings import Settings
 from forecasting.bundle.bundle import Bundle
 from forecasting.snapshot import Snapshot, write_snapshot
-from serving.live.live_state import Desk
-from serving.live.refresher import Watch
+from serving.live.live_state import LiveState
+from serving.live.refresher import ChampionRefresher
 from serving.models.model_cache import LiveModel, ModelCache
-from serving.models.snapshot_feed import SnapshotFeed
+from serving.models.snapshot_cache import SnapshotCache
 from serving.provider_status import PriceFeed, Prices
 
 # A Monday before the exchange opens: the last closed session is Friday, 2013-03-01.
@@ -54,13 +54,13 @@ class Bench:
     folder: Path
     now: datetime = NOW
     registry: FakeRegistry = field(default_factory=FakeRegistry)
-    desk: Desk = field(default_factory=Desk)
+    desk: LiveState = field(default_factory=LiveState)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
 
     def __post_init__(self) -> None:
         self.cache = ModelCache(self.registry, self.folder / "models")
-        self.feed = SnapshotFeed(self.folder / "snapshot")
-        self.watch = Watch(
+        self.feed = SnapshotCache(self.folder / "snapshot")
+        self.watch = ChampionRefresher(
             self.desk,
             self.registry,
             self.cache,

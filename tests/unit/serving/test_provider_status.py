@@ -1,4 +1,4 @@
-"""What `/health` and the metrics tell of the providers of prices, read from the home's file."""
+"""What `/health` and the metrics log_event of the providers of prices, read from the home's file."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from core.settings import Settings
 from market.providers.protocol import Quote
 from serving.app import build_app
 from serving.http.problems import Problem
-from serving.quotes import Quotes
-from serving.state import Office
+from serving.quotes import QuoteCache
+from serving.state import ServiceState
 
 SESSION = date(2013, 3, 4)
 
@@ -56,14 +56,14 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def quotes_of(teller: Teller, **options: object) -> Quotes:
+def quotes_of(teller: Teller, **options: object) -> QuoteCache:
     settings = Settings(provider="yahoo", tickers="AAPL")  # type: ignore[arg-type]
-    return Quotes(settings, provider=lambda: teller, **options)  # type: ignore[arg-type]
+    return QuoteCache(settings, provider=lambda: teller, **options)  # type: ignore[arg-type]
 
 
-def get(bench: Bench, quotes: Quotes, *paths: str) -> list[httpx.Response]:
+def get(bench: Bench, quotes: QuoteCache, *paths: str) -> list[httpx.Response]:
     async def ask() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(build_app(Office(bench.desk, quotes=quotes)))
+        transport = httpx.ASGITransport(build_app(ServiceState(bench.desk, quotes=quotes)))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return [await client.get(path) for path in paths]
 
@@ -138,7 +138,7 @@ def test_providers_that_are_down_are_not_asked_again_for_a_minute(bench: Bench) 
 
 def test_a_provider_without_prices_of_now_names_the_setting(bench: Bench) -> None:
     bench.go_live()
-    (answer,) = get(bench, Quotes(Settings()), "/quote/AAPL")
+    (answer,) = get(bench, QuoteCache(Settings()), "/quote/AAPL")
     assert (answer.status_code, answer.json()["type"]) == (501, "urn:stockcast:problem:no-quotes")
     assert "STOCKCAST_PROVIDER" in answer.json()["detail"]
     assert answer.json()["last_close"] == 430.47

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from serving.asgi.error_boundary import MAX_BODY_BYTES, REAL_PATH, Boundary
+from serving.asgi.error_boundary import MAX_BODY_BYTES, REAL_PATH, ErrorBoundary
 from serving.http.problems import MEDIA_TYPE
 
 VALIDATION = {
@@ -57,7 +57,7 @@ ROUTES = [
 
 def ask(path: str, content: bytes | AsyncIterator[bytes] | None = None) -> httpx.Response:
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(Boundary(Starlette(routes=ROUTES)))
+        transport = httpx.ASGITransport(ErrorBoundary(Starlette(routes=ROUTES)))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.request("GET" if content is None else "POST", path, content=content)
 
@@ -136,7 +136,7 @@ def test_the_real_path_is_put_back_behind_bentoml() -> None:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     scope = {"type": "http", "method": "GET", "path": "/predict/{ticker}", REAL_PATH: "/predict/X"}
-    asyncio.run(Boundary(inner)(scope, receive, receive))  # type: ignore[arg-type]
+    asyncio.run(ErrorBoundary(inner)(scope, receive, receive))  # type: ignore[arg-type]
     assert seen == ["/predict/X"]
 
 
@@ -148,4 +148,4 @@ def test_a_client_that_went_away_is_not_answered() -> None:
         return {"type": "http.disconnect"}
 
     scope = {"type": "http", "method": "POST", "path": "/predict"}
-    asyncio.run(Boundary(inner)(scope, receive, receive))  # type: ignore[arg-type]
+    asyncio.run(ErrorBoundary(inner)(scope, receive, receive))  # type: ignore[arg-type]

@@ -11,8 +11,8 @@ from starlette.routing import Mount, Route
 from support.desks import Bench
 
 from serving.asgi.error_boundary import REAL_PATH
-from serving.asgi.fast_path import Front
-from serving.state import Office
+from serving.asgi.fast_path import FastPath
+from serving.state import ServiceState
 
 
 class Inner:
@@ -36,7 +36,9 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def ask(front: Front, path: str, query: bytes = b"", method: str = "GET") -> list[dict[str, Any]]:
+def ask(
+    front: FastPath, path: str, query: bytes = b"", method: str = "GET"
+) -> list[dict[str, Any]]:
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
@@ -49,8 +51,8 @@ def ask(front: Front, path: str, query: bytes = b"", method: str = "GET") -> lis
 
 def test_a_ready_answer_never_reaches_bentoml(bench: Bench) -> None:
     bench.go_live()
-    inner, office = Inner(), Office(bench.desk, metrics=bench.metrics)
-    start, body = ask(Front(inner, office), "/predict/AAPL", b"horizon=1w")
+    inner, office = Inner(), ServiceState(bench.desk, metrics=bench.metrics)
+    start, body = ask(FastPath(inner, office), "/predict/AAPL", b"horizon=1w")
     assert start["status"] == 200
     assert body["body"] == bench.desk.require().answer("AAPL", 5).content
     assert inner.scopes == []
@@ -71,7 +73,7 @@ def test_everything_else_passes_on_with_its_real_path(
 ) -> None:
     bench.go_live()
     inner = Inner()
-    assert ask(Front(inner, Office(bench.desk)), path, query, method) == []
+    assert ask(FastPath(inner, ServiceState(bench.desk)), path, query, method) == []
     (scope,) = inner.scopes
     assert scope[REAL_PATH] == path
     assert scope["path"] == "/predict/{ticker}"
@@ -85,11 +87,11 @@ def test_metrics_see_few_paths_whatever_callers_ask_for(
     bench: Bench, path: str, pattern: str
 ) -> None:
     inner = Inner()
-    ask(Front(inner, Office(bench.desk)), path)
+    ask(FastPath(inner, ServiceState(bench.desk)), path)
     assert inner.scopes[0]["path"] == pattern
 
 
 def test_before_anything_is_live_every_request_passes_on(bench: Bench) -> None:
     inner = Inner()
-    ask(Front(inner, Office(bench.desk)), "/predict/AAPL")
+    ask(FastPath(inner, ServiceState(bench.desk)), "/predict/AAPL")
     assert len(inner.scopes) == 1

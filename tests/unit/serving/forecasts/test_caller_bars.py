@@ -13,7 +13,7 @@ from core.errors import BundleError
 from forecasting.features.feature_set import feature_set
 from market.calendars.sessions import Sessions
 from serving.forecasts.caller_bars import forecast_from_bars
-from serving.forecasts.forecast_table import make_book
+from serving.forecasts.forecast_table import build_forecast_table
 from serving.http.problems import Problem
 from serving.http.schemas import CallerBar
 from serving.models.model_cache import LiveModel
@@ -35,7 +35,7 @@ def caller_bars(ticker: str = "MSFT", *, last: int = 252) -> list[CallerBar]:
 
 def test_the_same_prices_give_the_published_forecast(model: LiveModel) -> None:
     own = forecast_from_bars(model, "MINE", 5, caller_bars(), NOW)
-    published = make_book(model, sample_snapshot(), NOW).forecast("MSFT", 5)
+    published = build_forecast_table(model, sample_snapshot(), NOW).forecast("MSFT", 5)
     assert own.ticker == "MINE"
     assert (own.as_of, own.target_session) == (published.as_of, published.target_session)
     assert own.data_age_sessions == 0

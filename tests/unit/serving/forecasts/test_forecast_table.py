@@ -13,7 +13,7 @@ from support.homes import LOOKBACK, TICKERS, sample_snapshot, two_exchanges
 import serving.forecasts.forecast_table
 from core.errors import ForecastError, UnknownTickerError
 from forecasting.features.feature_set import VOLATILITY
-from serving.forecasts.forecast_table import AnswerBook, addresses, make_book
+from serving.forecasts.forecast_table import ForecastTable, build_forecast_table, request_keys
 from serving.http.problems import Problem
 from serving.http.schemas import Forecast
 from serving.models.model_cache import LiveModel
@@ -26,11 +26,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LiveModel:
 
 
 @pytest.fixture(scope="module")
-def book(model: LiveModel) -> AnswerBook:
-    return make_book(model, sample_snapshot(), NOW)
+def book(model: LiveModel) -> ForecastTable:
+    return build_forecast_table(model, sample_snapshot(), NOW)
 
 
-def test_an_answer_holds_every_field_that_callers_rely_on(book: AnswerBook) -> None:
+def test_an_answer_holds_every_field_that_callers_rely_on(book: ForecastTable) -> None:
     answer = json.loads(book.ready("AAPL", 1).content)
     assert answer["ticker"] == "AAPL"
     assert answer["as_of"] == "2013-03-01"
@@ -48,7 +48,7 @@ def test_an_answer_holds_every_field_that_callers_rely_on(book: AnswerBook) -> N
     Forecast.model_validate(answer)
 
 
-def test_the_numbers_are_the_models_own(book: AnswerBook, model: LiveModel) -> None:
+def test_the_numbers_are_the_models_own(book: ForecastTable, model: LiveModel) -> None:
     snapshot, bundle = sample_snapshot(), model.bundle
     at = snapshot.tickers.index("MSFT")
     output = bundle.run(np.ascontiguousarray(snapshot.windows[at : at + 1]))
@@ -61,7 +61,7 @@ def test_the_numbers_are_the_models_own(book: AnswerBook, model: LiveModel) -> N
     assert forecast.current_price == pytest.approx(snapshot.close[at])
 
 
-def test_intervals_nest_and_hold_the_price_target(book: AnswerBook) -> None:
+def test_intervals_nest_and_hold_the_price_target(book: ForecastTable) -> None:
     for ticker in TICKERS:
         for horizon in (1, 5, 21):
             prediction = book.forecast(ticker, horizon).prediction
@@ -71,7 +71,7 @@ def test_intervals_nest_and_hold_the_price_target(book: AnswerBook) -> None:
             assert l99 < l95 < l80 < prediction.price_target < h80 < h95 < h99
 
 
-def test_the_age_counts_sessions_and_not_days(book: AnswerBook) -> None:
+def test_the_age_counts_sessions_and_not_days(book: ForecastTable) -> None:
     # Good Friday, 2013-03-29, is no session.
     assert book.at({"XNYS": date(2013, 3, 1)}).forecast("AAPL", 1).data_age_sessions == 0
     assert book.at({"XNYS": date(2013, 3, 4)}).forecast("AAPL", 1).data_age_sessions == 1
@@ -82,7 +82,7 @@ def test_the_age_counts_sessions_and_not_days(book: AnswerBook) -> None:
 def test_every_ticker_ages_by_the_calendar_of_its_own_exchange(model: LiveModel) -> None:
     """Regression: one exchange for all, so London aged on Boxing Day and had targets on it."""
     boxing_night = datetime(2012, 12, 26, 22, tzinfo=UTC)
-    book = make_book(model, two_exchanges(), boxing_night)
+    book = build_forecast_table(model, two_exchanges(), boxing_night)
     new_york, london = book.forecast("AAPL", 1), book.forecast("AZN.L", 1)
     assert (new_york.target_session, london.target_session) == (
         date(2012, 12, 26),
@@ -101,18 +101,18 @@ def test_the_age_of_a_book_is_that_of_its_newest_bar(model: LiveModel) -> None:
         for exchange in snapshot.exchanges
     )
     snapshot = replace(snapshot, as_of=new_york_is_there)
-    book = make_book(model, snapshot, datetime(2012, 12, 30, tzinfo=UTC))
+    book = build_forecast_table(model, snapshot, datetime(2012, 12, 30, tzinfo=UTC))
     assert book.forecast("AZN.L", 1).data_age_sessions == 2
     assert book.age == 0
 
 
-def test_a_ticker_that_was_skipped_says_why(book: AnswerBook) -> None:
+def test_a_ticker_that_was_skipped_says_why(book: ForecastTable) -> None:
     with pytest.raises(Problem, match="FB has no forecast: 196 bars") as caught:
         book.forecast("FB", 1)
     assert caught.value.status == 409
 
 
-def test_an_unknown_ticker_gets_near_names(book: AnswerBook) -> None:
+def test_an_unknown_ticker_gets_near_names(book: ForecastTable) -> None:
     with pytest.raises(UnknownTickerError) as caught:
         book.forecast("GOOGL", 1)
     assert caught.value.near == ("GOOG",)
@@ -120,21 +120,21 @@ def test_an_unknown_ticker_gets_near_names(book: AnswerBook) -> None:
 
 def test_a_window_without_a_forecast_refuses_its_ticker_alone(model: LiveModel) -> None:
     snapshot = _with_dead_price("IBM")
-    book = make_book(model, snapshot, NOW)
+    book = build_forecast_table(model, snapshot, NOW)
     assert sorted(book.rows) == ["AAPL", "GOOG", "MSFT"]
     with pytest.raises(Problem, match="IBM has no forecast"):
         book.forecast("IBM", 1)
-    whole = make_book(model, sample_snapshot(), NOW)
+    whole = build_forecast_table(model, sample_snapshot(), NOW)
     assert book.forecast("MSFT", 21) == whole.forecast("MSFT", 21)
 
 
 def test_a_model_without_any_forecast_must_not_go_live(model: LiveModel) -> None:
     with pytest.raises(ForecastError, match="No ticker of the snapshot has a forecast"):
-        make_book(model, _with_dead_price(*TICKERS), NOW)
+        build_forecast_table(model, _with_dead_price(*TICKERS), NOW)
 
 
-def test_every_address_of_a_small_universe_is_ready(book: AnswerBook) -> None:
-    ready = book.all_ready()
+def test_every_address_of_a_small_universe_is_ready(book: ForecastTable) -> None:
+    ready = book.precompute_responses()
     assert len(ready) == len(TICKERS) * 4
     assert ready["/predict/AAPL", b""] is ready["/predict/AAPL", b"horizon=1d"]
     headers = dict(ready["/predict/IBM", b"horizon=1m"].start["headers"])
@@ -144,24 +144,24 @@ def test_every_address_of_a_small_universe_is_ready(book: AnswerBook) -> None:
 
 
 def test_a_large_universe_is_made_ready_at_its_first_requests(
-    book: AnswerBook, monkeypatch: pytest.MonkeyPatch
+    book: ForecastTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving.forecasts.forecast_table, "EAGER_TICKERS", 3)
-    assert book.all_ready() == {}
+    assert book.precompute_responses() == {}
 
 
 def test_batches_do_not_change_a_forecast(
-    model: LiveModel, book: AnswerBook, monkeypatch: pytest.MonkeyPatch
+    model: LiveModel, book: ForecastTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving.forecasts.forecast_table, "_BATCH", 3)
-    again = make_book(model, sample_snapshot(), NOW)
+    again = build_forecast_table(model, sample_snapshot(), NOW)
     for ticker in TICKERS:
         assert again.forecast(ticker, 5).model_dump() == book.forecast(ticker, 5).model_dump()
 
 
 def test_only_the_default_horizon_answers_without_a_query() -> None:
-    assert addresses("AAPL", 1) == [("/predict/AAPL", b"horizon=1d"), ("/predict/AAPL", b"")]
-    assert addresses("AAPL", 21) == [("/predict/AAPL", b"horizon=1m")]
+    assert request_keys("AAPL", 1) == [("/predict/AAPL", b"horizon=1d"), ("/predict/AAPL", b"")]
+    assert request_keys("AAPL", 21) == [("/predict/AAPL", b"horizon=1m")]
 
 
 def _with_dead_price(*tickers: str) -> object:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.desks import Bench
 
-from serving.live.challenger import Challenger
+from serving.live.challenger import ChallengerCache
 
 
 @pytest.fixture
@@ -15,8 +15,8 @@ def bench(tmp_path: Path) -> Bench:
     return bench
 
 
-def make_challenger(bench: Bench, *, poll_seconds: float = 0.0) -> Challenger:
-    return Challenger(bench.registry, bench.cache, bench.feed, poll_seconds=poll_seconds)  # type: ignore[arg-type]
+def make_challenger(bench: Bench, *, poll_seconds: float = 0.0) -> ChallengerCache:
+    return ChallengerCache(bench.registry, bench.cache, bench.feed, poll_seconds=poll_seconds)  # type: ignore[arg-type]
 
 
 def test_without_a_challenger_the_note_says_so(bench: Bench) -> None:

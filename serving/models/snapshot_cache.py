@@ -12,7 +12,7 @@ from forecasting.bundle.manifest import Manifest
 from forecasting.snapshot import Snapshot, read_snapshot, snapshot_token
 
 
-class SnapshotFeed:
+class SnapshotCache:
     """The newest snapshot for a model's features; unchanged ones are not read again."""
 
     def __init__(self, root: Path) -> None:
