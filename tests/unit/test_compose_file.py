@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,15 @@ def test_what_the_images_copy_exists_and_is_sent_to_the_builder() -> None:
     for source in copied_from_the_repository():
         assert (ROOT / source).exists(), source
         assert any(source == entry or source.startswith(f"{entry}/") for entry in sent), source
+
+
+def test_every_package_of_the_wheel_is_copied_into_the_image_that_builds_it() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        targets = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]
+    packages = set(targets["wheel"]["packages"])
+    assert packages == {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages <= set(copied_from_the_repository())
+    assert packages <= {name.removeprefix("/") for name in targets["sdist"]["include"]}
 
 
 def test_an_image_ends_as_a_user_without_rights() -> None:
