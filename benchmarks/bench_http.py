@@ -240,7 +240,7 @@ def main() -> None:
 
 def _small_home(folder: Path) -> Path:
     sys.path.insert(0, str(ROOT / "tests"))
-    from support.homes import make_home  # noqa: PLC0415
+    from support.serving.homes import make_home  # noqa: PLC0415
 
     return make_home(folder).path
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.panels import rows_between, sample_panel
+from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import PermanentError
 from forecasting.distribution.levels import LEVELS

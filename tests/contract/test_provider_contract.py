@@ -7,12 +7,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.alpha_vantage_access import connect
-from support.alpha_vantage_emulator import AlphaVantageEmulator
-from support.bars import sample_bars, xnys
-from support.moving_clock import MovingClock
-from support.yahoo_emulator import SAMPLE_SPLITS, YahooEmulator
-from support.yahoo_emulator import connect as connect_yahoo
+from support.alpha_vantage.access import connect
+from support.alpha_vantage.emulator import AlphaVantageEmulator
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars, xnys
+from support.yahoo.emulator import SAMPLE_SPLITS, YahooEmulator
+from support.yahoo.emulator import connect as connect_yahoo
 
 from core.errors import UnknownTickerError
 from core.tickers import check_ticker

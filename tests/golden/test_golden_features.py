@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.adjusted import adjusted_sample
+from support.market.adjusted_bars import adjusted_sample
 
 from forecasting.features.feature_set import compute_features, feature_set
 

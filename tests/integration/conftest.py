@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.services import mlflow_server, postgres_database
+from support.services.external import mlflow_server, postgres_database
 
 
 @pytest.fixture(scope="session")

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
-from support.bundles import tiny_bundle
-from support.candidates import candidate
-from support.compose import ROOT, Natively, NativeService, read_compose, stop
-from support.homes import LOOKBACK, NAME, sample_snapshot
-from support.services import free_port, require_postgres
+from support.forecasting.bundles import tiny_bundle
+from support.registry.candidates import candidate
+from support.services.compose import ROOT, Natively, NativeService, read_compose, stop
+from support.services.external import free_port, require_postgres
+from support.serving.homes import LOOKBACK, NAME, sample_snapshot
 
 from forecasting.snapshot import write_snapshot
 from market.store import BarStore

@@ -11,10 +11,10 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from support.alpha_vantage_emulator import PREMIUM_KEY, AlphaVantageEmulator
-from support.moving_clock import MovingClock
-from support.weeks import NEW_YORK, Daemon, many_bars
-from support.yahoo_emulator import YahooEmulator
+from support.alpha_vantage.emulator import PREMIUM_KEY, AlphaVantageEmulator
+from support.clocks.moving_clock import MovingClock
+from support.pipelines.simulated_daemon import NEW_YORK, Daemon, many_bars
+from support.yahoo.emulator import YahooEmulator
 
 from core.settings import load_settings
 from market.ingest.batch import TickerOutcome

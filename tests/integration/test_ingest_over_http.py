@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.alpha_vantage_emulator import FREE_KEY, PREMIUM_KEY, AlphaVantageEmulator
-from support.bars import sample_bars, xnys
-from support.ingests import Desk
-from support.moving_clock import MovingClock
-from support.sample_actions import sample_actions
-from support.yahoo_emulator import YahooEmulator
+from support.alpha_vantage.emulator import FREE_KEY, PREMIUM_KEY, AlphaVantageEmulator
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars, xnys
+from support.market.ingest_setup import IngestSetup
+from support.market.sample_actions import sample_actions
+from support.yahoo.emulator import YahooEmulator
 
 from core.settings import load_settings
 from market.bars.adjustments import adjust_bars
@@ -27,7 +27,7 @@ SPLIT = date(2005, 2, 28)
 
 
 class Wires:
-    """Both services on one clock, and a desk that the settings connect to them."""
+    """Both services on one clock, and a setup that the settings connect to them."""
 
     def __init__(self, home: Path, stack: ExitStack, start: datetime) -> None:
         self.clock, self.home = MovingClock(start), home
@@ -36,9 +36,9 @@ class Wires:
             AlphaVantageEmulator(bars, self.clock, actions=actions)
         )
         self.yahoo = stack.enter_context(YahooEmulator(bars, self.clock, actions=actions))
-        self.desk = Desk(home, self.clock)
+        self.setup = IngestSetup(home, self.clock)
 
-    def connect(self, *, backups: str = "", tier: str = "free") -> Desk:
+    def connect(self, *, backups: str = "", tier: str = "free") -> IngestSetup:
         settings = load_settings(
             home=self.home,
             provider="alpha_vantage",
@@ -50,15 +50,15 @@ class Wires:
             yahoo_url=self.yahoo.url,
             provider_timeout=5.0,
         )
-        self.desk.take_from(make_provider(settings, clock=self.clock))
-        return self.desk
+        self.setup.take_from(make_provider(settings, clock=self.clock))
+        return self.setup
 
     def run(self, start: date, end: date) -> None:
         for session in xnys().between(start, end):
-            self.desk.to_evening_of(session)
+            self.setup.to_evening_of(session)
             for ticker in TICKERS:
-                while self.desk.wants(ticker) != "nothing":
-                    self.desk.ingest_ticker(ticker)
+                while self.setup.wants(ticker) != "nothing":
+                    self.setup.ingest_ticker(ticker)
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def wires(tmp_path: Path) -> Iterator[Wires]:
         yield Wires(tmp_path, stack, datetime(2005, 2, 22, 22, tzinfo=UTC))
 
 
-def assert_adjusted_as_the_sample(desk: Desk, *, through: date) -> None:
+def assert_adjusted_as_the_sample(setup: IngestSetup, *, through: date) -> None:
     """Where actions are known, adjusted closes are those of the sample but for their scale."""
     for ticker in TICKERS:
-        known = desk.bars(ticker).filter(pl.col("session") <= through)
+        known = setup.bars(ticker).filter(pl.col("session") <= through)
         adjusted = adjust_bars(known).get_column("close")
         given = sample_bars(ticker).join(known, on="session", how="semi").get_column("adj_close")
         expected = given * (adjusted[-1] / given[-1])
@@ -78,32 +78,32 @@ def assert_adjusted_as_the_sample(desk: Desk, *, through: date) -> None:
 
 
 def test_a_free_key_alone_goes_over_a_split_without_a_crash(wires: Wires) -> None:
-    desk = wires.connect()
+    setup = wires.connect()
 
     wires.run(date(2005, 2, 22), date(2005, 3, 4))
 
     for ticker in TICKERS:
-        stored = desk.bars(ticker)
+        stored = setup.bars(ticker)
         expected = sample_bars(ticker, start=stored["session"][0], end=date(2005, 3, 4))
         assert stored.select("session", "close").equals(expected.select("session", "close"))
     assert max(wires.alpha_vantage.calls_by_day().values()) <= 25
     assert all(call.outcome == "answered" for call in wires.alpha_vantage.calls)
-    split = desk.bars("AAPL").filter(pl.col("split_factor") == 2.0)
+    split = setup.bars("AAPL").filter(pl.col("split_factor") == 2.0)
     assert split.get_column("session").to_list() == [SPLIT]
-    assert_adjusted_as_the_sample(desk, through=date(2005, 2, 22))
+    assert_adjusted_as_the_sample(setup, through=date(2005, 2, 22))
 
 
 def test_a_key_with_a_backup_has_whole_histories_and_survives_that_it_is_down(
     wires: Wires,
 ) -> None:
-    desk = wires.connect(backups="yahoo")
+    setup = wires.connect(backups="yahoo")
     wires.run(date(2005, 2, 22), date(2005, 2, 24))
     with wires.alpha_vantage.closed():
         wires.run(date(2005, 2, 25), date(2005, 3, 2))
     wires.clock.advance(hours=1)  # its breaker closes again
     wires.run(date(2005, 3, 3), date(2005, 3, 4))
 
-    bars = desk.bars("AAPL")
+    bars = setup.bars("AAPL")
     assert bars.select("session", "open", "high", "low", "close", "volume").equals(
         sample_bars("AAPL", end=date(2005, 3, 4)).select(
             "session", "open", "high", "low", "close", "volume"
@@ -116,22 +116,22 @@ def test_a_key_with_a_backup_has_whole_histories_and_survives_that_it_is_down(
         *["yahoo"] * 4,
         *["alpha_vantage"] * 2,
     ]
-    assert_adjusted_as_the_sample(desk, through=date(2005, 3, 2))
+    assert_adjusted_as_the_sample(setup, through=date(2005, 3, 2))
 
 
 def test_a_free_key_that_becomes_premium_reads_the_history_that_it_lacked(wires: Wires) -> None:
-    desk = wires.connect()
-    desk.ingest_ticker("AAPL")
-    assert desk.bars("AAPL").height == 100
+    setup = wires.connect()
+    setup.ingest_ticker("AAPL")
+    assert setup.bars("AAPL").height == 100
     wires.connect(tier="premium_75")
-    desk.to_evening_of(date(2005, 3, 4))
+    setup.to_evening_of(date(2005, 3, 4))
 
-    report = desk.ingest_ticker("AAPL")
+    report = setup.ingest_ticker("AAPL")
 
     assert (report.outcome, report.actions_through) == ("ingested", date(2005, 3, 4))
     expected = sample_bars("AAPL", end=date(2005, 3, 4))
-    assert desk.bars("AAPL").get_column("session").equals(expected.get_column("session"))
-    adjusted = adjust_bars(desk.bars("AAPL")).get_column("close")
+    assert setup.bars("AAPL").get_column("session").equals(expected.get_column("session"))
+    adjusted = adjust_bars(setup.bars("AAPL")).get_column("close")
     given = expected.get_column("adj_close")
     assert adjusted.to_numpy() == pytest.approx(
         (given * (adjusted[-1] / given[-1])).to_numpy(), rel=1e-6
@@ -139,14 +139,14 @@ def test_a_free_key_that_becomes_premium_reads_the_history_that_it_lacked(wires:
 
 
 def test_a_correction_at_the_provider_is_read_and_told(wires: Wires) -> None:
-    desk = wires.connect(tier="premium_75")
-    desk.ingest_ticker("IBM")
+    setup = wires.connect(tier="premium_75")
+    setup.ingest_ticker("IBM")
     wires.alpha_vantage.correct("IBM", date(2005, 2, 18), close=93.5)
-    desk.to_evening_of(date(2005, 2, 23))
+    setup.to_evening_of(date(2005, 2, 23))
 
-    report = desk.ingest_ticker("IBM")
+    report = setup.ingest_ticker("IBM")
 
     assert (report.restated, report.stored.updated) == (1, 1)
     assert len(wires.alpha_vantage.calls) == 2
-    [close] = desk.bars("IBM").filter(pl.col("session") == date(2005, 2, 18))["close"]
+    [close] = setup.bars("IBM").filter(pl.col("session") == date(2005, 2, 18))["close"]
     assert close == 93.5

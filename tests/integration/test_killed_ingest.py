@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import killed_ingest
-from support.alpha_vantage_emulator import FREE_KEY, AlphaVantageEmulator
-from support.bars import sample_bars
-from support.ingests import EVENING
-from support.moving_clock import MovingClock
-from support.sample_actions import sample_actions
+from support.alpha_vantage.emulator import FREE_KEY, AlphaVantageEmulator
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars
+from support.market.ingest_setup import EVENING
+from support.market.sample_actions import sample_actions
+from support.programs import killed_ingest
 
 from market.bars.corporate_actions import known_through
 from market.ingest.ticker_state import TickerRecords

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from support.bars import sample_bars
-from support.runs import (
+from support.market.bars import sample_bars
+from support.pipelines.command_runs import (
     Finished,
     RunHome,
     finish,

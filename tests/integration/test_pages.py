@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.browser import browser_page
-from support.candidates import candidate
-from support.homes import shared_home
-from support.servers import front_command, serving
+from support.registry.candidates import candidate
+from support.services.browser import browser_page
+from support.serving.homes import shared_home
+from support.serving.servers import front_command, serving
 
 from registry.promotion.aliases import promote
 from registry.publishing.candidates import log_candidate

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.candidates import candidate
+from support.registry.candidates import candidate
 
 from forecasting.bundle.bundle import Bundle
 from registry.promotion.aliases import promote

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
-from support.candidates import candidate, champion_of, log_versions, runs_by_status
+from support.registry.candidates import candidate, champion_of, log_versions, runs_by_status
 
 from core.errors import BundleError, RegistryDownError, RegistryError
 from registry.promotion import aliases
@@ -194,7 +194,7 @@ def test_a_process_killed_before_registration_leaves_nothing_but_a_failed_run(
         from mlflow import MlflowClient
         from registry.publishing.candidates import log_candidate
         from registry.versions import ModelRegistry
-        from support.candidates import candidate, champion_of, runs_by_status
+        from support.registry.candidates import candidate, champion_of, runs_by_status
 
         MlflowClient.create_model_version = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
         registry = ModelRegistry({registry.tracking_uri!r}, {registry.name!r})

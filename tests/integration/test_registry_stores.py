@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from support.candidates import candidate, champion_of, log_versions, runs_by_status
+from support.registry.candidates import candidate, champion_of, log_versions, runs_by_status
 
 from core.errors import BundleError, RegistryError
 from forecasting.bundle.bundle import Bundle

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from support.runs import RunHome, write_yahoo
+from support.pipelines.command_runs import RunHome, write_yahoo
 
 pytestmark = pytest.mark.integration
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.homes import shared_home
-from support.servers import ROOT
+from support.serving.homes import shared_home
+from support.serving.servers import ROOT
 
 pytestmark = pytest.mark.integration
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.alpha_vantage_emulator import FREE_KEY, AlphaVantageEmulator
-from support.bars import sample_bars
-from support.homes import TICKERS, TestHome, shared_home
-from support.servers import Server, front_command, serving, wait_until
-from support.services import free_port
+from support.alpha_vantage.emulator import FREE_KEY, AlphaVantageEmulator
+from support.market.bars import sample_bars
+from support.services.external import free_port
+from support.serving.homes import TICKERS, TestHome, shared_home
+from support.serving.servers import Server, front_command, serving, wait_until
 
 from core.clock import SystemClock
 from market.providers.failover.circuit_breaker import CircuitBreakers

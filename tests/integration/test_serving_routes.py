@@ -11,8 +11,8 @@ import httpx
 import jsonschema
 import polars as pl
 import pytest
-from support.homes import TICKERS, recent_bars, shared_home
-from support.servers import Server, bentoml_command, front_command, serving, wait_until
+from support.serving.homes import TICKERS, recent_bars, shared_home
+from support.serving.servers import Server, bentoml_command, front_command, serving, wait_until
 
 pytestmark = pytest.mark.integration
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from support.homes import TICKERS, TestHome
-from support.servers import POLL_SECONDS, Server, front_command, serving, wait_until
+from support.serving.homes import TICKERS, TestHome
+from support.serving.servers import POLL_SECONDS, Server, front_command, serving, wait_until
 
 pytestmark = pytest.mark.integration
 

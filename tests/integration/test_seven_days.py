@@ -11,10 +11,16 @@ import dagster as dg
 import polars as pl
 import pytest
 from rich.console import Console
-from support.alpha_vantage_emulator import FREE_KEY, AlphaVantageEmulator
-from support.bars import xnys
-from support.moving_clock import MovingClock
-from support.weeks import NEW_YORK, Daemon, folder_in_memory, many_bars, write_files
+from support.alpha_vantage.emulator import FREE_KEY, AlphaVantageEmulator
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import xnys
+from support.pipelines.simulated_daemon import (
+    NEW_YORK,
+    Daemon,
+    folder_in_memory,
+    many_bars,
+    write_files,
+)
 
 from core.settings import load_settings
 from market.bars.adjustments import adjust_bars

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from support.services import free_port
+from support.services.external import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 UP_SECONDS = 120

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.compose import COMPOSE, DOCKERFILE, ROOT, image_environment, read_compose
+from support.services.compose import COMPOSE, DOCKERFILE, ROOT, image_environment, read_compose
 
 from core.settings import PREFIX, Settings
 

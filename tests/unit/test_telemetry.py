@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.bundles import tiny_bundle
+from support.forecasting.bundles import tiny_bundle
 
 
 def test_running_a_bundle_leaves_no_device_id_in_the_home_of_the_user(tmp_path: Path) -> None:

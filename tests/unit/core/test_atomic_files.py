@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from support import killed_writer
+from support.programs import killed_writer
 
 from core import files as atomic
 from core.files import locked, remove_leftovers, write_atomically

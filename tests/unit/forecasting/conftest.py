@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.bundles import tiny_bundle
+from support.forecasting.bundles import tiny_bundle
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.files import Write
-from support.moving_clock import MovingClock
-from support.quota_calls import START
+from support.clocks.moving_clock import MovingClock
+from support.market.file_formats import Write
+from support.market.quota_calls import START
 
 from market.quota.ledger import QuotaLedger
 

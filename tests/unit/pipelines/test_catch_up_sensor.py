@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
-from support.bars import sample_bars
-from support.moving_clock import MovingClock
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars
 
 from core.settings import load_settings
 from pipelines.assets.market_data import DAILY_BARS

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-from support.moving_clock import MovingClock
+from support.clocks.moving_clock import MovingClock
 
 from core.settings import load_settings
 from pipelines.partitions import RANGE_END, RANGE_START, follow_universe

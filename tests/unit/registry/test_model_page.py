@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from support.bundles import tiny_manifest
+from support.forecasting.bundles import tiny_manifest
 
 from registry.model_page import LIMIT, candidate_page, with_decisions
 from registry.promotion.audit import Move

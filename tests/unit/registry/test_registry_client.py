@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 
 import pytest
-from support.services import free_port
+from support.services.external import free_port
 
 from core.errors import RegistryDownError, RegistryError
 from core.settings import Settings

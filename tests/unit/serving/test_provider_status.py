@@ -1,4 +1,4 @@
-"""What `/health` and the metrics log_event of the providers of prices, read from the home's file."""
+"""The status of providers, from the quota ledger and the circuit breakers, under the test's clock."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.desks import Bench
-from support.moving_clock import MovingClock
+from support.clocks.moving_clock import MovingClock
+from support.serving.refresher_setup import RefresherSetup
 
 from market.providers.alpha_vantage.tiers import budget_of
 from market.providers.failover.circuit_breaker import CircuitBreakers
@@ -21,13 +21,13 @@ START = datetime(2013, 3, 4, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def setup(tmp_path: Path) -> RefresherSetup:
+    return RefresherSetup(tmp_path)
 
 
-def go_down(bench: Bench, *names: str, hour: int = 11) -> None:
+def go_down(setup: RefresherSetup, *names: str, hour: int = 11) -> None:
     health = CircuitBreakers(
-        bench.folder / "market.sqlite", MovingClock(START.replace(hour=hour, minute=30))
+        setup.folder / "market.sqlite", MovingClock(START.replace(hour=hour, minute=30))
     )
     for name in names:
         for _ in range(3):
@@ -35,20 +35,20 @@ def go_down(bench: Bench, *names: str, hour: int = 11) -> None:
 
 
 def test_where_no_provider_was_ever_asked_nothing_is_said_and_no_file_is_made(
-    bench: Bench,
+    setup: RefresherSetup,
 ) -> None:
-    bench.go_live()
-    health = read_health(bench.desk, bench.now)
+    setup.go_live()
+    health = read_health(setup.desk, setup.now)
     assert (health["status"], health["providers"], health["quota"]) == ("ok", [], [])
-    assert not (bench.folder / "market.sqlite").exists()
+    assert not (setup.folder / "market.sqlite").exists()
 
 
-def test_one_provider_of_two_down_is_listed_and_is_no_trouble(bench: Bench) -> None:
-    bench.go_live()
-    go_down(bench, "alpha_vantage")
-    CircuitBreakers(bench.folder / "market.sqlite").succeeded("yahoo")
-    bench.watch.refresh()
-    health = read_health(bench.desk, bench.now)
+def test_one_provider_of_two_down_is_listed_and_is_no_trouble(setup: RefresherSetup) -> None:
+    setup.go_live()
+    go_down(setup, "alpha_vantage")
+    CircuitBreakers(setup.folder / "market.sqlite").succeeded("yahoo")
+    setup.watch.refresh()
+    health = read_health(setup.desk, setup.now)
     assert health["status"] == "ok"
     first, second = health["providers"]
     assert (first["name"], first["reason"]) == ("alpha_vantage", "alpha_vantage did not connect")
@@ -59,62 +59,62 @@ def test_one_provider_of_two_down_is_listed_and_is_no_trouble(bench: Bench) -> N
 
 
 def test_with_all_providers_down_forecasts_go_on_and_health_says_how_old_they_are(
-    bench: Bench,
+    setup: RefresherSetup,
 ) -> None:
-    bench.go_live()
-    go_down(bench, "alpha_vantage", hour=9)
-    go_down(bench, "yahoo", hour=10)
-    bench.watch.refresh()
-    health = read_health(bench.desk, bench.now)
+    setup.go_live()
+    go_down(setup, "alpha_vantage", hour=9)
+    go_down(setup, "yahoo", hour=10)
+    setup.watch.refresh()
+    health = read_health(setup.desk, setup.now)
     assert health["status"] == "degraded"
     (trouble,) = health["troubles"]
     assert trouble["detail"] == (
         "No provider of prices answers since 2013-03-04 10:30 UTC (alpha_vantage, yahoo); "
         "forecasts go on from bars 0 sessions old."
     )
-    assert bench.desk.require().book.forecast("AAPL", 1).data_age_sessions == 0
+    assert setup.desk.require().book.forecast("AAPL", 1).data_age_sessions == 0
 
-    bench.now = datetime(2013, 3, 4, 21, 0, tzinfo=UTC)
-    bench.watch.refresh()
-    (trouble,) = read_health(bench.desk, bench.now)["troubles"]
+    setup.now = datetime(2013, 3, 4, 21, 0, tzinfo=UTC)
+    setup.watch.refresh()
+    (trouble,) = read_health(setup.desk, setup.now)["troubles"]
     assert trouble["detail"].endswith("forecasts go on from bars 1 session old.")
 
-    CircuitBreakers(bench.folder / "market.sqlite").succeeded("yahoo")
-    bench.watch.refresh()
-    assert read_health(bench.desk, bench.now)["status"] == "ok"
+    CircuitBreakers(setup.folder / "market.sqlite").succeeded("yahoo")
+    setup.watch.refresh()
+    assert read_health(setup.desk, setup.now)["status"] == "ok"
 
 
-def test_providers_that_are_not_configured_do_not_count(bench: Bench) -> None:
-    bench.go_live()
-    go_down(bench, "alpha_vantage", "stooq")
-    bench.watch.refresh()
-    health = read_health(bench.desk, bench.now)
+def test_providers_that_are_not_configured_do_not_count(setup: RefresherSetup) -> None:
+    setup.go_live()
+    go_down(setup, "alpha_vantage", "stooq")
+    setup.watch.refresh()
+    health = read_health(setup.desk, setup.now)
     assert health["status"] == "ok"
     assert [state["name"] for state in health["providers"]] == ["alpha_vantage"]
 
 
 def test_providers_that_are_down_are_never_the_reason_why_there_is_no_forecast(
-    bench: Bench,
+    setup: RefresherSetup,
 ) -> None:
-    go_down(bench, "alpha_vantage", "yahoo")
-    bench.registry.down = "connection refused"
-    bench.watch.refresh()
-    bench.registry.down = None
-    bench.watch.refresh()
-    assert next(iter(bench.desk.troubles)) == "prices"
+    go_down(setup, "alpha_vantage", "yahoo")
+    setup.registry.down = "connection refused"
+    setup.watch.refresh()
+    setup.registry.down = None
+    setup.watch.refresh()
+    assert next(iter(setup.desk.troubles)) == "prices"
     with pytest.raises(Problem, match="No champion yet") as caught:
-        bench.desk.require()
+        setup.desk.require()
     assert caught.value.kind == "no-champion"
 
 
-def test_the_budget_is_shown_without_the_key_or_its_digest(bench: Bench) -> None:
+def test_the_budget_is_shown_without_the_key_or_its_digest(setup: RefresherSetup) -> None:
     budget = budget_of("free", "demo-key")
     clock = MovingClock(START)
     for purpose in ("ingest", "ingest", "quote"):
-        with QuotaLedger(bench.folder / "market.sqlite", clock).call(budget, purpose=purpose):
+        with QuotaLedger(setup.folder / "market.sqlite", clock).call(budget, purpose=purpose):
             clock.advance(seconds=30)
-    bench.desk.prices = PriceFeed(bench.settings, clock).look()
-    health = read_health(bench.desk, bench.now)
+    setup.desk.prices = PriceFeed(setup.settings, clock).look()
+    health = read_health(setup.desk, setup.now)
     assert health["quota"][0] == {
         "provider": "alpha_vantage",
         "made_today": 3,
@@ -128,24 +128,24 @@ def test_the_budget_is_shown_without_the_key_or_its_digest(bench: Bench) -> None
     assert budget.account not in str(health)
 
 
-def test_a_damaged_file_is_a_trouble_and_forecasts_go_on(bench: Bench) -> None:
-    bench.go_live()
-    (bench.folder / "market.sqlite").write_bytes(b"no database" * 100)
-    bench.watch.refresh()
-    (trouble,) = read_health(bench.desk, bench.now)["troubles"]
+def test_a_damaged_file_is_a_trouble_and_forecasts_go_on(setup: RefresherSetup) -> None:
+    setup.go_live()
+    (setup.folder / "market.sqlite").write_bytes(b"no database" * 100)
+    setup.watch.refresh()
+    (trouble,) = read_health(setup.desk, setup.now)["troubles"]
     assert (trouble["topic"], "is damaged" in trouble["detail"]) == ("prices", True)
-    bench.publish()
-    assert bench.live_version == 1
+    setup.publish()
+    assert setup.live_version == 1
 
 
-def test_metrics_have_a_label_for_providers_and_windows_alone(bench: Bench) -> None:
+def test_metrics_have_a_label_for_providers_and_windows_alone(setup: RefresherSetup) -> None:
     import prometheus_client  # noqa: PLC0415  as the service does, after its folder is set
 
     budget = budget_of("free", "demo-key")
-    with QuotaLedger(bench.folder / "market.sqlite").call(budget, purpose="quote", ticker="AAPL"):
+    with QuotaLedger(setup.folder / "market.sqlite").call(budget, purpose="quote", ticker="AAPL"):
         pass
-    go_down(bench, "yahoo")
-    Metrics().prices(PriceFeed(bench.settings).look())
+    go_down(setup, "yahoo")
+    Metrics().prices(PriceFeed(setup.settings).look())
 
     def value(name: str, **labels: str) -> float | None:
         return prometheus_client.REGISTRY.get_sample_value(name, labels)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.desks import Bench
+from support.serving.refresher_setup import RefresherSetup
 
 from core.errors import ProviderDownError, QuotaError, StockcastError
 from core.settings import Settings
@@ -52,8 +52,8 @@ class Watched:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def setup(tmp_path: Path) -> RefresherSetup:
+    return RefresherSetup(tmp_path)
 
 
 def quotes_of(teller: Teller, **options: object) -> QuoteCache:
@@ -61,19 +61,19 @@ def quotes_of(teller: Teller, **options: object) -> QuoteCache:
     return QuoteCache(settings, provider=lambda: teller, **options)  # type: ignore[arg-type]
 
 
-def get(bench: Bench, quotes: QuoteCache, *paths: str) -> list[httpx.Response]:
+def get(setup: RefresherSetup, quotes: QuoteCache, *paths: str) -> list[httpx.Response]:
     async def ask() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(build_app(ServiceState(bench.desk, quotes=quotes)))
+        transport = httpx.ASGITransport(build_app(ServiceState(setup.desk, quotes=quotes)))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return [await client.get(path) for path in paths]
 
     return asyncio.run(ask())
 
 
-def test_a_followed_ticker_has_a_price_with_its_source_and_age(bench: Bench) -> None:
-    bench.go_live()
+def test_a_followed_ticker_has_a_price_with_its_source_and_age(setup: RefresherSetup) -> None:
+    setup.go_live()
     teller = Teller()
-    answer, again = get(bench, quotes_of(teller), "/quote/aapl", "/quote/AAPL")
+    answer, again = get(setup, quotes_of(teller), "/quote/aapl", "/quote/AAPL")
     assert answer.status_code == 200
     body = answer.json()
     assert body.pop("asked_at").endswith("Z")
@@ -92,28 +92,28 @@ def test_a_followed_ticker_has_a_price_with_its_source_and_age(bench: Bench) -> 
     assert teller.asked == [("AAPL", 6)]
 
 
-def test_a_ticker_too_young_for_a_forecast_has_a_price(bench: Bench) -> None:
-    bench.go_live()
-    (answer,) = get(bench, quotes_of(Teller()), "/quote/FB")
+def test_a_ticker_too_young_for_a_forecast_has_a_price(setup: RefresherSetup) -> None:
+    setup.go_live()
+    (answer,) = get(setup, quotes_of(Teller()), "/quote/FB")
     assert (answer.status_code, answer.json()["ticker"]) == (200, "FB")
 
 
-def test_other_tickers_cost_no_call(bench: Bench) -> None:
-    bench.go_live()
+def test_other_tickers_cost_no_call(setup: RefresherSetup) -> None:
+    setup.go_live()
     teller = Teller()
     unknown, malformed, query = get(
-        bench, quotes_of(teller), "/quote/GOOGL", "/quote/a'b", "/quote/AAPL?horizon=1d"
+        setup, quotes_of(teller), "/quote/GOOGL", "/quote/a'b", "/quote/AAPL?horizon=1d"
     )
     assert (unknown.status_code, unknown.json()["near"]) == (404, ["GOOG"])
     assert (malformed.status_code, query.status_code) == (422, 422)
     assert teller.asked == []
 
 
-def test_a_spent_budget_says_when_it_renews_and_tells_the_last_close(bench: Bench) -> None:
-    bench.go_live()
+def test_a_spent_budget_says_when_it_renews_and_tells_the_last_close(setup: RefresherSetup) -> None:
+    setup.go_live()
     renews_at = datetime.now(UTC) + timedelta(hours=2)
     teller = Teller(error=QuotaError("All 25 calls a day are spent.", renews_at=renews_at))
-    answer, again = get(bench, quotes_of(teller), "/quote/AAPL", "/quote/AAPL")
+    answer, again = get(setup, quotes_of(teller), "/quote/AAPL", "/quote/AAPL")
     body = answer.json()
     assert (answer.status_code, body["type"]) == (503, "urn:stockcast:problem:quota-spent")
     assert 7_100 < int(answer.headers["retry-after"]) <= 7_200
@@ -123,22 +123,22 @@ def test_a_spent_budget_says_when_it_renews_and_tells_the_last_close(bench: Benc
     assert len(teller.asked) == 1
 
 
-def test_providers_that_are_down_are_not_asked_again_for_a_minute(bench: Bench) -> None:
-    bench.go_live()
+def test_providers_that_are_down_are_not_asked_again_for_a_minute(setup: RefresherSetup) -> None:
+    setup.go_live()
     passed = Watched()
     teller = Teller(error=ProviderDownError("teller did not connect"))
     quotes = quotes_of(teller, elapsed=passed)
-    answer, _ = get(bench, quotes, "/quote/AAPL", "/quote/AAPL")
+    answer, _ = get(setup, quotes, "/quote/AAPL", "/quote/AAPL")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
     assert answer.json()["type"] == "urn:stockcast:problem:provider-down"
     assert len(teller.asked) == 1
     passed.seconds, teller.error = 60.0, None
-    assert [a.status_code for a in get(bench, quotes, "/quote/AAPL")] == [200]
+    assert [a.status_code for a in get(setup, quotes, "/quote/AAPL")] == [200]
 
 
-def test_a_provider_without_prices_of_now_names_the_setting(bench: Bench) -> None:
-    bench.go_live()
-    (answer,) = get(bench, QuoteCache(Settings()), "/quote/AAPL")
+def test_a_provider_without_prices_of_now_names_the_setting(setup: RefresherSetup) -> None:
+    setup.go_live()
+    (answer,) = get(setup, QuoteCache(Settings()), "/quote/AAPL")
     assert (answer.status_code, answer.json()["type"]) == (501, "urn:stockcast:problem:no-quotes")
     assert "STOCKCAST_PROVIDER" in answer.json()["detail"]
     assert answer.json()["last_close"] == 430.47

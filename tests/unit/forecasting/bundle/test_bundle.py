@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.bundles import tiny_bundle, tiny_graph, tiny_manifest, tiny_windows
+from support.forecasting.bundles import tiny_bundle, tiny_graph, tiny_manifest, tiny_windows
 
 from core.errors import BundleError, ForecastError
 from forecasting.bundle.bundle import Bundle, write_bundle

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.bundles import forge
+from support.forecasting.bundles import forge
 
 from core.errors import BundleError
 from forecasting.bundle.bundle import SIZE_LIMITS, Bundle

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
-from support.bundles import tiny_graph, tiny_windows
+from support.forecasting.bundles import tiny_graph, tiny_windows
 
 from core.errors import BundleError
 from forecasting.bundle.graph import LAYOUT_KEY, EnsembleGraph, GraphLayout

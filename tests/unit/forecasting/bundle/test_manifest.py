@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from support.bundles import tiny_manifest
+from support.forecasting.bundles import tiny_manifest
 
 from core.errors import BundleError
 from forecasting.bundle.manifest import GRAPH_FILE, open_manifest, seal_manifest

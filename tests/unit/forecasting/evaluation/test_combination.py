@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import scoringrules
 from polars.testing import assert_frame_equal
-from support.folds import synthetic_folds
+from support.forecasting.folds import synthetic_folds
 
 from core.errors import ForecastError, NotEnoughHistoryError
 from forecasting.distribution.levels import LEVELS, REPORTED_COLUMNS

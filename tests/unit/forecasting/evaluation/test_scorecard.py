@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 import pytest
-from support.folds import synthetic_folds
+from support.forecasting.folds import synthetic_folds
 
 from forecasting.evaluation.combination import MODELS, combine_folds
 from forecasting.evaluation.scorecard import SUMMARY, Evaluation, evaluate, summarise

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from support.panels import rows_between, sample_panel
+from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import NotEnoughHistoryError
 from core.settings import Settings

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 from sklearn.ensemble import RandomForestRegressor
-from support.fused import WEIGHTS, Fused, quickly_fused
+from support.forecasting.fused import WEIGHTS, Fused, quickly_fused
 
 from core.errors import BundleError
 from forecasting.bundle.graph import BundleOutput, EnsembleGraph
@@ -109,7 +109,7 @@ def test_an_exported_member_is_its_native_model_on_scaled_values(
 def test_another_process_fuses_the_same_bytes(fused: Fused) -> None:
     program = (
         "import hashlib, keras; [keras.layers.Dense(1) for _ in range(3)];"
-        "from support.fused import quickly_fused;"
+        "from support.forecasting.fused import quickly_fused;"
         "print(hashlib.sha256(quickly_fused().graph).hexdigest())"
     )
     other = os.environ | {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.bundles import tiny_bundle
-from support.panels import LOOKBACK, sample_panel
+from support.forecasting.bundles import tiny_bundle
+from support.forecasting.panels import LOOKBACK, sample_panel
 
 from forecasting.bundle.bundle import Bundle
 from forecasting.bundle.graph import BundleOutput

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from support.adjusted import PRICES, adjusted_sample, last_rows_of_windows
+from support.market.adjusted_bars import PRICES, adjusted_sample, last_rows_of_windows
 
 from forecasting.features.feature_set import (
     MAX_WARMUP,

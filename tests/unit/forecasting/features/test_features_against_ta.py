@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from arch.univariate import EWMAVariance
-from support.adjusted import adjusted_sample
+from support.market.adjusted_bars import adjusted_sample
 from ta import momentum, others, trend, volatility, volume
 
 from forecasting.features.feature_set import compute_features, feature_set

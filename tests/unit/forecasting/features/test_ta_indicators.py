@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import polars as pl
 import pytest
-from support.adjusted import adjusted_sample, last_rows_of_windows
+from support.market.adjusted_bars import adjusted_sample, last_rows_of_windows
 from ta import momentum, trend, volume
 
 from core.errors import SettingsError

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from support.panels import rows_between, sample_panel
+from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import ForecastError
 from forecasting.models.base import fitting_targets, horizon_volatility

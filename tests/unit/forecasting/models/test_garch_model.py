@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from arch import arch_model
 from scipy import stats
-from support.panels import rows_between, sample_panel
+from support.forecasting.panels import rows_between, sample_panel
 
 from forecasting.distribution.levels import LEVELS
 from forecasting.models.garch import (

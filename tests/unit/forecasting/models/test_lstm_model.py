@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy import stats
-from support.panels import rows_between, sample_panel
+from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import ForecastError, NotEnoughHistoryError
 from forecasting.models.base import fitting_targets
@@ -23,7 +23,7 @@ FIT = """
 import hashlib
 import sys
 from datetime import date
-from support.panels import rows_between, sample_panel
+from support.forecasting.panels import rows_between, sample_panel
 from forecasting.models.lstm import LstmConfig, LstmModel
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 panel = sample_panel("AAPL", "IBM")

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
-from support.panels import rows_between, sample_panel
+from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import ForecastError
 from forecasting.distribution.conformal import conformal_quantiles

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 import pytest
-from support.adjusted import PRICES, adjusted_sample
+from support.market.adjusted_bars import PRICES, adjusted_sample
 
 from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set
 from forecasting.horizons import HORIZONS

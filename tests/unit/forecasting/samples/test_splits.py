@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.adjusted import adjusted_sample
+from support.market.adjusted_bars import adjusted_sample
 
 from core.errors import NotEnoughHistoryError, SettingsError
 from forecasting.features.feature_set import compute_features, feature_set

@@ -5,7 +5,7 @@ from datetime import date
 
 import polars as pl
 import pytest
-from support.adjusted import adjusted_sample
+from support.market.adjusted_bars import adjusted_sample
 
 from forecasting.horizons import HORIZONS
 from forecasting.samples.targets import compute_targets

@@ -5,8 +5,8 @@ from math import log
 
 import polars as pl
 import pytest
-from support.bars import sample_bars, synthetic_bars
-from support.sample_actions import sample_actions, with_sample_actions
+from support.market.bars import sample_bars, synthetic_bars
+from support.market.sample_actions import sample_actions, with_sample_actions
 
 from market.bars.adjustments import adjust_bars
 from market.bars.contract import BAR_SCHEMA

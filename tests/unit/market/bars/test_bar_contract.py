@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.bars import sample_bars, synthetic_bars, xnys
+from support.market.bars import sample_bars, synthetic_bars, xnys
 
 from core.errors import BarsError
 from market.bars.contract import BAR_SCHEMA, KEY, ValidatedBars, conform_bars, validate_bars

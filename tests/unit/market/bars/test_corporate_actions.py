@@ -4,9 +4,9 @@ from datetime import date
 
 import polars as pl
 import pytest
-from support.bars import sample_bars, xnys
-from support.ingests import raw_bars
-from support.sample_actions import sample_actions, with_sample_actions
+from support.market.bars import sample_bars, xnys
+from support.market.ingest_setup import raw_bars
+from support.market.sample_actions import sample_actions, with_sample_actions
 
 from market.bars.corporate_actions import known_through, unexplained_jump, with_actions
 from market.providers.protocol import ACTIONS_SCHEMA

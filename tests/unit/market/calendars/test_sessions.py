@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from support.bars import sample_bars, xnys
+from support.market.bars import sample_bars, xnys
 
 from core.errors import BarsError, SettingsError
 from market.calendars.sessions import Sessions

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import sample_bars, xnys
-from support.ingests import Desk, free_key
-from support.moving_clock import MovingClock
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars, xnys
+from support.market.ingest_setup import IngestSetup, free_key
 
 from core.errors import PermanentError, ProviderDownError, QuotaError, StockcastError
 from market.bars.adjustments import adjust_bars
@@ -17,8 +17,8 @@ CRASH = date(2000, 9, 29)
 TOMORROW = datetime(2005, 3, 1, 5, tzinfo=UTC)
 
 
-class ActionsDesk(Desk):
-    """A desk with a free key, whose calls for bars and for actions are counted apart."""
+class ActionsSetup(IngestSetup):
+    """A setup with a free key, whose calls for bars and for actions are counted apart."""
 
     def __init__(self, home: Path, start: date) -> None:
         clock = MovingClock(datetime(start.year, start.month, start.day, 22, tzinfo=UTC))
@@ -38,16 +38,16 @@ class ActionsDesk(Desk):
 
 
 def test_actions_are_asked_for_once_bars_are_there_and_fill_all_of_them(tmp_path: Path) -> None:
-    desk = ActionsDesk(tmp_path, date(2012, 8, 31))
+    setup = ActionsSetup(tmp_path, date(2012, 8, 31))
 
-    first = desk.ingest_ticker()
-    assert (first.actions_through, desk.wants()) == (None, "actions")
-    second = desk.ingest_ticker()
+    first = setup.ingest_ticker()
+    assert (first.actions_through, setup.wants()) == (None, "actions")
+    second = setup.ingest_ticker()
 
     assert (second.outcome, second.bars, second.stored.updated) == ("ingested", 0, 100)
     assert second.actions_through == date(2012, 8, 31)
-    assert desk.wants() == "nothing"
-    bars = desk.bars()
+    assert setup.wants() == "nothing"
+    bars = setup.bars()
     assert bars.get_column("split_factor").unique().to_list() == [1.0]
     assert bars.filter(pl.col("dividend") > 0).select("session", "dividend").rows() == [
         (date(2012, 8, 9), 2.65)
@@ -55,31 +55,31 @@ def test_actions_are_asked_for_once_bars_are_there_and_fill_all_of_them(tmp_path
 
 
 def test_they_are_polled_once_a_month_of_sessions(tmp_path: Path) -> None:
-    desk = ActionsDesk(tmp_path, date(2012, 6, 1))
+    setup = ActionsSetup(tmp_path, date(2012, 6, 1))
 
-    desk.run_to(date(2012, 8, 31))
+    setup.run_to(date(2012, 8, 31))
 
     n_sessions = len(xnys().between(date(2012, 6, 1), date(2012, 8, 31)))
-    assert (n_sessions, desk.key.asked_actions) == (65, 4)
-    assert len(desk.key.calls) == n_sessions
-    known = desk.bars().filter(pl.col("dividend") > 0).get_column("session").to_list()
+    assert (n_sessions, setup.key.asked_actions) == (65, 4)
+    assert len(setup.key.calls) == n_sessions
+    known = setup.bars().filter(pl.col("dividend") > 0).get_column("session").to_list()
     assert known == [date(2012, 8, 9)]
 
 
 def test_a_split_is_asked_about_before_its_bar_is_stored(tmp_path: Path) -> None:
-    desk = ActionsDesk(tmp_path, date(2005, 2, 18))
-    desk.run_to(date(2005, 2, 25))
-    assert desk.key.asked_actions == 1
-    desk.to_evening_of(SPLIT)
+    setup = ActionsSetup(tmp_path, date(2005, 2, 18))
+    setup.run_to(date(2005, 2, 25))
+    assert setup.key.asked_actions == 1
+    setup.to_evening_of(SPLIT)
 
-    report = desk.ingest_ticker()
+    report = setup.ingest_ticker()
 
-    assert desk.key.asked_actions == 2
+    assert setup.key.asked_actions == 2
     assert (report.outcome, report.sessions_behind) == ("ingested", 0)
     assert report.actions_through == SPLIT
     assert report.notes == ("AAPL: a split of 2 on 2005-02-28.",)
-    assert desk.worst_return() < 0.2
-    assert desk.wants() == "nothing"
+    assert setup.worst_return() < 0.2
+    assert setup.wants() == "nothing"
 
 
 @pytest.mark.parametrize(
@@ -93,122 +93,122 @@ def test_a_split_is_asked_about_before_its_bar_is_stored(tmp_path: Path) -> None
 def test_a_jump_is_held_back_while_nobody_tells_what_it_is(
     tmp_path: Path, refusal: StockcastError
 ) -> None:
-    desk = ActionsDesk(tmp_path, date(2005, 2, 18))
-    desk.run_to(date(2005, 2, 25))
-    desk.key.refusal = refusal
-    desk.to_evening_of(date(2005, 3, 1))
+    setup = ActionsSetup(tmp_path, date(2005, 2, 18))
+    setup.run_to(date(2005, 2, 25))
+    setup.key.refusal = refusal
+    setup.to_evening_of(date(2005, 3, 1))
 
-    report = desk.ingest_ticker()
+    report = setup.ingest_ticker()
 
     assert (report.outcome, report.sessions_behind) == ("nothing_new", 2)
     assert "from 2005-02-28 on are held back" in report.notes[0]
     assert str(refusal) in report.notes[0]
-    assert desk.bars().get_column("session")[-1] == date(2005, 2, 25)
-    assert desk.records.of("AAPL").suspicion == SPLIT
-    assert desk.wants() == "nothing"  # not again in the same hour
+    assert setup.bars().get_column("session")[-1] == date(2005, 2, 25)
+    assert setup.records.of("AAPL").suspicion == SPLIT
+    assert setup.wants() == "nothing"  # not again in the same hour
 
-    desk.key.refusal = None
-    desk.clock.advance(hours=5)
-    assert "may be a split" in desk.ingest.plan(["AAPL"])[0].reason
-    told = desk.ingest_ticker()
+    setup.key.refusal = None
+    setup.clock.advance(hours=5)
+    assert "may be a split" in setup.ingest.plan(["AAPL"])[0].reason
+    told = setup.ingest_ticker()
     assert (told.outcome, told.sessions_behind) == ("ingested", 0)
-    assert desk.records.of("AAPL").suspicion is None
-    assert desk.worst_return() < 0.2
+    assert setup.records.of("AAPL").suspicion is None
+    assert setup.worst_return() < 0.2
 
 
 def test_bars_before_a_jump_are_stored_all_the_same(tmp_path: Path) -> None:
-    desk = ActionsDesk(tmp_path, date(2005, 3, 10))
-    desk.key.refusal = ProviderDownError("It is down.")
+    setup = ActionsSetup(tmp_path, date(2005, 3, 10))
+    setup.key.refusal = ProviderDownError("It is down.")
 
-    report = desk.ingest_ticker()
+    report = setup.ingest_ticker()
 
     assert (report.stored.inserted, report.bars, report.sessions_behind) == (91, 100, 9)
-    assert desk.bars().get_column("session")[-1] == date(2005, 2, 25)
+    assert setup.bars().get_column("session")[-1] == date(2005, 2, 25)
 
 
 def test_a_true_crash_is_stored_once_it_is_known_that_there_was_no_split(tmp_path: Path) -> None:
     # AAPL fell by 51.9 %, just like a split of 2.
-    desk = ActionsDesk(tmp_path, date(2000, 9, 22))
-    desk.run_to(date(2000, 9, 28))
-    desk.to_evening_of(CRASH)
+    setup = ActionsSetup(tmp_path, date(2000, 9, 22))
+    setup.run_to(date(2000, 9, 28))
+    setup.to_evening_of(CRASH)
 
-    report = desk.ingest_ticker()
+    report = setup.ingest_ticker()
 
     assert report.notes == (
         "AAPL: the close of 2000-09-29 jumps like a split, but there was none: it is stored.",
     )
-    assert desk.worst_return() == pytest.approx(0.5187, abs=1e-4)
-    asked = desk.key.asked_actions
-    desk.run_to(date(2000, 10, 13))
+    assert setup.worst_return() == pytest.approx(0.5187, abs=1e-4)
+    asked = setup.key.asked_actions
+    setup.run_to(date(2000, 10, 13))
     # A split may be listed late: it is asked about on the next three sessions, then no more.
-    assert desk.key.asked_actions == asked + 3
-    assert desk.worst_return() == pytest.approx(0.5187, abs=1e-4)
+    assert setup.key.asked_actions == asked + 3
+    assert setup.worst_return() == pytest.approx(0.5187, abs=1e-4)
 
 
 def test_a_split_that_is_listed_a_session_late_is_a_crash_for_no_longer(tmp_path: Path) -> None:
-    desk = ActionsDesk(tmp_path, date(2005, 2, 18))
-    desk.run_to(date(2005, 2, 25))
-    desk.key.listed_late = 2
-    desk.run_to(SPLIT)
-    assert desk.worst_return() > 0.4
+    setup = ActionsSetup(tmp_path, date(2005, 2, 18))
+    setup.run_to(date(2005, 2, 25))
+    setup.key.listed_late = 2
+    setup.run_to(SPLIT)
+    assert setup.worst_return() > 0.4
 
-    desk.run_to(date(2005, 3, 2))
+    setup.run_to(date(2005, 3, 2))
 
-    assert desk.worst_return() < 0.2
-    assert desk.records.of("AAPL").doubt is None
+    assert setup.worst_return() < 0.2
+    assert setup.records.of("AAPL").doubt is None
 
 
 def test_day_by_day_over_a_split_and_dividends_gives_the_adjusted_closes(tmp_path: Path) -> None:
-    desk = ActionsDesk(tmp_path, date(2003, 2, 7))
+    setup = ActionsSetup(tmp_path, date(2003, 2, 7))
     for session in xnys().between(date(2003, 2, 7), date(2003, 2, 28)):
-        desk.to_evening_of(session)
-        while desk.wants("MSFT") != "nothing":
-            desk.ingest_ticker("MSFT")
-    desk.clock.advance(days=30)
-    desk.ingest.ingest_ticker("MSFT")
-    desk.ingest_ticker("MSFT")  # bars, then actions
+        setup.to_evening_of(session)
+        while setup.wants("MSFT") != "nothing":
+            setup.ingest_ticker("MSFT")
+    setup.clock.advance(days=30)
+    setup.ingest.ingest_ticker("MSFT")
+    setup.ingest_ticker("MSFT")  # bars, then actions
 
-    adjusted = adjust_bars(desk.bars("MSFT")).get_column("close")
+    adjusted = adjust_bars(setup.bars("MSFT")).get_column("close")
 
-    given = sample_bars("MSFT").join(desk.bars("MSFT").select("session"), on="session", how="semi")
+    given = sample_bars("MSFT").join(setup.bars("MSFT").select("session"), on="session", how="semi")
     expected = given.get_column("adj_close") * (adjusted[-1] / given.get_column("adj_close")[-1])
     assert adjusted.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-9)
 
 
 def test_actions_that_were_paid_for_and_stored_are_not_paid_for_again(tmp_path: Path) -> None:
-    desk = ActionsDesk(tmp_path, date(2012, 8, 31))
-    desk.ingest_ticker()
-    desk.ingest_ticker()
+    setup = ActionsSetup(tmp_path, date(2012, 8, 31))
+    setup.ingest_ticker()
+    setup.ingest_ticker()
     # As after a kill between storing and remembering.
-    desk.records.update("AAPL", actions_through=None, actions_at=None)
+    setup.records.update("AAPL", actions_through=None, actions_at=None)
 
-    report = desk.ingest_ticker()
+    report = setup.ingest_ticker()
 
     assert (report.outcome, report.actions_through) == ("nothing_new", date(2012, 8, 31))
-    assert desk.key.asked_actions == 1
-    assert desk.wants() == "nothing"
+    assert setup.key.asked_actions == 1
+    assert setup.wants() == "nothing"
 
 
 def test_actions_that_cannot_be_had_do_not_stop_the_bars(tmp_path: Path) -> None:
-    desk = ActionsDesk(tmp_path, date(2012, 8, 31))
-    desk.ingest_ticker()
-    desk.key.refusal = PermanentError("Premium alone.")
+    setup = ActionsSetup(tmp_path, date(2012, 8, 31))
+    setup.ingest_ticker()
+    setup.key.refusal = PermanentError("Premium alone.")
 
     with pytest.raises(PermanentError):
-        desk.ingest_ticker()
+        setup.ingest_ticker()
 
-    assert desk.wants() == "nothing"
-    desk.to_evening_of(date(2012, 9, 4))
-    assert desk.ingest_ticker().outcome == "ingested"
-    assert desk.key.asked_actions == 1
+    assert setup.wants() == "nothing"
+    setup.to_evening_of(date(2012, 9, 4))
+    assert setup.ingest_ticker().outcome == "ingested"
+    assert setup.key.asked_actions == 1
 
 
 def test_a_spent_budget_of_actions_is_told_to_the_caller(tmp_path: Path) -> None:
-    desk = ActionsDesk(tmp_path, date(2012, 8, 31))
-    desk.ingest_ticker()
-    desk.key.refusal = QuotaError("All 25 calls are spent.", renews_at=TOMORROW)
+    setup = ActionsSetup(tmp_path, date(2012, 8, 31))
+    setup.ingest_ticker()
+    setup.key.refusal = QuotaError("All 25 calls are spent.", renews_at=TOMORROW)
 
     with pytest.raises(QuotaError):
-        desk.ingest_ticker()
+        setup.ingest_ticker()
 
-    assert desk.wants() == "actions"
+    assert setup.wants() == "actions"

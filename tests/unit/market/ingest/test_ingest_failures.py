@@ -5,20 +5,20 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import xnys
-from support.ingests import (
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import xnys
+from support.market.ingest_setup import (
     EVENING,
     FRIDAY,
     MONDAY,
     ClockedProvider,
     as_traded,
-    desk_of,
+    bars_with_actions,
     free_key,
     premium_key,
     raw_bars,
-    told_bars,
+    setup_of,
 )
-from support.moving_clock import MovingClock
 
 from core.errors import ProviderDownError, ReconciliationError, UnknownTickerError
 
@@ -41,99 +41,99 @@ def free(clock: MovingClock) -> ClockedProvider:
 def test_a_ticker_that_stops_trading_costs_fewer_and_fewer_calls(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
-    premium.bars["AAPL"] = told_bars("AAPL").filter(pl.col("session") <= FRIDAY)
-    desk = desk_of(tmp_path, premium)
+    premium.bars["AAPL"] = bars_with_actions("AAPL").filter(pl.col("session") <= FRIDAY)
+    setup = setup_of(tmp_path, premium)
     sessions = xnys().between(FRIDAY, date(2013, 2, 28))
 
     for session in sessions:
-        desk.to_evening_of(session)
-        desk.ingest_ticker()
+        setup.to_evening_of(session)
+        setup.ingest_ticker()
 
     # One for its history; then after 1, 2, 3, 5, 10, 20, 41, 62, ... sessions.
     assert len(sessions) == 186
     assert len(premium.calls) == 14
-    assert desk.records.of("AAPL").quiet == 13
-    assert "asked every 21 sessions" in desk.ingest_ticker().notes[0]
+    assert setup.records.of("AAPL").quiet == 13
+    assert "asked every 21 sessions" in setup.ingest_ticker().notes[0]
 
 
 def test_a_ticker_that_trades_again_is_asked_every_session_again(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
-    whole = told_bars("AAPL")
+    whole = bars_with_actions("AAPL")
     premium.bars["AAPL"] = whole.filter(pl.col("session") <= FRIDAY)
-    desk = desk_of(tmp_path, premium)
-    desk.ingest_ticker()
+    setup = setup_of(tmp_path, premium)
+    setup.ingest_ticker()
     for _ in range(10):
-        desk.clock.advance(days=1)
-        desk.ingest_ticker()
+        setup.clock.advance(days=1)
+        setup.ingest_ticker()
 
     # Halted for two weeks: those sessions have no bars.
     premium.bars["AAPL"] = whole.filter(
         (pl.col("session") <= FRIDAY) | (pl.col("session") > date(2012, 6, 15))
     )
-    while desk.ingest_ticker().sessions_behind:
-        desk.clock.advance(days=1)
+    while setup.ingest_ticker().sessions_behind:
+        setup.clock.advance(days=1)
 
-    assert desk.records.of("AAPL").quiet == 0
-    assert desk.bars().filter(pl.col("session") > FRIDAY).height >= 1
+    assert setup.records.of("AAPL").quiet == 0
+    assert setup.bars().filter(pl.col("session") > FRIDAY).height >= 1
 
 
 def test_a_ticker_that_nobody_knows_does_not_burn_a_call_a_day(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
-    desk = desk_of(tmp_path, premium)
+    setup = setup_of(tmp_path, premium)
 
     with pytest.raises(UnknownTickerError):
-        desk.ingest_ticker("APPL")
-    assert desk.ingest_ticker("APPL").notes[0].startswith("APPL: not asked for a while")
+        setup.ingest_ticker("APPL")
+    assert setup.ingest_ticker("APPL").notes[0].startswith("APPL: not asked for a while")
     for session in xnys().between(MONDAY, date(2012, 7, 31)):
-        desk.to_evening_of(session)
-        if desk.wants("APPL") != "nothing":
+        setup.to_evening_of(session)
+        if setup.wants("APPL") != "nothing":
             with pytest.raises(UnknownTickerError):
-                desk.ingest_ticker("APPL")
+                setup.ingest_ticker("APPL")
 
     assert len(premium.calls) == 1 + 5  # after 1, 3, 8, 18, 39 sessions
 
 
 def test_a_person_who_insists_does_not_wait(tmp_path: Path, premium: ClockedProvider) -> None:
-    desk = desk_of(tmp_path, premium)
+    setup = setup_of(tmp_path, premium)
     with pytest.raises(UnknownTickerError):
-        desk.ingest_ticker("MSFT")
-    premium.bars["MSFT"] = told_bars("MSFT")
+        setup.ingest_ticker("MSFT")
+    premium.bars["MSFT"] = bars_with_actions("MSFT")
 
-    assert desk.ingest_ticker("MSFT").outcome == "nothing_new"
-    assert desk.ingest.ingest_ticker("MSFT", force=True).outcome == "ingested"
-    assert desk.records.of("MSFT").failures == 0
+    assert setup.ingest_ticker("MSFT").outcome == "nothing_new"
+    assert setup.ingest.ingest_ticker("MSFT", force=True).outcome == "ingested"
+    assert setup.records.of("MSFT").failures == 0
 
 
 def test_a_provider_that_is_down_is_remembered_but_not_waited_for(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
-    desk = desk_of(tmp_path, premium)
+    setup = setup_of(tmp_path, premium)
     premium.fail()
 
     with pytest.raises(ProviderDownError):
-        desk.ingest_ticker()
+        setup.ingest_ticker()
 
-    record = desk.records.of("AAPL")
-    assert (record.permanent, record.failures, desk.wants()) == (False, 0, "history")
+    record = setup.records.of("AAPL")
+    assert (record.permanent, record.failures, setup.wants()) == (False, 0, "history")
     assert record.failure == "alpha_vantage does not answer."
     premium.recover()
-    assert desk.ingest_ticker().outcome == "ingested"
-    assert desk.records.of("AAPL").failure is None
+    assert setup.ingest_ticker().outcome == "ingested"
+    assert setup.records.of("AAPL").failure is None
 
 
 def test_a_correction_is_taken_over_and_told(tmp_path: Path, premium: ClockedProvider) -> None:
-    desk = desk_of(tmp_path, premium)
-    desk.ingest_ticker()
+    setup = setup_of(tmp_path, premium)
+    setup.ingest_ticker()
     premium.correct("AAPL", FRIDAY, close=561.5, volume=1.0)
     premium.correct("AAPL", date(2012, 5, 31), volume=2.0)
-    desk.to_evening_of(MONDAY)
+    setup.to_evening_of(MONDAY)
 
-    report = desk.ingest_ticker()
+    report = setup.ingest_ticker()
 
     assert (report.restated, report.stored.updated, report.stored.inserted) == (1, 2, 1)
-    [friday] = desk.bars().filter(pl.col("session") == FRIDAY).select("close", "volume").rows()
+    [friday] = setup.bars().filter(pl.col("session") == FRIDAY).select("close", "volume").rows()
     assert friday == (561.5, 1)
     assert len(premium.calls) == 2
 
@@ -141,18 +141,18 @@ def test_a_correction_is_taken_over_and_told(tmp_path: Path, premium: ClockedPro
 def test_a_history_restated_further_back_is_read_anew(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
-    desk = desk_of(tmp_path, premium)
-    desk.ingest_ticker()
+    setup = setup_of(tmp_path, premium)
+    setup.ingest_ticker()
     # The provider begins to tell prices adjusted for a split of 2.
     halved = [pl.col(name) / 2 for name in ("open", "high", "low", "close")]
-    premium.bars["AAPL"] = told_bars("AAPL").with_columns(halved)
-    desk.to_evening_of(MONDAY)
+    premium.bars["AAPL"] = bars_with_actions("AAPL").with_columns(halved)
+    setup.to_evening_of(MONDAY)
 
-    report = desk.ingest_ticker()
+    report = setup.ingest_ticker()
 
     stored = as_traded("AAPL", end=MONDAY)
     assert report.restated == stored.height - 1
-    assert desk.bars().get_column("close").equals(stored.get_column("close") / 2)
+    assert setup.bars().get_column("close").equals(stored.get_column("close") / 2)
     assert [span is None for _, span in premium.calls] == [True, False, True]
     assert "read anew" in report.notes[-1]
 
@@ -160,34 +160,34 @@ def test_a_history_restated_further_back_is_read_anew(
 def test_a_restated_history_that_cannot_be_read_anew_is_refused(
     tmp_path: Path, free: ClockedProvider
 ) -> None:
-    desk = desk_of(tmp_path, free)
-    desk.ingest_ticker()
-    desk.to_evening_of(xnys().offset(FRIDAY, 20))
-    desk.ingest_ticker()
-    before = desk.store.fingerprint()
+    setup = setup_of(tmp_path, free)
+    setup.ingest_ticker()
+    setup.to_evening_of(xnys().offset(FRIDAY, 20))
+    setup.ingest_ticker()
+    before = setup.store.fingerprint()
     halved = [pl.col(name) / 2 for name in ("open", "high", "low", "close")]
     free.bars["AAPL"] = raw_bars("AAPL").with_columns(halved)
-    desk.to_evening_of(xnys().offset(FRIDAY, 21))
+    setup.to_evening_of(xnys().offset(FRIDAY, 21))
 
     with pytest.raises(ReconciliationError, match="looks like a split of 2") as caught:
-        desk.ingest_ticker()
+        setup.ingest_ticker()
 
     assert "STOCKCAST_BACKUPS" in str(caught.value)
-    assert desk.store.fingerprint() == before
+    assert setup.store.fingerprint() == before
 
 
 def test_refused_rows_of_older_answers_are_kept(tmp_path: Path, premium: ClockedProvider) -> None:
     premium.correct("AAPL", date(2005, 3, 1), high=0.01)
-    desk = desk_of(tmp_path, premium)
+    setup = setup_of(tmp_path, premium)
 
-    first = desk.ingest_ticker()
-    desk.to_evening_of(MONDAY)
+    first = setup.ingest_ticker()
+    setup.to_evening_of(MONDAY)
     premium.correct("AAPL", MONDAY, low=1e6)
-    second = desk.ingest_ticker()
+    second = setup.ingest_ticker()
 
     assert (first.quarantine.height, second.quarantine.height) == (1, 1)
     assert (second.outcome, second.sessions_behind) == ("nothing_new", 1)
-    assert desk.quarantine.read(["AAPL"]).get_column("session").to_list() == [
+    assert setup.quarantine.read(["AAPL"]).get_column("session").to_list() == [
         date(2005, 3, 1),
         MONDAY,
     ]

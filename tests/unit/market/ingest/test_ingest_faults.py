@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.bars import sample_bars, xnys
-from support.ingests import ClockedProvider, Desk, free_key, premium_key
-from support.moving_clock import MovingClock
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars, xnys
+from support.market.ingest_setup import ClockedProvider, IngestSetup, free_key, premium_key
 
 from core.errors import ProviderDownError, QuotaError, StockcastError
 from market.bars.adjustments import adjust_bars
@@ -33,23 +33,23 @@ class Weather:
         self.primary = free_key(self.clock, "AAPL")
         self.backup = premium_key(self.clock, "AAPL")
         self.backup.name = "yahoo"
-        self.desk = Desk(home, self.clock, self.primary, self.backup)
+        self.setup = IngestSetup(home, self.clock, self.primary, self.backup)
 
     def live(self, session: date, day: Day) -> None:
-        self.desk.to_evening_of(session)
+        self.setup.to_evening_of(session)
         self._trouble(self.primary, day[0])
         self._trouble(self.backup, day[1])
         down = ProviderDownError("No actions now.")
         self.primary.refusal = self.backup.refusal = None if day[2] else down
         with suppress(StockcastError):
-            while self.desk.wants() != "nothing":
-                self.desk.ingest_ticker()
+            while self.setup.wants() != "nothing":
+                self.setup.ingest_ticker()
 
     def check(self, through: date) -> None:
         """What is stored is true and whole, and no split in it looks like a crash."""
-        if not self.desk.store.tickers():
+        if not self.setup.store.tickers():
             return
-        stored = self.desk.bars()
+        stored = self.setup.bars()
         first, last = stored["session"][0], stored["session"][-1]
         assert last <= through
         true = sample_bars("AAPL", start=first, end=last)
@@ -89,8 +89,8 @@ def test_no_trouble_leaves_a_hole_or_a_false_crash_and_all_is_made_up_for(days: 
         for session in sessions[len(days) : len(days) + 8]:
             weather.live(session, ("none", "none", True))
         weather.check(sessions[len(days) + 7])
-        assert weather.desk.ingest_ticker().outcome == "up_to_date"
-        adjusted = adjust_bars(weather.desk.bars())["close"]
-        given_closes = sample_bars("AAPL").join(weather.desk.bars(), on="session", how="semi")
+        assert weather.setup.ingest_ticker().outcome == "up_to_date"
+        adjusted = adjust_bars(weather.setup.bars())["close"]
+        given_closes = sample_bars("AAPL").join(weather.setup.bars(), on="session", how="semi")
         expected = given_closes["adj_close"] * (adjusted[-1] / given_closes["adj_close"][-1])
         assert adjusted.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.bars import xnys
+from support.market.bars import xnys
 
 from market.calendars.exchanges import SessionsOf
 from market.calendars.sessions import Sessions

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.bars import sample_bars, xnys
-from support.sample_actions import with_sample_actions
+from support.market.bars import sample_bars, xnys
+from support.market.sample_actions import with_sample_actions
 
 from core.errors import ReconciliationError
 from market.bars.adjustments import adjust_bars

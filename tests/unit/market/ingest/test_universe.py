@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.files import Write
-from support.providers import FakeProvider
+from support.market.file_formats import Write
+from support.providers.in_memory import FakeProvider
 
 from core.errors import SettingsError
 from core.settings import Settings

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.alpha_vantage_emulator import FREE_KEY, PREMIUM_KEY, AlphaVantageEmulator
-from support.bars import sample_bars
-from support.moving_clock import MovingClock
-from support.yahoo_emulator import SAMPLE_SPLITS, YahooEmulator
+from support.alpha_vantage.emulator import FREE_KEY, PREMIUM_KEY, AlphaVantageEmulator
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars
+from support.yahoo.emulator import SAMPLE_SPLITS, YahooEmulator
 
 from core.errors import (
     ProviderDownError,
@@ -173,7 +173,7 @@ def test_files_of_ones_own_are_the_history_of_a_free_key(markets: Markets, tmp_p
 
 def test_actions_come_from_the_backups_bars_when_the_keys_day_is_spent(markets: Markets) -> None:
     chain = markets.chain(alpha_vantage_key=FREE_KEY, alpha_vantage_tier="free")
-    markets.alpha_vantage.misbehave("per_day", times=None)
+    markets.alpha_vantage.inject_fault("per_day", times=None)
     markets.yahoo.act("MSFT", date(2013, 2, 19), dividend=0.23)
 
     actions = chain.fetch_actions("MSFT")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from support.bars import sample_bars, synthetic_bars, xnys
+from support.market.bars import sample_bars, synthetic_bars, xnys
 
 from market.bars.contract import BAR_SCHEMA
 from market.quality.report import QualityReport, examine_bars, join_reports

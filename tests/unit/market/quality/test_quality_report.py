@@ -7,7 +7,7 @@ from functools import cache
 
 import polars as pl
 import pytest
-from support.bars import sample_bars, xnys
+from support.market.bars import sample_bars, xnys
 
 from market.calendars.sessions import Sessions
 from market.quality.findings import KINDS, Kind

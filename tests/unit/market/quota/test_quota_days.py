@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.moving_clock import MovingClock
-from support.quota_calls import MIDNIGHT, NEW_YORK, START, THREE_A_DAY, make_calls, refusal
+from support.clocks.moving_clock import MovingClock
+from support.market.quota_calls import MIDNIGHT, NEW_YORK, START, THREE_A_DAY, make_calls, refusal
 
 from market.quota.budgets import Budget
 from market.quota.ledger import QuotaLedger

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support.counting_provider import Calls, Plan, Upsets, counting_provider
+from support.providers.counting_provider import Calls, Plan, Upsets, counting_provider
 
 from market.quota.budgets import Budget, Window
 

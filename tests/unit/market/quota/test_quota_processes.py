@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support import quota_caller
+from support.programs import quota_caller
 
 from core.clock import SystemClock
 from core.errors import QuotaError

@@ -4,8 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.moving_clock import MovingClock
-from support.quota_calls import MIDNIGHT, START, THREE_A_DAY, make_calls, refusal
+from support.clocks.moving_clock import MovingClock
+from support.market.quota_calls import MIDNIGHT, START, THREE_A_DAY, make_calls, refusal
 
 from market.quota.budgets import Budget, Window
 from market.quota.ledger import QuotaLedger

@@ -3,8 +3,8 @@
 from datetime import UTC, timedelta
 
 import polars as pl
-from support.moving_clock import MovingClock
-from support.quota_calls import MIDNIGHT, START, THREE_A_DAY, make_calls
+from support.clocks.moving_clock import MovingClock
+from support.market.quota_calls import MIDNIGHT, START, THREE_A_DAY, make_calls
 
 from market.quota.budgets import Budget, Usage, Window, WindowUse
 from market.quota.ledger import QuotaLedger

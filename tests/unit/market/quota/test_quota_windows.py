@@ -1,10 +1,10 @@
 """Limits on stretches of time, one caller after the other; many callers are in other files."""
 
 import pytest
-from support.counting_provider import counting_provider
-from support.moving_clock import MovingClock
-from support.quota_calls import START
-from support.simulated_machine import SimulatedMachine
+from support.clocks.moving_clock import MovingClock
+from support.clocks.simulated_machine import SimulatedMachine
+from support.market.quota_calls import START
+from support.providers.counting_provider import counting_provider
 
 from core.errors import QuotaError
 from market.quota.budgets import Budget, Window

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import sample_bars, synthetic_bars
+from support.market.bars import sample_bars, synthetic_bars
 
 from core.errors import BarsError, TickerError, UnknownTickerError
 from market.bars.contract import BAR_SCHEMA

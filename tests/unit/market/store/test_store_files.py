@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import sample_bars, synthetic_bars
+from support.market.bars import sample_bars, synthetic_bars
 
 from core.errors import BarsError, UnknownTickerError
 from core.tickers import ticker_file_name

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support import store_writer
+from support.programs import store_writer
 
 from market.store import BarStore, UpsertReport
 from market.store.index import reading

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from support.bars import sample_bars
+from support.market.bars import sample_bars
 
 from core.errors import NotEnoughHistoryError
 from forecasting.features.feature_set import compute_features, feature_set

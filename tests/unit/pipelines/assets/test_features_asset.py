@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from support.bars import sample_bars
+from support.market.bars import sample_bars
 
 from core.settings import Settings
 from market.store import BarStore

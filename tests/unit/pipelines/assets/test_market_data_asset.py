@@ -9,9 +9,9 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from support.bars import sample_bars
-from support.moving_clock import MovingClock
-from support.providers import FakeProvider
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars
+from support.providers.in_memory import FakeProvider
 
 from core.errors import BarsError, ProviderDownError, QuotaError, StockcastError
 from core.settings import load_settings

@@ -7,8 +7,8 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from support.bars import sample_bars
-from support.stages import make_stage
+from support.market.bars import sample_bars
+from support.pipelines.stages import make_stage
 
 from core.settings import Settings, load_settings
 from forecasting.features.feature_set import compute_features, feature_set

@@ -10,8 +10,8 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from support.bars import sample_bars, xnys
-from support.providers import FakeProvider
+from support.market.bars import sample_bars, xnys
+from support.providers.in_memory import FakeProvider
 
 from core.clock import SystemClock
 from core.settings import load_settings

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import sample_bars
-from support.scored import scored_forecasts
-from support.stages import make_stage
+from support.forecasting.scored_forecasts import scored_forecasts
+from support.market.bars import sample_bars
+from support.pipelines.stages import make_stage
 
 from core.settings import load_settings
 from forecasting.evaluation.scorecard import evaluate

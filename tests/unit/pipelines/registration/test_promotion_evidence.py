@@ -9,11 +9,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bundles import tiny_bundle
-from support.candidates import candidate
-from support.homes import TestHome
-from support.scored import scored_forecasts
-from support.stages import make_stage
+from support.forecasting.bundles import tiny_bundle
+from support.forecasting.scored_forecasts import scored_forecasts
+from support.pipelines.stages import make_stage
+from support.registry.candidates import candidate
+from support.serving.homes import TestHome
 
 from forecasting.evaluation.scorecard import evaluate
 from pipelines.registration.evidence import compare_with_champion, gather_evidence, paired_scores

@@ -7,7 +7,7 @@ import struct
 
 import polars as pl
 import pytest
-from support.scored import scored_forecasts
+from support.forecasting.scored_forecasts import scored_forecasts
 
 from forecasting.features.feature_set import feature_set
 from pipelines.reporting import plots

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 import pytest
-from support.bars import sample_bars, xnys
+from support.market.bars import sample_bars, xnys
 
 from market.quality.report import QualityReport, examine_bars, join_reports
 from pipelines.reporting.quality_plot import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support.stages import make_stage
+from support.pipelines.stages import make_stage
 
 from core.settings import load_settings
 from pipelines.reporting.reports import publish, write_report

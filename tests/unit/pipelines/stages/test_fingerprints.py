@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from support.servers import ROOT
+from support.serving.servers import ROOT
 
 from pipelines.stages.fingerprints import CODE_PACKAGES, code_version, fingerprint
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from support import killed_stage
-from support.stages import make_stage
+from support.pipelines.stages import make_stage
+from support.programs import killed_stage
 
 from core.errors import PermanentError
 from pipelines.stages import store as stages_module

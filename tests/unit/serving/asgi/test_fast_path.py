@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
-from support.desks import Bench
+from support.serving.refresher_setup import RefresherSetup
 
 from serving.asgi.error_boundary import REAL_PATH
 from serving.asgi.fast_path import FastPath
@@ -32,8 +32,8 @@ class Inner:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def setup(tmp_path: Path) -> RefresherSetup:
+    return RefresherSetup(tmp_path)
 
 
 def ask(
@@ -49,14 +49,14 @@ def ask(
     return sent
 
 
-def test_a_ready_answer_never_reaches_bentoml(bench: Bench) -> None:
-    bench.go_live()
-    inner, office = Inner(), ServiceState(bench.desk, metrics=bench.metrics)
+def test_a_ready_answer_never_reaches_bentoml(setup: RefresherSetup) -> None:
+    setup.go_live()
+    inner, office = Inner(), ServiceState(setup.desk, metrics=setup.metrics)
     start, body = ask(FastPath(inner, office), "/predict/AAPL", b"horizon=1w")
     assert start["status"] == 200
-    assert body["body"] == bench.desk.require().answer("AAPL", 5).content
+    assert body["body"] == setup.desk.require().answer("AAPL", 5).content
     assert inner.scopes == []
-    assert bench.metrics.counts == [("ready", "1w")]
+    assert setup.metrics.counts == [("ready", "1w")]
 
 
 @pytest.mark.parametrize(
@@ -69,11 +69,11 @@ def test_a_ready_answer_never_reaches_bentoml(bench: Bench) -> None:
     ],
 )
 def test_everything_else_passes_on_with_its_real_path(
-    bench: Bench, path: str, query: bytes, method: str
+    setup: RefresherSetup, path: str, query: bytes, method: str
 ) -> None:
-    bench.go_live()
+    setup.go_live()
     inner = Inner()
-    assert ask(FastPath(inner, ServiceState(bench.desk)), path, query, method) == []
+    assert ask(FastPath(inner, ServiceState(setup.desk)), path, query, method) == []
     (scope,) = inner.scopes
     assert scope[REAL_PATH] == path
     assert scope["path"] == "/predict/{ticker}"
@@ -84,14 +84,14 @@ def test_everything_else_passes_on_with_its_real_path(
     [("/livez", "/livez"), ("/assets/a/b.js", "/assets"), ("/x/y", "/unknown"), ("/", "/unknown")],
 )
 def test_metrics_see_few_paths_whatever_callers_ask_for(
-    bench: Bench, path: str, pattern: str
+    setup: RefresherSetup, path: str, pattern: str
 ) -> None:
     inner = Inner()
-    ask(FastPath(inner, ServiceState(bench.desk)), path)
+    ask(FastPath(inner, ServiceState(setup.desk)), path)
     assert inner.scopes[0]["path"] == pattern
 
 
-def test_before_anything_is_live_every_request_passes_on(bench: Bench) -> None:
+def test_before_anything_is_live_every_request_passes_on(setup: RefresherSetup) -> None:
     inner = Inner()
-    ask(FastPath(inner, ServiceState(bench.desk)), "/predict/AAPL")
+    ask(FastPath(inner, ServiceState(setup.desk)), "/predict/AAPL")
     assert len(inner.scopes) == 1

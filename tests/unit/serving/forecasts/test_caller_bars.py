@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bundles import tiny_bundle
-from support.desks import NOW, live_model
-from support.homes import LOOKBACK, recent_bars, sample_snapshot
+from support.forecasting.bundles import tiny_bundle
+from support.serving.homes import LOOKBACK, recent_bars, sample_snapshot
+from support.serving.refresher_setup import NOW, live_model
 
 from core.errors import BundleError
 from forecasting.features.feature_set import feature_set

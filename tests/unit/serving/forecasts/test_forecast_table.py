@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
-from support.bundles import tiny_bundle
-from support.desks import NOW, live_model
-from support.homes import LOOKBACK, TICKERS, sample_snapshot, two_exchanges
+from support.forecasting.bundles import tiny_bundle
+from support.serving.homes import LOOKBACK, TICKERS, sample_snapshot, two_exchanges
+from support.serving.refresher_setup import NOW, live_model
 
 import serving.forecasts.forecast_table
 from core.errors import ForecastError, UnknownTickerError

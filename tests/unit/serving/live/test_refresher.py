@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.desks import Bench
-from support.homes import sample_snapshot, two_exchanges
+from support.serving.homes import sample_snapshot, two_exchanges
+from support.serving.refresher_setup import RefresherSetup
 
 from serving.http.problems import Problem
 from serving.routes.health import read_health
@@ -16,89 +16,89 @@ from serving.routes.status import read_status
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def setup(tmp_path: Path) -> RefresherSetup:
+    return RefresherSetup(tmp_path)
 
 
-def test_without_a_champion_the_answer_says_how_to_get_one(bench: Bench) -> None:
-    bench.watch.refresh()
+def test_without_a_champion_the_answer_says_how_to_get_one(setup: RefresherSetup) -> None:
+    setup.watch.refresh()
     with pytest.raises(Problem, match="stockcast run") as caught:
-        bench.desk.require()
+        setup.desk.require()
     assert (caught.value.status, caught.value.kind) == (503, "no-champion")
-    assert read_health(bench.desk, bench.now)["status"] == "unavailable"
+    assert read_health(setup.desk, setup.now)["status"] == "unavailable"
 
 
-def test_without_a_snapshot_the_answer_says_how_to_get_one(bench: Bench) -> None:
-    bench.registry.aliases["champion"] = bench.register(1)
-    bench.watch.refresh()
+def test_without_a_snapshot_the_answer_says_how_to_get_one(setup: RefresherSetup) -> None:
+    setup.registry.aliases["champion"] = setup.register(1)
+    setup.watch.refresh()
     with pytest.raises(Problem, match=r"none is published.*stockcast run") as caught:
-        bench.desk.require()
+        setup.desk.require()
     assert (caught.value.status, caught.value.kind) == (503, "no-snapshot")
-    bench.publish()
-    bench.watch.refresh()
-    assert bench.live_version == 1
-    assert bench.registry.downloads == 1
+    setup.publish()
+    setup.watch.refresh()
+    assert setup.live_version == 1
+    assert setup.registry.downloads == 1
 
 
-def test_a_moved_alias_is_swapped_in_at_the_next_look(bench: Bench) -> None:
-    bench.go_live()
-    before = bench.desk.live
-    bench.registry.aliases["champion"] = bench.register(2)
-    bench.watch.refresh()
-    assert bench.live_version == 2
+def test_a_moved_alias_is_swapped_in_at_the_next_look(setup: RefresherSetup) -> None:
+    setup.go_live()
+    before = setup.desk.live
+    setup.registry.aliases["champion"] = setup.register(2)
+    setup.watch.refresh()
+    assert setup.live_version == 2
     assert before is not None
     assert before.book.model.version == 1  # a request that began before it still answers
-    assert bench.desk.ready["/predict/AAPL", b""] is not before.ready["/predict/AAPL", b""]
-    assert read_health(bench.desk, bench.now)["status"] == "ok"
+    assert setup.desk.ready["/predict/AAPL", b""] is not before.ready["/predict/AAPL", b""]
+    assert read_health(setup.desk, setup.now)["status"] == "ok"
 
 
-def test_nothing_is_computed_while_nothing_changes(bench: Bench) -> None:
-    bench.go_live()
-    live = bench.desk.live
+def test_nothing_is_computed_while_nothing_changes(setup: RefresherSetup) -> None:
+    setup.go_live()
+    live = setup.desk.live
     for _ in range(3):
-        bench.watch.refresh()
-    assert bench.desk.live is live
+        setup.watch.refresh()
+    assert setup.desk.live is live
 
 
 def test_a_damaged_bundle_is_refused_once_and_the_old_one_goes_on(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    setup: RefresherSetup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench.go_live()
-    version = bench.register(2)
-    graph = bench.registry.folders[version] / "ensemble.onnx"
+    setup.go_live()
+    version = setup.register(2)
+    graph = setup.registry.folders[version] / "ensemble.onnx"
     graph.write_bytes(graph.read_bytes()[:-64])
-    bench.registry.aliases["champion"] = version
+    setup.registry.aliases["champion"] = version
     with caplog.at_level(logging.INFO, "stockcast.serving"):
         for _ in range(5):
-            bench.watch.refresh()
-    assert bench.live_version == 1
+            setup.watch.refresh()
+    assert setup.live_version == 1
     refusals = [r.message for r in caplog.records if "event=champion_refused" in r.message]
     assert len(refusals) == 1
     assert "checksum" in refusals[0]
-    assert bench.registry.downloads == 2  # version 1, and the damaged one once
-    health = read_health(bench.desk, bench.now)
+    assert setup.registry.downloads == 2  # version 1, and the damaged one once
+    health = read_health(setup.desk, setup.now)
     assert health["status"] == "degraded"
     assert "Version 1 goes on answering" in health["troubles"][0]["detail"]
-    assert read_status(bench.desk)["refused"][0]["version"] == version
+    assert read_status(setup.desk)["refused"][0]["version"] == version
 
 
-def test_a_refusal_ends_when_the_alias_moves_to_a_good_version(bench: Bench) -> None:
-    bench.go_live()
-    bad = bench.register(2)
-    (bench.registry.folders[bad] / "golden.npz").unlink()
-    bench.registry.aliases["champion"] = bad
-    bench.watch.refresh()
-    bench.registry.aliases["champion"] = bench.register(3)
-    bench.watch.refresh()
-    assert bench.live_version == 3
-    assert read_health(bench.desk, bench.now)["status"] == "ok"
+def test_a_refusal_ends_when_the_alias_moves_to_a_good_version(setup: RefresherSetup) -> None:
+    setup.go_live()
+    bad = setup.register(2)
+    (setup.registry.folders[bad] / "golden.npz").unlink()
+    setup.registry.aliases["champion"] = bad
+    setup.watch.refresh()
+    setup.registry.aliases["champion"] = setup.register(3)
+    setup.watch.refresh()
+    assert setup.live_version == 3
+    assert read_health(setup.desk, setup.now)["status"] == "ok"
 
 
 def test_what_a_person_may_repair_is_tried_again_later(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    setup: RefresherSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.go_live()
-    bench.registry.aliases["champion"] = bench.register(2)
+    setup.go_live()
+    setup.registry.aliases["champion"] = setup.register(2)
     loads = []
 
     def full_disk(version: int, _: Path) -> Path:
@@ -107,150 +107,156 @@ def test_what_a_person_may_repair_is_tried_again_later(
         raise OSError(msg)
 
     with monkeypatch.context() as patched:
-        patched.setattr(bench.registry, "download", full_disk)
-        bench.watch.refresh()
-        bench.watch.refresh()
+        patched.setattr(setup.registry, "download", full_disk)
+        setup.watch.refresh()
+        setup.watch.refresh()
     assert loads == [2]
-    assert bench.live_version == 1
-    bench.now += timedelta(seconds=31)
-    bench.watch.refresh()
-    assert bench.live_version == 2
-    assert not bench.desk.refused
+    assert setup.live_version == 1
+    setup.now += timedelta(seconds=31)
+    setup.watch.refresh()
+    assert setup.live_version == 2
+    assert not setup.desk.refused
 
 
 def test_while_the_registry_is_down_the_champion_goes_on_and_health_says_since_when(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    setup: RefresherSetup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    bench.go_live()
-    bench.registry.down = "connection refused"
+    setup.go_live()
+    setup.registry.down = "connection refused"
     with caplog.at_level(logging.INFO, "stockcast.serving"):
         for _ in range(4):
-            bench.watch.refresh()
-            bench.now += timedelta(seconds=60)
-        health = read_health(bench.desk, bench.now)
-        bench.registry.down = None
-        bench.watch.refresh()
+            setup.watch.refresh()
+            setup.now += timedelta(seconds=60)
+        health = read_health(setup.desk, setup.now)
+        setup.registry.down = None
+        setup.watch.refresh()
     assert health["status"] == "degraded"
     assert health["registry"] == "down"
     assert health["troubles"][0]["for_seconds"] == 240
-    assert bench.live_version == 1
+    assert setup.live_version == 1
     told = [record.message for record in caplog.records]
     assert sum("event=trouble " in line for line in told) == 1
     assert any("event=trouble_over topic=registry seconds=240.000" in line for line in told)
-    assert read_health(bench.desk, bench.now)["status"] == "ok"
+    assert read_health(setup.desk, setup.now)["status"] == "ok"
 
 
-def test_new_data_is_followed_even_while_the_registry_is_down(bench: Bench) -> None:
-    bench.go_live()
-    bench.registry.down = "connection refused"
-    bench.publish(replace(sample_snapshot(), close=(500.0, 801.0, 202.0, 28.0)))
-    bench.watch.refresh()
-    assert bench.desk.require().book.forecast("AAPL", 1).current_price == 500.0
+def test_new_data_is_followed_even_while_the_registry_is_down(setup: RefresherSetup) -> None:
+    setup.go_live()
+    setup.registry.down = "connection refused"
+    setup.publish(replace(sample_snapshot(), close=(500.0, 801.0, 202.0, 28.0)))
+    setup.watch.refresh()
+    assert setup.desk.require().book.forecast("AAPL", 1).current_price == 500.0
 
 
-def test_an_alias_that_was_removed_leaves_the_champion_live(bench: Bench) -> None:
-    bench.go_live()
-    bench.registry.aliases.clear()
-    bench.watch.refresh()
-    assert bench.live_version == 1
-    assert read_health(bench.desk, bench.now)["status"] == "degraded"
+def test_an_alias_that_was_removed_leaves_the_champion_live(setup: RefresherSetup) -> None:
+    setup.go_live()
+    setup.registry.aliases.clear()
+    setup.watch.refresh()
+    assert setup.live_version == 1
+    assert read_health(setup.desk, setup.now)["status"] == "degraded"
 
 
-def test_a_closed_session_makes_every_answer_one_session_older(bench: Bench) -> None:
-    bench.go_live()
-    computed_at = bench.desk.require().book.computed_at
-    bench.now = datetime(2013, 3, 4, 21, 0, tzinfo=UTC)  # Monday's close
-    bench.watch.refresh()
-    book = bench.desk.require().book
+def test_a_closed_session_makes_every_answer_one_session_older(setup: RefresherSetup) -> None:
+    setup.go_live()
+    computed_at = setup.desk.require().book.computed_at
+    setup.now = datetime(2013, 3, 4, 21, 0, tzinfo=UTC)  # Monday's close
+    setup.watch.refresh()
+    book = setup.desk.require().book
     assert book.forecast("AAPL", 1).data_age_sessions == 1
     assert book.computed_at == computed_at
-    assert bench.metrics.events == ["champion_swapped 1 0", "session_closed 1 1"]
+    assert setup.metrics.events == ["champion_swapped 1 0", "session_closed 1 1"]
 
 
-def test_answers_grow_older_at_the_close_of_each_exchange(bench: Bench) -> None:
-    bench.now = datetime(2012, 12, 27, 12, 0, tzinfo=UTC)
-    bench.registry.aliases["champion"] = bench.register(1)
-    bench.publish(two_exchanges())
-    bench.watch.refresh()
+def test_answers_grow_older_at_the_close_of_each_exchange(setup: RefresherSetup) -> None:
+    setup.now = datetime(2012, 12, 27, 12, 0, tzinfo=UTC)
+    setup.registry.aliases["champion"] = setup.register(1)
+    setup.publish(two_exchanges())
+    setup.watch.refresh()
 
     def ages() -> tuple[int, int]:
-        book = bench.desk.require().book
+        book = setup.desk.require().book
         return tuple(book.forecast(t, 1).data_age_sessions for t in ("AAPL", "AZN.L"))
 
     assert ages() == (1, 0)
-    bench.now = datetime(2012, 12, 27, 17, 0, tzinfo=UTC)  # London closes at 16:30
-    bench.watch.refresh()
+    setup.now = datetime(2012, 12, 27, 17, 0, tzinfo=UTC)  # London closes at 16:30
+    setup.watch.refresh()
     assert ages() == (1, 1)
-    bench.now = datetime(2012, 12, 27, 21, 0, tzinfo=UTC)
-    bench.watch.refresh()
+    setup.now = datetime(2012, 12, 27, 21, 0, tzinfo=UTC)
+    setup.watch.refresh()
     assert ages() == (2, 1)
-    closed = read_status(bench.desk)["snapshot"]["last_closed_sessions"]
+    closed = read_status(setup.desk)["snapshot"]["last_closed_sessions"]
     assert closed == {"XNYS": date(2012, 12, 27), "XLON": date(2012, 12, 27)}
 
 
-def test_a_snapshot_of_other_features_is_not_used(bench: Bench) -> None:
-    bench.go_live()
-    bench.register(2)
+def test_a_snapshot_of_other_features_is_not_used(setup: RefresherSetup) -> None:
+    setup.go_live()
+    setup.register(2)
     snapshot = sample_snapshot()
     names = (*snapshot.feature_names[1:], snapshot.feature_names[0])
-    bench.publish(replace(snapshot, feature_names=names))
-    bench.watch.refresh()
-    assert bench.live_version == 1
-    assert bench.desk.require().book.snapshot.feature_names == snapshot.feature_names
-    detail = read_health(bench.desk, bench.now)["troubles"][0]["detail"]
+    setup.publish(replace(snapshot, feature_names=names))
+    setup.watch.refresh()
+    assert setup.live_version == 1
+    assert setup.desk.require().book.snapshot.feature_names == snapshot.feature_names
+    detail = read_health(setup.desk, setup.now)["troubles"][0]["detail"]
     assert "`features`" in detail
     assert "feature_snapshot" in detail
 
 
-def test_a_snapshot_without_any_forecast_does_not_replace_the_one_that_has(bench: Bench) -> None:
-    bench.go_live()
+def test_a_snapshot_without_any_forecast_does_not_replace_the_one_that_has(
+    setup: RefresherSetup,
+) -> None:
+    setup.go_live()
     snapshot = sample_snapshot()
-    bench.publish(replace(snapshot, windows=np.zeros_like(snapshot.windows)))
+    setup.publish(replace(snapshot, windows=np.zeros_like(snapshot.windows)))
     for _ in range(3):
-        bench.watch.refresh()
-    assert bench.desk.require().book.snapshot.fingerprint == snapshot.fingerprint
-    assert read_health(bench.desk, bench.now)["status"] == "degraded"
+        setup.watch.refresh()
+    assert setup.desk.require().book.snapshot.fingerprint == snapshot.fingerprint
+    assert read_health(setup.desk, setup.now)["status"] == "degraded"
 
 
-def test_a_surprise_does_not_end_the_watch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.go_live()
+def test_a_surprise_does_not_end_the_watch(
+    setup: RefresherSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup.go_live()
 
     def explode(alias: str) -> int:
         msg = f"nobody foresaw this of {alias}"
         raise KeyError(msg)
 
     with monkeypatch.context() as patched:
-        patched.setattr(bench.registry, "alias_version", explode)
-        bench.watch.refresh()
-    assert "nobody foresaw" in read_health(bench.desk, bench.now)["troubles"][0]["detail"]
-    bench.watch.refresh()
-    assert read_health(bench.desk, bench.now)["status"] == "ok"
+        patched.setattr(setup.registry, "alias_version", explode)
+        setup.watch.refresh()
+    assert "nobody foresaw" in read_health(setup.desk, setup.now)["troubles"][0]["detail"]
+    setup.watch.refresh()
+    assert read_health(setup.desk, setup.now)["status"] == "ok"
 
 
-def test_a_watch_that_hangs_is_a_trouble_of_its_own(bench: Bench) -> None:
-    bench.go_live()
-    health = read_health(bench.desk, bench.now + timedelta(minutes=5))
+def test_a_watch_that_hangs_is_a_trouble_of_its_own(setup: RefresherSetup) -> None:
+    setup.go_live()
+    health = read_health(setup.desk, setup.now + timedelta(minutes=5))
     assert health["status"] == "degraded"
     assert health["last_look_seconds_ago"] == 300
 
 
-def test_a_version_is_fetched_once_and_old_ones_are_removed(bench: Bench) -> None:
-    versions = [bench.register(seed) for seed in range(1, 7)]
-    loaded = [bench.cache.load(version).version for version in versions]
+def test_a_version_is_fetched_once_and_old_ones_are_removed(setup: RefresherSetup) -> None:
+    versions = [setup.register(seed) for seed in range(1, 7)]
+    loaded = [setup.cache.load(version).version for version in versions]
     assert loaded == versions
-    bench.cache.load(versions[-1])
-    assert bench.registry.downloads == 6
-    kept = sorted(path.name.partition("-")[0] for path in (bench.folder / "models").iterdir())
+    setup.cache.load(versions[-1])
+    assert setup.registry.downloads == 6
+    kept = sorted(path.name.partition("-")[0] for path in (setup.folder / "models").iterdir())
     assert kept == ["3", "4", "5", "6"]
 
 
-def test_a_start_while_the_registry_is_down_serves_what_was_live_last(bench: Bench) -> None:
-    bench.go_live(seed=1)
-    bench.registry.aliases["champion"] = bench.register(2)
-    bench.watch.refresh()
-    expected = bench.desk.require().answer("AAPL", 5).content
+def test_a_start_while_the_registry_is_down_serves_what_was_live_last(
+    setup: RefresherSetup,
+) -> None:
+    setup.go_live(seed=1)
+    setup.registry.aliases["champion"] = setup.register(2)
+    setup.watch.refresh()
+    expected = setup.desk.require().answer("AAPL", 5).content
 
-    restarted = Bench(bench.folder, registry=bench.registry)
+    restarted = RefresherSetup(setup.folder, registry=setup.registry)
     restarted.registry.down = "connection refused"
     restarted.watch.refresh()
     assert restarted.live_version == 2
@@ -264,11 +270,11 @@ def test_a_start_while_the_registry_is_down_serves_what_was_live_last(bench: Ben
     assert read_health(restarted.desk, restarted.now)["status"] == "ok"
 
 
-def test_a_damaged_cache_serves_nothing_while_the_registry_is_down(bench: Bench) -> None:
-    bench.go_live()
-    for graph in (bench.folder / "models").glob("*/ensemble.onnx"):
+def test_a_damaged_cache_serves_nothing_while_the_registry_is_down(setup: RefresherSetup) -> None:
+    setup.go_live()
+    for graph in (setup.folder / "models").glob("*/ensemble.onnx"):
         graph.write_bytes(b"no graph")
-    restarted = Bench(bench.folder, registry=bench.registry)
+    restarted = RefresherSetup(setup.folder, registry=setup.registry)
     restarted.registry.down = "connection refused"
     restarted.watch.refresh()
     assert restarted.live_version is None

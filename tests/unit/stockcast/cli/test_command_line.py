@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.homes import TestHome
+from support.serving.homes import TestHome
 from typer.testing import CliRunner
 
 from registry.promotion.audit import read_trail

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.runs import COMMAND, environment
+from support.pipelines.command_runs import COMMAND, environment
 
 from core.settings import load_settings
 from market.store import BarStore

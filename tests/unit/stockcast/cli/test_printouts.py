@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support.homes import TestHome, sample_snapshot
-from support.scored import scored_forecasts
+from support.forecasting.scored_forecasts import scored_forecasts
+from support.serving.homes import TestHome, sample_snapshot
 
 from forecasting.evaluation.scorecard import evaluate
 from forecasting.horizons import LABELS

@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from support.alpha_vantage_access import FRIDAY, evening_clock
-from support.alpha_vantage_emulator import FREE_KEY, PREMIUM_KEY, AlphaVantageEmulator
-from support.bars import sample_bars
-from support.moving_clock import MovingClock
+from support.alpha_vantage.access import FRIDAY, evening_clock
+from support.alpha_vantage.emulator import FREE_KEY, PREMIUM_KEY, AlphaVantageEmulator
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars
 
 SERIES = "Time Series (Daily)"
 
@@ -121,8 +121,8 @@ def test_a_correction_and_a_new_split_are_answered_from_then_on(
 
 
 def test_a_bad_mood_is_for_whom_and_how_often_it_was_told(emulator: AlphaVantageEmulator) -> None:
-    emulator.misbehave("empty", symbol="MSFT", times=1)
-    emulator.misbehave("not_an_object", function="SPLITS", times=None)
+    emulator.inject_fault("empty", symbol="MSFT", times=1)
+    emulator.inject_fault("not_an_object", function="SPLITS", times=None)
 
     assert SERIES in ask(emulator)
     assert ask(emulator, symbol="MSFT") == {}

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.alpha_vantage_access import EVENING, TWENTY, connect, evening_clock
-from support.alpha_vantage_emulator import AlphaVantageEmulator
-from support.alpha_vantage_moods import Mood
-from support.bars import sample_bars
-from support.moving_clock import MovingClock
+from support.alpha_vantage.access import EVENING, TWENTY, connect, evening_clock
+from support.alpha_vantage.emulator import AlphaVantageEmulator
+from support.alpha_vantage.faults import Fault
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars
 
 from core.errors import (
     BarsError,
@@ -23,7 +23,7 @@ from core.errors import (
 )
 
 ATTEMPTS = 3
-PERMANENT: list[tuple[Mood, type[StockcastError], str]] = [
+PERMANENT: list[tuple[Fault, type[StockcastError], str]] = [
     ("invalid_key", ProviderKeyError, "STOCKCAST_ALPHA_VANTAGE_KEY"),
     ("demo_key", ProviderKeyError, "STOCKCAST_ALPHA_VANTAGE_KEY"),
     ("status_403", ProviderKeyError, "STOCKCAST_ALPHA_VANTAGE_URL"),
@@ -33,7 +33,7 @@ PERMANENT: list[tuple[Mood, type[StockcastError], str]] = [
     ("status_302", BarsError, "STOCKCAST_ALPHA_VANTAGE_URL"),
     ("status_404", BarsError, "STOCKCAST_ALPHA_VANTAGE_URL"),
 ]
-TRANSIENT: list[tuple[Mood, str]] = [
+TRANSIENT: list[tuple[Fault, str]] = [
     ("odd_sentence", "new building"),
     ("empty", "without 'Time Series"),
     ("no_data", "without 'Time Series"),
@@ -45,7 +45,7 @@ TRANSIENT: list[tuple[Mood, str]] = [
     ("status_500", "HTTP 500"),
     ("status_503", "HTTP 503"),
 ]
-PACE: list[Mood] = ["per_second", "burst", "per_minute", "per_minute_premium", "status_429"]
+PACE: list[Fault] = ["per_second", "burst", "per_minute", "per_minute_premium", "status_429"]
 
 
 @pytest.fixture
@@ -60,37 +60,37 @@ def emulator(clock: MovingClock) -> Iterator[AlphaVantageEmulator]:
         yield service
 
 
-@pytest.mark.parametrize(("mood", "error", "words"), PERMANENT)
+@pytest.mark.parametrize(("fault", "error", "words"), PERMANENT)
 def test_a_permanent_refusal_is_not_tried_again(
     emulator: AlphaVantageEmulator,
     tmp_path: Path,
-    mood: Mood,
+    fault: Fault,
     error: type[StockcastError],
     words: str,
 ) -> None:
-    emulator.misbehave(mood, times=None)
+    emulator.inject_fault(fault, times=None)
 
     with pytest.raises(error, match=words):
         connect(emulator, tmp_path).fetch("AAPL", TWENTY)
     assert len(emulator.calls) == 1
 
 
-@pytest.mark.parametrize(("mood", "words"), TRANSIENT)
+@pytest.mark.parametrize(("fault", "words"), TRANSIENT)
 def test_a_passing_failure_is_tried_again_a_few_times(
-    emulator: AlphaVantageEmulator, tmp_path: Path, mood: Mood, words: str
+    emulator: AlphaVantageEmulator, tmp_path: Path, fault: Fault, words: str
 ) -> None:
-    emulator.misbehave(mood, times=None)
+    emulator.inject_fault(fault, times=None)
 
     with pytest.raises(ProviderDownError, match=words):
         connect(emulator, tmp_path).fetch("AAPL", TWENTY)
     assert len(emulator.calls) == ATTEMPTS
 
 
-@pytest.mark.parametrize("mood", [*[mood for mood, _ in TRANSIENT], *PACE])
+@pytest.mark.parametrize("fault", [*[fault for fault, _ in TRANSIENT], *PACE])
 def test_what_passes_in_time_is_not_noticed(
-    emulator: AlphaVantageEmulator, tmp_path: Path, mood: Mood
+    emulator: AlphaVantageEmulator, tmp_path: Path, fault: Fault
 ) -> None:
-    emulator.misbehave(mood, times=ATTEMPTS - 1)
+    emulator.inject_fault(fault, times=ATTEMPTS - 1)
 
     assert connect(emulator, tmp_path).fetch("AAPL", TWENTY).height == 100
     assert len(emulator.calls) == ATTEMPTS
@@ -100,7 +100,7 @@ def test_attempts_back_off_with_jitter(emulator: AlphaVantageEmulator, tmp_path:
     provider = connect(emulator, tmp_path, tier="premium_1200")
     gaps = set()
     for _ in range(3):
-        emulator.misbehave("status_503", times=2)
+        emulator.inject_fault("status_503", times=2)
         provider.fetch("AAPL", TWENTY)
         first, second, third = (call.at for call in emulator.calls[-3:])
         gaps |= {second - first, third - second}
@@ -111,11 +111,11 @@ def test_attempts_back_off_with_jitter(emulator: AlphaVantageEmulator, tmp_path:
     assert len(gaps) == 6
 
 
-@pytest.mark.parametrize("mood", PACE)
+@pytest.mark.parametrize("fault", PACE)
 def test_a_request_for_a_slower_pace_is_waited_out(
-    emulator: AlphaVantageEmulator, tmp_path: Path, mood: Mood
+    emulator: AlphaVantageEmulator, tmp_path: Path, fault: Fault
 ) -> None:
-    emulator.misbehave(mood)
+    emulator.inject_fault(fault)
 
     connect(emulator, tmp_path).fetch("AAPL", TWENTY)
 
@@ -123,11 +123,11 @@ def test_a_request_for_a_slower_pace_is_waited_out(
     assert answered.at - refused.at >= timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("mood", PACE)
+@pytest.mark.parametrize("fault", PACE)
 def test_a_pace_that_is_never_slow_enough_is_a_spent_budget_that_renews_soon(
-    emulator: AlphaVantageEmulator, tmp_path: Path, clock: MovingClock, mood: Mood
+    emulator: AlphaVantageEmulator, tmp_path: Path, clock: MovingClock, fault: Fault
 ) -> None:
-    emulator.misbehave(mood, times=None)
+    emulator.inject_fault(fault, times=None)
 
     with pytest.raises(QuotaError) as caught:
         connect(emulator, tmp_path).fetch("AAPL", TWENTY)
@@ -139,7 +139,7 @@ def test_a_pace_that_is_never_slow_enough_is_a_spent_budget_that_renews_soon(
 def test_a_spent_day_is_told_once_and_nobody_asks_again_before_it_renews(
     emulator: AlphaVantageEmulator, tmp_path: Path, clock: MovingClock
 ) -> None:
-    emulator.misbehave("per_day")
+    emulator.inject_fault("per_day")
 
     with pytest.raises(QuotaError, match="25 requests per day") as caught:
         connect(emulator, tmp_path).fetch("AAPL", TWENTY)
@@ -170,18 +170,18 @@ def test_twenty_five_calls_a_day_are_all_that_a_free_key_makes(
 def test_an_unknown_ticker_is_not_tried_again(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
-    emulator.misbehave("unknown_symbol", function="TIME_SERIES_DAILY", times=None)
+    emulator.inject_fault("unknown_symbol", function="TIME_SERIES_DAILY", times=None)
 
     with pytest.raises(UnknownTickerError):
         connect(emulator, tmp_path).fetch("AAPL", TWENTY)
     assert [call.function for call in emulator.calls] == ["TIME_SERIES_DAILY", "SYMBOL_SEARCH"]
 
 
-@pytest.mark.parametrize("mood", ["slow", "drip"])
+@pytest.mark.parametrize("fault", ["slow", "drip"])
 def test_an_answer_has_its_time_as_a_whole(
-    emulator: AlphaVantageEmulator, tmp_path: Path, mood: Mood
+    emulator: AlphaVantageEmulator, tmp_path: Path, fault: Fault
 ) -> None:
-    emulator.misbehave(mood, times=None)
+    emulator.inject_fault(fault, times=None)
     provider = connect(emulator, tmp_path, timeout=0.2)
 
     with pytest.raises(ProviderDownError, match=r"within 0\.2 s"):
@@ -213,11 +213,11 @@ def test_a_premium_key_too_fails_when_the_service_cannot_be_reached(
 
 
 @pytest.mark.parametrize("function", ["SPLITS", "DIVIDENDS"])
-@pytest.mark.parametrize("mood", ["empty", "not_json", "status_500", "other_symbol"])
+@pytest.mark.parametrize("fault", ["empty", "not_json", "status_500", "other_symbol"])
 def test_actions_are_tried_again_as_bars_are(
-    emulator: AlphaVantageEmulator, tmp_path: Path, function: str, mood: Mood
+    emulator: AlphaVantageEmulator, tmp_path: Path, function: str, fault: Fault
 ) -> None:
-    emulator.misbehave(mood, function=function)
+    emulator.inject_fault(fault, function=function)
 
     assert connect(emulator, tmp_path).fetch_actions("AAPL").is_empty()
     assert len(emulator.calls) == 3
@@ -230,7 +230,7 @@ def test_an_action_that_is_no_number_is_refused_by_name(
     emulator: AlphaVantageEmulator, tmp_path: Path, function: str, field: str
 ) -> None:
     emulator.act("AAPL", TWENTY.since, split_factor=2.0, dividend=0.5)
-    emulator.misbehave("no_number", function=function)
+    emulator.inject_fault("no_number", function=function)
 
     with pytest.raises(BarsError, match=f"session {TWENTY.since}, field '{field}'"):
         connect(emulator, tmp_path).fetch_actions("AAPL")
@@ -239,7 +239,7 @@ def test_an_action_that_is_no_number_is_refused_by_name(
 def test_a_quote_that_is_no_number_is_refused_by_name(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
-    emulator.misbehave("no_number")
+    emulator.inject_fault("no_number")
 
     with pytest.raises(BarsError, match=r"quote of AAPL.*'05\. price'"):
         connect(emulator, tmp_path).fetch_quote("AAPL")

@@ -9,10 +9,10 @@ from typing import get_args
 
 import pytest
 from pydantic import SecretStr
-from support.alpha_vantage_access import TWENTY, connect, evening_clock
-from support.alpha_vantage_emulator import FREE_KEY, AlphaVantageEmulator
-from support.alpha_vantage_moods import Mood
-from support.bars import sample_bars
+from support.alpha_vantage.access import TWENTY, connect, evening_clock
+from support.alpha_vantage.emulator import FREE_KEY, AlphaVantageEmulator
+from support.alpha_vantage.faults import Fault
+from support.market.bars import sample_bars
 
 from core.errors import ProviderDownError, StockcastError
 from market.providers.alpha_vantage.keyed_session import keyed_session
@@ -65,18 +65,18 @@ def test_a_key_with_any_letters_arrives_whole_and_is_not_told(
     assert key not in _everything(caught.value)
 
 
-@pytest.mark.parametrize("mood", get_args(Mood))
+@pytest.mark.parametrize("fault", get_args(Fault))
 def test_the_key_is_in_no_log_and_no_error(
     emulator: AlphaVantageEmulator,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
-    mood: Mood,
+    fault: Fault,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     emulator.slow_seconds = 0.1
-    emulator.misbehave(mood, times=None)
-    provider = connect(emulator, tmp_path, timeout=0.05 if mood in {"slow", "drip"} else 5.0)
+    emulator.inject_fault(fault, times=None)
+    provider = connect(emulator, tmp_path, timeout=0.05 if fault in {"slow", "drip"} else 5.0)
 
     told = ""
     try:

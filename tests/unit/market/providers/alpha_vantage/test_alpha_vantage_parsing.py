@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import alpha_vantage_bodies as bodies
-from support.alpha_vantage_access import connect, evening_clock
-from support.alpha_vantage_emulator import AlphaVantageEmulator
-from support.bars import sample_bars, xnys
+from support.alpha_vantage import bodies
+from support.alpha_vantage.access import connect, evening_clock
+from support.alpha_vantage.emulator import AlphaVantageEmulator
+from support.market.bars import sample_bars, xnys
 
 from core.errors import BarsError, StockcastError
 from market.bars.contract import validate_bars

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.alpha_vantage_access import EVENING, FRIDAY, TWENTY, connect, evening_clock
-from support.alpha_vantage_emulator import AlphaVantageEmulator
-from support.bars import sample_bars, xnys
+from support.alpha_vantage.access import EVENING, FRIDAY, TWENTY, connect, evening_clock
+from support.alpha_vantage.emulator import AlphaVantageEmulator
+from support.market.bars import sample_bars, xnys
 
 from core.errors import QuotaError, TierError, UnknownTickerError
 from market.bars.contract import BAR_SCHEMA, validate_bars
@@ -195,7 +195,7 @@ def test_every_call_is_in_the_ledger_with_its_purpose(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     provider = connect(emulator, tmp_path)
-    emulator.misbehave("status_503")
+    emulator.inject_fault("status_503")
 
     provider.fetch("AAPL", TWENTY)
     provider.fetch_actions("AAPL")
@@ -211,7 +211,7 @@ def test_every_call_is_in_the_ledger_with_its_purpose(
 def test_a_search_that_fails_does_not_hide_that_the_ticker_is_unknown(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
-    emulator.misbehave("status_500", function="SYMBOL_SEARCH")
+    emulator.inject_fault("status_500", function="SYMBOL_SEARCH")
 
     with pytest.raises(UnknownTickerError) as caught:
         connect(emulator, tmp_path).fetch("APPL", TWENTY)
@@ -241,7 +241,7 @@ def test_a_ticker_that_alpha_vantage_cannot_have_costs_no_call(
 def test_a_session_that_stands_there_twice_is_left_to_validation(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
-    emulator.misbehave("doubled")
+    emulator.inject_fault("doubled")
 
     bars = connect(emulator, tmp_path).fetch("AAPL", TWENTY)
     validated = validate_bars(bars, xnys(), last_session=FRIDAY)
@@ -255,7 +255,7 @@ def test_a_session_that_stands_there_twice_is_left_to_validation(
 def test_a_split_or_dividend_that_stands_there_twice_counts_once(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
-    emulator.misbehave("doubled", times=2)
+    emulator.inject_fault("doubled", times=2)
 
     actions = connect(emulator, tmp_path).fetch_actions("AAPL")
 

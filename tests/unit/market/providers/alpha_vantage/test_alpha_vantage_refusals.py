@@ -1,7 +1,7 @@
 """What Alpha Vantage's refusals mean, whichever field they come in."""
 
 import pytest
-from support import alpha_vantage_bodies as bodies
+from support.alpha_vantage import bodies
 
 from market.providers.alpha_vantage.refusals import meaning_of, refusal_sentence, shortened
 

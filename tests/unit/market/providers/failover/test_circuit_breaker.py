@@ -5,8 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.moving_clock import MovingClock
-from support.quota_calls import START
+from support.clocks.moving_clock import MovingClock
+from support.market.quota_calls import START
 
 from market.providers.failover.circuit_breaker import BreakerState, CircuitBreakers
 

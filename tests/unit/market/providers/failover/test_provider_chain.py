@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import sample_bars
-from support.providers import FakeProvider
-from support.streets import LATER, TICKERS, Street
+from support.market.bars import sample_bars
+from support.providers.failover_setup import LATER, TICKERS, FailoverSetup
+from support.providers.in_memory import FakeProvider
 
 from core.errors import (
     BarsError,
@@ -26,55 +26,55 @@ from market.providers.protocol import ActionsProvider, Provider, QuoteProvider, 
 
 
 @pytest.fixture
-def street(tmp_path: Path) -> Street:
-    return Street(tmp_path)
+def setup(tmp_path: Path) -> FailoverSetup:
+    return FailoverSetup(tmp_path)
 
 
 def take_all(_: pl.DataFrame) -> None:
     pass
 
 
-def test_a_chain_is_a_provider_with_the_name_of_its_first(street: Street) -> None:
-    assert isinstance(street.chain, Provider)
-    assert isinstance(street.chain, ActionsProvider)
-    assert isinstance(street.chain, QuoteProvider)
-    assert street.chain.name == "alpha_vantage"
+def test_a_chain_is_a_provider_with_the_name_of_its_first(setup: FailoverSetup) -> None:
+    assert isinstance(setup.chain, Provider)
+    assert isinstance(setup.chain, ActionsProvider)
+    assert isinstance(setup.chain, QuoteProvider)
+    assert setup.chain.name == "alpha_vantage"
 
 
-def test_a_chain_of_nothing_is_refused(street: Street) -> None:
+def test_a_chain_of_nothing_is_refused(setup: FailoverSetup) -> None:
     with pytest.raises(SettingsError, match="`providers` must hold at least one"):
-        ProviderChain([], street.health)
+        ProviderChain([], setup.health)
 
 
-def test_the_tickers_are_those_of_the_first_that_can_list_its_own(street: Street) -> None:
+def test_the_tickers_are_those_of_the_first_that_can_list_its_own(setup: FailoverSetup) -> None:
     files = FakeProvider({"IBM": sample_bars("IBM")}, name="files")
 
-    assert ProviderChain([street.primary, files], street.health).tickers() == ("IBM",)
-    assert street.chain.tickers() == ()
+    assert ProviderChain([setup.primary, files], setup.health).tickers() == ("IBM",)
+    assert setup.chain.tickers() == ()
 
 
-def test_a_primary_that_answers_is_the_only_one_asked(street: Street) -> None:
-    delivery = street.chain.fetch_accepted("AAPL", None, take_all)
+def test_a_primary_that_answers_is_the_only_one_asked(setup: FailoverSetup) -> None:
+    delivery = setup.chain.fetch_accepted("AAPL", None, take_all)
 
     assert (delivery.provider, delivery.notes) == ("alpha_vantage", ())
-    assert delivery.bars.equals(street.primary.bars["AAPL"])
-    assert street.backup.calls == []
+    assert delivery.bars.equals(setup.primary.bars["AAPL"])
+    assert setup.backup.calls == []
 
 
-def test_a_span_is_handed_on(street: Street) -> None:
+def test_a_span_is_handed_on(setup: FailoverSetup) -> None:
     span = SessionRange(date(2012, 5, 25), sessions=5)
-    street.primary.fail()
+    setup.primary.fail()
 
-    assert street.chain.fetch("AAPL", span)["session"].min() == date(2012, 5, 25)
-    assert street.primary.calls == street.backup.calls == [("AAPL", span)]
+    assert setup.chain.fetch("AAPL", span)["session"].min() == date(2012, 5, 25)
+    assert setup.primary.calls == setup.backup.calls == [("AAPL", span)]
 
 
 def test_when_the_primary_goes_down_in_the_middle_of_a_run_the_rest_comes_from_the_backup(
-    street: Street,
+    setup: FailoverSetup,
 ) -> None:
-    street.primary.fail(after=1)
+    setup.primary.fail(after=1)
 
-    deliveries = [street.chain.fetch_accepted(ticker, None, take_all) for ticker in TICKERS]
+    deliveries = [setup.chain.fetch_accepted(ticker, None, take_all) for ticker in TICKERS]
 
     assert [delivery.provider for delivery in deliveries] == ["alpha_vantage", "yahoo", "yahoo"]
     assert deliveries[2].notes == ("alpha_vantage: alpha_vantage does not answer.",)
@@ -82,72 +82,74 @@ def test_when_the_primary_goes_down_in_the_middle_of_a_run_the_rest_comes_from_t
 
 
 def test_a_primary_that_stays_down_is_no_longer_asked_and_the_note_says_until_when(
-    street: Street,
+    setup: FailoverSetup,
 ) -> None:
-    street.primary.fail()
+    setup.primary.fail()
     for _ in range(3):
-        street.chain.fetch("AAPL")
+        setup.chain.fetch("AAPL")
 
-    delivery = street.chain.fetch_accepted("IBM", None, take_all)
+    delivery = setup.chain.fetch_accepted("IBM", None, take_all)
 
     (note,) = delivery.notes
-    assert len(street.primary.calls) == 3
+    assert len(setup.primary.calls) == 3
     assert note == (
         "alpha_vantage: not asked before 2012-06-01 21:01:00 UTC: it has been down since "
         "2012-06-01 21:00:00 UTC. alpha_vantage does not answer."
     )
 
 
-def test_when_all_are_down_there_is_one_error_with_the_reasons_of_all(street: Street) -> None:
-    street.primary.fail()
-    street.backup.fail()
+def test_when_all_are_down_there_is_one_error_with_the_reasons_of_all(setup: FailoverSetup) -> None:
+    setup.primary.fail()
+    setup.backup.fail()
     for _ in range(3):
         with pytest.raises(ProviderDownError) as caught:
-            street.chain.fetch("AAPL")
+            setup.chain.fetch("AAPL")
     assert str(caught.value) == (
         "No provider delivered AAPL. alpha_vantage: alpha_vantage does not answer. "
         "yahoo: yahoo does not answer."
     )
 
     with pytest.raises(ProviderDownError, match=r"alpha_vantage: not asked.* yahoo: not asked"):
-        street.chain.fetch("AAPL")
-    assert len(street.primary.calls) == len(street.backup.calls) == 3
+        setup.chain.fetch("AAPL")
+    assert len(setup.primary.calls) == len(setup.backup.calls) == 3
 
 
-def test_a_primary_that_was_down_is_tried_later_and_returns(street: Street) -> None:
-    street.primary.fail()
+def test_a_primary_that_was_down_is_tried_later_and_returns(setup: FailoverSetup) -> None:
+    setup.primary.fail()
     for _ in range(3):
-        street.chain.fetch("AAPL")
-    street.primary.recover()
+        setup.chain.fetch("AAPL")
+    setup.primary.recover()
 
-    assert street.source_of("AAPL") == "yahoo"
-    street.clock.advance(seconds=61)
-    assert street.source_of("AAPL") == "alpha_vantage"
-    assert street.state_of("alpha_vantage") == "closed"
+    assert setup.source_of("AAPL") == "yahoo"
+    setup.clock.advance(seconds=61)
+    assert setup.source_of("AAPL") == "alpha_vantage"
+    assert setup.state_of("alpha_vantage") == "closed"
 
 
-def test_a_try_that_fails_leaves_the_primary_alone_for_longer(street: Street) -> None:
-    street.primary.fail()
+def test_a_try_that_fails_leaves_the_primary_alone_for_longer(setup: FailoverSetup) -> None:
+    setup.primary.fail()
     for _ in range(3):
-        street.chain.fetch("AAPL")
-    street.clock.advance(seconds=61)
-    street.chain.fetch("AAPL")
-    street.clock.advance(seconds=61)
-    street.primary.recover()
+        setup.chain.fetch("AAPL")
+    setup.clock.advance(seconds=61)
+    setup.chain.fetch("AAPL")
+    setup.clock.advance(seconds=61)
+    setup.primary.recover()
 
-    assert street.source_of("AAPL") == "yahoo"
-    street.clock.advance(seconds=60)
-    assert street.source_of("AAPL") == "alpha_vantage"
+    assert setup.source_of("AAPL") == "yahoo"
+    setup.clock.advance(seconds=60)
+    assert setup.source_of("AAPL") == "alpha_vantage"
 
 
-def test_while_one_request_tries_the_others_go_to_the_backup_and_say_so(street: Street) -> None:
-    street.primary.fail()
+def test_while_one_request_tries_the_others_go_to_the_backup_and_say_so(
+    setup: FailoverSetup,
+) -> None:
+    setup.primary.fail()
     for _ in range(3):
-        street.chain.fetch("AAPL")
-    street.clock.advance(seconds=61)
-    assert street.health.allows_request("alpha_vantage")
+        setup.chain.fetch("AAPL")
+    setup.clock.advance(seconds=61)
+    assert setup.health.allows_request("alpha_vantage")
 
-    delivery = street.chain.fetch_accepted("IBM", None, take_all)
+    delivery = setup.chain.fetch_accepted("IBM", None, take_all)
 
     assert "another request is just trying it" in delivery.notes[0]
     assert delivery.provider == "yahoo"
@@ -163,65 +165,69 @@ def test_while_one_request_tries_the_others_go_to_the_backup_and_say_so(street: 
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_refusal_passes_on_and_opens_no_breaker(street: Street, error: StockcastError) -> None:
-    street.primary.fail(error)
+def test_a_refusal_passes_on_and_opens_no_breaker(
+    setup: FailoverSetup, error: StockcastError
+) -> None:
+    setup.primary.fail(error)
 
     for _ in range(5):
-        assert street.source_of("AAPL") == "yahoo"
+        assert setup.source_of("AAPL") == "yahoo"
 
-    assert len(street.primary.calls) == 5
-    assert street.health.allows_request("alpha_vantage")
-
-
-def test_a_ticker_that_the_primary_does_not_know_comes_from_the_backup(street: Street) -> None:
-    del street.primary.bars["IBM"]
-
-    assert street.source_of("IBM") == "yahoo"
-    assert street.source_of("AAPL") == "alpha_vantage"
+    assert len(setup.primary.calls) == 5
+    assert setup.health.allows_request("alpha_vantage")
 
 
-def test_an_answer_that_says_no_proves_that_a_provider_is_up(street: Street) -> None:
-    street.primary.fail()
+def test_a_ticker_that_the_primary_does_not_know_comes_from_the_backup(
+    setup: FailoverSetup,
+) -> None:
+    del setup.primary.bars["IBM"]
+
+    assert setup.source_of("IBM") == "yahoo"
+    assert setup.source_of("AAPL") == "alpha_vantage"
+
+
+def test_an_answer_that_says_no_proves_that_a_provider_is_up(setup: FailoverSetup) -> None:
+    setup.primary.fail()
     for _ in range(2):
-        street.chain.fetch("AAPL")
-    street.primary.fail(BarsError("nonsense."))
-    street.chain.fetch("AAPL")
-    street.primary.fail()
-    street.chain.fetch("AAPL")
+        setup.chain.fetch("AAPL")
+    setup.primary.fail(BarsError("nonsense."))
+    setup.chain.fetch("AAPL")
+    setup.primary.fail()
+    setup.chain.fetch("AAPL")
 
-    assert street.state_of("alpha_vantage") == "closed"
+    assert setup.state_of("alpha_vantage") == "closed"
 
 
-def test_a_refusal_by_our_own_budget_does_not(street: Street) -> None:
-    street.primary.fail()
+def test_a_refusal_by_our_own_budget_does_not(setup: FailoverSetup) -> None:
+    setup.primary.fail()
     for _ in range(3):
-        street.chain.fetch("AAPL")
-    street.clock.advance(seconds=61)
-    street.primary.fail(QuotaError("spent.", renews_at=LATER))
-    street.chain.fetch("AAPL")
+        setup.chain.fetch("AAPL")
+    setup.clock.advance(seconds=61)
+    setup.primary.fail(QuotaError("spent.", renews_at=LATER))
+    setup.chain.fetch("AAPL")
 
-    assert street.state_of("alpha_vantage") == "half_open"
+    assert setup.state_of("alpha_vantage") == "half_open"
 
 
-def test_bars_that_are_not_accepted_are_asked_from_the_next(street: Street) -> None:
+def test_bars_that_are_not_accepted_are_asked_from_the_next(setup: FailoverSetup) -> None:
     def accept(bars: pl.DataFrame) -> None:
         if bars["source"][0] == "alpha_vantage":
             msg = "closes differ by 3 % on 2012-05-31."
             raise ReconciliationError(msg)
 
-    delivery = street.chain.fetch_accepted("AAPL", None, accept)
+    delivery = setup.chain.fetch_accepted("AAPL", None, accept)
 
     assert delivery.provider == "yahoo"
     assert delivery.notes == ("alpha_vantage: closes differ by 3 % on 2012-05-31.",)
-    assert street.state_of("alpha_vantage") == "closed"
+    assert setup.state_of("alpha_vantage") == "closed"
 
 
-def test_health_is_told_in_the_order_of_the_chain(street: Street) -> None:
-    assert street.chain.states() == []
-    street.primary.fail()
-    street.chain.fetch("AAPL")
+def test_health_is_told_in_the_order_of_the_chain(setup: FailoverSetup) -> None:
+    assert setup.chain.states() == []
+    setup.primary.fail()
+    setup.chain.fetch("AAPL")
 
-    assert [(s.name, s.failures) for s in street.chain.states()] == [
+    assert [(s.name, s.failures) for s in setup.chain.states()] == [
         ("alpha_vantage", 1),
         ("yahoo", 0),
     ]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import sample_bars, xnys
-from support.files import (
+from support.market.bars import sample_bars, xnys
+from support.market.file_formats import (
     ADJUSTED,
     ALPHA_VANTAGE,
     ALPHA_VANTAGE_ADJUSTED,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.files import (
+from support.market.file_formats import (
     STOOQ_BULK,
     TRADED,
     YAHOO,

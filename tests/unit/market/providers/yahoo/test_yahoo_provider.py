@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import sample_bars, xnys
-from support.moving_clock import MovingClock
-from support.yahoo_emulator import SAMPLE_SPLITS, Mood, YahooEmulator, connect
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars, xnys
+from support.yahoo.emulator import SAMPLE_SPLITS, Fault, YahooEmulator, connect
 
 from core.errors import SettingsError, UnknownTickerError
 from market.bars.adjustments import adjust_bars
@@ -185,11 +185,11 @@ def test_near_names_are_searched_for(yahoo: YahooEmulator, provider: YahooProvid
     assert [call.kind for call in yahoo.calls] == ["cookie", "crumb", "chart", "search"]
 
 
-@pytest.mark.parametrize("mood", ["status_503", "empty", "cut_body"])
+@pytest.mark.parametrize("fault", ["status_503", "empty", "cut_body"])
 def test_a_search_that_fails_hides_no_unknown_ticker(
-    yahoo: YahooEmulator, provider: YahooProvider, mood: Mood
+    yahoo: YahooEmulator, provider: YahooProvider, fault: Fault
 ) -> None:
-    yahoo.misbehave(mood, times=None, kind="search")
+    yahoo.inject_fault(fault, times=None, kind="search")
 
     with pytest.raises(UnknownTickerError) as caught:
         provider.fetch("APPL")
@@ -199,7 +199,7 @@ def test_a_search_that_fails_hides_no_unknown_ticker(
 def test_a_ticker_without_any_bar_is_not_known(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
-    yahoo.misbehave("no_bars", times=2)
+    yahoo.inject_fault("no_bars", times=2)
 
     assert provider.fetch("AAPL", SessionRange(date(2013, 2, 25), sessions=5)).is_empty()
     with pytest.raises(UnknownTickerError):

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import polars as pl
-from support.bars import sample_bars
-from support.moving_clock import MovingClock
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars
 
 from core.settings import Settings
 from pipelines.assets.market_data import build_daily_bars

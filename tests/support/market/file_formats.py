@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.bars import xnys
+from support.market.bars import xnys
 
 from core.errors import BarsError
 from market.providers.files.provider import FilesProvider

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
-from support.bars import sample_bars
-from support.moving_clock import MovingClock
-from support.providers import FakeNetworkProvider
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars
+from support.providers.in_memory import FakeNetworkProvider
 
 from market.providers.failover.chain import ProviderChain
 from market.providers.failover.circuit_breaker import CircuitBreakers
@@ -32,7 +32,7 @@ def quote(source: str, price: float = 560.99) -> Quote:
     return Quote("AAPL", price, 577.73, 18_606_700, date(2012, 6, 1), NOW, source)
 
 
-class Street:
+class FailoverSetup:
     """A primary and a backup, the chain of both, and what is known of their health."""
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What emulated providers have in common: a server on loopback, a log, moods, bars to change.
+"""What emulated providers have in common: a server on loopback, a log, faults, bars to change.
 
 Not here: what one provider answers, and when it refuses.
 """
@@ -16,15 +16,15 @@ from typing import ClassVar, Generic, Self, TypedDict, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import polars as pl
-from support.bars import xnys
-from support.emulated_replies import Reply
+from support.market.bars import xnys
+from support.providers.emulated_replies import Reply
 
 from core.clock import Clock
 from market.calendars.sessions import Sessions
 from market.providers.protocol import ACTIONS_SCHEMA
 
 CallT = TypeVar("CallT")
-MoodT = TypeVar("MoodT", bound=str)
+FaultT = TypeVar("FaultT", bound=str)
 
 
 class Options(TypedDict, total=False):
@@ -46,8 +46,8 @@ class Options(TypedDict, total=False):
 
 
 @dataclass
-class _Plan(Generic[MoodT]):
-    mood: MoodT
+class _Plan(Generic[FaultT]):
+    fault: FaultT
     times: int | None
     symbol: str | None
     kind: str | None
@@ -56,7 +56,7 @@ class _Plan(Generic[MoodT]):
         return self.symbol in {None, symbol} and self.kind in {None, kind}
 
 
-class EmulatedProvider(ABC, Generic[CallT, MoodT]):
+class EmulatedProvider(ABC, Generic[CallT, FaultT]):
     """A service on loopback; its `url` stays the same when it closes and opens again."""
 
     headers: ClassVar[Mapping[str, str]] = {}
@@ -79,7 +79,7 @@ class EmulatedProvider(ABC, Generic[CallT, MoodT]):
         }
         self._actions = _events_of(bars) if actions is None else actions
         self._sessions_of = sessions_of
-        self._plans: list[_Plan[MoodT]] = []
+        self._plans: list[_Plan[FaultT]] = []
         self._calls: list[CallT] = []
         self._lock = threading.RLock()
         self._port = 0
@@ -104,7 +104,7 @@ class EmulatedProvider(ABC, Generic[CallT, MoodT]):
             return list(self._calls)
 
     def behave(self) -> None:
-        """Forget all bad moods."""
+        """Forget all bad faults."""
         with self._lock:
             self._plans.clear()
 
@@ -144,11 +144,11 @@ class EmulatedProvider(ABC, Generic[CallT, MoodT]):
     def reply(self, path: str, query: Mapping[str, str]) -> Reply:
         """Answer one request and enter it in the log."""
 
-    def _plan(self, mood: MoodT, times: int | None, symbol: str | None, kind: str | None) -> None:
+    def _plan(self, fault: FaultT, times: int | None, symbol: str | None, kind: str | None) -> None:
         with self._lock:
-            self._plans.append(_Plan(mood, times, symbol, kind))
+            self._plans.append(_Plan(fault, times, symbol, kind))
 
-    def _next_mood(self, kind: str, symbol: str) -> MoodT | None:
+    def _next_fault(self, kind: str, symbol: str) -> FaultT | None:
         plan = next((plan for plan in self._plans if plan.meets(kind, symbol)), None)
         if plan is None:
             return None
@@ -156,7 +156,7 @@ class EmulatedProvider(ABC, Generic[CallT, MoodT]):
             plan.times -= 1
             if plan.times <= 0:
                 self._plans.remove(plan)
-        return plan.mood
+        return plan.fault
 
     def _open(self) -> None:
         self._server = _Server(("127.0.0.1", self._port), _Handler)

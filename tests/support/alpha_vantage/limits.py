@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from support import alpha_vantage_bodies as bodies
+from support.alpha_vantage import bodies
 
 NEW_YORK = ZoneInfo("America/New_York")
 # What is known of each tier: calls a second, a minute and a day.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
-from support.bars import sample_bars
+from support.market.bars import sample_bars
 
 from core.settings import Settings, load_settings
 from registry.promotion.audit import Move

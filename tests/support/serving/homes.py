@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from support.bars import sample_bars, xnys
-from support.candidates import candidate
+from support.market.bars import sample_bars, xnys
+from support.registry.candidates import candidate
 
 from forecasting.bundle.manifest import GRAPH_FILE
 from forecasting.features.feature_set import compute_features, feature_set

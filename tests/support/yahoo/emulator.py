@@ -1,11 +1,11 @@
-"""Yahoo Finance over real HTTP on loopback, with a clock and moods that a test sets.
+"""Yahoo Finance over real HTTP on loopback, with a clock and faults that a test sets.
 
 ::
 
     clock = MovingClock(datetime(2013, 3, 1, 22, tzinfo=UTC))
     with YahooEmulator(sample_bars("AAPL", "MSFT"), clock, actions=SAMPLE_SPLITS) as yahoo:
         provider = connect(yahoo, tmp_path)
-        yahoo.misbehave("status_503", times=2, symbol="AAPL")
+        yahoo.inject_fault("status_503", times=2, symbol="AAPL")
         ...
         assert len(yahoo.charts("AAPL")) == 3
 
@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, Unpack
 
 import polars as pl
-from support import yahoo_bodies as bodies
-from support.emulated_provider import EmulatedProvider, Options
-from support.emulated_replies import Reply
-from support.yahoo_moods import Mood, reply_of
+from support.providers.emulated_provider import EmulatedProvider, Options
+from support.providers.emulated_replies import Reply
+from support.yahoo import bodies
+from support.yahoo.faults import Fault, reply_of
 from yfinance.data import SingletonMeta
 
 from core.clock import Clock
@@ -61,7 +61,7 @@ class Call:
     query: Mapping[str, str]
 
 
-class YahooEmulator(EmulatedProvider[Call, Mood]):
+class YahooEmulator(EmulatedProvider[Call, Fault]):
     """The service: enter it as a context, hand `url` to the provider.
 
     Parameters
@@ -98,28 +98,30 @@ class YahooEmulator(EmulatedProvider[Call, Mood]):
         """The requests for prices alone (of one symbol)."""
         return [c for c in self.calls if c.kind == "chart" and symbol in {None, c.symbol}]
 
-    def misbehave(
-        self, mood: Mood, *, times: int | None = 1, symbol: str | None = None, kind: str = "chart"
+    def inject_fault(
+        self, fault: Fault, *, times: int | None = 1, symbol: str | None = None, kind: str = "chart"
     ) -> None:
         """Answer the next requests (of a symbol) badly; for ever without `times`."""
-        self._plan(mood, times, symbol, kind)
+        self._plan(fault, times, symbol, kind)
 
     def reply(self, path: str, query: Mapping[str, str]) -> Reply:
         is_chart = path.startswith(CHART)
         kind = "chart" if is_chart else _KINDS.get(path, path)
         symbol = path.removeprefix(CHART).upper() if is_chart else ""
         with self._lock:
-            mood = self._next_mood(kind, symbol)
-            known = symbol if mood != "other_symbol" else next(s for s in self._bars if s != symbol)
+            fault = self._next_fault(kind, symbol)
+            known = (
+                symbol if fault != "other_symbol" else next(s for s in self._bars if s != symbol)
+            )
             body = self._chart(known, query) if is_chart else {}
-            outcome = mood or ("unknown" if body is None else "answered")
+            outcome = fault or ("unknown" if body is None else "answered")
             self._calls.append(Call(kind, symbol, self.clock.now(), outcome, query))
-        if mood is None and kind == "search":
+        if fault is None and kind == "search":
             near = get_close_matches(query.get("q", ""), sorted(self._bars), n=3, cutoff=0.5)
             return Reply(json.dumps(bodies.found(near)))
-        if mood is None and not is_chart:
+        if fault is None and not is_chart:
             return Reply(CRUMB if kind == "crumb" else "", 404 if kind == "cookie" else 200)
-        return reply_of(mood if body is not None else mood or "not_found", body or {})
+        return reply_of(fault if body is not None else fault or "not_found", body or {})
 
     def _chart(self, symbol: str, query: Mapping[str, str]) -> dict[str, Any] | None:
         if symbol not in self._bars:

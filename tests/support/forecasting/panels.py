@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from support.bars import sample_bars
+from support.market.bars import sample_bars
 
 from forecasting.features.feature_set import compute_features, feature_set
 from forecasting.samples.panel import Panel, build_panel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from support.adjusted import adjusted_sample
+from support.market.adjusted_bars import adjusted_sample
 
 from forecasting.export.fusion import export_forest, export_lstm, fuse
 from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from support.alpha_vantage_emulator import FREE_KEY, PREMIUM_KEY, AlphaVantageEmulator
-from support.moving_clock import MovingClock
+from support.alpha_vantage.emulator import FREE_KEY, PREMIUM_KEY, AlphaVantageEmulator
+from support.clocks.moving_clock import MovingClock
 
 from market.providers.alpha_vantage.provider import AlphaVantageProvider
 from market.providers.alpha_vantage.tiers import Tier

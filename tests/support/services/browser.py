@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
-from support.services import REQUIRE
+from support.services.external import REQUIRE
 
 ARGUMENTS = [
     "--no-sandbox",

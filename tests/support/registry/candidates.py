@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
-from support.bundles import tiny_bundle
+from support.forecasting.bundles import tiny_bundle
 
 from registry.experiments import find_runs
 from registry.promotion.audit import live_version, read_trail

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any, Literal
 
-from support import yahoo_bodies as bodies
-from support.emulated_replies import Reply, Status, spoilt
+from support.providers.emulated_replies import Reply, Status, spoilt
+from support.yahoo import bodies
 
-Mood = Literal[
+Fault = Literal[
     Status,
     "not_found",
     "no_data",
@@ -34,10 +34,10 @@ _FAILURES = {
 }
 
 
-def reply_of(mood: Mood | None, body: dict[str, Any]) -> Reply:
-    """The body as the mood lets it out."""
-    if mood in _FAILURES:
-        status, error = _FAILURES[mood]
+def reply_of(fault: Fault | None, body: dict[str, Any]) -> Reply:
+    """The body as the fault lets it out."""
+    if fault in _FAILURES:
+        status, error = _FAILURES[fault]
         return Reply(json.dumps(bodies.failure(error)), status)
     texts: dict[str, Callable[[], str]] = {
         "not_json": lambda: _PAGE,
@@ -46,4 +46,4 @@ def reply_of(mood: Mood | None, body: dict[str, Any]) -> Reply:
         "no_bars": lambda: json.dumps(bodies.without_bars(body)),
         "odd_rows": lambda: json.dumps(bodies.with_a_row_too_few(body)),
     }
-    return spoilt(mood, body, texts, page=_PAGE)
+    return spoilt(fault, body, texts, page=_PAGE)

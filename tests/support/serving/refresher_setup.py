@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import SecretStr
-from support.bundles import tiny_bundle
-from support.homes import LOOKBACK, TICKERS, sample_snapshot
-from support.registries import FakeRegistry
+from support.forecasting.bundles import tiny_bundle
+from support.registry.in_memory import FakeRegistry
+from support.serving.homes import LOOKBACK, TICKERS, sample_snapshot
 
 from core.settings import Settings
 from forecasting.bundle.bundle import Bundle
@@ -48,7 +48,7 @@ class FakeMetrics:
 
 
 @dataclass
-class Bench:
+class RefresherSetup:
     """A watch over a folder, with its clock in the test's hand."""
 
     folder: Path

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 
 import polars as pl
-from support.bars import sample_bars
+from support.market.bars import sample_bars
 
 from market.providers.protocol import ACTIONS_SCHEMA
 

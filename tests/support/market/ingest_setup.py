@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
-from support.bars import sample_bars, xnys
-from support.moving_clock import MovingClock
-from support.providers import FakeNetworkProvider
-from support.sample_actions import sample_actions, with_sample_actions
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import sample_bars, xnys
+from support.market.sample_actions import sample_actions, with_sample_actions
+from support.providers.in_memory import FakeNetworkProvider
 
 from core.errors import StockcastError, TierError
 from market.bars.quarantine import Quarantine
@@ -35,7 +35,7 @@ def raw_bars(*tickers: str) -> pl.DataFrame:
     )
 
 
-def told_bars(ticker: str) -> pl.DataFrame:
+def bars_with_actions(ticker: str) -> pl.DataFrame:
     """The sample as traded, with its splits and dividends."""
     return with_sample_actions(sample_bars(ticker))
 
@@ -97,7 +97,7 @@ class ClockedProvider(FakeNetworkProvider):
 
 def premium_key(clock: MovingClock, *tickers: str) -> ClockedProvider:
     """A provider of whole histories with their splits and dividends."""
-    return ClockedProvider({t: told_bars(t) for t in tickers}, clock, actions_apart=False)
+    return ClockedProvider({t: bars_with_actions(t) for t in tickers}, clock, actions_apart=False)
 
 
 def free_key(clock: MovingClock, *tickers: str) -> ClockedProvider:
@@ -105,7 +105,7 @@ def free_key(clock: MovingClock, *tickers: str) -> ClockedProvider:
     return ClockedProvider({t: raw_bars(t) for t in tickers}, clock, reach=100)
 
 
-class Desk:
+class IngestSetup:
     """One home: a store, a quarantine, records, and an ingest from the given providers."""
 
     def __init__(self, home: Path, clock: MovingClock, *providers: Provider) -> None:
@@ -145,11 +145,11 @@ class Desk:
         self.clock.move_to(datetime(session.year, session.month, session.day, 22, tzinfo=UTC))
 
 
-def desk_of(home: Path, provider: ClockedProvider) -> Desk:
-    """A desk on the clock of its only provider."""
-    return Desk(home, provider.clock, provider)
+def setup_of(home: Path, provider: ClockedProvider) -> IngestSetup:
+    """A setup on the clock of its only provider."""
+    return IngestSetup(home, provider.clock, provider)
 
 
 def as_traded(ticker: str, *, end: date, start: date = date(2000, 3, 1)) -> pl.DataFrame:
-    """What a desk holds of the sample between two sessions, without events."""
+    """What a setup holds of the sample between two sessions, without events."""
     return sample_bars(ticker, start=start, end=end).select(VALUES)

@@ -15,10 +15,10 @@ from itertools import count
 from pathlib import Path
 from types import FrameType
 
-from support.alpha_vantage_emulator import FREE_KEY
-from support.bars import xnys
-from support.ingests import EVENING
-from support.moving_clock import MovingClock
+from support.alpha_vantage.emulator import FREE_KEY
+from support.clocks.moving_clock import MovingClock
+from support.market.bars import xnys
+from support.market.ingest_setup import EVENING
 
 from market.bars.quarantine import Quarantine
 from market.ingest.ticker_ingest import Ingest

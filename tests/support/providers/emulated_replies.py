@@ -1,6 +1,6 @@
 """Answers of an emulated provider as they go over the wire, and how any service can spoil one.
 
-What one provider alone says or gets wrong is in its own moods.
+What one provider alone says or gets wrong is in its own faults.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Status = Literal[
     "status_503",
 ]
 _PIECES = 20
-# The text is as it should be: these moods are about the wire, or about who is answered for.
+# The text is as it should be: these faults are about the wire, or about who is answered for.
 _RIGHT_TEXT = {None, "slow", "drip", "cut_body", "other_symbol"}
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; `mood` is what the wire does to it."""
+    """One answer; `fault` is what the wire does to it."""
 
     text: str
     status: int = 200
-    mood: str | None = None
+    fault: str | None = None
 
     def send(
         self,
@@ -41,7 +41,7 @@ class Reply:
         slow_seconds: float,
         stopping: threading.Event,
     ) -> None:
-        if self.mood == "slow":
+        if self.fault == "slow":
             stopping.wait(slow_seconds)
         content = self.text.encode()
         handler.send_response(self.status)
@@ -50,9 +50,9 @@ class Reply:
         for name, value in headers.items():
             handler.send_header(name, value)
         handler.end_headers()
-        if self.mood == "cut_body":
+        if self.fault == "cut_body":
             content = content[: len(content) // 2]
-        if self.mood == "drip":
+        if self.fault == "drip":
             for at in range(_PIECES):
                 handler.wfile.write(content[at::_PIECES][:1])
                 if stopping.wait(slow_seconds / _PIECES):
@@ -62,14 +62,14 @@ class Reply:
 
 
 def spoilt(
-    mood: str | None, body: dict[str, Any], own: Mapping[str, Callable[[], str]], *, page: str
+    fault: str | None, body: dict[str, Any], own: Mapping[str, Callable[[], str]], *, page: str
 ) -> Reply:
-    """The body as the mood lets it out: `own` are a provider's texts by mood, `page` its HTML."""
-    if mood in _RIGHT_TEXT:
-        return Reply(json.dumps(body), mood=mood)
-    if mood.startswith("status_"):
-        return Reply(page, int(mood[-3:]))
-    if mood == "cut_text":
+    """The body as the fault lets it out: `own` are a provider's texts by fault, `page` its HTML."""
+    if fault in _RIGHT_TEXT:
+        return Reply(json.dumps(body), fault=fault)
+    if fault.startswith("status_"):
+        return Reply(page, int(fault[-3:]))
+    if fault == "cut_text":
         text = json.dumps(body)
         return Reply(text[: len(text) // 2])
-    return Reply(own[mood]())
+    return Reply(own[fault]())

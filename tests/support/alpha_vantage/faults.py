@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
-from support import alpha_vantage_bodies as bodies
-from support.emulated_replies import Reply, Status, spoilt
+from support.alpha_vantage import bodies
+from support.providers.emulated_replies import Reply, Status, spoilt
 
-Mood = Literal[
+Fault = Literal[
     Status,
     "per_second",
     "burst",
@@ -51,8 +51,8 @@ _REFUSALS: dict[str, dict[str, str]] = {
 _DATA = ("Time Series (Daily)", "data", "Global Quote", "bestMatches")
 
 
-def reply_of(mood: Mood | None, body: dict[str, Any], *, function: str, key: str) -> Reply:
-    """The body as the mood lets it out."""
+def reply_of(fault: Fault | None, body: dict[str, Any], *, function: str, key: str) -> Reply:
+    """The body as the fault lets it out."""
     texts: dict[str, Callable[[], str]] = {
         **{name: partial(json.dumps, refusal) for name, refusal in _REFUSALS.items()},
         "per_day": lambda: json.dumps(bodies.per_day(key)),
@@ -63,7 +63,7 @@ def reply_of(mood: Mood | None, body: dict[str, Any], *, function: str, key: str
         "doubled": lambda: bodies.doubled(body),
         "no_number": lambda: _without_number(body),
     }
-    return spoilt(mood, body, texts, page="<html>It is not you, it is us.</html>")
+    return spoilt(fault, body, texts, page="<html>It is not you, it is us.</html>")
 
 
 def _without_number(body: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from support.simulated_machine import SimulatedMachine
+from support.clocks.simulated_machine import SimulatedMachine
 
 from core.errors import QuotaError
 from market.quota.budgets import Budget

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import polars as pl
-from support.bars import sample_bars
+from support.market.bars import sample_bars
 
 from forecasting.features.feature_set import FeatureSet, compute_features
 from market.bars.adjustments import adjust_bars

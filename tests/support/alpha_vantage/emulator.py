@@ -1,4 +1,4 @@
-"""Alpha Vantage over real HTTP on loopback, with a clock, limits and moods that a test sets.
+"""Alpha Vantage over real HTTP on loopback, with a clock, limits and faults that a test sets.
 
 ::
 
@@ -9,7 +9,7 @@
             alpha_vantage_key=FREE_KEY,
             alpha_vantage_url=alpha_vantage.url,
         )
-        alpha_vantage.misbehave("status_503", times=2, symbol="AAPL")
+        alpha_vantage.inject_fault("status_503", times=2, symbol="AAPL")
         ...
         assert alpha_vantage.calls_by_day() == {date(2012, 6, 1): 4}
 
@@ -27,11 +27,11 @@ from difflib import get_close_matches
 from typing import Any, Unpack
 
 import polars as pl
-from support import alpha_vantage_bodies as bodies
-from support.alpha_vantage_limits import NEW_YORK, refusal_of
-from support.alpha_vantage_moods import Mood, reply_of
-from support.emulated_provider import EmulatedProvider, Options
-from support.emulated_replies import Reply
+from support.alpha_vantage import bodies
+from support.alpha_vantage.faults import Fault, reply_of
+from support.alpha_vantage.limits import NEW_YORK, refusal_of
+from support.providers.emulated_provider import EmulatedProvider, Options
+from support.providers.emulated_replies import Reply
 
 from core.clock import Clock
 
@@ -44,7 +44,7 @@ _ANNOUNCED = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Call:
-    """One request; `outcome` is ``answered``, a limit or kind of refusal, or a mood."""
+    """One request; `outcome` is ``answered``, a limit or kind of refusal, or a fault."""
 
     function: str
     symbol: str
@@ -53,7 +53,7 @@ class Call:
     outcome: str
 
 
-class AlphaVantageEmulator(EmulatedProvider[Call, Mood]):
+class AlphaVantageEmulator(EmulatedProvider[Call, Fault]):
     """The service: enter it as a context, hand `url` to the client.
 
     Parameters
@@ -83,32 +83,32 @@ class AlphaVantageEmulator(EmulatedProvider[Call, Mood]):
         """How many requests came on each day of New York."""
         return dict(Counter(call.at.astimezone(NEW_YORK).date() for call in self.calls))
 
-    def misbehave(
+    def inject_fault(
         self,
-        mood: Mood,
+        fault: Fault,
         *,
         times: int | None = 1,
         symbol: str | None = None,
         function: str | None = None,
     ) -> None:
         """Answer the next requests (of a symbol, of a function) badly; for ever without `times`."""
-        self._plan(mood, times, symbol, function)
+        self._plan(fault, times, symbol, function)
 
     def reply(self, path: str, query: Mapping[str, str]) -> Reply:  # noqa: ARG002  # it has one path
         function, symbol = query.get("function", ""), query.get("symbol", "").upper()
         key = query.get("apikey", "")
         with self._lock:
-            mood = self._next_mood(function, symbol)
+            fault = self._next_fault(function, symbol)
             mine = [call.at for call in self._calls if call.key == key]
             refused = refusal_of(self.keys.get(key), key, query, mine, now=self.clock.now())
             outcome, body = refused or ("answered", None)
             if body is None:
                 body = self._answer(function, symbol, query)
                 outcome = "ticker" if "Error Message" in body else outcome
-            self._calls.append(Call(function, symbol, self.clock.now(), key, mood or outcome))
+            self._calls.append(Call(function, symbol, self.clock.now(), key, fault or outcome))
             other = next((name for name in self._bars if name != symbol), symbol)
-            another = self._answer(function, other, query) if mood == "other_symbol" else body
-        return reply_of(mood, another, function=function, key=key)
+            another = self._answer(function, other, query) if fault == "other_symbol" else body
+        return reply_of(fault, another, function=function, key=key)
 
     def _answer(self, function: str, symbol: str, query: Mapping[str, str]) -> dict[str, Any]:
         if function == "SYMBOL_SEARCH":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import polars as pl
-from support.folds import synthetic_folds
+from support.forecasting.folds import synthetic_folds
 
 from forecasting.evaluation.combination import combine_folds
 
