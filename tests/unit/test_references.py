@@ -1,4 +1,4 @@
-"""Names in docstrings and comments: a back-ticked path into our packages must exist."""
+"""Modules named in docstrings and comments, and files named in the documents, exist."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("core", "market", "forecasting", "registry", "pipelines", "serving", "stockcast")
 REFERENCE = re.compile(rf"`({'|'.join(PACKAGES)})((?:\.\w+)+)`")
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "tests/README.md"])
+PATH = re.compile(r"(?:`|\]\()((?:[\w.-]+/)*[\w.-]+/?)(?:`|\))")
+FILE_ENDINGS = (".py", ".md", ".toml", ".yaml", ".yml", ".png", "/")
 
 
 def module_file(path: Path) -> Path | None:
@@ -69,6 +73,20 @@ def test_every_module_named_in_a_docstring_exists(package: str) -> None:
         if not resolves(reference)
     ]
     assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.is_file()])
+def test_every_file_of_the_repository_named_in_a_document_exists(document: Path) -> None:
+    named = PATH.findall(document.read_text(encoding="utf-8"))
+    paths = [path for path in named if "/" in path and path.endswith(FILE_ENDINGS)]
+    folders = {path.name for path in ROOT.iterdir()}
+    missing = [
+        path
+        for path in paths
+        if path.split("/")[0] in folders
+        and not any(base.joinpath(path).exists() for base in (ROOT, document.parent))
+    ]
+    assert not missing
 
 
 @pytest.mark.parametrize(
