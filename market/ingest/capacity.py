@@ -11,7 +11,8 @@ from typing import get_args
 
 from core.settings import Tier
 from market.ingest.plan import ACTIONS_EVERY
-from market.providers.alpha_vantage.tiers import TierLimits, limits_of
+from market.providers.alpha_vantage.tiers import limits_of
+from market.providers.spec import ProviderLimits
 
 # Bars are published within two hours of a close, and the next session opens 17.5 hours after it.
 _HOURS_A_NIGHT = 15.5
@@ -47,7 +48,7 @@ class Capacity:
         return self.sessions_behind == 0
 
 
-def estimate_capacity(n_tickers: int, limits: TierLimits) -> Capacity:
+def estimate_capacity(n_tickers: int, limits: ProviderLimits) -> Capacity:
     """Say whether limits allow to follow so many tickers, how far behind it runs, and what to do.
 
     Each ticker costs one call a session, and two more every `ACTIONS_EVERY` sessions where bars
@@ -74,7 +75,7 @@ def estimate_capacity(n_tickers: int, limits: TierLimits) -> Capacity:
     return Capacity(calls, capacity, behind, sentence)
 
 
-def _advice(n_tickers: int, limits: TierLimits, behind: int) -> str:
+def _advice(n_tickers: int, limits: ProviderLimits, behind: int) -> str:
     capacity = _capacity(limits)
     tier = next((tier for tier in get_args(Tier) if _capacity(limits_of(tier)) >= n_tickers), None)
     ways = [f"follow {capacity:,} tickers or fewer"]
@@ -85,11 +86,11 @@ def _advice(n_tickers: int, limits: TierLimits, behind: int) -> str:
     return f"Either {', or '.join(ways)}."
 
 
-def _calls_of_one(limits: TierLimits) -> float:
+def _calls_of_one(limits: ProviderLimits) -> float:
     return 1.0 if limits.has_adjusted else 1.0 + _CALLS_FOR_ACTIONS / ACTIONS_EVERY
 
 
-def _capacity(limits: TierLimits) -> int:
+def _capacity(limits: ProviderLimits) -> int:
     """Return how many tickers the limits allow; by the minute, within a night."""
     night = _HOURS_A_NIGHT * 3600
     calls = [window.calls / window.seconds * night for window in limits.windows]

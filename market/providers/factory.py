@@ -1,107 +1,104 @@
-"""What the settings ask for: the provider with its backups, and what all processes know of them.
+"""The registered providers, and the objects that the settings select.
 
-A new provider is named here and in `Settings.provider`.
+To add a provider, write its package with a `spec` module and add one line to `SPECS`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.clock import Clock
 from core.errors import SettingsError
-from core.settings import Settings
-from market.calendars.sessions import Sessions
-from market.providers.alpha_vantage.provider import AlphaVantageProvider
-from market.providers.alpha_vantage.tiers import budget_of
+from market.providers import sample
+from market.providers.alpha_vantage import spec as alpha_vantage
 from market.providers.failover.chain import ProviderChain
 from market.providers.failover.circuit_breaker import CircuitBreakers
-from market.providers.files.provider import FilesProvider
+from market.providers.files import spec as files
 from market.providers.protocol import Provider
-from market.providers.sample import SampleProvider
-from market.providers.yahoo.provider import BUDGET, YahooProvider
+from market.providers.spec import ProviderSpec
+from market.providers.yahoo import spec as yahoo
 from market.quota.budgets import Budget
 from market.quota.ledger import QuotaLedger
 
+if TYPE_CHECKING:
+    # The settings import this module to validate names and keys.
+    from core.settings import Settings
 
-def make_provider(settings: Settings, *, clock: Clock | None = None) -> Provider:
-    """Return the provider that `settings` choose; nothing is read or called before it is asked.
+SPECS = {
+    spec.name: spec
+    for spec in (
+        sample.SPEC,
+        files.SPEC,
+        alpha_vantage.SPEC,
+        yahoo.SPEC,
+    )
+}
 
-    With backups, or where it is asked over the network, it is a `ProviderChain`.
 
-    Parameters
-    ----------
-    clock
-        What budgets, health and waiting go by; the machine's by default.
+def provider_spec(name: str) -> ProviderSpec:
+    """Return the spec of a registered provider.
 
     Raises
     ------
     SettingsError
-        When the exchange is not known, what a provider needs is missing or not installed.
+        When no provider has this name.
     """
-    providers = [_make(name, settings, clock) for name in settings.providers]
-    if settings.providers in {("sample",), ("files",)}:
+    if name not in SPECS:
+        msg = f"`provider` must be one of {', '.join(SPECS)}, got {name!r}."
+        raise SettingsError(msg)
+    return SPECS[name]
+
+
+def selected_specs(settings: Settings) -> list[ProviderSpec]:
+    """Return the specs of the first provider and of its backups, in the order of the settings."""
+    return [provider_spec(name) for name in settings.providers]
+
+
+def make_provider(settings: Settings, *, clock: Clock | None = None) -> Provider:
+    """Return the provider that `settings` select, with its backups.
+
+    The result is a `ProviderChain` when the provider is remote or has backups. No file is read and
+    no request is sent until the first method call.
+
+    Parameters
+    ----------
+    clock
+        Clock for budgets, circuit breakers and waits; the system clock by default.
+
+    Raises
+    ------
+    SettingsError
+        When a name or the exchange is not known, a required setting is missing, or the package of
+        a provider is not installed.
+    """
+    specs = selected_specs(settings)
+    for spec in specs:
+        if problem := spec.settings_problem(settings):
+            raise SettingsError(problem)
+    ledger = make_ledger(settings, clock=clock)
+    providers = [spec.make(settings, ledger, clock) for spec in specs]
+    if len(specs) == 1 and not specs[0].is_remote:
         return providers[0]
     return ProviderChain(providers, make_circuit_breakers(settings, clock=clock))
 
 
 def make_ledger(settings: Settings, *, clock: Clock | None = None) -> QuotaLedger:
-    """Return the ledger of calls that all processes of the home share."""
+    """Return the quota ledger that all processes with the same home share."""
     return QuotaLedger(database_path(settings), clock)
 
 
 def make_circuit_breakers(settings: Settings, *, clock: Clock | None = None) -> CircuitBreakers:
-    """Return the providers' health as all processes of the home know it."""
+    """Return the circuit breakers that all processes with the same home share."""
     return CircuitBreakers(database_path(settings), clock)
 
 
 def database_path(settings: Settings) -> Path:
-    """Return the SQLite file of the home that holds calls, health and records of tickers."""
+    """Return the path of the SQLite file with calls, circuit breakers and ticker records."""
     return settings.home / "market.sqlite"
 
 
 def budgets_of(settings: Settings) -> dict[str, Budget]:
-    """Return the budget of each chosen provider that has one, by name, the first one first."""
-    budgets = {}
-    for name in settings.providers:
-        if name == "alpha_vantage":
-            budgets[name] = budget_of(settings.alpha_vantage_tier, _key_of(settings))
-        if name == "yahoo":
-            budgets[name] = BUDGET
-    return budgets
-
-
-def _make(name: str, settings: Settings, clock: Clock | None) -> Provider:
-    match name:
-        case "sample":
-            return SampleProvider()
-        case "files":
-            if settings.bars is None:
-                msg = "`bars` must name a folder or glob for the provider 'files', got None."
-                raise SettingsError(msg)
-            return FilesProvider(settings.bars, Sessions(settings.exchange))
-        case "alpha_vantage":
-            return AlphaVantageProvider(
-                key=_key_of(settings),
-                tier=settings.alpha_vantage_tier,
-                url=settings.alpha_vantage_url,
-                timeout=settings.provider_timeout,
-                ledger=make_ledger(settings, clock=clock),
-                clock=clock,
-            )
-        case "yahoo":
-            return YahooProvider(
-                url=settings.yahoo_url,
-                timeout=settings.provider_timeout,
-                ledger=make_ledger(settings, clock=clock),
-                clock=clock,
-            )
-        case other:
-            msg = f"`provider` must be sample, files, alpha_vantage or yahoo, got {other!r}."
-            raise SettingsError(msg)
-
-
-def _key_of(settings: Settings) -> str:
-    if settings.alpha_vantage_key is None:
-        msg = "`alpha_vantage_key` must hold a key for the provider 'alpha_vantage', got None."
-        raise SettingsError(msg)
-    return settings.alpha_vantage_key.get_secret_value()
+    """Return the budget of each selected provider that has one, by name, first provider first."""
+    budgets = {spec.name: spec.budget(settings) for spec in selected_specs(settings)}
+    return {name: budget for name, budget in budgets.items() if budget is not None}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from core.settings import Tier
+from market.providers.spec import ProviderLimits
 from market.quota.budgets import Budget, Window
 
 # Not published. Its data are dated in this zone, and keys are seen to renew at its midnight.
@@ -13,36 +13,16 @@ TIMEZONE = "America/New_York"
 COMPACT = 100
 
 
-@dataclass(frozen=True)
-class TierLimits:
-    """What a tier allows.
-
-    Attributes
-    ----------
-    windows, per_day
-        Limits on calls; see `market.quota.budgets`.
-    reach
-        Sessions back that daily bars go, or None for the whole history.
-    has_adjusted
-        Whether bars come with splits and dividends.
-    """
-
-    windows: tuple[Window, ...]
-    per_day: int | None
-    reach: int | None
-    has_adjusted: bool
-
-
-def limits_of(tier: Tier) -> TierLimits:
+def limits_of(tier: Tier) -> ProviderLimits:
     """Return the limits of a tier."""
     if tier == "free":
         # A burst is refused too, though only the day is published.
         windows = (Window(1, 1.0), Window(5, 60.0))
-        return TierLimits(windows, per_day=25, reach=COMPACT, has_adjusted=False)
+        return ProviderLimits(windows, per_day=25, reach=COMPACT, has_adjusted=False)
     calls = int(tier.removeprefix("premium_"))
     # Not published: refusals of bursts name 5 calls a second for small plans, 30 for the largest.
     windows = (Window(max(5, calls // 40), 1.0), Window(calls, 60.0))
-    return TierLimits(windows, per_day=None, reach=None, has_adjusted=True)
+    return ProviderLimits(windows, per_day=None, reach=None, has_adjusted=True)
 
 
 def budget_of(tier: Tier, key: str) -> Budget:

@@ -1,8 +1,4 @@
-"""Several providers as one: each request goes to the first that is up and delivers.
-
-When a provider counts as down is `market.providers.failover.circuit_breaker`; which error the errors of all make is
-`failover_errors`.
-"""
+"""A chain of providers: each request goes to the first provider that is up and delivers."""
 
 from __future__ import annotations
 

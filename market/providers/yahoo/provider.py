@@ -16,17 +16,14 @@ from core.clock import Clock, SystemClock
 from core.errors import SettingsError, UnknownTickerError
 from market.calendars.exchanges import exchange_of
 from market.providers.protocol import ACTIONS_SCHEMA, Quote, SessionRange
+from market.providers.yahoo.limits import BUDGET
 from market.providers.yahoo.parsing import bars_of, quote_of
 from market.providers.yahoo.request import Errand
-from market.quota.budgets import Budget, Purpose, Window
+from market.quota.budgets import Budget, Purpose
 from market.quota.ledger import QuotaLedger
 
 if TYPE_CHECKING:
     from market.providers.yahoo.client import YahooClient
-
-# Nothing is published. A cautious guess: what people report to be refused differs between one in
-# two seconds and five a second.
-BUDGET = Budget("yahoo", (Window(2, 1.0), Window(30, 60.0)))
 
 _CLASS = re.compile(r"\.[A-Z]$")
 

@@ -230,5 +230,5 @@ def test_a_backup_that_is_not_installed_is_told_at_the_start(
 
 def test_settings_that_nobody_checked_are_refused_with_the_parameter() -> None:
     unchecked = Settings.model_construct(provider="alpha_vantage", backups=(), home=Path("var"))
-    with pytest.raises(SettingsError, match="`alpha_vantage_key` must hold a key"):
+    with pytest.raises(SettingsError, match="STOCKCAST_ALPHA_VANTAGE_KEY must hold your key"):
         make_provider(unchecked)

@@ -1,0 +1,60 @@
+"""Registration of the `alpha_vantage` provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from market.providers.alpha_vantage.tiers import budget_of, limits_of
+from market.providers.spec import ProviderLimits, ProviderSpec
+
+if TYPE_CHECKING:
+    from core.clock import Clock
+    from core.settings import Settings
+    from market.providers.alpha_vantage.provider import AlphaVantageProvider
+    from market.quota.budgets import Budget
+    from market.quota.ledger import QuotaLedger
+
+
+def _make(settings: Settings, ledger: QuotaLedger, clock: Clock | None) -> AlphaVantageProvider:
+    from market.providers.alpha_vantage.provider import AlphaVantageProvider  # noqa: PLC0415  # keeps the spec light
+
+    return AlphaVantageProvider(
+        key=_key(settings),
+        tier=settings.alpha_vantage_tier,
+        url=settings.alpha_vantage_url,
+        timeout=settings.provider_timeout,
+        ledger=ledger,
+        clock=clock,
+    )
+
+
+def _settings_problem(settings: Settings) -> str | None:
+    if "alpha_vantage" not in settings.providers or settings.alpha_vantage_key:
+        return None
+    return (
+        "STOCKCAST_ALPHA_VANTAGE_KEY must hold your key for the provider 'alpha_vantage'; "
+        "a free one comes from https://www.alphavantage.co/support/#api-key"
+    )
+
+
+def _budget(settings: Settings) -> Budget:
+    return budget_of(settings.alpha_vantage_tier, _key(settings))
+
+
+def _limits(settings: Settings) -> ProviderLimits:
+    return limits_of(settings.alpha_vantage_tier)
+
+
+def _key(settings: Settings) -> str:
+    key = settings.alpha_vantage_key
+    return "" if key is None else key.get_secret_value()
+
+
+SPEC = ProviderSpec(
+    name="alpha_vantage",
+    make=_make,
+    settings_problem=_settings_problem,
+    budget=_budget,
+    limits=_limits,
+    serves_quotes=True,
+)

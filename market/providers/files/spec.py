@@ -1,0 +1,44 @@
+"""Registration of the `files` provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.errors import SettingsError
+from market.providers.spec import ProviderSpec
+
+if TYPE_CHECKING:
+    from core.clock import Clock
+    from core.settings import Settings
+    from market.providers.files.provider import FilesProvider
+    from market.quota.ledger import QuotaLedger
+
+_MISSING = "STOCKCAST_BARS must name a folder or glob for the provider 'files'"
+_UNUSED = (
+    "STOCKCAST_BARS names files, but 'files' is neither STOCKCAST_PROVIDER nor among "
+    "STOCKCAST_BACKUPS: name it there, or leave the bars out"
+)
+
+
+def _make(settings: Settings, ledger: QuotaLedger, clock: Clock | None) -> FilesProvider:  # noqa: ARG001
+    from market.calendars.sessions import Sessions  # noqa: PLC0415  # keeps the spec light
+    from market.providers.files.provider import FilesProvider  # noqa: PLC0415
+
+    if settings.bars is None:
+        raise SettingsError(_MISSING)
+    return FilesProvider(settings.bars, Sessions(settings.exchange))
+
+
+def _settings_problem(settings: Settings) -> str | None:
+    if "files" in settings.providers:
+        return None if settings.bars else _MISSING
+    return _UNUSED if settings.bars else None
+
+
+SPEC = ProviderSpec(
+    name="files",
+    make=_make,
+    settings_problem=_settings_problem,
+    lists_tickers=True,
+    is_remote=False,
+)

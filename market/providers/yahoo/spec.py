@@ -1,0 +1,30 @@
+"""Registration of the `yahoo` provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from market.providers.spec import ProviderSpec
+from market.providers.yahoo.limits import BUDGET
+
+if TYPE_CHECKING:
+    from core.clock import Clock
+    from core.settings import Settings
+    from market.providers.yahoo.provider import YahooProvider
+    from market.quota.budgets import Budget
+    from market.quota.ledger import QuotaLedger
+
+
+def _make(settings: Settings, ledger: QuotaLedger, clock: Clock | None) -> YahooProvider:
+    from market.providers.yahoo.provider import YahooProvider  # noqa: PLC0415  # keeps the spec light
+
+    return YahooProvider(
+        url=settings.yahoo_url, timeout=settings.provider_timeout, ledger=ledger, clock=clock
+    )
+
+
+def _budget(_: Settings) -> Budget:
+    return BUDGET
+
+
+SPEC = ProviderSpec(name="yahoo", make=_make, budget=_budget, serves_quotes=True)
