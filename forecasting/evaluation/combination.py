@@ -7,8 +7,10 @@ nor do metrics (`forecasting.evaluation.scorecard`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,12 @@ import polars as pl
 from core.errors import ForecastError, NotEnoughHistoryError
 from forecasting.distribution.conformal import MIN_RESIDUALS, calibrate, quantile_surface
 from forecasting.distribution.levels import LEVELS, REPORTED_COLUMNS, REPORTED_INDEX
-from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA, FoldForecasts
+from forecasting.evaluation.walk_forward import (
+    EXCLUDED_FILE,
+    EXCLUDED_SCHEMA,
+    FORECASTS_FILE,
+    FoldForecasts,
+)
 from forecasting.models.base import MEMBERS, REFERENCES
 from forecasting.models.ensemble import EnsembleWeights, PastForecasts, learn_weights, weighted
 from forecasting.scoring.metrics import crps_from_quantiles
@@ -27,6 +34,9 @@ Array = npt.NDArray[np.float64]
 ENSEMBLE = "ensemble"
 MODELS = (*REFERENCES, *MEMBERS, ENSEMBLE)
 KEY = ["ticker", "as_of", "target_session", "horizon", "fold"]
+
+WEIGHTS_FILE, QUANTILES_FILE = "weights.json", "conformal_quantiles.json"
+FINAL_WEIGHTS_FILE = "final_weights.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +63,41 @@ class WalkForwardResult:
     final_weights: EnsembleWeights
     conformal_quantiles: dict[int, Array]
     excluded: pl.DataFrame
+
+    def scale_weights(self) -> dict[int, list[dict[str, float]]]:
+        """Return the scale weights of the members: horizon -> one mapping per scored fold."""
+        folds = [weights.scale for _, weights in sorted(self.weights.items())]
+        return {
+            horizon: [scale[horizon] for scale in folds if horizon in scale]
+            for horizon in sorted(self.final_weights.scale)
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the result into the existing `folder`: two Parquet and three JSON files."""
+        self.forecasts.write_parquet(folder / FORECASTS_FILE)
+        self.excluded.write_parquet(folder / EXCLUDED_FILE)
+        documents = {
+            WEIGHTS_FILE: {fold: w.to_document() for fold, w in self.weights.items()},
+            FINAL_WEIGHTS_FILE: self.final_weights.to_document(),
+            QUANTILES_FILE: {h: values.tolist() for h, values in self.conformal_quantiles.items()},
+        }
+        for name, document in documents.items():
+            (folder / name).write_text(json.dumps(document, sort_keys=True))
+
+    @classmethod
+    def load(cls, folder: Path) -> WalkForwardResult:
+        """Read the files that `save` wrote into `folder`."""
+        weights, final_weights, quantiles = (
+            json.loads((folder / name).read_text())
+            for name in (WEIGHTS_FILE, FINAL_WEIGHTS_FILE, QUANTILES_FILE)
+        )
+        return cls(
+            forecasts=pl.read_parquet(folder / FORECASTS_FILE),
+            weights={int(fold): EnsembleWeights.from_document(w) for fold, w in weights.items()},
+            final_weights=EnsembleWeights.from_document(final_weights),
+            conformal_quantiles={int(h): np.array(values) for h, values in quantiles.items()},
+            excluded=pl.read_parquet(folder / EXCLUDED_FILE),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,9 @@ Only scored, out-of-sample forecasts come in (`forecasting.evaluation.combinatio
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
@@ -33,6 +35,7 @@ ByModel = dict[str, dict[str, Scores]]
 ROW = ["as_of", "ticker"]
 # A median that is zero but for rounding is no view on the direction.
 ROUNDING = 1e-12
+EVALUATION_FILE = "evaluation.json"
 # What a manifest and a version's page carry; the whole evaluation lies beside them.
 SUMMARY = (
     "crps",
@@ -90,6 +93,17 @@ def evaluate(forecasts: pl.DataFrame) -> Evaluation:
             for (fold, ticker), rows in _cut(forecasts, "fold", "ticker")
         ],
     }
+
+
+def save_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Write `evaluation` as ``evaluation.json`` into the existing `folder`."""
+    (folder / EVALUATION_FILE).write_text(json.dumps(evaluation, indent=1))
+
+
+def load_evaluation(folder: Path) -> Evaluation:
+    """Read the file that `save_evaluation` wrote into `folder`."""
+    evaluation: Evaluation = json.loads((folder / EVALUATION_FILE).read_text())
+    return evaluation
 
 
 def summarise(pooled: Mapping[str, Mapping[str, Scores]]) -> dict[str, dict[str, Scores]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -38,6 +39,8 @@ _FOLD_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 FOLD_SCHEMA = pl.Schema(_FOLD_COLUMNS)
 
+FORECASTS_FILE, EXCLUDED_FILE = "forecasts.parquet", "excluded.parquet"
+
 
 @dataclass(frozen=True, eq=False)
 class FoldForecasts:
@@ -55,6 +58,19 @@ class FoldForecasts:
 
     forecasts: pl.DataFrame
     excluded: pl.DataFrame
+
+    def save(self, folder: Path) -> None:
+        """Write ``forecasts.parquet`` and ``excluded.parquet`` into the existing `folder`."""
+        self.forecasts.write_parquet(folder / FORECASTS_FILE)
+        self.excluded.write_parquet(folder / EXCLUDED_FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> FoldForecasts:
+        """Read the files that `save` wrote into `folder`."""
+        return cls(
+            forecasts=pl.read_parquet(folder / FORECASTS_FILE),
+            excluded=pl.read_parquet(folder / EXCLUDED_FILE),
+        )
 
 
 def forecast_fold(panel: Panel, fold: Fold, config: TrainingConfig) -> FoldForecasts:

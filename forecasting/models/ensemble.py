@@ -7,7 +7,8 @@ belongs to `forecasting.distribution.conformal`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +59,19 @@ class EnsembleWeights:
     def prior(cls, horizons: Sequence[int]) -> EnsembleWeights:
         """Return the weights that hold before anything is learnt."""
         return cls({h: dict(MEAN_PRIOR) for h in horizons}, {h: dict(PRIOR) for h in horizons})
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the weights as a dictionary that `json` can write."""
+        return asdict(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> EnsembleWeights:
+        """Return the weights of a parsed `to_document`; JSON turns horizons into strings."""
+        mean, scale = (
+            {int(horizon): dict(weights) for horizon, weights in document[kind].items()}
+            for kind in ("mean", "scale")
+        )
+        return cls(mean=mean, scale=scale)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ It averages past outcomes in leaves of many samples, so it cannot forecast what 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +19,7 @@ from forecasting.models.base import (
     fitting_targets,
     horizon_volatility,
 )
+from forecasting.models.diagnostics import FeatureImportance
 from forecasting.samples.panel import Panel
 from forecasting.samples.scaling import Scaler
 
@@ -89,6 +91,11 @@ class ForestModel:
     def estimator(self) -> RandomForestRegressor:
         """The fitted forest."""
         return fitted(self._estimator, self.name)
+
+    def importance(self, feature_names: Sequence[str]) -> FeatureImportance:
+        """Return the impurity importance of each feature, named in the order of the inputs."""
+        values = [float(value) for value in self.estimator.feature_importances_]
+        return FeatureImportance(list(feature_names), values)
 
     def fit(self, panel: Panel, rows: Rows) -> Self:
         """Grow the forest on the last feature row of each sample, see `Forecaster`."""

@@ -23,6 +23,7 @@ from forecasting.models.base import (
     fitting_targets,
     horizon_volatility,
 )
+from forecasting.models.diagnostics import TrainingHistory
 from forecasting.samples.panel import Panel
 from forecasting.samples.scaling import Scaler
 
@@ -36,6 +37,7 @@ LEAST_LOG_SCALE, MOST_LOG_SCALE = -3.0, 3.0
 # The median of |Z| of a standard normal.
 NORMAL_MEDIAN = 0.6745
 PREDICTION_BATCH = 4096
+LOSSES = ("loss", "val_loss")
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,7 @@ class LstmModel:
     model, scaler
         The fitted network, and the scaling before it, which is shared with the other member.
     history
-        Loss by epoch of the training that found the number of epochs: `loss` on the rows it was
-        fitted to, `val_loss` on the later stretch.
+        Losses by epoch of the training that determined the number of epochs.
     """
 
     name = "lstm"
@@ -99,12 +100,17 @@ class LstmModel:
         self.seed = seed
         self._scaler = scaler
         self._model: keras.Model | None = None
-        self.history: dict[str, list[float]] = {}
+        self._history: TrainingHistory | None = None
 
     @property
     def scaler(self) -> Scaler:
         """The scaling that the network was fitted with."""
         return fitted(self._scaler, self.name)
+
+    @property
+    def history(self) -> TrainingHistory:
+        """The losses by epoch of the training that determined the number of epochs."""
+        return fitted(self._history, self.name)
 
     @property
     def model(self) -> keras.Model:
@@ -137,15 +143,14 @@ class LstmModel:
             callbacks=[keras.callbacks.EarlyStopping(patience=self.config.patience)],
             verbose=0,
         )
-        self.history = {
-            name: [float(value) for value in stopped.history[name]] for name in ("loss", "val_loss")
-        }
+        losses = {name: [float(value) for value in stopped.history[name]] for name in LOSSES}
+        self._history = TrainingHistory(**losses)
         # The same compiled network again, because compiling it takes as long as training it.
         for variable, value in zip(_state(model), untrained, strict=True):
             variable.assign(value)
         model.fit(
             *self._inputs(panel, rows),
-            epochs=int(np.argmin(self.history["val_loss"])) + 1,
+            epochs=int(np.argmin(self._history.val_loss)) + 1,
             batch_size=self.config.batch_size,
             verbose=0,
         )

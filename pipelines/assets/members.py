@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ def forest(
 
     def fit(panel: Panel, rows: Rows, scaler: Scaler) -> tuple[Member, bytes, dict[str, object]]:
         model = ForestModel(config.forest, seed=config.seed, scaler=scaler).fit(panel, rows)
-        importance = [float(value) for value in model.estimator.feature_importances_]
-        told = {"names": list(panel.feature_names), "importance": importance}
+        importance = model.importance(panel.feature_names)
+        told: dict[str, object] = {"names": importance.names, "importance": importance.values}
         return model, export_forest(model), told
 
     stage = _make_member("forest", fit, evaluation, settings, stages)
@@ -73,7 +74,7 @@ def lstm(
 
     def fit(panel: Panel, rows: Rows, scaler: Scaler) -> tuple[Member, bytes, dict[str, object]]:
         model = LstmModel(config.lstm, seed=config.seed, scaler=scaler).fit(panel, rows)
-        return model, export_lstm(model), {"history": model.history}
+        return model, export_lstm(model), {"history": asdict(model.history)}
 
     stage = _make_member("lstm", fit, evaluation, settings, stages)
     history = stage.document("told")["history"]

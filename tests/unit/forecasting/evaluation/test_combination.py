@@ -106,19 +106,31 @@ def test_production_takes_over_weights_and_calibration_of_all_folds() -> None:
 
 
 def test_folds_read_from_parquet_give_the_same_result(tmp_path: Path) -> None:
-    kept = []
+    loaded = []
     for fold in reversed(synthetic_folds()):
-        for name in ("forecasts", "excluded"):
-            getattr(fold, name).write_parquet(tmp_path / f"{name}.parquet")
-        kept.append(
-            FoldForecasts(
-                pl.read_parquet(tmp_path / "forecasts.parquet"),
-                pl.read_parquet(tmp_path / "excluded.parquet"),
-            )
-        )
-    again = combine_folds(kept)
+        fold.save(tmp_path)
+        loaded.append(FoldForecasts.load(tmp_path))
+    again = combine_folds(loaded)
     assert_frame_equal(again.forecasts, combined().forecasts)
     assert again.final_weights == combined().final_weights
+
+
+def test_a_result_equals_itself_after_saving_and_loading(tmp_path: Path) -> None:
+    combined().save(tmp_path)
+    loaded = WalkForwardResult.load(tmp_path)
+    assert_frame_equal(loaded.forecasts, combined().forecasts)
+    assert_frame_equal(loaded.excluded, combined().excluded)
+    assert loaded.weights == combined().weights
+    assert loaded.final_weights == combined().final_weights
+    assert loaded.conformal_quantiles.keys() == combined().conformal_quantiles.keys()
+    for horizon, quantiles in combined().conformal_quantiles.items():
+        np.testing.assert_array_equal(loaded.conformal_quantiles[horizon], quantiles)
+
+
+def test_scale_weights_are_listed_fold_by_fold() -> None:
+    weights = combined().scale_weights()
+    assert list(weights) == sorted(HORIZONS)
+    assert weights[5] == [combined().weights[fold].scale[5] for fold in (1, 2, 3)]
 
 
 def test_a_fold_with_too_few_known_outcomes_before_it_is_reported() -> None:

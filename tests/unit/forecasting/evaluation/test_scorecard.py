@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,14 @@ import pytest
 from support.forecasting.folds import synthetic_folds
 
 from forecasting.evaluation.combination import MODELS, combine_folds
-from forecasting.evaluation.scorecard import SUMMARY, Evaluation, evaluate, summarise
+from forecasting.evaluation.scorecard import (
+    SUMMARY,
+    Evaluation,
+    evaluate,
+    load_evaluation,
+    save_evaluation,
+    summarise,
+)
 from forecasting.scoring.diebold_mariano import diebold_mariano
 
 
@@ -73,6 +81,11 @@ def test_order_of_rows_does_not_matter() -> None:
 
 def test_the_evaluation_is_plain_json_without_nan() -> None:
     assert json.loads(json.dumps(evaluation(), allow_nan=False)) == evaluation()
+
+
+def test_an_evaluation_equals_itself_after_saving_and_loading(tmp_path: Path) -> None:
+    save_evaluation(evaluation(), tmp_path)
+    assert load_evaluation(tmp_path) == evaluation()
 
 
 def test_the_summary_is_what_a_manifest_carries() -> None:
