@@ -5,10 +5,10 @@ from typing import Any
 from core.clock import Clock, SystemClock
 from core.settings import Settings
 from market.bars.quarantine import Quarantine
-from market.calendars.exchanges import SessionsOf
+from market.calendars.exchanges import SessionsByTicker
 from market.ingest.batch import SilentListener
 from market.ingest.ticker_ingest import Ingest
-from market.ingest.ticker_state import TickerRecords
+from market.ingest.ticker_state import TickerStateStore
 from market.providers.factory import (
     database_path,
     make_circuit_breakers,
@@ -36,7 +36,7 @@ def build_resources(settings: Settings, clock: Clock | None = None) -> dict[str,
             make_circuit_breakers(settings, clock=clock),
             clock,
         ),
-        "records": TickerRecords(database_path(settings)),
+        "ticker_states": TickerStateStore(database_path(settings)),
         "bar_store": BarStore(settings.home / "bars"),
         "quarantine": Quarantine(settings.home / "quarantine"),
         "listener": SilentListener(),
@@ -52,7 +52,7 @@ def make_ingest(
     provider: Provider,
     bar_store: BarStore,
     quarantine: Quarantine,
-    records: TickerRecords,
+    ticker_states: TickerStateStore,
     clock: Clock,
 ) -> Ingest:
     """Return what takes tickers in, with the given resources."""
@@ -60,8 +60,8 @@ def make_ingest(
         provider=provider,
         store=bar_store,
         quarantine=quarantine,
-        records=records,
-        sessions_of=SessionsOf(settings.exchange),
+        ticker_states=ticker_states,
+        sessions_of=SessionsByTicker(settings.exchange),
         join_tolerance=settings.join_tolerance,
         clock=clock,
     )

@@ -7,10 +7,10 @@ import dagster as dg
 from core.clock import Clock
 from core.errors import StockcastError
 from core.settings import Settings
-from market.calendars.exchanges import SessionsOf
+from market.calendars.exchanges import SessionsByTicker
 from market.ingest.catch_up import plan_catch_up
 from market.ingest.plan import plan
-from market.ingest.ticker_state import TickerRecords
+from market.ingest.ticker_state import TickerStateStore
 from market.providers.protocol import Provider
 from market.providers.status import HOURS_AFTER_CLOSE, ProviderStatus
 from market.store import BarStore
@@ -93,7 +93,7 @@ def catch_up_sensor(
     settings: dg.ResourceParam[Settings],
     provider: dg.ResourceParam[Provider],
     bar_store: dg.ResourceParam[BarStore],
-    records: dg.ResourceParam[TickerRecords],
+    ticker_states: dg.ResourceParam[TickerStateStore],
     provider_status: dg.ResourceParam[ProviderStatus],
     clock: dg.ResourceParam[Clock],
 ) -> dg.RunRequest | dg.SkipReason:
@@ -103,9 +103,9 @@ def catch_up_sensor(
         return dg.SkipReason("No ticker is followed yet; switch `universe_sensor` on.")
     if running := _ingesting(context.instance):
         return dg.SkipReason(f"Run {running} takes bars in.")
-    now, sessions_of = clock.now(), SessionsOf(settings.exchange)
+    now, sessions_of = clock.now(), SessionsByTicker(settings.exchange)
     followed = context.instance.get_dynamic_partitions("tickers")
-    stored, known = bar_store.last_sessions(), records.read()
+    stored, known = bar_store.last_sessions(), ticker_states.read()
     tasks = [
         task
         for task in plan(
@@ -116,16 +116,20 @@ def catch_up_sensor(
             now,
             actions_apart=getattr(provider, "actions_apart", False),
         )
-        if task.wants == "actions"
+        if task.kind == "actions"
         or task.ticker not in stored
         or stored[task.ticker] < sessions_of(task.ticker).last_closed(now - PATIENCE)
     ]
     chance = plan_catch_up(
-        tasks, known, provider_status.read(), now, kept=provider_status.kept_for_bars(followed)
+        tasks,
+        known,
+        provider_status.read(),
+        now,
+        reserved_calls=provider_status.kept_for_bars(followed),
     )
     if chance.run_key is None:
-        return dg.SkipReason(chance.sentence)
-    context.log.info(chance.sentence)
+        return dg.SkipReason(chance.reason)
+    context.log.info(chance.reason)
     return dg.RunRequest(run_key=chance.run_key, tags=partitions)
 
 

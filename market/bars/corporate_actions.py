@@ -18,7 +18,7 @@ FILES_SOURCE = "files"
 _MISDATED = 3
 
 
-def unexplained_jump(bars: pl.DataFrame, among: pl.Series) -> date | None:
+def find_unexplained_jump(bars: pl.DataFrame, among: pl.Series) -> date | None:
     """Return the first session whose close jumps like a split while nobody said whether it is one.
 
     A jump is a factor of `SMALLEST_SPLIT` or more against the close before, either way.
@@ -37,7 +37,7 @@ def unexplained_jump(bars: pl.DataFrame, among: pl.Series) -> date | None:
     return first
 
 
-def known_through(bars: pl.DataFrame) -> date | None:
+def actions_known_through(bars: pl.DataFrame) -> date | None:
     """Return the last session up to which splits and dividends are known, None when not at all.
 
     Parameters
@@ -51,13 +51,13 @@ def known_through(bars: pl.DataFrame) -> date | None:
     return known[-1] if len(known) else None
 
 
-def split_on(bars: pl.DataFrame, session: date) -> float | None:
+def split_factor_on(bars: pl.DataFrame, session: date) -> float | None:
     """Return the split of a session of one ticker's bars: 1 for none, None when not known."""
     factor: float | None = bars.filter(session=session).get_column("split_factor").item()
     return factor
 
 
-def with_actions(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
+def add_actions(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     """Write splits and dividends into the bars of their ex-dates, and 1 and 0 where nothing was.
 
     An ex-date without a bar goes to the next bar; what comes after the last bar waits until it has

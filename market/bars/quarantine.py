@@ -31,7 +31,7 @@ class Quarantine:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def keep(self, ticker: str, refused: pl.DataFrame, *, since: date | None = None) -> None:
+    def replace(self, ticker: str, refused: pl.DataFrame, *, since: date | None = None) -> None:
         """Replace what is kept for `ticker`, from the session `since` on; no rows, no file.
 
         Older rows stay when an answer reached back to `since` alone.

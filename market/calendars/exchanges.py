@@ -101,7 +101,7 @@ def exchange_of(ticker: str, default: str) -> str:
     return _EXCHANGES.get(suffix, default) if dot else default
 
 
-class SessionsOf:
+class SessionsByTicker:
     """The sessions of any ticker, by the exchange that it trades on.
 
     Parameters

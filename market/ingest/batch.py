@@ -1,6 +1,6 @@
-"""One round over many tickers: who is asked, in what order, and what became of each. No Dagster.
+"""One batch over many tickers: the order of the ingest tasks and the outcome of each ticker.
 
-What one ticker needs, and how it is taken in, belongs to `market.ingest.plan` and `market.ingest.ticker_ingest`.
+`market.ingest.plan` decides which tasks are due, `market.ingest.ticker_ingest` executes one.
 """
 
 from collections import Counter
@@ -16,8 +16,9 @@ from core.errors import (
     StockcastError,
     TransientError,
 )
-from market.ingest.plan import Task
-from market.ingest.ticker_ingest import Ingest, IngestReport
+from market.ingest.plan import IngestTask
+from market.ingest.report import IngestReport
+from market.ingest.ticker_ingest import Ingest
 from market.store import UpsertReport
 
 Outcome = Literal["ingested", "nothing_new", "up_to_date", "deferred", "failed"]
@@ -27,7 +28,7 @@ Outcome = Literal["ingested", "nothing_new", "up_to_date", "deferred", "failed"]
 class TickerOutcome:
     """What became of one ticker in a round: a report, or the error in its place.
 
-    `later` is the error of its splits and dividends alone.
+    `actions_error` is the error of its splits and dividends alone.
     """
 
     ticker: str
@@ -35,16 +36,16 @@ class TickerOutcome:
     sessions_behind: int | None
     report: IngestReport | None = None
     error: StockcastError | None = None
-    later: StockcastError | None = None
+    actions_error: StockcastError | None = None
 
     @property
     def failure(self) -> StockcastError | None:
         """What failed, if anything; a budget that is spent is no failure."""
-        error = self.error or self.later
+        error = self.error or self.actions_error
         return None if isinstance(error, QuotaError) else error
 
     @property
-    def word(self) -> str:
+    def label(self) -> str:
         """The outcome as people write it."""
         return self.outcome.replace("_", " ")
 
@@ -56,8 +57,8 @@ class TickerOutcome:
         said = [] if self.report is None else list(self.report.notes)
         if self.report is not None and (n_refused := self.report.quarantine.height):
             said.insert(0, f"{n_refused:,} rows refused")
-        if self.later is not None:
-            said.append(f"splits and dividends: {_reason(self.later)}")
+        if self.actions_error is not None:
+            said.append(f"splits and dividends: {_reason(self.actions_error)}")
         return " ".join("; ".join(note.removeprefix(f"{self.ticker}: ") for note in said).split())
 
     @property
@@ -70,10 +71,10 @@ class TickerOutcome:
         return ", ".join(came) or (f"{inserted:,} new" if inserted else "")
 
     @property
-    def sentence(self) -> str:
+    def summary(self) -> str:
         """What happened, in one line."""
         told = "; ".join(part for part in (self._gain, self.notes) if part)
-        return f"{self.word}: {told}" if told else self.word
+        return f"{self.label}: {told}" if told else self.label
 
     @property
     def _gain(self) -> str:
@@ -85,12 +86,12 @@ class TickerOutcome:
         through = self.report.actions_through
         return f"splits and dividends to {through}" if through else ""
 
-    def followed_by(self, later: Self) -> Self:
+    def merge(self, later: Self) -> Self:
         """Return the two outcomes of one ticker as one: of its bars, then of its actions."""
         if self.report is None:
             return later
         if later.report is None:
-            return replace(self, later=later.later or later.error)
+            return replace(self, actions_error=later.actions_error or later.error)
         both = zip(astuple(self.report.stored), astuple(later.report.stored), strict=True)
         report = replace(
             self.report,
@@ -129,29 +130,29 @@ def ingest_all(
     tickers: Sequence[str],
     *,
     force: bool,
-    hold_actions: Callable[[], QuotaError | None],
+    defer_actions: Callable[[], QuotaError | None],
 ) -> Iterator[TickerOutcome]:
     """Take in what is due of each ticker, the most overdue first; one that fails stops no other.
 
     A ticker whose bars and actions are due comes twice, the second time with both; so does a new
     one, whose actions are due as soon as it has bars. A key that is not accepted is told for every
-    ticker left, and not tried again. Before splits and dividends are asked for, `hold_actions` may
+    ticker left, and not tried again. Before splits and dividends are asked for, `defer_actions` may
     say that the calls left are needed for bars.
     """
     outcomes: dict[str, TickerOutcome] = {}
     refused: ProviderKeyError | None = None
     planned = ingest.plan(tickers, force=force)
 
-    def after_histories() -> Iterator[Task]:
-        new = [task.ticker for task in planned if task.wants == "history"]
-        yield from (task for task in ingest.plan(new, force=force) if task.wants == "actions")
+    def after_histories() -> Iterator[IngestTask]:
+        new = [task.ticker for task in planned if task.kind == "history"]
+        yield from (task for task in ingest.plan(new, force=force) if task.kind == "actions")
 
     for task in chain(planned, after_histories()):
         before = outcomes.get(task.ticker)
         if before is not None and before.error is not None:
             continue
-        held = hold_actions() if task.wants == "actions" else None
-        if refused is not None and task.wants != "nothing":
+        held = defer_actions() if task.kind == "actions" else None
+        if refused is not None and task.kind != "nothing":
             outcome = _failed(task, refused)
         elif held is not None:
             outcome = _deferred(task, held)
@@ -159,11 +160,11 @@ def ingest_all(
             outcome = _ingest_ticker(ingest, task, force=force)
         if isinstance(outcome.error, ProviderKeyError):
             refused = outcome.error
-        outcomes[task.ticker] = outcome if before is None else before.followed_by(outcome)
+        outcomes[task.ticker] = outcome if before is None else before.merge(outcome)
         yield outcomes[task.ticker]
 
 
-def raise_when_all_failed(outcomes: Sequence[TickerOutcome]) -> None:
+def raise_if_all_failed(outcomes: Sequence[TickerOutcome]) -> None:
     """Raise one error for all when there is no ticker that did not fail.
 
     Raises
@@ -175,13 +176,13 @@ def raise_when_all_failed(outcomes: Sequence[TickerOutcome]) -> None:
     """
     if not outcomes or any(outcome.outcome != "failed" for outcome in outcomes):
         return
-    message = summary_of_failures(outcomes)
+    message = summarize_failures(outcomes)
     if any(isinstance(outcome.error, TransientError) for outcome in outcomes):
         raise TransientError(message)
     raise PermanentError(message)
 
 
-def summary_of_failures(failed: Sequence[TickerOutcome]) -> str:
+def summarize_failures(failed: Sequence[TickerOutcome]) -> str:
     """Return a line a cause, with the tickers that it met."""
     by_cause: dict[str, list[str]] = {}
     for outcome in failed:
@@ -190,14 +191,14 @@ def summary_of_failures(failed: Sequence[TickerOutcome]) -> str:
     return "\n".join(f"{_named(tickers)}: {cause}" for cause, tickers in by_cause.items())
 
 
-def counted(outcomes: Sequence[TickerOutcome]) -> str:
+def summarize_outcomes(outcomes: Sequence[TickerOutcome]) -> str:
     """Return how many tickers met which outcome, as a sentence without its end."""
-    counts = Counter(o.word for o in outcomes)
+    counts = Counter(o.label for o in outcomes)
     told = ", ".join(f"{n:,} {word}" for word, n in counts.most_common())
     return f"{len(outcomes):,} ticker{'' if len(outcomes) == 1 else 's'}: {told}"
 
 
-def _ingest_ticker(ingest: Ingest, task: Task, *, force: bool) -> TickerOutcome:
+def _ingest_ticker(ingest: Ingest, task: IngestTask, *, force: bool) -> TickerOutcome:
     try:
         report = ingest.ingest_ticker(task.ticker, force=force)
     except QuotaError as error:
@@ -207,13 +208,13 @@ def _ingest_ticker(ingest: Ingest, task: Task, *, force: bool) -> TickerOutcome:
     return TickerOutcome(task.ticker, report.outcome, report.sessions_behind, report=report)
 
 
-def _deferred(task: Task, error: QuotaError) -> TickerOutcome:
-    if task.wants == "actions" and task.sessions_behind == 0:
-        return TickerOutcome(task.ticker, "up_to_date", 0, later=error)
+def _deferred(task: IngestTask, error: QuotaError) -> TickerOutcome:
+    if task.kind == "actions" and task.sessions_behind == 0:
+        return TickerOutcome(task.ticker, "up_to_date", 0, actions_error=error)
     return TickerOutcome(task.ticker, "deferred", task.sessions_behind, error=error)
 
 
-def _failed(task: Task, error: StockcastError) -> TickerOutcome:
+def _failed(task: IngestTask, error: StockcastError) -> TickerOutcome:
     return TickerOutcome(task.ticker, "failed", task.sessions_behind, error=error)
 
 

@@ -33,14 +33,14 @@ class Capacity:
         How many tickers can be kept up to date.
     sessions_behind
         How far the last ticker is behind when a day's calls are spent; 0 when the key keeps up.
-    sentence
+    summary
         All of that for a person, and what to do.
     """
 
     calls_per_session: float
     max_tickers: int
     sessions_behind: int
-    sentence: str
+    summary: str
 
     @property
     def keeps_up(self) -> bool:
@@ -64,15 +64,15 @@ def estimate_capacity(n_tickers: int, limits: ProviderLimits) -> Capacity:
     calls, capacity = n_tickers * each, _capacity(limits)
     need = f"{n_tickers} tickers need {calls:.1f} calls a session"
     if n_tickers <= capacity:
-        sentence = f"{need}; the key can follow up to {capacity:,} tickers."
-        return Capacity(calls, capacity, 0, sentence)
+        summary = f"{need}; the key can follow up to {capacity:,} tickers."
+        return Capacity(calls, capacity, 0, summary)
     behind = math.ceil(calls / (capacity * each) - 1e-9) - 1 if capacity else n_tickers
     behind = max(1, behind)
-    sentence = (
+    summary = (
         f"{need}, but the key can follow {capacity:,} tickers: bars would run up to {behind} "
         f"session{'s' if behind > 1 else ''} behind. {_advice(n_tickers, limits, behind)}"
     )
-    return Capacity(calls, capacity, behind, sentence)
+    return Capacity(calls, capacity, behind, summary)
 
 
 def _advice(n_tickers: int, limits: ProviderLimits, behind: int) -> str:

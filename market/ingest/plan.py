@@ -14,9 +14,9 @@ from operator import itemgetter
 from typing import Literal
 
 from market.calendars.sessions import Sessions
-from market.ingest.ticker_state import TickerRecord
+from market.ingest.ticker_state import TickerState
 
-Wants = Literal["history", "bars", "actions", "nothing"]
+TaskKind = Literal["history", "bars", "actions", "nothing"]
 
 # Splits and dividends are asked for anew after so many sessions; a split shows as a jump before.
 ACTIONS_EVERY = 21
@@ -33,7 +33,7 @@ _AGES = 1_000_000
 
 
 @dataclass(frozen=True)
-class Task:
+class IngestTask:
     """What is due for one ticker.
 
     Attributes
@@ -48,7 +48,7 @@ class Task:
     """
 
     ticker: str
-    wants: Wants
+    kind: TaskKind
     sessions_behind: int | None
     reason: str
 
@@ -56,12 +56,12 @@ class Task:
 def plan(
     tickers: Iterable[str],
     last_stored: Mapping[str, date],
-    records: Mapping[str, TickerRecord],
+    records: Mapping[str, TickerState],
     sessions_of: Callable[[str], Sessions],
     now: datetime,
     *,
     actions_apart: bool,
-) -> list[Task]:
+) -> list[IngestTask]:
     """Return what is due for each ticker, most urgent first.
 
     Bars come first, of the tickers that are most sessions behind, new tickers before all; then
@@ -91,11 +91,11 @@ def plan(
     """
     bars, actions, nothing = [], [], []
     for ticker in sorted({*tickers}):
-        record = records.get(ticker, TickerRecord(ticker))
+        record = records.get(ticker, TickerState(ticker))
         state = _State(record, last_stored.get(ticker), sessions_of(ticker), now)
         of_bars = state.bars_task()
         of_actions = state.actions_task() if actions_apart else None
-        if of_bars.wants != "nothing":
+        if of_bars.kind != "nothing":
             bars.append(of_bars)
         elif of_actions is None:
             nothing.append(of_bars)
@@ -114,11 +114,11 @@ def count_behind(last: date | None, sessions: Sessions, now: datetime) -> int | 
     return len(sessions.between(last + timedelta(days=1), sessions.last_closed(now)))
 
 
-def _shared_out(bars: list[Task], actions: list[Task]) -> list[Task]:
+def _shared_out(bars: list[IngestTask], actions: list[IngestTask]) -> list[IngestTask]:
     """Put bars before actions, or mix both where bars run behind."""
     if not any(1 < _behind(task) < math.inf for task in bars):
         return bars + actions
-    mixed: list[Task] = []
+    mixed: list[IngestTask] = []
     waiting = deque(actions)
     for n, task in enumerate(bars, start=1):
         mixed.append(task)
@@ -127,7 +127,7 @@ def _shared_out(bars: list[Task], actions: list[Task]) -> list[Task]:
     return [*mixed, *waiting]
 
 
-def _behind(task: Task) -> float:
+def _behind(task: IngestTask) -> float:
     return math.inf if task.sessions_behind is None else task.sessions_behind
 
 
@@ -135,7 +135,7 @@ def _behind(task: Task) -> float:
 class _State:
     """One ticker, seen from now."""
 
-    record: TickerRecord
+    record: TickerState
     last: date | None
     sessions: Sessions
     now: datetime
@@ -147,28 +147,30 @@ class _State:
     @property
     def is_in_doubt(self) -> bool:
         """Whether a stored jump may turn out to be a split after all."""
-        doubt = self.record.doubt
-        return doubt is not None and self._after(doubt) <= _DOUBTED
+        unconfirmed_jump = self.record.unconfirmed_jump
+        return unconfirmed_jump is not None and self._after(unconfirmed_jump) <= _DOUBTED
 
-    def bars_task(self) -> Task:
-        wants, reason = self._bars()
-        return Task(self.record.ticker, wants, self.behind, reason)
+    def bars_task(self) -> IngestTask:
+        kind, reason = self._bars()
+        return IngestTask(self.record.ticker, kind, self.behind, reason)
 
-    def _bars(self) -> tuple[Wants, str]:
+    def _bars(self) -> tuple[TaskKind, str]:
         if self.behind == 0:
             return "nothing", f"up to date: {self.last} is the last closed session"
         if (waiting := self._waiting()) is not None:
             return "nothing", waiting
-        wants: Wants = "bars" if self.record.complete and self.last is not None else "history"
-        if self.record.suspicion is not None:
-            return wants, f"the jump of {self.record.suspicion} may be a split"
+        kind: TaskKind = (
+            "bars" if self.record.has_full_history and self.last is not None else "history"
+        )
+        if self.record.withheld_from is not None:
+            return kind, f"the jump of {self.record.withheld_from} may be a split"
         if self.last is None:
-            return wants, "no bar is stored"
-        return wants, f"{self.behind} sessions have closed since {self.last}"
+            return kind, "no bar is stored"
+        return kind, f"{self.behind} sessions have closed since {self.last}"
 
-    def actions_task(self) -> Task | None:
+    def actions_task(self) -> IngestTask | None:
         record = self.record
-        if self.last is None or (record.permanent and self._waits_for_failure()):
+        if self.last is None or (record.is_permanent and self._waits_for_failure()):
             return None
         if record.actions_at is None:
             reason = "its splits and dividends were never asked for"
@@ -177,37 +179,39 @@ class _State:
                 return None
             reason = "its splits and dividends could not be had so far"
         elif self.is_in_doubt and self._since(record.actions_at) > 0:
-            reason = f"the jump of {record.doubt} may be a split that was not yet listed"
+            reason = f"the jump of {record.unconfirmed_jump} may be a split that was not yet listed"
         elif min(self._since(record.actions_at), self._after(record.actions_through)) < (
             ACTIONS_EVERY
         ):
             return None
         else:
             reason = f"its splits and dividends are known to {record.actions_through}"
-        return Task(record.ticker, "actions", self.behind, reason)
+        return IngestTask(record.ticker, "actions", self.behind, reason)
 
     def _waiting(self) -> str | None:
         """Return why its bars are not asked for now although they are due, or None."""
         record = self.record
-        if record.permanent and self._waits_for_failure():
-            return f"not asked for a while: {record.failure}"
-        if record.quiet == 0 or record.answered_at is None:
+        if record.is_permanent and self._waits_for_failure():
+            return f"not asked for a while: {record.last_error}"
+        if record.stale_responses == 0 or record.responded_at is None:
             return None
-        passed = self._since(record.answered_at)
-        if record.quiet == 1:
-            if passed == 0 and self.now - record.answered_at < _LATE:
-                return f"asked at {record.answered_at:%H:%M} UTC, not yet published then"
+        passed = self._since(record.responded_at)
+        if record.stale_responses == 1:
+            if passed == 0 and self.now - record.responded_at < _LATE:
+                return f"asked at {record.responded_at:%H:%M} UTC, not yet published then"
             return None
-        wait = _PATIENCE[min(record.quiet - 2, len(_PATIENCE) - 1)]
+        wait = _PATIENCE[min(record.stale_responses - 2, len(_PATIENCE) - 1)]
         if passed < wait:
-            return f"{record.quiet} answers brought no new bar: asked every {wait} sessions"
+            return (
+                f"{record.stale_responses} answers brought no new bar: asked every {wait} sessions"
+            )
         return None
 
     def _waits_for_failure(self) -> bool:
         record = self.record
-        if record.failed_at is None or record.failures == 0:
+        if record.failed_at is None or record.permanent_failures == 0:
             return False
-        wait = _PATIENCE[min(record.failures, len(_PATIENCE)) - 1]
+        wait = _PATIENCE[min(record.permanent_failures, len(_PATIENCE)) - 1]
         return self._since(record.failed_at) < wait
 
     def _since(self, instant: datetime) -> int:

@@ -12,7 +12,7 @@ import polars as pl
 
 from core.errors import StockcastError
 from market.bars.contract import KEY
-from market.bars.corporate_actions import split_on, unexplained_jump, with_actions
+from market.bars.corporate_actions import add_actions, find_unexplained_jump, split_factor_on
 from market.ingest.reconcile import ReconciledBars
 from market.providers.protocol import ActionsProvider
 
@@ -31,7 +31,7 @@ class ResolvedBars:
         The sessions among them that were not stored.
     held
         The session from which on new bars are held back, or None.
-    doubt
+    unconfirmed_jump
         The session of a jump for which no split was told, or None.
     asked
         Whether splits and dividends were asked for and told.
@@ -43,7 +43,7 @@ class ResolvedBars:
     history: pl.DataFrame
     new: pl.Series
     held: date | None = None
-    doubt: date | None = None
+    unconfirmed_jump: date | None = None
     asked: bool = False
     notes: tuple[str, ...] = ()
 
@@ -64,7 +64,7 @@ def resolve_split_jumps(
         How the new ones fit to them.
     """
     history = _laid_over(stored, joined.bars)
-    jump = unexplained_jump(history, joined.new)
+    jump = find_unexplained_jump(history, joined.new)
     if jump is None:
         return ResolvedBars(joined.bars, history, joined.new)
     try:
@@ -78,15 +78,17 @@ def resolve_split_jumps(
             f"and splits could not be asked for. {error}"
         )
         return ResolvedBars(bars, _laid_over(stored, bars), new, held=jump, notes=(note,))
-    history = with_actions(history, actions)
-    factor = split_on(history, jump)
+    history = add_actions(history, actions)
+    factor = split_factor_on(history, jump)
     note = f"{ticker}: a split of {factor:g} on {jump}."
     if factor == 1.0:
         note = (
             f"{ticker}: the close of {jump} jumps like a split, but there was none: it is stored."
         )
-    doubt = jump if factor == 1.0 else None
-    return ResolvedBars(history, history, joined.new, doubt=doubt, asked=True, notes=(note,))
+    unconfirmed_jump = jump if factor == 1.0 else None
+    return ResolvedBars(
+        history, history, joined.new, unconfirmed_jump=unconfirmed_jump, asked=True, notes=(note,)
+    )
 
 
 def _laid_over(stored: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:

@@ -24,14 +24,14 @@ from core.errors import (
     UnknownTickerError,
 )
 from market.bars.contract import BAR_SCHEMA, validate_bars
-from market.bars.corporate_actions import known_through, split_on, with_actions
+from market.bars.corporate_actions import actions_known_through, add_actions, split_factor_on
 from market.bars.quarantine import Quarantine
 from market.calendars.sessions import Sessions
 from market.ingest.fetch import BarFetcher, FetchedBars
-from market.ingest.plan import Task, count_behind, plan
+from market.ingest.plan import IngestTask, count_behind, plan
 from market.ingest.report import NOTHING, IngestReport, delivered
 from market.ingest.splits import ResolvedBars, resolve_split_jumps
-from market.ingest.ticker_state import TickerRecord, TickerRecords
+from market.ingest.ticker_state import TickerState, TickerStateStore
 from market.providers.protocol import ActionsProvider, Provider
 from market.store import BarStore, UpsertReport
 
@@ -39,7 +39,12 @@ __all__ = ["Ingest", "IngestReport"]
 
 # Refusals that cost a call and concern the ticker alone: it is asked less and less often.
 _OF_TICKER = (UnknownTickerError, BarsError, ReconciliationError)
-_NO_FAILURE = {"failure": None, "failed_at": None, "permanent": False, "failures": 0}
+_NO_FAILURE = {
+    "last_error": None,
+    "failed_at": None,
+    "is_permanent": False,
+    "permanent_failures": 0,
+}
 
 
 class Ingest:
@@ -64,7 +69,7 @@ class Ingest:
         provider: Provider,
         store: BarStore,
         quarantine: Quarantine,
-        records: TickerRecords,
+        ticker_states: TickerStateStore,
         sessions_of: Callable[[str], Sessions],
         join_tolerance: float,
         clock: Clock | None = None,
@@ -72,7 +77,7 @@ class Ingest:
         self._provider = provider
         self._store = store
         self._quarantine = quarantine
-        self._records = records
+        self._ticker_states = ticker_states
         self._sessions_of = sessions_of
         self._tolerance = join_tolerance
         self._clock = clock or SystemClock()
@@ -82,7 +87,7 @@ class Ingest:
         """Whether asking uses up calls, so that only what is due is asked for."""
         return isinstance(self._provider, ActionsProvider)
 
-    def plan(self, tickers: Sequence[str], *, force: bool = False) -> list[Task]:
+    def plan(self, tickers: Sequence[str], *, force: bool = False) -> list[IngestTask]:
         """Return what is due for the tickers, most urgent first; see `planning.plan`.
 
         Parameters
@@ -90,9 +95,11 @@ class Ingest:
         force
             Do not wait for tickers that failed or had no new bar: a person asks.
         """
-        last, records = self._store.last_sessions(tickers), self._records.read(tickers)
+        last, records = self._store.last_sessions(tickers), self._ticker_states.read(tickers)
         if force:
-            records = {t: replace(r, quiet=0, failures=0) for t, r in records.items()}
+            records = {
+                t: replace(r, stale_responses=0, permanent_failures=0) for t, r in records.items()
+            }
         apart = isinstance(self._provider, ActionsProvider) and self._provider.actions_apart
         tasks = plan(
             tickers, last, records, self._sessions_of, self._clock.now(), actions_apart=apart
@@ -100,7 +107,7 @@ class Ingest:
         if self.costs_calls:
             return tasks
         reason = f"{self._provider.name} is read whole each time"
-        return [replace(task, wants="history", reason=reason) for task in tasks]
+        return [replace(task, kind="history", reason=reason) for task in tasks]
 
     def ingest_ticker(self, ticker: str, *, force: bool = False) -> IngestReport:
         """Do what is most urgent for one ticker, by as few calls as can be, and store it at once.
@@ -116,12 +123,12 @@ class Ingest:
             asked less and less often.
         """
         task = self.plan([ticker], force=force)[0]
-        if task.wants == "nothing":
+        if task.kind == "nothing":
             if task.sessions_behind == 0:
                 return self._report(ticker, outcome="up_to_date")
             return self._report(ticker, notes=(f"{ticker}: {task.reason}",))
         try:
-            if task.wants == "actions":
+            if task.kind == "actions":
                 return self._take_actions(ticker)
             return self._take_bars(ticker, task) if self.costs_calls else self._take_all(ticker)
         except QuotaError:
@@ -131,11 +138,11 @@ class Ingest:
             self._remember_failure(ticker, task, error)
             raise
 
-    def _take_bars(self, ticker: str, task: Task) -> IngestReport:
+    def _take_bars(self, ticker: str, task: IngestTask) -> IngestReport:
         provider = self._provider
         assert isinstance(provider, ActionsProvider)
         sessions, now = self._sessions_of(ticker), self._clock.now()
-        record, stored = self._records.of(ticker), self._stored(ticker)
+        record, stored = self._ticker_states.get(ticker), self._stored(ticker)
         closed = sessions.last_closed(now)
         fetcher = BarFetcher(
             provider,
@@ -145,7 +152,7 @@ class Ingest:
             stored=stored,
             tolerance=self._tolerance,
         )
-        if task.wants == "history":
+        if task.kind == "history":
             answer = fetcher.fetch_history()
         elif provider.actions_apart:
             answer = fetcher.fetch_newest()
@@ -153,9 +160,9 @@ class Ingest:
             # Bars that came without actions, from a backup, get them from the first provider.
             answer = fetcher.fetch_newest(since=record.actions_through or stored["session"][0])
         settled = resolve_split_jumps(ticker, stored, answer.joined, provider)
-        self._quarantine.keep(ticker, answer.checked.quarantine, since=answer.since)
+        self._quarantine.replace(ticker, answer.checked.quarantine, since=answer.since)
         upserted = self._store.upsert(settled.bars)
-        self._remember(ticker, record, answer, settled, asked_at=now, closed=closed)
+        self._remember(ticker, record, answer, settled, requested_at=now, closed=closed)
         return self._report(
             ticker,
             **delivered(answer.checked),
@@ -168,46 +175,49 @@ class Ingest:
     def _remember(
         self,
         ticker: str,
-        record: TickerRecord,
+        record: TickerState,
         answer: FetchedBars,
         settled: ResolvedBars,
         *,
-        asked_at: datetime,
+        requested_at: datetime,
         closed: date,
     ) -> None:
         last = settled.history.get_column("session").max()
-        through, answered_at = known_through(settled.history), self._clock.now()
-        quiet = 1 if len(settled.new) or settled.held else record.quiet + 1
+        through, responded_at = actions_known_through(settled.history), self._clock.now()
+        stale_responses = 1 if len(settled.new) or settled.held else record.stale_responses + 1
         is_news = through == last and through != record.actions_through
-        self._records.update(
+        self._ticker_states.update(
             ticker,
-            asked_at=asked_at,
-            answered_at=answered_at,
-            complete=record.complete or answer.is_complete,
+            requested_at=requested_at,
+            responded_at=responded_at,
+            has_full_history=record.has_full_history or answer.is_complete,
             actions_through=through,
-            actions_at=answered_at if settled.asked or is_news else record.actions_at,
-            quiet=0 if last == closed else quiet,
-            suspicion=settled.held,
-            doubt=settled.doubt or record.doubt,
+            actions_at=responded_at if settled.asked or is_news else record.actions_at,
+            stale_responses=0 if last == closed else stale_responses,
+            withheld_from=settled.held,
+            unconfirmed_jump=settled.unconfirmed_jump or record.unconfirmed_jump,
             **_NO_FAILURE,
         )
 
     def _take_actions(self, ticker: str) -> IngestReport:
         provider = self._provider
         assert isinstance(provider, ActionsProvider)
-        record, bars = self._records.of(ticker), self._stored(ticker)
+        record, bars = self._ticker_states.get(ticker), self._stored(ticker)
         last = bars["session"][-1]
         # A process that died between storing and remembering has paid for them already.
-        was_paid = known_through(bars) == last != record.actions_through
+        was_paid = actions_known_through(bars) == last != record.actions_through
         upserted = UpsertReport(0, 0, bars.height)
         if not was_paid:
-            bars = with_actions(bars, provider.fetch_actions(ticker))
+            bars = add_actions(bars, provider.fetch_actions(ticker))
             upserted = self._store.upsert(bars)
-        through, doubt = known_through(bars), record.doubt
-        if doubt is not None and split_on(bars, doubt) != 1.0:
-            doubt = None
-        self._records.update(
-            ticker, actions_through=through, actions_at=self._clock.now(), doubt=doubt
+        through, unconfirmed_jump = actions_known_through(bars), record.unconfirmed_jump
+        if unconfirmed_jump is not None and split_factor_on(bars, unconfirmed_jump) != 1.0:
+            unconfirmed_jump = None
+        self._ticker_states.update(
+            ticker,
+            actions_through=through,
+            actions_at=self._clock.now(),
+            unconfirmed_jump=unconfirmed_jump,
         )
         return self._report(ticker, stored=upserted)
 
@@ -216,29 +226,29 @@ class Ingest:
         sessions, now = self._sessions_of(ticker), self._clock.now()
         fetched = self._provider.fetch(ticker)
         checked = validate_bars(fetched, sessions, last_session=sessions.last_closed(now))
-        self._quarantine.keep(ticker, checked.quarantine)
+        self._quarantine.replace(ticker, checked.quarantine)
         upserted = self._store.upsert(checked.bars)
-        through = known_through(checked.bars) if checked.bars.height else None
-        self._records.update(
+        through = actions_known_through(checked.bars) if checked.bars.height else None
+        self._ticker_states.update(
             ticker,
-            asked_at=now,
-            answered_at=self._clock.now(),
-            complete=True,
+            requested_at=now,
+            responded_at=self._clock.now(),
+            has_full_history=True,
             actions_through=through,
             **_NO_FAILURE,
         )
         return self._report(ticker, **delivered(checked), stored=upserted)
 
-    def _remember_failure(self, ticker: str, task: Task, error: StockcastError) -> None:
+    def _remember_failure(self, ticker: str, task: IngestTask, error: StockcastError) -> None:
         """Write down why nothing came; what cost a call and will not help is asked less often."""
-        now, failures = self._clock.now(), self._records.of(ticker).failures
+        now, failures = self._clock.now(), self._ticker_states.get(ticker).permanent_failures
         is_permanent = isinstance(error, PermanentError)
-        values = {"failure": str(error), "failed_at": now, "permanent": is_permanent}
-        if task.wants == "actions":
-            values |= {"permanent": False} | ({"actions_at": now} if is_permanent else {})
+        values = {"last_error": str(error), "failed_at": now, "is_permanent": is_permanent}
+        if task.kind == "actions":
+            values |= {"is_permanent": False} | ({"actions_at": now} if is_permanent else {})
         elif is_permanent:
-            values["failures"] = failures + 1 if isinstance(error, _OF_TICKER) else 1
-        self._records.update(ticker, asked_at=now, **values)
+            values["permanent_failures"] = failures + 1 if isinstance(error, _OF_TICKER) else 1
+        self._ticker_states.update(ticker, requested_at=now, **values)
 
     def _stored(self, ticker: str) -> pl.DataFrame:
         try:
@@ -253,7 +263,7 @@ class Ingest:
         )
         defaults = {
             "outcome": "ingested" if stored.inserted or stored.updated else "nothing_new",
-            "actions_through": self._records.of(ticker).actions_through,
+            "actions_through": self._ticker_states.get(ticker).actions_through,
             "sessions_behind": count_behind(last, self._sessions_of(ticker), self._clock.now()),
         }
         return IngestReport(ticker, **(defaults | values))

@@ -1,13 +1,13 @@
-"""What ingest remembers of each ticker beside its bars: when it was asked, and what came of it.
+"""The ingest state of each ticker: its last requests, their results and its open questions.
 
-Bars are in `market.store`, calls in `market.quota.ledger`; what is due by these records is `planning`.
+Bars are stored by `market.store`; `market.ingest.plan` derives the due tasks from these states.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,111 +25,137 @@ CREATE TABLE IF NOT EXISTS ticker_records (
     failures INTEGER NOT NULL DEFAULT 0
 )
 """
-_INSTANTS = {"asked_at", "answered_at", "actions_at", "failed_at"}
-_DATES = {"actions_through", "suspicion", "doubt"}
-_FLAGS = {"complete", "permanent"}
+# Field -> column. The columns keep the names of homes that exist already.
+_COLUMNS = {
+    "ticker": "ticker",
+    "requested_at": "asked_at",
+    "responded_at": "answered_at",
+    "has_full_history": "complete",
+    "actions_through": "actions_through",
+    "actions_at": "actions_at",
+    "stale_responses": "quiet",
+    "withheld_from": "suspicion",
+    "unconfirmed_jump": "doubt",
+    "last_error": "failure",
+    "failed_at": "failed_at",
+    "is_permanent": "permanent",
+    "permanent_failures": "failures",
+}
+_INSTANTS = {"requested_at", "responded_at", "actions_at", "failed_at"}
+_DATES = {"actions_through", "withheld_from", "unconfirmed_jump"}
+_FLAGS = {"has_full_history", "is_permanent"}
 
 
 @dataclass(frozen=True)
-class TickerRecord:
-    """What is remembered of one ticker; instants are in UTC.
+class TickerState:
+    """The ingest state of one ticker; instants are in UTC.
 
     Attributes
     ----------
-    asked_at, answered_at
-        When its bars were last asked for, and when a provider last answered that.
-    complete
-        Whether its whole history was read once.
+    requested_at, responded_at
+        The last request for its bars, and the last successful response.
+    has_full_history
+        Whether the whole history was fetched at least once.
     actions_through
-        The last session whose splits and dividends are known, as of then for all before it.
+        The last session up to which splits and dividends are known without a gap.
     actions_at
-        When splits and dividends were last told, or asked for in vain.
-    quiet
-        Answers in a row that did not reach the last closed session; 1 after one that brought some
-        new bar.
-    suspicion
-        The session of a bar that is held back until it is known whether its jump is a split.
-    doubt
-        The session of a stored bar that jumps like a split, though none is listed so far.
-    failure, failed_at, permanent
-        The newest refusal since the last answer, and whether trying again changes nothing.
-    failures
-        Permanent failures in a row.
+        The last fetch of splits and dividends, including one that failed permanently.
+    stale_responses
+        Consecutive responses that did not reach the last closed session. A response with some new
+        bar counts as the first one.
+    withheld_from
+        The first session that is not stored, because its close jumps like a split and splits could
+        not be fetched.
+    unconfirmed_jump
+        The session of a stored bar that jumps like a split although the provider lists none yet.
+    last_error, failed_at, is_permanent
+        The newest error since the last successful response, and whether a retry cannot help.
+    permanent_failures
+        Consecutive permanent failures.
     """
 
     ticker: str
-    asked_at: datetime | None = None
-    answered_at: datetime | None = None
-    complete: bool = False
+    requested_at: datetime | None = None
+    responded_at: datetime | None = None
+    has_full_history: bool = False
     actions_through: date | None = None
     actions_at: datetime | None = None
-    quiet: int = 0
-    suspicion: date | None = None
-    doubt: date | None = None
-    failure: str | None = None
+    stale_responses: int = 0
+    withheld_from: date | None = None
+    unconfirmed_jump: date | None = None
+    last_error: str | None = None
     failed_at: datetime | None = None
-    permanent: bool = False
-    failures: int = 0
+    is_permanent: bool = False
+    permanent_failures: int = 0
 
 
-_COLUMNS = tuple(field.name for field in fields(TickerRecord))
-
-
-class TickerRecords:
-    """The records of all tickers of a home; any number of processes share them.
+class TickerStateStore:
+    """The states of all tickers of a home, shared by any number of processes.
 
     Parameters
     ----------
     path
-        The SQLite file of the home; made when needed.
+        The SQLite file of the home; created when needed.
     """
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path, _SCHEMA)
 
-    def of(self, ticker: str) -> TickerRecord:
-        """Return the record of one ticker, an empty one when nothing is remembered."""
+    def get(self, ticker: str) -> TickerState:
+        """Return the state of one ticker, with default values for a new ticker."""
         with self._database.reading() as db:
             row = db.execute("SELECT * FROM ticker_records WHERE ticker = ?", (ticker,)).fetchone()
-        return TickerRecord(ticker) if row is None else _record(row)
+        return TickerState(ticker) if row is None else _from_row(row)
 
-    def read(self, tickers: Iterable[str] | None = None) -> dict[str, TickerRecord]:
-        """Return the records there are, of some tickers or of all."""
+    def read(self, tickers: Iterable[str] | None = None) -> dict[str, TickerState]:
+        """Return the stored states of `tickers`, or of all tickers, sorted by ticker."""
         with self._database.reading() as db:
             rows = db.execute("SELECT * FROM ticker_records ORDER BY ticker").fetchall()
         wanted = None if tickers is None else {*tickers}
-        found = (row for row in rows if wanted is None or row["ticker"] in wanted)
-        return {row["ticker"]: _record(row) for row in found}
+        return {
+            row["ticker"]: _from_row(row)
+            for row in rows
+            if wanted is None or row["ticker"] in wanted
+        }
 
     def update(self, ticker: str, **values: object) -> None:
-        """Change some attributes of a ticker's record, on disk when this returns.
+        """Change some fields of a ticker's state; they are on disk when this method returns.
 
-        Others stay as they are, also those that another process changes at the same time.
+        Other fields keep their values, including changes by concurrent processes.
+
+        Raises
+        ------
+        TypeError
+            When a name in `values` is not a field of `TickerState`.
         """
-        written = {name: _written(name, value) for name, value in values.items()}
-        assigned = ", ".join(f"{name} = ?" for name in written)
+        columns = {_column(name): _to_sql(value) for name, value in values.items()}
+        assigned = ", ".join(f"{column} = ?" for column in columns)
         with self._database.transaction() as db:
             db.execute("INSERT OR IGNORE INTO ticker_records (ticker) VALUES (?)", (ticker,))
             db.execute(
                 f"UPDATE ticker_records SET {assigned} WHERE ticker = ?",  # noqa: S608  # our names
-                (*written.values(), ticker),
+                (*columns.values(), ticker),
             )
 
 
-def _written(name: str, value: object) -> object:
+def _column(name: str) -> str:
     if name not in _COLUMNS:
-        msg = f"`values` must be attributes of a record, {', '.join(_COLUMNS)}; got {name}."
+        msg = f"`values` must be fields of `TickerState` ({', '.join(_COLUMNS)}), got {name!r}."
         raise TypeError(msg)
+    return _COLUMNS[name]
+
+
+def _to_sql(value: object) -> object:
     if isinstance(value, datetime):
         return value.timestamp()
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _record(row: sqlite3.Row) -> TickerRecord:
-    return TickerRecord(**{name: _read(name, row[name]) for name in _COLUMNS})
+def _from_row(row: sqlite3.Row) -> TickerState:
+    return TickerState(**{name: _from_sql(name, row[column]) for name, column in _COLUMNS.items()})
 
 
-def _read(name: str, value: Any) -> Any:  # noqa: ANN401  # columns differ in type
+def _from_sql(name: str, value: Any) -> Any:  # noqa: ANN401  # columns differ in type
     if value is None:
         return None
     if name in _INSTANTS:

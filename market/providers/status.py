@@ -10,7 +10,7 @@ import polars as pl
 from core.clock import Clock
 from core.errors import QuotaError
 from core.settings import Settings
-from market.calendars.exchanges import SessionsOf
+from market.calendars.exchanges import SessionsByTicker
 from market.providers.factory import budgets_of
 from market.providers.failover.circuit_breaker import BreakerState, CircuitBreakers
 from market.quota.budgets import Budget, Usage
@@ -52,7 +52,7 @@ class ProviderStatus:
     ) -> None:
         self._names = settings.providers
         self._budgets = budgets_of(settings)
-        self._sessions_of = SessionsOf(settings.exchange)
+        self._sessions_of = SessionsByTicker(settings.exchange)
         self._ledger = ledger
         self._health = health
         self._clock = clock

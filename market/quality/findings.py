@@ -48,7 +48,7 @@ _SPAN = (
 )
 
 
-def place_bars(bars: pl.DataFrame, calendars: dict[str, Sessions]) -> pl.DataFrame:
+def add_session_index(bars: pl.DataFrame, calendars: dict[str, Sessions]) -> pl.DataFrame:
     """Add the exchange, the session's place in its calendar, and whether shares were traded."""
     exchanges = {ticker: sessions.exchange for ticker, sessions in calendars.items()}
     exchange = pl.col("ticker").replace_strict(exchanges, return_dtype=pl.String)
@@ -56,13 +56,13 @@ def place_bars(bars: pl.DataFrame, calendars: dict[str, Sessions]) -> pl.DataFra
     return (
         bars.with_columns(exchange.alias("exchange"), has_volume.alias("has_volume"))
         .join(
-            session_places(calendars), on=["exchange", "session"], how="left", maintain_order="left"
+            session_index(calendars), on=["exchange", "session"], how="left", maintain_order="left"
         )
         .with_columns(traded=(pl.col("volume") > 0) | ~pl.col("has_volume"))
     )
 
 
-def session_places(calendars: dict[str, Sessions]) -> pl.DataFrame:
+def session_index(calendars: dict[str, Sessions]) -> pl.DataFrame:
     """Return `exchange`, `session` and its `place`, counted from 0, of every session."""
     by_exchange = {sessions.exchange: sessions for sessions in calendars.values()}
     schema = pl.Schema({"exchange": pl.String(), "session": pl.Date()})
@@ -76,7 +76,7 @@ def session_places(calendars: dict[str, Sessions]) -> pl.DataFrame:
     return pl.concat([schema.to_frame(), *frames]).with_columns(place.alias("place"))
 
 
-def with_moves(placed: pl.DataFrame) -> pl.DataFrame:
+def add_moves(placed: pl.DataFrame) -> pl.DataFrame:
     """Add the factor by which the adjusted close changed, and the move beside the usual one."""
     adjusted = adjust_bars(placed)["close"].alias("adjusted")
     low, high = LEVEL_CHANGE
@@ -144,7 +144,7 @@ def find_missing(placed: pl.DataFrame, calendars: dict[str, Sessions]) -> pl.Dat
         .filter(pl.col("place") - pl.col("before") > 1)
         .with_columns(first=pl.col("before") + 1, last=pl.col("place") - 1)
     )
-    sessions = session_places(calendars)
+    sessions = session_index(calendars)
     for end in ("first", "last"):
         named = sessions.rename({"session": f"{end}_session", "place": end})
         holes = holes.join(named, on=["exchange", end], how="left", maintain_order="left")

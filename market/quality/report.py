@@ -17,14 +17,14 @@ from market.quality.findings import (
     FINDING_SCHEMA,
     KINDS,
     Kind,
+    add_moves,
+    add_session_index,
     find_level_changes,
     find_missing,
     find_outliers,
     find_stuck,
     find_zero_volume,
-    place_bars,
-    session_places,
-    with_moves,
+    session_index,
 )
 
 
@@ -46,7 +46,7 @@ class QualityReport:
     tickers: pl.DataFrame
     findings: pl.DataFrame
 
-    def of(self, kind: Kind) -> pl.DataFrame:
+    def findings_of(self, kind: Kind) -> pl.DataFrame:
         """Return the findings of one kind, the worst first."""
         worst_first = ["size", "last_session", "ticker"]
         return self.findings.filter(kind=kind).sort(worst_first, descending=[True, True, False])
@@ -92,8 +92,8 @@ def examine_bars(
         When `now` lies outside a calendar.
     """
     calendars = {ticker: sessions_of(ticker) for ticker in bars["ticker"].unique()}
-    placed = place_bars(bars, calendars)
-    moves = with_moves(placed)
+    placed = add_session_index(bars, calendars)
+    moves = add_moves(placed)
     found = [
         find_level_changes(moves),
         find_missing(placed, calendars),
@@ -105,7 +105,7 @@ def examine_bars(
     return QualityReport(_by_ticker(placed, findings, calendars, now), findings)
 
 
-def unfit_tickers(bars: pl.DataFrame) -> dict[str, str]:
+def unusable_tickers(bars: pl.DataFrame) -> dict[str, str]:
     """Return the tickers that nothing should be learnt from or forecast, each with the reason.
 
     Those are the tickers with a `level_change`: pence among pounds are no news of the market but a
@@ -117,7 +117,7 @@ def unfit_tickers(bars: pl.DataFrame) -> dict[str, str]:
         Validated bars of any tickers, sorted by ticker and session.
     """
     place = pl.int_range(pl.len(), dtype=pl.Int64).over("ticker")
-    found = find_level_changes(with_moves(bars.with_columns(place=place)))
+    found = find_level_changes(add_moves(bars.with_columns(place=place)))
     return {
         ticker: f"its level changed about a hundredfold on {session} ({detail}); mend the bars, "
         f"or record the split."
@@ -125,7 +125,7 @@ def unfit_tickers(bars: pl.DataFrame) -> dict[str, str]:
     }
 
 
-def join_reports(reports: Iterable[QualityReport]) -> QualityReport:
+def merge_reports(reports: Iterable[QualityReport]) -> QualityReport:
     """Return one report of several that share no ticker: bars may be examined in parts."""
     parts = list(reports)
     return QualityReport(
@@ -142,7 +142,7 @@ def _by_ticker(
 ) -> pl.DataFrame:
     exchanges = {sessions.exchange: sessions for sessions in calendars.values()}
     closed = {name: sessions.last_closed(now) for name, sessions in exchanges.items()}
-    due = session_places(calendars).filter(
+    due = session_index(calendars).filter(
         pl.col("session") == pl.col("exchange").replace_strict(closed, return_dtype=pl.Date)
     )
     counted = [pl.col("sessions").filter(kind=kind).sum().alias(kind) for kind in KINDS]

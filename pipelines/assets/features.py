@@ -14,8 +14,8 @@ from forecasting.horizons import HORIZONS
 from forecasting.samples.panel import latest_windows
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.bars.adjustments import adjust_bars
-from market.calendars.exchanges import SessionsOf
-from market.quality.report import unfit_tickers
+from market.calendars.exchanges import SessionsByTicker
+from market.quality.report import unusable_tickers
 from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
 from pipelines.failures import classed_failures
@@ -81,7 +81,7 @@ def feature_table(
 
 def _fit_bars(bars: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """Return the bars that something may be made from, and why tickers are left out."""
-    left_out = unfit_tickers(bars)
+    left_out = unusable_tickers(bars)
     fit = bars.filter(~pl.col("ticker").is_in(list(left_out)))
     if fit.is_empty():
         msg = "\n".join(f"{ticker}: {reason}" for ticker, reason in left_out.items())
@@ -152,7 +152,7 @@ def _snapshot(feature_table: Stage, features: FeatureSet, settings: Settings) ->
         ticker, reason = next(iter(too_young.items()))
         msg = f"No ticker has a complete window; {ticker}: {reason}"
         raise NotEnoughHistoryError(msg)
-    sessions_of = SessionsOf(settings.exchange)
+    sessions_of = SessionsByTicker(settings.exchange)
     strangers = _strangers(keys, sessions_of)
     is_at_home = ~keys["ticker"].is_in(list(strangers))
     keys, windows = keys.filter(is_at_home), windows[is_at_home.to_numpy()]
@@ -176,7 +176,7 @@ def _snapshot(feature_table: Stage, features: FeatureSet, settings: Settings) ->
     )
 
 
-def _strangers(keys: pl.DataFrame, sessions_of: SessionsOf) -> dict[str, str]:
+def _strangers(keys: pl.DataFrame, sessions_of: SessionsByTicker) -> dict[str, str]:
     """Return tickers whose bars were taken in by another calendar than the present one, and why."""
     return {
         ticker: f"its newest window ends on {as_of}, which is no session of "

@@ -13,13 +13,13 @@ from market.bars.quarantine import Quarantine
 from market.ingest.batch import (
     BatchListener,
     TickerOutcome,
-    counted,
     ingest_all,
-    raise_when_all_failed,
-    summary_of_failures,
+    raise_if_all_failed,
+    summarize_failures,
+    summarize_outcomes,
 )
-from market.ingest.ticker_ingest import IngestReport
-from market.ingest.ticker_state import TickerRecords
+from market.ingest.report import IngestReport
+from market.ingest.ticker_state import TickerStateStore
 from market.providers.protocol import Provider
 from market.providers.status import ProviderState, ProviderStatus, provider_table
 from market.store import BarStore
@@ -80,7 +80,7 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
         provider: dg.ResourceParam[Provider],
         bar_store: dg.ResourceParam[BarStore],
         quarantine: dg.ResourceParam[Quarantine],
-        records: dg.ResourceParam[TickerRecords],
+        ticker_states: dg.ResourceParam[TickerStateStore],
         provider_status: dg.ResourceParam[ProviderStatus],
         clock: dg.ResourceParam[Clock],
         listener: dg.ResourceParam[BatchListener],
@@ -92,7 +92,7 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
             provider=provider,
             bar_store=bar_store,
             quarantine=quarantine,
-            records=records,
+            ticker_states=ticker_states,
             clock=clock,
         )
         followed = context.instance.get_dynamic_partitions("tickers")
@@ -103,15 +103,15 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
                 ingest,
                 context.partition_keys,
                 force=config.force,
-                hold_actions=lambda: provider_status.hold_for_bars(followed),
+                defer_actions=lambda: provider_status.hold_for_bars(followed),
             ):
                 by_ticker[outcome.ticker] = outcome
                 _log(context, outcome)
                 listener.on_outcome(outcome)
             outcomes = list(by_ticker.values())
-            raise_when_all_failed(outcomes)
+            raise_if_all_failed(outcomes)
             bar_store.compact()
-        context.log.info(f"{counted(outcomes)}.")
+        context.log.info(f"{summarize_outcomes(outcomes)}.")
         last = bar_store.last_sessions()
         for outcome in outcomes:
             told = _metadata(outcome, last.get(outcome.ticker))
@@ -123,7 +123,7 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _log(context: dg.AssetExecutionContext, outcome: TickerOutcome) -> None:
-    line = f"{outcome.ticker}: {outcome.sentence}"
+    line = f"{outcome.ticker}: {outcome.summary}"
     if outcome.failure is not None:
         context.log.error(line)
     elif outcome.outcome == "deferred":
@@ -134,7 +134,7 @@ def _log(context: dg.AssetExecutionContext, outcome: TickerOutcome) -> None:
 
 def _metadata(outcome: TickerOutcome, last: date | None) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "outcome": outcome.sentence,
+        "outcome": outcome.summary,
         "last_session": str(last),
         "sessions_behind": "all of them"
         if outcome.sessions_behind is None
@@ -175,7 +175,7 @@ def _check(outcomes: Sequence[TickerOutcome], *, must_answer: bool) -> dg.AssetC
         check_name=EVERY_TICKER_ANSWERED,
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if must_answer else dg.AssetCheckSeverity.WARN,
-        description=summary_of_failures(failed) or f"{counted(outcomes)}.",
+        description=summarize_failures(failed) or f"{summarize_outcomes(outcomes)}.",
         metadata={"failed": len(failed), "asked": len(outcomes)},
     )
 

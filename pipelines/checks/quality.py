@@ -14,9 +14,9 @@ import polars as pl
 
 from core.clock import Clock
 from core.settings import Settings
-from market.calendars.exchanges import SessionsOf
+from market.calendars.exchanges import SessionsByTicker
 from market.quality.findings import KINDS, Kind
-from market.quality.report import QualityReport, examine_bars, join_reports
+from market.quality.report import QualityReport, examine_bars, merge_reports
 from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
 from pipelines.reporting.plots import inline
@@ -74,7 +74,7 @@ def bar_quality(
     report = _examine(
         bar_store,
         [ticker for ticker in followed if ticker in stored],
-        SessionsOf(settings.exchange),
+        SessionsByTicker(settings.exchange),
         clock.now(),
     )
     results = [
@@ -88,9 +88,9 @@ def bar_quality(
 
 
 def _examine(
-    bar_store: BarStore, tickers: Sequence[str], sessions_of: SessionsOf, now: datetime
+    bar_store: BarStore, tickers: Sequence[str], sessions_of: SessionsByTicker, now: datetime
 ) -> QualityReport:
-    return join_reports(
+    return merge_reports(
         examine_bars(
             bar_store.read(tickers[at : at + TICKERS_AT_ONCE]), sessions_of=sessions_of, now=now
         )
@@ -150,7 +150,7 @@ def _lateness(late: pl.DataFrame, tickers: int) -> str:
 
 def _findings(report: QualityReport, kind: Kind) -> dg.AssetCheckResult:
     """Return what was found of one kind: how much, where most, and the worst of it."""
-    found = report.of(kind)
+    found = report.findings_of(kind)
     by_ticker = (
         report.tickers.filter(pl.col(kind) > 0)
         .select("ticker", sessions=kind, share=pl.col(kind) / pl.col("bars"))

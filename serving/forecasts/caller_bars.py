@@ -13,7 +13,7 @@ from forecasting.features.feature_set import compute_features
 from forecasting.samples.panel import latest_windows
 from market.bars.adjustments import adjust_bars
 from market.bars.contract import BAR_SCHEMA, validate_bars
-from market.calendars.exchanges import SessionsOf
+from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
 from serving.forecasts.responses import ForecastRow, Freshness, build_forecast
 from serving.http.problems import Problem
@@ -36,7 +36,7 @@ def forecast_from_bars(
         When this server computes features in another way than the model was trained on.
     """
     manifest = model.bundle.manifest
-    sessions = SessionsOf(manifest.exchange)(ticker)
+    sessions = SessionsByTicker(manifest.exchange)(ticker)
     last_closed = sessions.last_closed(now)
     good = _validated(ticker, bars, sessions, last_closed)
     needed = model.features.warmup + manifest.lookback - 1

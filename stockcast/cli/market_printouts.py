@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 
 from core.settings import Settings
-from market.ingest.batch import TickerOutcome, counted
+from market.ingest.batch import TickerOutcome, summarize_outcomes
 from market.ingest.capacity import Capacity, estimate_capacity
 from market.providers.alpha_vantage.tiers import limits_of
 from market.providers.status import HEALTH_WORDS, ProviderState
@@ -44,7 +44,7 @@ def _capacity_of(settings: Settings, n_tickers: int) -> Capacity | None:
 
 
 def _print_sentence(console: Console, settings: Settings, found: Capacity) -> None:
-    console.print(found.sentence, style="" if found.keeps_up else "yellow", **AS_WRITTEN)
+    console.print(found.summary, style="" if found.keeps_up else "yellow", **AS_WRITTEN)
     if not found.keeps_up and "yahoo" in settings.backups:
         console.print("What the key cannot do is asked of yahoo, the backup.", **AS_WRITTEN)
 
@@ -65,7 +65,7 @@ def print_batch(
         console.print(terminal_table("", ROUND, shown))
     if len(ordered) > MOST_ROWS:
         console.print(f"… and {len(ordered) - MOST_ROWS:,} more.")
-    console.print(f"{counted(outcomes)}.", highlight=False)
+    console.print(f"{summarize_outcomes(outcomes)}.", highlight=False)
 
 
 def _batch_row(outcome: TickerOutcome, last: date | None) -> list[str]:
@@ -73,7 +73,7 @@ def _batch_row(outcome: TickerOutcome, last: date | None) -> list[str]:
     through = None if report is None else report.actions_through
     return [
         outcome.ticker,
-        outcome.word,
+        outcome.label,
         str(last or "-"),
         "-" if outcome.sessions_behind is None else str(outcome.sessions_behind),
         outcome.new_bars or "-",

@@ -115,7 +115,7 @@ class IngestProgress(logging.Handler):
         """Show what became of one ticker."""
         level = LEVELS.get(outcome.outcome, logging.INFO)
         if level == logging.ERROR or not self._is_terminal:
-            _print(self._console, f"{outcome.ticker}: {outcome.sentence}", level)
+            _print(self._console, f"{outcome.ticker}: {outcome.summary}", level)
         self._heard[outcome.ticker] = outcome
         self._bar.update(self._task, description=outcome.ticker, completed=len(self._heard))
 

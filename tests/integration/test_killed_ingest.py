@@ -18,8 +18,8 @@ from support.market.ingest_setup import EVENING
 from support.market.sample_actions import sample_actions
 from support.programs import killed_ingest
 
-from market.bars.corporate_actions import known_through
-from market.ingest.ticker_state import TickerRecords
+from market.bars.corporate_actions import actions_known_through
+from market.ingest.ticker_state import TickerStateStore
 from market.store import BarStore
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -31,11 +31,11 @@ DEATHS = (
     "connect:20",  # while it writes down that it is about to call
     "AlphaVantageClient._checked:2",  # a call is paid for, its answer not read
     "BarStore.upsert:1",  # an answer is read, not stored
-    "TickerRecords.update:1",  # bars are stored, not remembered
+    "TickerStateStore.update:1",  # bars are stored, not remembered
     "Writer.put:2",  # in the middle of storing
     "fetchone:200",
     "AlphaVantageClient._checked:4",  # splits are paid for, dividends not asked for
-    "TickerRecords.update:2",  # splits and dividends are stored, not remembered
+    "TickerStateStore.update:2",  # splits and dividends are stored, not remembered
 )
 
 
@@ -66,7 +66,7 @@ def paid_for(home: Path) -> set[tuple[str, str]]:
     for ticker in store.tickers():
         bars = store.read([ticker])
         paid.add((ticker, "TIME_SERIES_DAILY"))
-        if known_through(bars) == bars["session"][-1]:
+        if actions_known_through(bars) == bars["session"][-1]:
             paid |= {(ticker, "SPLITS"), (ticker, "DIVIDENDS")}
     return paid
 
@@ -92,7 +92,7 @@ def test_a_killed_ingest_goes_on_to_the_same_store_and_pays_for_nothing_that_is_
     assert store.read().equals(whole.read())
     assert whole.read().get_column("split_factor").null_count() == 0
     records, expected_records = (
-        TickerRecords(home / "market.sqlite").read() for home in (killed, undisturbed)
+        TickerStateStore(home / "market.sqlite").read() for home in (killed, undisturbed)
     )
     for ticker, record in records.items():
         assert record.actions_through == expected_records[ticker].actions_through

@@ -77,9 +77,9 @@ def week_of(
 def wanted(daemon: Daemon) -> set[str]:
     """What is still due at the end."""
     made = daemon.resources
-    names = ("provider", "bar_store", "quarantine", "records", "clock")
+    names = ("provider", "bar_store", "quarantine", "ticker_states", "clock")
     ingest = make_ingest(daemon.settings, **{name: made[name] for name in names})
-    return {task.wants for task in ingest.plan(daemon.settings.tickers)}
+    return {task.kind for task in ingest.plan(daemon.settings.tickers)}
 
 
 def last_sessions(daemon: Daemon) -> set[date]:
@@ -104,7 +104,7 @@ def test_twenty_tickers_are_kept_up_to_date_within_25_calls_a_day(*, has_files: 
         assert len(daemon.resources["bar_store"].tickers()) == 20
         assert last_sessions(daemon) == {FRIDAY}
         assert wanted(daemon) == {"nothing"}
-        through = [r.actions_through for r in daemon.resources["records"].read().values()]
+        through = [r.actions_through for r in daemon.resources["ticker_states"].read().values()]
         assert len(through) == 20
         assert min(through) >= LAST_BEFORE
         # The other tickers of IBM's history had no split.

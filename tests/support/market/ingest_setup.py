@@ -14,8 +14,9 @@ from support.providers.in_memory import FakeNetworkProvider
 
 from core.errors import StockcastError, TierError
 from market.bars.quarantine import Quarantine
-from market.ingest.ticker_ingest import Ingest, IngestReport
-from market.ingest.ticker_state import TickerRecords
+from market.ingest.report import IngestReport
+from market.ingest.ticker_ingest import Ingest
+from market.ingest.ticker_state import TickerStateStore
 from market.providers.failover.chain import ProviderChain
 from market.providers.failover.circuit_breaker import CircuitBreakers
 from market.providers.protocol import Provider, SessionRange
@@ -112,7 +113,7 @@ class IngestSetup:
         self.home, self.clock = home, clock
         self.store = BarStore(home / "bars")
         self.quarantine = Quarantine(home / "quarantine")
-        self.records = TickerRecords(home / "market.sqlite")
+        self.ticker_states = TickerStateStore(home / "market.sqlite")
         if providers:
             self.connect(*providers)
 
@@ -126,7 +127,7 @@ class IngestSetup:
             provider=provider,
             store=self.store,
             quarantine=self.quarantine,
-            records=self.records,
+            ticker_states=self.ticker_states,
             sessions_of=lambda _: xnys(),
             join_tolerance=0.005,
             clock=self.clock,
@@ -136,7 +137,7 @@ class IngestSetup:
         return self.ingest.ingest_ticker(ticker)
 
     def wants(self, ticker: str = "AAPL") -> str:
-        return self.ingest.plan([ticker])[0].wants
+        return self.ingest.plan([ticker])[0].kind
 
     def bars(self, ticker: str = "AAPL") -> pl.DataFrame:
         return self.store.read([ticker])

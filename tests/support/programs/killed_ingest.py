@@ -22,7 +22,7 @@ from support.market.ingest_setup import EVENING
 
 from market.bars.quarantine import Quarantine
 from market.ingest.ticker_ingest import Ingest
-from market.ingest.ticker_state import TickerRecords
+from market.ingest.ticker_state import TickerStateStore
 from market.providers.alpha_vantage.provider import AlphaVantageProvider
 from market.providers.failover.chain import ProviderChain
 from market.providers.failover.circuit_breaker import CircuitBreakers
@@ -59,12 +59,12 @@ def ingest_all(home: Path, url: str, boot: int, tickers: list[str]) -> None:
         provider=ProviderChain([key], CircuitBreakers(shared, clock)),
         store=BarStore(home / "bars"),
         quarantine=Quarantine(home / "quarantine"),
-        records=TickerRecords(shared),
+        ticker_states=TickerStateStore(shared),
         sessions_of=lambda _: xnys(),
         join_tolerance=0.005,
         clock=clock,
     )
-    while (task := ingest.plan(tickers)[0]).wants != "nothing":
+    while (task := ingest.plan(tickers)[0]).kind != "nothing":
         ingest.ingest_ticker(task.ticker)
 
 

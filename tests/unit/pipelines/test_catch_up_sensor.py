@@ -20,7 +20,7 @@ from pipelines.sensors import catch_up_sensor
 
 # The sample ends on Friday, 2013-03-01; the exchange closes at 21:00 UTC.
 CLOSE = datetime(2013, 3, 1, 21, tzinfo=UTC)
-WANTED = ("settings", "provider", "bar_store", "records", "provider_status", "clock")
+WANTED = ("settings", "provider", "bar_store", "ticker_states", "provider_status", "clock")
 
 
 class Watch:

@@ -8,7 +8,7 @@ from support.market.bars import sample_bars, xnys
 from support.market.ingest_setup import raw_bars
 from support.market.sample_actions import sample_actions, with_sample_actions
 
-from market.bars.corporate_actions import known_through, unexplained_jump, with_actions
+from market.bars.corporate_actions import actions_known_through, add_actions, find_unexplained_jump
 from market.providers.protocol import ACTIONS_SCHEMA
 
 SPLIT = date(2005, 2, 28)
@@ -27,7 +27,7 @@ def around(session: date, *, before: int = 10, after: int = 10) -> pl.DataFrame:
 
 
 def jump_of(bars: pl.DataFrame) -> date | None:
-    return unexplained_jump(bars, bars.get_column("session"))
+    return find_unexplained_jump(bars, bars.get_column("session"))
 
 
 def events(bars: pl.DataFrame) -> list[tuple[date, float, float]]:
@@ -37,7 +37,7 @@ def events(bars: pl.DataFrame) -> list[tuple[date, float, float]]:
 
 @pytest.mark.parametrize("ticker", ["AAPL", "GOOG", "IBM", "MSFT"])
 def test_told_apart_they_make_the_same_bars_as_told_with_them(ticker: str) -> None:
-    told = with_actions(raw_bars(ticker), sample_actions(ticker))
+    told = add_actions(raw_bars(ticker), sample_actions(ticker))
 
     assert told.equals(with_sample_actions(sample_bars(ticker)))
 
@@ -47,7 +47,7 @@ def test_splits_and_crashes_jump_alike_until_it_is_known_what_they_are() -> None
 
     assert jump_of(bars) == CRASH
     assert jump_of(bars.filter(pl.col("session") > CRASH)) == SPLIT
-    assert jump_of(with_actions(raw_bars("AAPL"), sample_actions("AAPL"))) is None
+    assert jump_of(add_actions(raw_bars("AAPL"), sample_actions("AAPL"))) is None
     assert jump_of(raw_bars("IBM")) is None
 
 
@@ -55,8 +55,8 @@ def test_only_the_sessions_asked_about_are_looked_at() -> None:
     bars = around(SPLIT)
     session = bars.get_column("session")
 
-    assert unexplained_jump(bars, session.filter(session > SPLIT)) is None
-    assert unexplained_jump(bars, session.filter(session >= SPLIT)) == SPLIT
+    assert find_unexplained_jump(bars, session.filter(session > SPLIT)) is None
+    assert find_unexplained_jump(bars, session.filter(session >= SPLIT)) == SPLIT
 
 
 def test_a_reverse_split_jumps_too() -> None:
@@ -76,7 +76,7 @@ def test_an_ex_date_without_a_session_goes_to_the_next_one() -> None:
     # 2012-11-10 was a Saturday.
     bars = raw_bars("AAPL").filter(pl.col("session") > date(2012, 10, 1))
 
-    assert events(with_actions(bars, actions((date(2012, 11, 10), 1.0, 2.65)))) == [
+    assert events(add_actions(bars, actions((date(2012, 11, 10), 1.0, 2.65)))) == [
         (date(2012, 11, 12), 1.0, 2.65)
     ]
 
@@ -85,31 +85,31 @@ def test_several_events_of_one_session_come_together() -> None:
     bars = raw_bars("AAPL").filter(pl.col("session") > date(2012, 10, 1))
     told = actions((date(2012, 11, 10), 1.0, 2.65), (date(2012, 11, 12), 1.1, 0.35))
 
-    assert events(with_actions(bars, told)) == [(date(2012, 11, 12), 1.1, 3.0)]
+    assert events(add_actions(bars, told)) == [(date(2012, 11, 12), 1.1, 3.0)]
 
 
 def test_what_is_announced_or_older_than_the_bars_leaves_no_trace() -> None:
     bars = around(date(2012, 6, 1), after=0)
     told = actions((date(2005, 2, 28), 2.0, 0.0), (date(2012, 8, 9), 1.0, 2.65))
 
-    filled = with_actions(bars, told)
+    filled = add_actions(bars, told)
 
     assert events(filled) == []
     assert filled.get_column("split_factor").null_count() == 0
-    assert known_through(filled) == date(2012, 6, 1)
+    assert actions_known_through(filled) == date(2012, 6, 1)
 
 
 @pytest.mark.parametrize("told_on", [-3, -1, 1, 3])
 def test_a_split_dated_beside_its_jump_goes_where_the_jump_is(told_on: int) -> None:
     told = actions((xnys().offset(SPLIT, told_on), 2.0, 0.0))
 
-    assert events(with_actions(around(SPLIT), told)) == [(SPLIT, 2.0, 0.0)]
+    assert events(add_actions(around(SPLIT), told)) == [(SPLIT, 2.0, 0.0)]
 
 
 def test_a_split_without_any_jump_stays_where_it_was_told() -> None:
     calm = date(2012, 5, 10)
 
-    told = with_actions(around(calm), actions((calm, 3.0, 0.0), (calm, 1.05, 0.0)))
+    told = add_actions(around(calm), actions((calm, 3.0, 0.0), (calm, 1.05, 0.0)))
 
     assert events(told) == [(calm, pytest.approx(3.15), 0.0)]
 
@@ -119,21 +119,21 @@ def test_bars_with_adjusted_closes_and_those_of_files_are_left_alone() -> None:
     of_files = around(SPLIT).with_columns(source=pl.lit("files"))
     adjusted = sample_bars("AAPL")
 
-    assert with_actions(of_files, split).equals(of_files)
-    assert with_actions(adjusted, split).equals(adjusted)
+    assert add_actions(of_files, split).equals(of_files)
+    assert add_actions(adjusted, split).equals(adjusted)
 
 
 def test_a_source_that_tells_few_events_takes_none_away() -> None:
     known = with_sample_actions(sample_bars("AAPL"))
 
-    assert with_actions(known, actions()).equals(known)
+    assert add_actions(known, actions()).equals(known)
 
 
 def test_no_bars_have_no_actions() -> None:
     nothing = raw_bars("AAPL").clear()
 
-    assert with_actions(nothing, sample_actions("AAPL")).is_empty()
-    assert known_through(nothing) is None
+    assert add_actions(nothing, sample_actions("AAPL")).is_empty()
+    assert actions_known_through(nothing) is None
 
 
 def test_what_is_known_ends_at_the_first_bar_of_which_nobody_told() -> None:
@@ -143,6 +143,6 @@ def test_what_is_known_ends_at_the_first_bar_of_which_nobody_told() -> None:
         for name in ("split_factor", "dividend")
     ]
 
-    assert known_through(known) == date(2013, 3, 1)
-    assert known_through(known.with_columns(tail)) == later
-    assert known_through(raw_bars("AAPL")) is None
+    assert actions_known_through(known) == date(2013, 3, 1)
+    assert actions_known_through(known.with_columns(tail)) == later
+    assert actions_known_through(raw_bars("AAPL")) is None

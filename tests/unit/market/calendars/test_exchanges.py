@@ -6,7 +6,7 @@ import exchange_calendars
 import pytest
 
 from core.errors import SettingsError
-from market.calendars.exchanges import _EXCHANGES, SessionsOf, exchange_of
+from market.calendars.exchanges import _EXCHANGES, SessionsByTicker, exchange_of
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_every_exchange_of_a_suffix_has_a_calendar() -> None:
 
 
 def test_each_ticker_gets_the_sessions_of_its_exchange() -> None:
-    sessions_of = SessionsOf("XNYS")
+    sessions_of = SessionsByTicker("XNYS")
     # The Coronation's bank holiday in London; Memorial Day is three weeks later.
     coronation, memorial_day = date(2023, 5, 8), date(2023, 5, 29)
     assert sessions_of("AAPL").is_session(coronation)
@@ -58,11 +58,11 @@ def test_each_ticker_gets_the_sessions_of_its_exchange() -> None:
 
 
 def test_tickers_of_one_exchange_share_their_sessions() -> None:
-    sessions_of = SessionsOf("XNYS")
+    sessions_of = SessionsByTicker("XNYS")
     assert sessions_of("AAPL") is sessions_of("BRK.B")
-    assert sessions_of("AZN.L") is SessionsOf("XTKS")("VOD.L")
+    assert sessions_of("AZN.L") is SessionsByTicker("XTKS")("VOD.L")
 
 
 def test_an_unknown_default_is_refused_at_once() -> None:
     with pytest.raises(SettingsError, match=r"got 'XNIS'; did you mean .*XNYS"):
-        SessionsOf("XNIS")
+        SessionsByTicker("XNIS")

@@ -21,13 +21,13 @@ from core.errors import (
 from market.bars.quarantine import SCHEMA
 from market.ingest.batch import (
     TickerOutcome,
-    counted,
     ingest_all,
-    raise_when_all_failed,
-    summary_of_failures,
+    raise_if_all_failed,
+    summarize_failures,
+    summarize_outcomes,
 )
-from market.ingest.plan import Task
-from market.ingest.ticker_ingest import IngestReport
+from market.ingest.plan import IngestTask
+from market.ingest.report import IngestReport
 from market.store import UpsertReport
 
 SPENT = QuotaError("All 25 calls are spent.", renews_at=datetime(2013, 2, 6, 5, tzinfo=UTC))
@@ -57,10 +57,12 @@ class FakeIngest:
         self.answers = answers
         self.asked: list[str] = []
 
-    def plan(self, tickers: Sequence[str], *, force: bool) -> list[Task]:
+    def plan(self, tickers: Sequence[str], *, force: bool) -> list[IngestTask]:
         assert force
         return [
-            Task(t, wants="nothing" if a == "up_to_date" else "bars", sessions_behind=1, reason="")
+            IngestTask(
+                t, kind="nothing" if a == "up_to_date" else "bars", sessions_behind=1, reason=""
+            )
             for t, a in self.answers.items()
             if t in tickers
         ]
@@ -77,11 +79,11 @@ class FakeIngest:
 def round_of(**answers: StockcastError | str) -> tuple[list[TickerOutcome], list[str]]:
     ingest = FakeIngest(answers)
     return list(
-        ingest_all(ingest, sorted(answers), force=True, hold_actions=lambda: None)
+        ingest_all(ingest, sorted(answers), force=True, defer_actions=lambda: None)
     ), ingest.asked  # type: ignore[arg-type]
 
 
-def plans(*tasks: list[Task]) -> Callable[..., list[Task]]:
+def plans(*tasks: list[IngestTask]) -> Callable[..., list[IngestTask]]:
     """Plans to be given one after the other, and then empty ones."""
     left = list(tasks)
     return lambda *_, **__: left.pop(0) if left else []
@@ -97,12 +99,12 @@ def test_a_spent_budget_defers_and_one_that_fails_stops_no_other() -> None:
     outcomes, asked = round_of(A=SPENT, B=BarsError("not\nreadable"), C="ingested")
 
     assert asked == ["A", "B", "C"]
-    assert [o.sentence for o in outcomes] == [
+    assert [o.summary for o in outcomes] == [
         "deferred: waits for a budget until 2013-02-06 05:00 UTC",
         "failed: not readable",
         "ingested: 1 from alpha_vantage to 2013-02-05",
     ]
-    raise_when_all_failed(outcomes)
+    raise_if_all_failed(outcomes)
 
 
 def test_a_key_that_is_not_accepted_is_not_tried_for_every_ticker() -> None:
@@ -112,7 +114,7 @@ def test_a_key_that_is_not_accepted_is_not_tried_for_every_ticker() -> None:
     assert asked == ["A"]
     assert [o.outcome for o in outcomes] == ["failed", "failed"]
     with pytest.raises(PermanentError, match=r"^A, B: STOCKCAST_ALPHA_VANTAGE_KEY"):
-        raise_when_all_failed(outcomes)
+        raise_if_all_failed(outcomes)
 
 
 @pytest.mark.parametrize("answer", [SPENT, "ingested", "nothing_new", "up_to_date"])
@@ -121,14 +123,14 @@ def test_a_round_in_which_not_all_failed_is_no_failure(
 ) -> None:
     outcomes, _ = round_of(A=ProviderDownError("no answer"), B=answer)
 
-    raise_when_all_failed(outcomes)
+    raise_if_all_failed(outcomes)
 
 
 def test_when_all_failed_trying_again_may_help_one() -> None:
     outcomes, _ = round_of(A=BarsError("broken"), B=ProviderDownError("down"))
 
     with pytest.raises(TransientError, match=r"^A: broken\nB: down$"):
-        raise_when_all_failed(outcomes)
+        raise_if_all_failed(outcomes)
 
 
 def test_a_cause_that_many_share_is_told_once() -> None:
@@ -136,13 +138,13 @@ def test_a_cause_that_many_share_is_told_once() -> None:
     outcomes, _ = round_of(**{f"T{n:02}": down for n in range(12)})
 
     named = ", ".join(f"T{n:02}" for n in range(8))
-    assert summary_of_failures(outcomes) == f"{named} and 4 more: no answer"
+    assert summarize_failures(outcomes) == f"{named} and 4 more: no answer"
 
 
 def test_outcomes_are_counted_in_words() -> None:
     outcomes, _ = round_of(A="ingested", B="ingested", C="nothing_new", D=SPENT)
 
-    assert counted(outcomes) == "4 tickers: 2 ingested, 1 nothing new, 1 deferred"
+    assert summarize_outcomes(outcomes) == "4 tickers: 2 ingested, 1 nothing new, 1 deferred"
 
 
 def test_bars_and_then_actions_of_a_ticker_become_one_outcome() -> None:
@@ -150,10 +152,10 @@ def test_bars_and_then_actions_of_a_ticker_become_one_outcome() -> None:
     through = date(2013, 2, 5)
     actions = report("A", stored=UpsertReport(0, 3, 7), actions_through=through, sources={})
 
-    both = bars.followed_by(TickerOutcome("A", "ingested", 0, report=actions))
-    waiting = bars.followed_by(TickerOutcome("A", "deferred", 0, error=SPENT))
+    both = bars.merge(TickerOutcome("A", "ingested", 0, report=actions))
+    waiting = bars.merge(TickerOutcome("A", "deferred", 0, error=SPENT))
 
-    assert both.sentence == "ingested: 1 from alpha_vantage to 2013-02-05; late"
+    assert both.summary == "ingested: 1 from alpha_vantage to 2013-02-05; late"
     assert both.report.stored == UpsertReport(1, 3, 7)
     assert both.report.actions_through == through
     assert (waiting.outcome, waiting.error) == ("ingested", None)
@@ -165,9 +167,9 @@ def test_bars_and_then_actions_of_a_ticker_become_one_outcome() -> None:
 def test_a_ticker_whose_bars_had_to_wait_is_not_asked_for_its_actions() -> None:
     ingest = FakeIngest({"A": SPENT, "B": "ingested"})
     tasks = ingest.plan(["A", "B"], force=True)
-    ingest.plan = plans([*tasks, replace(tasks[0], wants="actions"), tasks[1]])
+    ingest.plan = plans([*tasks, replace(tasks[0], kind="actions"), tasks[1]])
 
-    outcomes = list(ingest_all(ingest, ["A", "B"], force=True, hold_actions=lambda: None))
+    outcomes = list(ingest_all(ingest, ["A", "B"], force=True, defer_actions=lambda: None))
 
     assert ingest.asked == ["A", "B", "B"]
     assert [o.ticker for o in outcomes] == ["A", "B", "B"]
@@ -176,21 +178,24 @@ def test_a_ticker_whose_bars_had_to_wait_is_not_asked_for_its_actions() -> None:
 def test_actions_wait_when_the_calls_left_are_needed_for_bars() -> None:
     ingest = FakeIngest({"A": "ingested"})
     bars = ingest.plan(["A"], force=True)
-    ingest.plan = plans([*bars, replace(bars[0], wants="actions")])
+    ingest.plan = plans([*bars, replace(bars[0], kind="actions")])
 
-    outcomes = list(ingest_all(ingest, ["A"], force=True, hold_actions=lambda: SPENT))
+    outcomes = list(ingest_all(ingest, ["A"], force=True, defer_actions=lambda: SPENT))
 
     assert ingest.asked == ["A"]
-    assert [(o.outcome, o.later) for o in outcomes] == [("ingested", None), ("ingested", SPENT)]
+    assert [(o.outcome, o.actions_error) for o in outcomes] == [
+        ("ingested", None),
+        ("ingested", SPENT),
+    ]
 
 
 def test_a_new_ticker_gets_its_actions_in_the_round_that_brought_its_history() -> None:
     ingest = FakeIngest({"A": "ingested"})
     (bars,) = ingest.plan(["A"], force=True)
-    later = [replace(bars, wants="actions"), replace(bars, wants="history")]
-    ingest.plan = plans([replace(bars, wants="history")], later)
+    later = [replace(bars, kind="actions"), replace(bars, kind="history")]
+    ingest.plan = plans([replace(bars, kind="history")], later)
 
-    list(ingest_all(ingest, ["A"], force=True, hold_actions=lambda: None))
+    list(ingest_all(ingest, ["A"], force=True, defer_actions=lambda: None))
 
     assert ingest.asked == ["A", "A"]
 
@@ -199,11 +204,11 @@ def test_splits_and_dividends_alone_are_told_by_how_far_they_are_known() -> None
     values = {"sources": {}, "stored": UpsertReport(0, 9, 0), "actions_through": date(2013, 2, 5)}
     told = TickerOutcome("A", "ingested", 0, report=report("A", **values))
 
-    assert told.sentence == "ingested: splits and dividends to 2013-02-05"
+    assert told.summary == "ingested: splits and dividends to 2013-02-05"
 
 
 def test_what_was_refused_or_noted_is_part_of_the_sentence() -> None:
     refused = pl.DataFrame({"ticker": ["A"]}).select(pl.col("ticker"))
     told = TickerOutcome("A", "ingested", 0, report=report("A", quarantine=refused, notes=("x",)))
 
-    assert told.sentence == ("ingested: 1 from alpha_vantage to 2013-02-05; 1 rows refused; x")
+    assert told.summary == ("ingested: 1 from alpha_vantage to 2013-02-05; 1 rows refused; x")

@@ -7,18 +7,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from market.ingest.catch_up import CatchUpPlan, plan_catch_up
-from market.ingest.plan import Task
-from market.ingest.ticker_state import TickerRecord
+from market.ingest.plan import IngestTask
+from market.ingest.ticker_state import TickerState
 from market.providers.failover.circuit_breaker import BreakerState
 from market.providers.status import ProviderState
 from market.quota.budgets import Budget, Usage
 
 NOW = datetime(2013, 2, 5, 1, 30, tzinfo=UTC)
 RENEWS = datetime(2013, 2, 5, 5, tzinfo=UTC)
-BARS = Task("AAPL", wants="bars", sessions_behind=1, reason="")
-ACTIONS = Task("IBM", wants="actions", sessions_behind=0, reason="")
+BARS = IngestTask("AAPL", kind="bars", sessions_behind=1, reason="")
+ACTIONS = IngestTask("IBM", kind="actions", sessions_behind=0, reason="")
 DOWN = BreakerState("alpha_vantage", "open", 3, NOW, NOW, None, "no answer")
-NOTHING = Task("MSFT", wants="nothing", sessions_behind=0, reason="")
+NOTHING = IngestTask("MSFT", kind="nothing", sessions_behind=0, reason="")
 
 
 def key_with(left: int | None) -> ProviderState:
@@ -42,7 +42,7 @@ def yahoo(retry_at: datetime | None = None) -> ProviderState:
 
 
 def look_at(
-    *tasks: Task,
+    *tasks: IngestTask,
     provider_status: tuple[ProviderState, ...] = (key_with(25),),
     now: datetime = NOW,
     **_: Mapping,
@@ -58,7 +58,7 @@ def test_a_spent_budget_is_waited_for() -> None:
     chance = look_at(BARS, provider_status=(key_with(0),))
 
     assert chance.run_key is None
-    assert chance.sentence == (
+    assert chance.reason == (
         "AAPL is due. alpha_vantage: 25 of 25 calls are made today; "
         "the budget renews at 2013-02-05 05:00 UTC."
     )
@@ -106,7 +106,7 @@ def test_while_all_are_down_nothing_is_asked_for() -> None:
 
     chance = look_at(BARS, provider_status=provider_status)
     assert chance.run_key is None
-    assert "yahoo is down, and is not tried before 2013-02-05 01:40 UTC" in chance.sentence
+    assert "yahoo is down, and is not tried before 2013-02-05 01:40 UTC" in chance.reason
     assert look_at(BARS, provider_status=provider_status, now=retry_at).run_key is not None
 
 
@@ -116,7 +116,7 @@ def test_a_backup_on_this_machine_gives_no_hope_of_anything_newer() -> None:
 
 
 def test_a_ticker_that_failed_by_itself_waits_half_a_day() -> None:
-    records = {"AAPL": TickerRecord("AAPL", failed_at=NOW - timedelta(hours=11))}
+    records = {"AAPL": TickerState("AAPL", failed_at=NOW - timedelta(hours=11))}
     healthy = replace(key_with(25), health=replace(DOWN, state="closed", failures=0))
 
     assert plan_catch_up([BARS], records, [healthy], NOW) == CatchUpPlan(
@@ -127,18 +127,25 @@ def test_a_ticker_that_failed_by_itself_waits_half_a_day() -> None:
 
 
 def test_a_ticker_that_failed_because_its_provider_was_down_waits_for_that_alone() -> None:
-    records = {"AAPL": TickerRecord("AAPL", failed_at=NOW - timedelta(minutes=5))}
+    records = {"AAPL": TickerState("AAPL", failed_at=NOW - timedelta(minutes=5))}
     down = replace(key_with(25), health=DOWN)
 
     assert plan_catch_up([BARS], records, [down], NOW).run_key is not None
 
 
 def test_actions_leave_the_calls_that_are_kept_for_bars() -> None:
-    assert plan_catch_up([ACTIONS], {}, [key_with(21)], NOW, kept=20).run_key is None
-    assert plan_catch_up([ACTIONS], {}, [key_with(22)], NOW, kept=20).run_key is not None
+    assert plan_catch_up([ACTIONS], {}, [key_with(21)], NOW, reserved_calls=20).run_key is None
+    assert plan_catch_up([ACTIONS], {}, [key_with(22)], NOW, reserved_calls=20).run_key is not None
 
 
 def test_bars_are_caught_up_at_once_only_where_tonight_has_enough_calls_all_the_same() -> None:
-    assert plan_catch_up([BARS, ACTIONS], {}, [key_with(20)], NOW, kept=20).run_key is None
-    assert plan_catch_up([BARS, ACTIONS], {}, [key_with(21)], NOW, kept=20).run_key is not None
-    assert plan_catch_up([BARS, ACTIONS], {}, [key_with(1)], NOW, kept=0).run_key is not None
+    assert (
+        plan_catch_up([BARS, ACTIONS], {}, [key_with(20)], NOW, reserved_calls=20).run_key is None
+    )
+    assert (
+        plan_catch_up([BARS, ACTIONS], {}, [key_with(21)], NOW, reserved_calls=20).run_key
+        is not None
+    )
+    assert (
+        plan_catch_up([BARS, ACTIONS], {}, [key_with(1)], NOW, reserved_calls=0).run_key is not None
+    )

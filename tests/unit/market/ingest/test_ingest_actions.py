@@ -104,7 +104,7 @@ def test_a_jump_is_held_back_while_nobody_tells_what_it_is(
     assert "from 2005-02-28 on are held back" in report.notes[0]
     assert str(refusal) in report.notes[0]
     assert setup.bars().get_column("session")[-1] == date(2005, 2, 25)
-    assert setup.records.of("AAPL").suspicion == SPLIT
+    assert setup.ticker_states.get("AAPL").withheld_from == SPLIT
     assert setup.wants() == "nothing"  # not again in the same hour
 
     setup.key.refusal = None
@@ -112,7 +112,7 @@ def test_a_jump_is_held_back_while_nobody_tells_what_it_is(
     assert "may be a split" in setup.ingest.plan(["AAPL"])[0].reason
     told = setup.ingest_ticker()
     assert (told.outcome, told.sessions_behind) == ("ingested", 0)
-    assert setup.records.of("AAPL").suspicion is None
+    assert setup.ticker_states.get("AAPL").withheld_from is None
     assert setup.worst_return() < 0.2
 
 
@@ -155,7 +155,7 @@ def test_a_split_that_is_listed_a_session_late_is_a_crash_for_no_longer(tmp_path
     setup.run_to(date(2005, 3, 2))
 
     assert setup.worst_return() < 0.2
-    assert setup.records.of("AAPL").doubt is None
+    assert setup.ticker_states.get("AAPL").unconfirmed_jump is None
 
 
 def test_day_by_day_over_a_split_and_dividends_gives_the_adjusted_closes(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_actions_that_were_paid_for_and_stored_are_not_paid_for_again(tmp_path: 
     setup.ingest_ticker()
     setup.ingest_ticker()
     # As after a kill between storing and remembering.
-    setup.records.update("AAPL", actions_through=None, actions_at=None)
+    setup.ticker_states.update("AAPL", actions_through=None, actions_at=None)
 
     report = setup.ingest_ticker()
 

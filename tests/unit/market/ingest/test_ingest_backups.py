@@ -47,7 +47,7 @@ def test_history_that_the_key_does_not_reach_comes_from_the_backup_with_its_acti
     assert report.notes == ("alpha_vantage: alpha_vantage reaches back 100 sessions.",)
     assert report.actions_through == FRIDAY
     assert setup.setup.wants() == "nothing"
-    assert setup.setup.records.of("AAPL").complete
+    assert setup.setup.ticker_states.get("AAPL").has_full_history
 
 
 def test_the_primary_goes_on_where_the_backup_began(setup: FailoverSetup) -> None:
@@ -160,7 +160,7 @@ def test_a_halt_is_no_error_although_all_were_asked(setup: FailoverSetup) -> Non
 
     assert (report.outcome, report.sessions_behind) == ("nothing_new", 4)
     assert "AAPL has no newer bar" in report.notes[0]
-    assert setup.setup.records.of("AAPL").failure is None
+    assert setup.setup.ticker_states.get("AAPL").last_error is None
 
 
 def test_a_halt_is_no_error_when_the_backup_is_down(setup: FailoverSetup) -> None:
@@ -183,7 +183,7 @@ def test_a_backup_without_news_does_not_make_a_ticker_quiet_when_the_primary_is_
     with pytest.raises(QuotaError):
         setup.setup.ingest_ticker()
 
-    assert setup.setup.records.of("AAPL").quiet == 0
+    assert setup.setup.ticker_states.get("AAPL").stale_responses == 0
     assert setup.setup.wants() == "bars"
 
 
@@ -211,7 +211,7 @@ def test_actions_of_bars_from_a_backup_come_from_a_primary_that_knows_them(
     for session in xnys().between(MONDAY, date(2012, 6, 15)):
         setup.setup.to_evening_of(session)
         setup.setup.ingest_ticker()
-    assert setup.setup.records.of("AAPL").actions_through == FRIDAY
+    assert setup.setup.ticker_states.get("AAPL").actions_through == FRIDAY
 
     setup.backup.recover()
     setup.setup.to_evening_of(date(2012, 6, 18))

@@ -52,7 +52,7 @@ def test_a_ticker_that_stops_trading_costs_fewer_and_fewer_calls(
     # One for its history; then after 1, 2, 3, 5, 10, 20, 41, 62, ... sessions.
     assert len(sessions) == 186
     assert len(premium.calls) == 14
-    assert setup.records.of("AAPL").quiet == 13
+    assert setup.ticker_states.get("AAPL").stale_responses == 13
     assert "asked every 21 sessions" in setup.ingest_ticker().notes[0]
 
 
@@ -74,7 +74,7 @@ def test_a_ticker_that_trades_again_is_asked_every_session_again(
     while setup.ingest_ticker().sessions_behind:
         setup.clock.advance(days=1)
 
-    assert setup.records.of("AAPL").quiet == 0
+    assert setup.ticker_states.get("AAPL").stale_responses == 0
     assert setup.bars().filter(pl.col("session") > FRIDAY).height >= 1
 
 
@@ -103,7 +103,7 @@ def test_a_person_who_insists_does_not_wait(tmp_path: Path, premium: ClockedProv
 
     assert setup.ingest_ticker("MSFT").outcome == "nothing_new"
     assert setup.ingest.ingest_ticker("MSFT", force=True).outcome == "ingested"
-    assert setup.records.of("MSFT").failures == 0
+    assert setup.ticker_states.get("MSFT").permanent_failures == 0
 
 
 def test_a_provider_that_is_down_is_remembered_but_not_waited_for(
@@ -115,12 +115,12 @@ def test_a_provider_that_is_down_is_remembered_but_not_waited_for(
     with pytest.raises(ProviderDownError):
         setup.ingest_ticker()
 
-    record = setup.records.of("AAPL")
-    assert (record.permanent, record.failures, setup.wants()) == (False, 0, "history")
-    assert record.failure == "alpha_vantage does not answer."
+    record = setup.ticker_states.get("AAPL")
+    assert (record.is_permanent, record.permanent_failures, setup.wants()) == (False, 0, "history")
+    assert record.last_error == "alpha_vantage does not answer."
     premium.recover()
     assert setup.ingest_ticker().outcome == "ingested"
-    assert setup.records.of("AAPL").failure is None
+    assert setup.ticker_states.get("AAPL").last_error is None
 
 
 def test_a_correction_is_taken_over_and_told(tmp_path: Path, premium: ClockedProvider) -> None:

@@ -50,7 +50,7 @@ def test_a_new_ticker_is_read_whole_once(tmp_path: Path, premium: ClockedProvide
     assert report.sources == {"alpha_vantage": setup.bars().height}
     assert report.actions_through == FRIDAY
     assert premium.calls == [("AAPL", None)]
-    assert setup.records.of("AAPL").complete
+    assert setup.ticker_states.get("AAPL").has_full_history
 
 
 def test_what_is_up_to_date_is_not_asked_for(tmp_path: Path, premium: ClockedProvider) -> None:
@@ -108,7 +108,7 @@ def test_a_provider_that_publishes_late_is_asked_again_and_nothing_is_wrong(
     premium.delay = 0
     setup.clock.advance(hours=3)
     assert setup.ingest_ticker().outcome == "ingested"
-    assert setup.records.of("AAPL").quiet == 0
+    assert setup.ticker_states.get("AAPL").stale_responses == 0
 
 
 def test_an_answer_that_lacks_the_newest_session_alone_is_not_asked_again_at_once(
@@ -134,7 +134,7 @@ def test_a_tier_that_has_no_history_gives_what_it_reaches_and_says_what_to_do(
     report = setup.ingest_ticker()
 
     assert setup.bars().height == 100
-    assert not setup.records.of("AAPL").complete
+    assert not setup.ticker_states.get("AAPL").has_full_history
     assert "no more history than our tier reaches back" in report.notes[0]
     assert len(free.calls) == 1  # what the tier refuses is not asked
 
@@ -151,7 +151,7 @@ def test_a_short_history_is_completed_as_soon_as_somebody_has_it(
     setup.ingest_ticker()
 
     assert setup.bars().select(VALUES).equals(as_traded("AAPL", end=MONDAY))
-    assert setup.records.of("AAPL").complete
+    assert setup.ticker_states.get("AAPL").has_full_history
 
 
 def test_a_young_listing_is_complete_although_it_is_short(
@@ -163,7 +163,7 @@ def test_a_young_listing_is_complete_although_it_is_short(
 
     assert report.first_session == date(2012, 5, 18)
     assert report.notes == ()
-    assert setup.records.of("FB").complete
+    assert setup.ticker_states.get("FB").has_full_history
 
 
 def test_a_gap_within_the_reach_is_filled_by_one_call(

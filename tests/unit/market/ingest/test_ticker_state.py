@@ -1,72 +1,111 @@
-"""What is remembered of tickers, by one process and several."""
+"""`TickerStateStore`: fields, partial updates, and databases of earlier versions."""
 
+import sqlite3
 import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from market.ingest.ticker_state import TickerRecord, TickerRecords
+from market.ingest.ticker_state import TickerState, TickerStateStore
 
 EVENING = datetime(2012, 6, 1, 22, 30, 15, 250000, tzinfo=UTC)
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> TickerRecords:
-    return TickerRecords(tmp_path / "market.sqlite")
+def store(tmp_path: Path) -> TickerStateStore:
+    return TickerStateStore(tmp_path / "market.sqlite")
 
 
-def test_a_ticker_that_was_never_asked_has_an_empty_record(records: TickerRecords) -> None:
-    assert records.of("AAPL") == TickerRecord("AAPL")
-    assert records.read() == {}
+def test_new_ticker_has_default_state(store: TickerStateStore) -> None:
+    assert store.get("AAPL") == TickerState("AAPL")
+    assert store.read() == {}
 
 
-def test_a_record_comes_back_as_it_was_written(records: TickerRecords, tmp_path: Path) -> None:
-    whole = TickerRecord(
-        ticker="AAPL",
-        asked_at=EVENING,
-        answered_at=EVENING,
-        complete=True,
+def test_state_round_trip(store: TickerStateStore, tmp_path: Path) -> None:
+    state = TickerState(
+        "AAPL",
+        requested_at=EVENING,
+        responded_at=EVENING,
+        has_full_history=True,
         actions_through=date(2012, 6, 1),
         actions_at=EVENING,
-        quiet=2,
-        suspicion=date(2012, 6, 4),
-        failure="No such ticker.",
+        stale_responses=2,
+        withheld_from=date(2012, 6, 4),
+        unconfirmed_jump=date(2012, 5, 31),
+        last_error="No such ticker.",
         failed_at=EVENING,
-        permanent=True,
-        failures=3,
+        is_permanent=True,
+        permanent_failures=3,
     )
-    values = {name: value for name, value in vars(whole).items() if name != "ticker"}
+    values = {name: value for name, value in vars(state).items() if name != "ticker"}
 
-    records.update("AAPL", **values)
+    store.update("AAPL", **values)
 
-    assert TickerRecords(tmp_path / "market.sqlite").of("AAPL") == whole
-    assert records.read() == {"AAPL": whole}
-
-
-def test_an_update_leaves_what_it_does_not_name(records: TickerRecords) -> None:
-    records.update("AAPL", complete=True, quiet=1)
-    records.update("AAPL", quiet=0, suspicion=None)
-
-    assert records.of("AAPL") == TickerRecord("AAPL", complete=True)
+    assert TickerStateStore(tmp_path / "market.sqlite").get("AAPL") == state
+    assert store.read() == {"AAPL": state}
 
 
-def test_only_the_records_asked_for_are_read(records: TickerRecords) -> None:
-    for ticker in ("AAPL", "IBM", "MSFT"):
-        records.update(ticker, quiet=1)
+def test_state_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "market.sqlite")
+    connection.execute(
+        "CREATE TABLE ticker_records (ticker TEXT PRIMARY KEY, asked_at REAL, answered_at REAL, "
+        "complete INTEGER NOT NULL DEFAULT 0, actions_through TEXT, actions_at REAL, "
+        "quiet INTEGER NOT NULL DEFAULT 0, suspicion TEXT, doubt TEXT, failure TEXT, "
+        "failed_at REAL, permanent INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0)"
+    )
+    connection.execute(
+        "INSERT INTO ticker_records VALUES "
+        "('AAPL', 1.0, 2.0, 1, '2012-06-01', 3.0, 4, '2012-06-04', '2012-05-31', 'No.', 5.0, 1, 6)"
+    )
+    connection.commit()
+    connection.close()
 
-    assert list(records.read(["MSFT", "AAPL", "GOOG"])) == ["AAPL", "MSFT"]
+    assert TickerStateStore(tmp_path / "market.sqlite").get("AAPL") == TickerState(
+        "AAPL",
+        requested_at=datetime.fromtimestamp(1, UTC),
+        responded_at=datetime.fromtimestamp(2, UTC),
+        has_full_history=True,
+        actions_through=date(2012, 6, 1),
+        actions_at=datetime.fromtimestamp(3, UTC),
+        stale_responses=4,
+        withheld_from=date(2012, 6, 4),
+        unconfirmed_jump=date(2012, 5, 31),
+        last_error="No.",
+        failed_at=datetime.fromtimestamp(5, UTC),
+        is_permanent=True,
+        permanent_failures=6,
+    )
 
 
-def test_an_attribute_that_no_record_has_is_refused(records: TickerRecords) -> None:
-    with pytest.raises(TypeError, match="got loud"):
-        records.update("AAPL", loud=1)
+def test_update_keeps_other_fields(store: TickerStateStore) -> None:
+    store.update("AAPL", has_full_history=True, stale_responses=1)
+    store.update("AAPL", stale_responses=0, withheld_from=None)
+
+    assert store.get("AAPL") == TickerState("AAPL", has_full_history=True)
 
 
-def test_writers_of_different_attributes_lose_nothing(records: TickerRecords) -> None:
-    values = {"quiet": 4, "failures": 2, "complete": True, "suspicion": date(2012, 6, 4)}
+def test_read_returns_only_the_requested_tickers(store: TickerStateStore) -> None:
+    for ticker in ("MSFT", "AAPL", "IBM"):
+        store.update(ticker, stale_responses=1)
+
+    assert list(store.read(["MSFT", "AAPL", "GOOG"])) == ["AAPL", "MSFT"]
+
+
+def test_unknown_field_raises(store: TickerStateStore) -> None:
+    with pytest.raises(TypeError, match="must be fields of `TickerState` .*got 'loud'"):
+        store.update("AAPL", loud=1)
+
+
+def test_concurrent_updates_of_different_fields_are_all_kept(store: TickerStateStore) -> None:
+    values = {
+        "stale_responses": 4,
+        "permanent_failures": 2,
+        "has_full_history": True,
+        "withheld_from": date(2012, 6, 4),
+    }
     threads = [
-        threading.Thread(target=lambda name=name, value=value: records.update("A", **{name: value}))
+        threading.Thread(target=lambda name=name, value=value: store.update("A", **{name: value}))
         for name, value in values.items()
     ]
     for thread in threads:
@@ -74,4 +113,4 @@ def test_writers_of_different_attributes_lose_nothing(records: TickerRecords) ->
     for thread in threads:
         thread.join()
 
-    assert records.of("A") == TickerRecord("A", **values)
+    assert store.get("A") == TickerState("A", **values)

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from support.market.bars import sample_bars, synthetic_bars, xnys
 
 from market.bars.contract import BAR_SCHEMA
-from market.quality.report import QualityReport, examine_bars, join_reports
+from market.quality.report import QualityReport, examine_bars, merge_reports
 
 AFTER = datetime(2013, 3, 2, tzinfo=UTC)
 N = 120
@@ -76,7 +76,7 @@ def test_parts_give_what_the_whole_gives(bars: pl.DataFrame, other: pl.DataFrame
     other = other.with_columns(ticker=pl.lit("BBB"))
 
     whole = examine(pl.concat([bars, other]))
-    joined = join_reports([examine(other), examine(bars)])
+    joined = merge_reports([examine(other), examine(bars)])
 
     assert_frame_equal(whole.tickers, joined.tickers)
     keys = ["kind", "ticker", "first_session"]
@@ -88,7 +88,7 @@ def test_no_bars_and_no_parts_give_an_empty_report() -> None:
 
     assert report.tickers.is_empty()
     assert report.findings.is_empty()
-    assert_frame_equal(join_reports([report]).tickers, report.tickers)
+    assert_frame_equal(merge_reports([report]).tickers, report.tickers)
 
 
 @pytest.mark.parametrize("n", [1, 2, 21, 22])
@@ -99,7 +99,7 @@ def test_a_history_too_short_to_know_a_usual_move_has_no_outlier(n: int) -> None
         adj_close=None, close=pl.when(last).then(pl.col("close") * 3).otherwise("close")
     )
 
-    assert examine(jump).of("outlier").is_empty()
+    assert examine(jump).findings_of("outlier").is_empty()
 
 
 def test_the_first_move_after_the_warm_up_is_judged() -> None:
@@ -107,7 +107,7 @@ def test_the_first_move_after_the_warm_up_is_judged() -> None:
     last = pl.int_range(pl.len()) == 22
     jump = bars.with_columns(close=pl.when(last).then(pl.col("close") * 3).otherwise("close"))
 
-    assert examine(jump).of("outlier")["first_session"].to_list() == [bars["session"][-1]]
+    assert examine(jump).findings_of("outlier")["first_session"].to_list() == [bars["session"][-1]]
 
 
 def test_a_move_over_a_hole_is_weighed_by_the_sessions_that_it_took() -> None:
@@ -115,5 +115,5 @@ def test_a_move_over_a_hole_is_weighed_by_the_sessions_that_it_took() -> None:
     fall = date(2005, 4, 15)
     gone = pl.col("session").is_between(date(2005, 3, 1), date(2005, 4, 14))
 
-    assert examine(whole).of("outlier")["first_session"].to_list() == [fall]
-    assert examine(whole.filter(~gone)).of("outlier").is_empty()
+    assert examine(whole).findings_of("outlier")["first_session"].to_list() == [fall]
+    assert examine(whole.filter(~gone)).findings_of("outlier").is_empty()

@@ -52,7 +52,7 @@ def counts(report: QualityReport, ticker: str) -> dict[str, int]:
 
 
 def spans(report: QualityReport, kind: Kind) -> list[tuple[date, date, int]]:
-    return report.of(kind).select("first_session", "last_session", "sessions").rows()
+    return report.findings_of(kind).select("first_session", "last_session", "sessions").rows()
 
 
 def test_nothing_is_found_in_calm_real_bars() -> None:
@@ -67,7 +67,7 @@ def test_nothing_is_found_in_calm_real_bars() -> None:
 def test_the_whole_sample_has_outliers_and_nothing_else() -> None:
     report = examine(sample_bars())
 
-    found = report.of("outlier").select("ticker", "first_session").rows()
+    found = report.findings_of("outlier").select("ticker", "first_session").rows()
     assert report.findings["kind"].unique().to_list() == ["outlier"]
     # Quarterly results, or Apple's warning of them, had come out the evening before each.
     assert set(found) == {
@@ -81,7 +81,7 @@ def test_the_whole_sample_has_outliers_and_nothing_else() -> None:
 
 
 def test_the_fall_of_apple_is_listed_with_its_size() -> None:
-    (row,) = examine(sample_bars("AAPL")).of("outlier").rows(named=True)
+    (row,) = examine(sample_bars("AAPL")).findings_of("outlier").rows(named=True)
 
     assert row["detail"] == "-51.9 %, 20.4 times its usual move"
     assert row["size"] == pytest.approx(20.41, abs=0.01)
@@ -125,7 +125,7 @@ def test_each_ticker_is_judged_by_its_own_calendar() -> None:
     )
 
     assert report.tickers["exchange"].to_list() == ["XLON", "XNYS"]
-    assert report.of("missing").select("ticker", "first_session").rows() == [
+    assert report.findings_of("missing").select("ticker", "first_session").rows() == [
         ("IBM2", date(2012, 12, 26))
     ]
 
@@ -162,7 +162,7 @@ def test_bars_that_repeat_are_stuck_from_the_fifth_on(length: int, found: int) -
     if found:
         session = bars["session"]
         assert spans(report, "stuck") == [(session[100], session[99 + length], length)]
-        assert f"whole bar the same in {length}" in report.of("stuck")["detail"][0]
+        assert f"whole bar the same in {length}" in report.findings_of("stuck")["detail"][0]
 
 
 @pytest.mark.parametrize(("length", "found"), [(9, 0), (10, 10)])
@@ -176,7 +176,7 @@ def test_a_run_of_equal_closes_is_one_finding_however_its_bars_differ() -> None:
     closes = held(calm_bars(), 100, 20, "close", "adj_close")
     bars = held(closes, 105, 6, "open", "high", "low")
 
-    (row,) = examine(bars).of("stuck").rows(named=True)
+    (row,) = examine(bars).findings_of("stuck").rows(named=True)
 
     assert row["sessions"] == 20
     assert row["detail"].endswith("whole bar the same in 6")
@@ -208,7 +208,7 @@ def test_pounds_among_pence_are_a_level_change_there_and_back(factor: float) -> 
     report = examine(bars)
 
     assert counts(report, "IBM") == NO_FINDING | {"level_change": 2}
-    found = report.of("level_change").sort("first_session")
+    found = report.findings_of("level_change").sort("first_session")
     assert found["first_session"].to_list() == [bars["session"][100], bars["session"][103]]
     assert found["size"].to_list() == pytest.approx([100, 100], rel=0.1)
 
@@ -217,7 +217,7 @@ def test_a_level_change_names_both_closes_and_both_sources() -> None:
     bars = scaled(calm_bars(), 300, 98, 100)
     bars = change(bars, 300, 98, source=pl.lit("yahoo")).with_columns(split_factor=pl.lit(1.0))
 
-    (row,) = examine(bars).of("level_change").rows(named=True)
+    (row,) = examine(bars).findings_of("level_change").rows(named=True)
 
     assert row["detail"] == "close 20982 after 210.59, yahoo after sample"
 
@@ -243,7 +243,7 @@ def test_a_split_of_a_hundred_that_is_known_explains_its_change() -> None:
 
 
 def test_a_split_of_a_hundred_that_is_not_known_is_told_as_such() -> None:
-    (row,) = examine(traded_as(calm_bars(), None)).of("level_change").rows(named=True)
+    (row,) = examine(traded_as(calm_bars(), None)).findings_of("level_change").rows(named=True)
 
     assert row["detail"].endswith(", whether it was split is not known")
 

@@ -76,7 +76,7 @@ def refuse(home: Path, n: int) -> dg.AssetCheckResult:
     bad = bars.filter(ticker="AAPL").head(n).with_columns(reason=pl.lit("no such session"))
     store, quarantine = BarStore(home / "bars"), Quarantine(home / "quarantine")
     store.upsert(bars.join(bad, on=["ticker", "session"], how="anti"))
-    quarantine.keep("AAPL", bad)
+    quarantine.replace("AAPL", bad)
     with dg.DagsterInstance.ephemeral() as instance:
         follow_universe(instance, ("AAPL", "IBM", "NEVER"))
         context = dg.build_asset_check_context(instance=instance)

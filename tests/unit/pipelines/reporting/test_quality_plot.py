@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from support.market.bars import sample_bars, xnys
 
-from market.quality.report import QualityReport, examine_bars, join_reports
+from market.quality.report import QualityReport, examine_bars, merge_reports
 from pipelines.reporting.quality_plot import (
     COLUMNS,
     SHOWN,
@@ -118,4 +118,4 @@ def test_what_poisons_features_comes_before_what_is_merely_thin() -> None:
 def test_parts_are_drawn_as_the_whole_to_the_last_byte() -> None:
     parts = [examine(sample_bars(ticker)) for ticker in ("MSFT", "AAPL", "FB", "IBM", "GOOG")]
 
-    assert quality_map(join_reports(parts)) == picture_of_sample()
+    assert quality_map(merge_reports(parts)) == picture_of_sample()
