@@ -9,12 +9,7 @@ from market.calendars.exchanges import SessionsByTicker
 from market.ingest.batch import SilentListener
 from market.ingest.ticker_ingest import Ingest
 from market.ingest.ticker_state import TickerStateStore
-from market.providers.factory import (
-    database_path,
-    make_circuit_breakers,
-    make_ledger,
-    make_provider,
-)
+from market.providers.factory import database_path, make_provider
 from market.providers.protocol import Provider
 from market.providers.status import ProviderStatus
 from market.store import BarStore
@@ -30,12 +25,7 @@ def build_resources(settings: Settings, clock: Clock | None = None) -> dict[str,
         "settings": settings,
         "clock": clock,
         "provider": make_provider(settings, clock=clock),
-        "provider_status": ProviderStatus(
-            settings,
-            make_ledger(settings, clock=clock),
-            make_circuit_breakers(settings, clock=clock),
-            clock,
-        ),
+        "provider_status": ProviderStatus(settings, clock),
         "ticker_states": TickerStateStore(database_path(settings)),
         "bar_store": BarStore(settings.home / "bars"),
         "quarantine": Quarantine(settings.home / "quarantine"),

@@ -125,7 +125,7 @@ def catch_up_sensor(
         known,
         provider_status.read(),
         now,
-        reserved_calls=provider_status.kept_for_bars(followed),
+        reserved_calls=provider_status.reserved_for_bars(followed),
     )
     if chance.run_key is None:
         return dg.SkipReason(chance.reason)

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from core.clock import Clock
 from core.settings import Settings
-from market.providers.factory import budgets_of, database_path, make_circuit_breakers, make_ledger
 from market.providers.failover.circuit_breaker import BreakerState
+from market.providers.status import ProviderStatus, all_down_since
 from market.quota.budgets import Usage
 
 
@@ -45,11 +45,7 @@ class PriceFeed:
     """Looks at the file that all processes of a home share."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
-        self._path = database_path(settings)
-        self._names = settings.providers
-        self._budgets = budgets_of(settings)
-        self._health = make_circuit_breakers(settings, clock=clock)
-        self._ledger = make_ledger(settings, clock=clock)
+        self._status = ProviderStatus(settings, clock)
 
     def look(self) -> Prices:
         """Return what is known now.
@@ -59,13 +55,11 @@ class PriceFeed:
         StockcastError
             When the file is damaged, or cannot be used.
         """
-        if not self._path.exists():
+        if not self._status.has_records:
             return Prices()
-        known = {state.name: state for state in self._health.states()}
-        states = tuple(known[name] for name in self._names if name in known)
-        usages = {name: self._ledger.usage(budget) for name, budget in self._budgets.items()}
-        return Prices(states, usages, self._down_since(states))
-
-    def _down_since(self, states: tuple[BreakerState, ...]) -> datetime | None:
-        since = [state.since for state in states if state.state != "closed" and state.since]
-        return max(since) if len(since) == len(self._names) else None
+        states = self._status.read()
+        return Prices(
+            states=tuple(state.breaker for state in states if state.breaker is not None),
+            usages={state.name: state.usage for state in states if state.usage is not None},
+            down_since=all_down_since(states),
+        )

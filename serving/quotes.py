@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from http import HTTPStatus
-from math import ceil
 
 from core.errors import QuotaError, StockcastError
 from core.settings import PREFIX, Settings
-from market.ingest.capacity import estimate_capacity
-from market.providers.alpha_vantage.tiers import limits_of
-from market.providers.factory import make_provider
+from market.providers.factory import SPECS, make_provider, selected_specs
 from market.providers.protocol import Quote, QuoteProvider
+from market.providers.status import ProviderStatus
 from serving.http.problems import Problem, seconds_until
 
 KEPT_SECONDS = 60.0
@@ -29,9 +28,9 @@ KEPT_SECONDS = 60.0
 WAIT_SECONDS = 8.0
 _MAX_KEPT = 5_000
 _MAX_ASKING = 8
-_QUOTING = ("alpha_vantage", "yahoo")
 
 Outcome = Quote | Exception
+Followed = Mapping[str, date | None]
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,9 @@ class QuoteCache:
     ----------
     provider
         Makes who is asked, at the first question; by default what the settings name.
+    reserved_calls
+        Returns the calls of the day that a quote must leave for other purposes, from the newest
+        session of each followed ticker; `ProviderStatus.reserved_from_quotes` by default.
     wait_seconds
         How long a caller waits.
     """
@@ -56,23 +58,26 @@ class QuoteCache:
         settings: Settings,
         *,
         provider: Callable[[], QuoteProvider] | None = None,
+        reserved_calls: Callable[[Followed], int] | None = None,
         elapsed: Callable[[], float] = time.monotonic,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._settings = settings
         self._make = provider or self._from_settings
+        self._reserved_calls = reserved_calls or ProviderStatus(settings).reserved_from_quotes
         self._elapsed = elapsed
         self._wait_seconds = wait_seconds
         self._kept: dict[str, _Kept] = {}
         self._asking: dict[str, asyncio.Future[Outcome]] = {}
 
-    async def get(self, ticker: str, *, followed: int) -> Quote:
+    async def get(self, ticker: str, *, followed: Followed) -> Quote:
         """Return the price of a ticker, a minute old at most.
 
         Parameters
         ----------
         followed
-            How many tickers are followed: the calls that their bars need in a day are left alone.
+            Newest session in the snapshot of each followed ticker, or None if it has none. The
+            calls that the bars of these tickers still need today are reserved.
 
         Raises
         ------
@@ -81,12 +86,12 @@ class QuoteCache:
         StockcastError
             What the providers said instead of a price.
         """
-        if not set(_QUOTING) & set(self._settings.providers):
+        if not any(spec.serves_quotes for spec in selected_specs(self._settings)):
             raise self._no_quotes()
         kept = self._kept.get(ticker)
         if kept is not None and self._elapsed() < kept.until:
             return _price_of(kept.outcome)
-        asking = self._asking.get(ticker) or self._ask(ticker, self._kept_for(followed))
+        asking = self._asking.get(ticker) or self._ask(ticker, followed)
         try:
             # Other callers wait for it too, and it is kept when all of them have gone.
             outcome = await asyncio.wait_for(asyncio.shield(asking), self._wait_seconds)
@@ -95,7 +100,7 @@ class QuoteCache:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "quote-slow", msg) from None
         return _price_of(outcome)
 
-    def _ask(self, ticker: str, keep: int) -> asyncio.Future[Outcome]:
+    def _ask(self, ticker: str, followed: Followed) -> asyncio.Future[Outcome]:
         if len(self._asking) >= _MAX_ASKING:
             msg = f"{_MAX_ASKING} prices are being asked for; ask again when some have come."
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "quotes-busy", msg)
@@ -104,7 +109,7 @@ class QuoteCache:
         self._asking[ticker] = asking
 
         def ask() -> None:
-            outcome = self._answer(ticker, keep)
+            outcome = self._answer(ticker, followed)
             # When the service has stopped meanwhile, nobody is there to hear it.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._came, ticker, outcome)
@@ -113,9 +118,10 @@ class QuoteCache:
         threading.Thread(target=ask, name="quote", daemon=True).start()
         return asking
 
-    def _answer(self, ticker: str, keep: int) -> Outcome:
+    def _answer(self, ticker: str, followed: Followed) -> Outcome:
         try:
-            return self._provider.fetch_quote(ticker, keep)
+            # In this thread, because it reads the database of the home.
+            return self._provider.fetch_quote(ticker, self._reserved_calls(followed))
         except Exception as error:  # noqa: BLE001  # it is raised where the caller waits
             return error
 
@@ -126,10 +132,6 @@ class QuoteCache:
             if len(self._kept) >= _MAX_KEPT:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[ticker] = _Kept(outcome, self._elapsed() + _kept_seconds(outcome))
-
-    def _kept_for(self, followed: int) -> int:
-        limits = limits_of(self._settings.alpha_vantage_tier)
-        return ceil(estimate_capacity(followed, limits).calls_per_session)
 
     @cached_property
     def _provider(self) -> QuoteProvider:
@@ -143,8 +145,9 @@ class QuoteCache:
 
     def _no_quotes(self) -> Problem:
         asked = ", ".join(self._settings.providers)
+        quoting = " or ".join(spec.name for spec in SPECS.values() if spec.serves_quotes)
         msg = (
-            f"No provider among {asked} knows current prices; name {' or '.join(_QUOTING)} in "
+            f"No provider among {asked} serves current prices; name {quoting} in "
             f"{PREFIX}PROVIDER or {PREFIX}BACKUPS."
         )
         return Problem(HTTPStatus.NOT_IMPLEMENTED, "no-quotes", msg)

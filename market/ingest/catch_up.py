@@ -85,8 +85,8 @@ def _failed_alone(
     """Return whether a ticker failed lately, and not because the first provider is down."""
     if record is None or record.failed_at is None or now - record.failed_at >= AGAIN:
         return False
-    health = provider_status[0].health
-    return health is None or health.failures == 0
+    breaker = provider_status[0].breaker
+    return breaker is None or breaker.failures == 0
 
 
 def _requested_at(records: Mapping[str, TickerState], task: IngestTask) -> datetime | None:

@@ -26,7 +26,7 @@ async def get_quote(request: Request) -> Response:
     book = office.desk.require().book
     if ticker not in book.rows and ticker not in book.refused:
         raise unknown_ticker(ticker, "the published snapshot", [*book.rows, *book.refused])
-    followed = len(book.rows) + len(book.refused)
+    followed = dict.fromkeys(book.refused) | {t: row.as_of for t, row in book.rows.items()}
     try:
         quote = await office.require_quotes().get(ticker, followed=followed)
     except (Problem, StockcastError) as error:

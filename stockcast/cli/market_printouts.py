@@ -11,8 +11,8 @@ from rich.console import Console
 from core.settings import Settings
 from market.ingest.batch import TickerOutcome, summarize_outcomes
 from market.ingest.capacity import Capacity, estimate_capacity
-from market.providers.alpha_vantage.tiers import limits_of
-from market.providers.status import HEALTH_WORDS, ProviderState
+from market.providers.factory import provider_spec
+from market.providers.status import BREAKER_WORDS, ProviderState
 from market.quota.budgets import Budget, Usage
 from pipelines.partitions import universe
 from pipelines.reporting.tables import terminal_table
@@ -38,15 +38,16 @@ def print_advice(console: Console, settings: Settings, n_tickers: int) -> None:
 
 
 def _capacity_of(settings: Settings, n_tickers: int) -> Capacity | None:
-    if settings.provider != "alpha_vantage":
-        return None
-    return estimate_capacity(n_tickers, limits_of(settings.alpha_vantage_tier))
+    limits = provider_spec(settings.provider).limits(settings)
+    return None if limits is None else estimate_capacity(n_tickers, limits)
 
 
 def _print_sentence(console: Console, settings: Settings, found: Capacity) -> None:
     console.print(found.summary, style="" if found.keeps_up else "yellow", **AS_WRITTEN)
-    if not found.keeps_up and "yahoo" in settings.backups:
-        console.print("What the key cannot do is asked of yahoo, the backup.", **AS_WRITTEN)
+    backups = [name for name in settings.backups if provider_spec(name).is_remote]
+    if not found.keeps_up and backups:
+        message = f"Requests beyond the limits of the key go to {', '.join(backups)}."
+        console.print(message, **AS_WRITTEN)
 
 
 def print_batch(
@@ -121,15 +122,15 @@ def _budget_row(name: str, budget: Budget, usage: Usage) -> list[str]:
 
 
 def _health_row(account: ProviderState) -> list[str]:
-    health = account.health
-    if health is None:
+    breaker = account.breaker
+    if breaker is None:
         return [account.name, "not asked yet", "-", "-", "-"]
     return [
         account.name,
-        HEALTH_WORDS[health.state],
-        _local(health.last_success) if health.last_success else "-",
-        _local(health.retry_at) if health.retry_at else "-",
-        health.reason or "-",
+        BREAKER_WORDS[breaker.state],
+        _local(breaker.last_success) if breaker.last_success else "-",
+        _local(breaker.retry_at) if breaker.retry_at else "-",
+        breaker.reason or "-",
     ]
 
 

@@ -16,7 +16,7 @@ from core.settings import Settings
 from market.providers.protocol import Quote
 from serving.app import build_app
 from serving.http.problems import Problem
-from serving.quotes import QuoteCache
+from serving.quotes import Followed, QuoteCache
 from serving.state import ServiceState
 
 SESSION = date(2013, 3, 4)
@@ -87,9 +87,22 @@ def test_a_followed_ticker_has_a_price_with_its_source_and_age(setup: RefresherS
         "source": "teller",
     }
     assert again.status_code == 200
-    # Five tickers are followed, four with forecasts and a young one. A day's calls for their bars,
-    # and two for the actions of each every 21 sessions, are left alone.
+    assert teller.asked == [("AAPL", 0)]
+
+
+def test_a_quote_leaves_the_calls_that_the_followed_tickers_need(setup: RefresherSetup) -> None:
+    setup.go_live()
+    teller, followed = Teller(), []
+
+    def reserved_calls(newest: Followed) -> int:
+        followed.append(newest)
+        return 6
+
+    get(setup, quotes_of(teller, reserved_calls=reserved_calls), "/quote/AAPL")
     assert teller.asked == [("AAPL", 6)]
+    # Four tickers have forecasts; FB is too young for one.
+    newest = date(2013, 3, 1)
+    assert followed == [{"FB": None, **dict.fromkeys(("AAPL", "GOOG", "IBM", "MSFT"), newest)}]
 
 
 def test_a_ticker_too_young_for_a_forecast_has_a_price(setup: RefresherSetup) -> None:

@@ -59,7 +59,7 @@ def test_a_spent_budget_is_waited_for() -> None:
 
     assert chance.run_key is None
     assert chance.reason == (
-        "AAPL is due. alpha_vantage: 25 of 25 calls are made today; "
+        "AAPL is due. alpha_vantage: 25 of 25 calls were made today; "
         "the budget renews at 2013-02-05 05:00 UTC."
     )
 
@@ -106,7 +106,7 @@ def test_while_all_are_down_nothing_is_asked_for() -> None:
 
     chance = look_at(BARS, provider_status=provider_status)
     assert chance.run_key is None
-    assert "yahoo is down, and is not tried before 2013-02-05 01:40 UTC" in chance.reason
+    assert "yahoo is down and is not retried before 2013-02-05 01:40 UTC" in chance.reason
     assert look_at(BARS, provider_status=provider_status, now=retry_at).run_key is not None
 
 
@@ -117,7 +117,7 @@ def test_a_backup_on_this_machine_gives_no_hope_of_anything_newer() -> None:
 
 def test_a_ticker_that_failed_by_itself_waits_half_a_day() -> None:
     records = {"AAPL": TickerState("AAPL", failed_at=NOW - timedelta(hours=11))}
-    healthy = replace(key_with(25), health=replace(DOWN, state="closed", failures=0))
+    healthy = replace(key_with(25), breaker=replace(DOWN, state="closed", failures=0))
 
     assert plan_catch_up([BARS], records, [healthy], NOW) == CatchUpPlan(
         None, "AAPL is due, but failed less than 12 hours ago."
@@ -128,7 +128,7 @@ def test_a_ticker_that_failed_by_itself_waits_half_a_day() -> None:
 
 def test_a_ticker_that_failed_because_its_provider_was_down_waits_for_that_alone() -> None:
     records = {"AAPL": TickerState("AAPL", failed_at=NOW - timedelta(minutes=5))}
-    down = replace(key_with(25), health=DOWN)
+    down = replace(key_with(25), breaker=DOWN)
 
     assert plan_catch_up([BARS], records, [down], NOW).run_key is not None
 
