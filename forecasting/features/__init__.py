@@ -1,1 +1,1 @@
-"""Features: definitions, feature sets, indicators of `ta` and their admission tests."""
+"""Features: definitions, the feature table, and indicators of `ta`."""

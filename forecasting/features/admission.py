@@ -1,8 +1,8 @@
-"""What an indicator that we did not write must show before it becomes a feature.
+"""Admission of third-party indicators: checks that an indicator has the properties of a feature.
 
-Belongs here: the proof, on made-up bars that are the same everywhere, that an indicator has no
-gaps, does not look ahead, can be made free of units and has a finite warm-up. The bars only
-exercise the code; no model ever sees them.
+The checks run on synthetic bars that are equal on every machine. An indicator must have no gaps,
+must not look ahead, must have a unit-free form and must have a finite warm-up. The synthetic bars
+are never used for training.
 """
 
 from __future__ import annotations
@@ -21,102 +21,133 @@ Bars = Mapping[str, NDArray[np.float64]]
 Compute = Callable[[Bars], NDArray[np.float64]]
 
 PROBE_SIZE = 420
-# The promise is wider than the admission, because real prices are wilder than the probe.
-ADMITTED, PROMISED = 0.002, 0.02
+# Shares of an indicator's standard deviation. The tolerance of the feature is wider than the
+# tolerance of the check because real prices vary more than the synthetic ones.
+CHECK_TOLERANCE, FEATURE_TOLERANCE = 0.002, 0.02
 
 
 @dataclass(frozen=True)
 class Units:
-    """Powers of the price and of the volume in which an indicator is measured."""
+    """Powers of the price and of the volume that make up the unit of an indicator."""
 
     price: int
     volume: int
 
     def __str__(self) -> str:
         powers = {"close": self.price, "mean volume": self.volume}
-        divided = [f"{name}^{power}" for name, power in powers.items() if power]
-        return "over " + " ".join(divided) if divided else "as it is"
+        factors = [f"{name}^{power}" for name, power in powers.items() if power]
+        return "divided by " + " ".join(factors) if factors else "without a unit"
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What the checks found: the units, and the tolerance of the warm-up in unit-free terms."""
+class AdmittedIndicator:
+    """Result of the checks.
+
+    Attributes
+    ----------
+    units
+        Unit of the indicator's output.
+    tolerance
+        Tolerance of the warm-up for the unit-free form, see `Feature.tolerance`.
+    """
 
     units: Units
     tolerance: float
 
 
-def check_indicator(name: str, compute: Compute) -> Checked:
-    """Check `compute` on the probe and tell how to make its output free of units.
+def admit_indicator(name: str, compute: Compute) -> AdmittedIndicator:
+    """Check an indicator on synthetic bars, and return its units and tolerance.
+
+    Parameters
+    ----------
+    name
+        Name for error messages.
+    compute
+        Function from bars, column -> (n,) values of one ticker in session order, to (n,) values.
 
     Raises
     ------
     SettingsError
-        With the first promise that the indicator breaks.
+        When the indicator has gaps, looks ahead, has no unit-free form or no finite warm-up.
+
+    Examples
+    --------
+    >>> admit_indicator("my.range", lambda bars: bars["high"] - bars["low"]).units
+    Units(price=1, volume=0)
+    >>> admit_indicator("my.next_close", lambda bars: np.append(bars["close"][1:], 0.0))
+    Traceback (most recent call last):
+        ...
+    core.errors.SettingsError: `extra_indicators`: 'my.next_close' looks ahead: ...
     """
-    bars = _probe()
+    bars = _synthetic_bars()
     whole = compute(bars)
     _check_gaps(name, whole)
-    _check_leak(name, compute, bars, whole)
+    _check_look_ahead(name, compute, bars, whole)
     units = Units(
-        _power(name, compute, bars, whole, ("open", "high", "low", "close")),
-        _power(name, compute, bars, whole, ("volume",)),
+        price=_find_power(name, compute, bars, whole, ("open", "high", "low", "close")),
+        volume=_find_power(name, compute, bars, whole, ("volume",)),
     )
     spread = _check_warmup(name, compute, bars, _unit_free(whole, bars, units), units)
-    return Checked(units, PROMISED * spread)
+    return AdmittedIndicator(units, FEATURE_TOLERANCE * spread)
 
 
-def _refuse(name: str, reason: str) -> SettingsError:
-    return SettingsError(f"`extra_indicators`: {name!r} {reason}; choose another.")
+def _not_admitted(name: str, reason: str) -> SettingsError:
+    return SettingsError(f"`extra_indicators`: {name!r} {reason}; choose another indicator.")
 
 
 def _check_gaps(name: str, whole: NDArray[np.float64]) -> None:
-    known = np.isfinite(whole[MAX_WARMUP - 1 :])
-    if not known.all():
-        share = f"{1 - known.mean():.0%}"
-        raise _refuse(name, f"is unknown on {share} of bars, so windows would have gaps")
+    has_value = np.isfinite(whole[MAX_WARMUP - 1 :])
+    if not has_value.all():
+        share = f"{1 - has_value.mean():.0%}"
+        raise _not_admitted(name, f"has no value on {share} of bars, so windows would have gaps")
 
 
-def _check_leak(name: str, compute: Compute, bars: Bars, whole: NDArray[np.float64]) -> None:
-    """Rows before the warm-up are never used: some of `ta` fill them with a mean of all bars."""
+def _check_look_ahead(name: str, compute: Compute, bars: Bars, whole: NDArray[np.float64]) -> None:
+    """Compare values before a cut for altered bars after the cut.
+
+    Rows before the warm-up are not compared: some functions of `ta` fill them with the mean of all
+    bars, and features do not use them.
+    """
     for cut in range(MAX_WARMUP + 1, PROBE_SIZE, 47):
-        used = slice(MAX_WARMUP - 1, cut)
-        later = np.arange(PROBE_SIZE) >= cut
-        futures = [{c: values[:cut] for c, values in bars.items()}]
-        futures += [
-            {c: np.where(later, values * f, values) for c, values in bars.items()}
-            for f in (0.1, 10.0)
+        before = slice(MAX_WARMUP - 1, cut)
+        is_later = np.arange(PROBE_SIZE) >= cut
+        variants = [{c: values[:cut] for c, values in bars.items()}]
+        variants += [
+            {c: np.where(is_later, values * factor, values) for c, values in bars.items()}
+            for factor in (0.1, 10.0)
         ]
-        for future in futures:
-            if not np.allclose(compute(future)[used], whole[used], rtol=1e-9, atol=0):
-                raise _refuse(name, "looks ahead: later bars change its earlier values")
+        for variant in variants:
+            if not np.allclose(compute(variant)[before], whole[before], rtol=1e-9, atol=0):
+                raise _not_admitted(name, "looks ahead: later bars change its earlier values")
 
 
-def _power(
+def _find_power(
     name: str, compute: Compute, bars: Bars, whole: NDArray[np.float64], columns: tuple[str, ...]
 ) -> int:
-    """Find p such that doubling `columns` multiplies the output by 2^p."""
+    """Return p such that doubling `columns` multiplies the output by 2^p."""
     doubled = compute({c: values * 2 if c in columns else values for c, values in bars.items()})
-    late = slice(MAX_WARMUP - 1, None)
-    atol = 1e-9 * np.abs(whole[late]).max()
+    after = slice(MAX_WARMUP - 1, None)
+    atol = 1e-9 * np.abs(whole[after]).max()
     for power in (0, 1, -1, 2, -2):
-        if np.allclose(doubled[late], whole[late] * 2.0**power, rtol=1e-9, atol=atol):
+        if np.allclose(doubled[after], whole[after] * 2.0**power, rtol=1e-9, atol=atol):
             return power
-    raise _refuse(name, f"depends on the unit of the {columns[-1]} in no way that can be undone")
+    raise _not_admitted(
+        name, f"depends on the unit of the {columns[-1]} in a way that no division removes"
+    )
 
 
 def _check_warmup(
     name: str, compute: Compute, bars: Bars, whole: NDArray[np.float64], units: Units
 ) -> float:
-    """Compare every row that has its warm-up, for many starts of history; return the spread."""
+    """Compare windows that start later with the whole history; return the standard deviation."""
     spread = float(whole[MAX_WARMUP - 1 :].std())
     for start in range(1, PROBE_SIZE - MAX_WARMUP, 7):
         window = {column: values[start:] for column, values in bars.items()}
         part = _unit_free(compute(window), window, units)[MAX_WARMUP - 1 :]
-        off = np.abs(part - whole[start + MAX_WARMUP - 1 :]).max()
-        if not off <= ADMITTED * spread:
+        difference = np.abs(part - whole[start + MAX_WARMUP - 1 :]).max()
+        if not difference <= CHECK_TOLERANCE * spread:
             reason = f"has not settled after {MAX_WARMUP} bars: its value depends on older history"
-            raise _refuse(name, reason)
+            raise _not_admitted(name, reason)
     return spread
 
 
@@ -129,8 +160,8 @@ def _unit_free(values: NDArray[np.float64], bars: Bars, units: Units) -> NDArray
 
 
 @cache
-def _probe() -> Bars:
-    """Make bars of a random walk whose volatility changes slowly."""
+def _synthetic_bars() -> Bars:
+    """Return bars of a random walk whose volatility changes slowly."""
     rng = np.random.default_rng(20130301)
     volatility = 0.015 * np.exp(0.5 * np.sin(np.arange(PROBE_SIZE) / 40))
     close = 50 * np.exp(np.cumsum(volatility * rng.standard_normal(PROBE_SIZE)))

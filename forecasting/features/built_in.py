@@ -1,12 +1,11 @@
-"""The ordered list of built-in features: what each one is, in Polars expressions.
+"""The ordered list of built-in features.
 
-Belongs here: formulas over the columns of ONE ticker in session order, and nothing that looks later
-than the row it fills. Does not belong here: how the list is applied to many tickers
-(`forecasting.features.feature_set`), or indicators that ``ta`` computes (`forecasting.features.ta_indicators`).
+Each formula covers the bars of one ticker in session order and reads no later bar than its own.
+Indicators of the `ta` package are in `forecasting.features.ta_indicators`.
 
-Any change to the code of this module changes the version hash of every feature set, so a bundle
-never meets features that were computed in another way. Comments, docstrings and layout do not
-count.
+To add a feature, append it to its family below, with a description of meaning and unit. Any change
+of a formula, constant, warm-up or order changes the version hash of every feature set, so a bundle
+is never run on features that were computed differently.
 """
 
 from __future__ import annotations
@@ -19,121 +18,128 @@ from functools import cache, partial
 import polars as pl
 import polars_talib as plta
 
+from forecasting.features import expressions
+from forecasting.features.expressions import (
+    CLOSE,
+    HALF_A_SHARE,
+    HIGH,
+    LOG_RETURN,
+    LOW,
+    MEMORY,
+    OPEN,
+    SMALLEST_MOVE,
+    SQUARED_RANGE,
+    VOLUME,
+    ewma_volatility,
+    ratio_above,
+    root_mean,
+    value_where,
+)
 from forecasting.features.spec import EXACT, MAX_WARMUP, VOLATILITY, Feature, code_digest
-
-OPEN, HIGH, LOW, CLOSE = (pl.col(name) for name in ("open", "high", "low", "close"))
-VOLUME = pl.col("volume")
-BARS = "_bars"
-LOG_RETURN = pl.col("_log_return")
-SQUARED_RANGE = pl.col("_squared_range")
-
-# A move of less than this share of the price is rounding of the adjustment, not a move.
-SMALLEST_MOVE = 1e-6
-
-# RiskMetrics (1996) for daily data; what is older than the memory holds 0.06 % of the weight.
-DECAY, MEMORY = 0.94, 120
-
-# Less volume than this is rounding of a running sum.
-HALF_A_SHARE = 0.5
-
-
-def basis() -> dict[str, pl.Expr]:
-    """Return the intermediate columns that features share; `BARS` counts a ticker's bars."""
-    open_to_close = (CLOSE / OPEN).log()
-    squared_range = (HIGH / LOW).log() ** 2
-    return {
-        BARS: pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
-        "_log_return": (CLOSE / CLOSE.shift(1)).log(),
-        "_squared_range": squared_range,
-        "_garman_klass": 0.5 * squared_range - (2 * math.log(2) - 1) * open_to_close**2,
-        "_macd": plta.macd(CLOSE, fastperiod=12, slowperiod=26, signalperiod=9),
-        "_low_14": LOW.rolling_min(14),
-        "_high_14": HIGH.rolling_max(14),
-        "_mean_20": CLOSE.rolling_mean(20),
-        "_deviation_20": CLOSE.rolling_std(20, ddof=0),
-        **{f"_volume_{span}": VOLUME.rolling_mean(span) for span in (5, 20, 50)},
-        "_ewma": (CLOSE / CLOSE.shift(1)).log().pow(2).ewm_mean(alpha=1 - DECAY, adjust=False),
-    }
 
 
 @cache
 def built_in_features() -> tuple[Feature, ...]:
-    """Return the built-in features in the order in which models see them."""
+    """Return the built-in features in the order of the models' inputs.
+
+    Examples
+    --------
+    >>> features = built_in_features()
+    >>> [(feature.name, feature.warmup) for feature in features[:3]]
+    [('log_return_past_1', 2), ('log_return_past_2', 3), ('log_return_past_5', 6)]
+    """
     return (
         *_return_features(),
+        *_average_features(),
         *_trend_features(),
         *_oscillator_features(),
         *_volume_features(),
+        *_range_features(),
         *_volatility_features(),
         *_calendar_features(),
     )
 
 
 def _return_features() -> list[Feature]:
-    """Log returns carry `past` in their name: `log_return_5` alone is a target."""
+    """Return past log returns; their names contain `past` because `log_return_5` is a target."""
     new = partial(_feature, "return")
-    spans = [
+    past = [
         new(
             f"log_return_past_{span}",
             span + 1,
             (CLOSE / CLOSE.shift(span)).log(),
-            f"Log return over the last {span} sessions.",
+            description=f"Log return over the last {span} sessions.",
         )
         for span in (1, 2, 5, 10, 21)
     ]
-    lag = new("log_return_past_1_lag_1", 3, LOG_RETURN.shift(1), "Log return a session before.")
-    gap = new("gap", 2, (OPEN / CLOSE.shift(1)).log(), "Log of open over last close.")
-    return [*spans, lag, gap]
+    return [
+        *past,
+        new(
+            "log_return_past_1_lag_1",
+            3,
+            LOG_RETURN.shift(1),
+            description="Log return of the previous session.",
+        ),
+        new(
+            "gap",
+            2,
+            (OPEN / CLOSE.shift(1)).log(),
+            description="Log return from the previous close to the open.",
+        ),
+    ]
+
+
+def _average_features() -> list[Feature]:
+    return [
+        _feature(
+            "trend",
+            f"close_to_sma_{span}",
+            span,
+            CLOSE / CLOSE.rolling_mean(span) - 1,
+            description=f"Close divided by its mean over {span} sessions, minus 1.",
+        )
+        for span in (5, 20, 50)
+    ]
 
 
 def _trend_features() -> list[Feature]:
     new = partial(_feature, "trend")
-    averages = [
-        new(
-            f"close_to_sma_{span}",
-            span,
-            CLOSE / CLOSE.rolling_mean(span) - 1,
-            f"Close over its mean of {span} sessions, less one.",
-        )
-        for span in (5, 20, 50)
-    ]
     macd = pl.col("_macd").struct
     plus, minus = (f(HIGH, LOW, CLOSE, timeperiod=14) for f in (plta.plus_di, plta.minus_di))
     return [
-        *averages,
         new(
             "macd",
             MAX_WARMUP,
             macd.field("macd") / CLOSE,
-            "EMA(12) less EMA(26) of the close, over the close.",
+            description="EMA(12) minus EMA(26) of the close, divided by the close (Appel).",
             tolerance=2e-4,
         ),
         new(
             "macd_histogram",
             MAX_WARMUP,
             macd.field("macdhist") / CLOSE,
-            "MACD less its EMA(9), over the close.",
+            description="MACD minus its EMA(9), divided by the close.",
             tolerance=1e-4,
         ),
         new(
             "adx_14",
             MAX_WARMUP,
             plta.adx(HIGH, LOW, CLOSE, timeperiod=14) / 100,
-            "Average directional index (Wilder), 0 to 1.",
+            description="Average directional index (Wilder 1978), 0 to 1.",
             tolerance=2e-3,
         ),
         new(
             "directional_14",
             MAX_WARMUP,
             (plus - minus) / 100,
-            "Plus less minus directional indicator (Wilder), -1 to 1.",
+            description="Plus minus minus directional indicator (Wilder 1978), -1 to 1.",
             tolerance=1e-3,
         ),
         new(
             "close_to_high_63",
             63,
             (CLOSE / HIGH.rolling_max(63)).log(),
-            "Log of the close over the highest high of 63 sessions.",
+            description="Log of the close divided by the highest high of 63 sessions.",
         ),
     ]
 
@@ -142,34 +148,36 @@ def _oscillator_features() -> list[Feature]:
     new = partial(_feature, "oscillator")
     lowest, highest = pl.col("_low_14"), pl.col("_high_14")
     mean, deviation = pl.col("_mean_20"), pl.col("_deviation_20")
-    moved = deviation > SMALLEST_MOVE * CLOSE
+    has_moved = deviation > SMALLEST_MOVE * CLOSE
     return [
         new(
             "rsi_14",
             MAX_WARMUP,
-            # TA-Lib's CMO is RSI / 50 - 1 on the same Wilder averages, and 0 where nothing moved.
+            # TA-Lib's CMO is RSI / 50 - 1 on the same Wilder averages, and 0 without a move.
             plta.cmo(CLOSE, timeperiod=14) / 100,
-            "Relative strength index (Wilder) moved to -1 to 1; 0 where nothing moved.",
+            description="Relative strength index (Wilder 1978), -1 to 1; 0 without a move.",
             tolerance=2e-3,
         ),
         new(
             "bollinger_position_20",
             20,
-            _ratio(CLOSE - mean, 2 * deviation, floor=SMALLEST_MOVE * CLOSE),
-            "Close less SMA(20) in Bollinger half-widths (2 deviations); 0 where nothing moved.",
+            ratio_above(CLOSE - mean, 2 * deviation, floor=SMALLEST_MOVE * CLOSE),
+            description="Close minus SMA(20), over two standard deviations; 0 without a move.",
             tolerance=1e-6,
         ),
         new(
             "stochastic_14",
             14,
-            _ratio(2 * CLOSE - highest - lowest, highest - lowest, floor=SMALLEST_MOVE * CLOSE),
-            "Place of the close in the range of 14 sessions, -1 to 1; 0 where nothing moved.",
+            ratio_above(
+                2 * CLOSE - highest - lowest, highest - lowest, floor=SMALLEST_MOVE * CLOSE
+            ),
+            description="Close within the range of 14 sessions, -1 to 1; 0 without a move.",
         ),
         new(
             "cci_20",
             20,
-            _where(moved, plta.cci(HIGH, LOW, CLOSE, timeperiod=20) / 100),
-            "Commodity channel index over 100; 0 where the close stood still.",
+            value_where(has_moved, plta.cci(HIGH, LOW, CLOSE, timeperiod=20) / 100),
+            description="Commodity channel index (Lambert) divided by 100; 0 without a move.",
             tolerance=1e-6,
         ),
     ]
@@ -183,79 +191,88 @@ def _volume_features() -> list[Feature]:
         new(
             "obv_flow_20",
             21,
-            _ratio(signed.rolling_mean(20), month, floor=HALF_A_SHARE),
-            "Change of on-balance volume over 20 sessions, over their volume; 0 without volume.",
+            ratio_above(signed.rolling_mean(20), month, floor=HALF_A_SHARE),
+            description="Change of on-balance volume over 20 sessions, divided by their volume; "
+            "0 without volume.",
         ),
         new(
             "volume_ratio_20",
             20,
-            _ratio(VOLUME - month, VOLUME + month, floor=HALF_A_SHARE),
-            "Volume against its mean of 20 sessions, (a - b) / (a + b); 0 without volume.",
+            ratio_above(VOLUME - month, VOLUME + month, floor=HALF_A_SHARE),
+            description="(a - b) / (a + b) of the volume (a) and its mean over 20 sessions (b); "
+            "0 without volume.",
         ),
         new(
             "volume_trend_5_50",
             50,
-            _ratio(week - quarter, week + quarter, floor=HALF_A_SHARE),
-            "Mean volume of 5 against 50 sessions, (a - b) / (a + b); 0 without volume.",
+            ratio_above(week - quarter, week + quarter, floor=HALF_A_SHARE),
+            description="(a - b) / (a + b) of the mean volumes over 5 (a) and 50 sessions (b); "
+            "0 without volume.",
         ),
     ]
+
+
+def _range_features() -> list[Feature]:
+    """Return volatilities per session from the range of each bar."""
+    new = partial(_feature, "volatility")
+    atr = new(
+        "atr_14",
+        MAX_WARMUP,
+        plta.natr(HIGH, LOW, CLOSE, timeperiod=14) / 100,
+        description="Average true range (Wilder 1978) divided by the close.",
+        tolerance=1e-4,
+    )
+    parkinson = [
+        new(
+            f"parkinson_{span}",
+            span,
+            root_mean(SQUARED_RANGE, span) / math.sqrt(4 * math.log(2)),
+            description=f"Volatility per session over {span} sessions (Parkinson 1980).",
+            tolerance=1e-7,
+        )
+        for span in (1, 5, 21)
+    ]
+    garman_klass = [
+        new(
+            f"garman_klass_{span}",
+            span,
+            root_mean(pl.col("_garman_klass"), span),
+            description=f"Volatility per session over {span} sessions (Garman and Klass 1980).",
+            tolerance=1e-7,
+        )
+        for span in (5, 21)
+    ]
+    return [atr, *parkinson, *garman_klass]
 
 
 def _volatility_features() -> list[Feature]:
+    """Return volatilities per session from closes."""
     new = partial(_feature, "volatility")
-    return [
+    absolute = [
         new(
-            "atr_14",
-            MAX_WARMUP,
-            plta.natr(HIGH, LOW, CLOSE, timeperiod=14) / 100,
-            "Average true range (Wilder) over the close.",
-            tolerance=1e-4,
-        ),
-        *(
-            new(
-                f"parkinson_{span}",
-                span,
-                _root_mean(SQUARED_RANGE, span) / math.sqrt(4 * math.log(2)),
-                f"Parkinson (1980) volatility a session, over {span} sessions.",
-                tolerance=1e-7,
-            )
-            for span in (1, 5, 21)
-        ),
-        *(
-            new(
-                f"garman_klass_{span}",
-                span,
-                _root_mean(pl.col("_garman_klass"), span),
-                f"Garman-Klass (1980) volatility a session, over {span} sessions.",
-                tolerance=1e-7,
-            )
-            for span in (5, 21)
-        ),
-        *(
-            new(
-                f"abs_return_{span}",
-                span + 1,
-                LOG_RETURN.abs().rolling_mean(span),
-                f"Mean absolute log return of {span} sessions.",
-            )
-            for span in (5, 21, 63)
-        ),
-        new(
-            VOLATILITY,
-            MEMORY + 2,
-            _ewma_volatility(),
-            "Volatility a session: EWMA of the last 120 squared log returns, mean 0, decay 0.94. "
-            "Null where nothing moved: it is the unit of every forecast.",
-        ),
+            f"abs_return_{span}",
+            span + 1,
+            LOG_RETURN.abs().rolling_mean(span),
+            description=f"Mean absolute log return over {span} sessions.",
+        )
+        for span in (5, 21, 63)
     ]
+    ewma = new(
+        VOLATILITY,
+        MEMORY + 2,
+        ewma_volatility(),
+        description="Volatility per session: EWMA of the last 120 squared log returns with mean 0 "
+        "and decay 0.94 (RiskMetrics 1996). The unit of every forecast. Null without a move.",
+    )
+    return [*absolute, ewma]
 
 
 def _calendar_features() -> list[Feature]:
     new = partial(_feature, "calendar")
     angle = pl.col("session").dt.weekday() * (2 * math.pi / 7)
     return [
-        new("weekday_sin", 1, angle.sin(), "Day of the week as a point: sine."),
-        new("weekday_cos", 1, angle.cos(), "Day of the week as a point: cosine."),
+        new("weekday_sin", 1, angle.sin(), description="Day of the week on a circle: sine."),
+        new("weekday_cos", 1, angle.cos(), description="Day of the week on a circle: cosine."),
     ]
 
 
@@ -264,34 +281,15 @@ def _feature(
     name: str,
     warmup: int,
     expression: pl.Expr,
-    description: str,
     *,
+    description: str,
     tolerance: float = EXACT,
 ) -> Feature:
-    return Feature(name, group, warmup, tolerance, description, _own_code(), expression)
-
-
-def _ratio(numerator: pl.Expr, denominator: pl.Expr, floor: pl.Expr | float) -> pl.Expr:
-    """Divide; 0, the neutral value, where the denominator is not above `floor`."""
-    return _where(denominator > floor, numerator / denominator)
-
-
-def _where(defined: pl.Expr, value: pl.Expr) -> pl.Expr:
-    return pl.when(defined).then(value).otherwise(0.0)
-
-
-def _root_mean(squared: pl.Expr, span: int) -> pl.Expr:
-    """Take the root of a rolling mean; running sums may end a hair below zero."""
-    return squared.rolling_mean(span).clip(lower_bound=0.0).sqrt()
-
-
-def _ewma_volatility() -> pl.Expr:
-    """Cut the recursion off after `MEMORY` returns: EWMA_t - decay^memory EWMA_(t-memory)."""
-    recursion, tail = pl.col("_ewma"), DECAY**MEMORY
-    variance = (recursion - tail * recursion.shift(MEMORY)) / (1 - tail)
-    return pl.when(variance > SMALLEST_MOVE**2).then(variance.sqrt())
+    return Feature(name, group, warmup, tolerance, description, _definition(), expression)
 
 
 @cache
-def _own_code() -> str:
-    return code_digest(inspect.getsource(sys.modules[__name__]))
+def _definition() -> str:
+    """Return the digest of the modules that define built-in features."""
+    modules = (expressions, sys.modules[__name__])
+    return code_digest("\n".join(inspect.getsource(module) for module in modules))

@@ -1,8 +1,7 @@
-"""Adjusted bars -> feature table: one list of expressions for training and for serving.
+"""Selects features, hashes the selection, and computes the feature table.
 
-Belongs here: choosing the list, its version hash, and applying it to many tickers or to one window.
-Does not belong here: the formulas (`forecasting.features.built_in`, `forecasting.features.ta_indicators`), scaling
-(fitted, so it travels in the bundle), and targets.
+Training and serving call the same functions. Scaling is fitted, so it belongs to
+`forecasting.samples.scaling` and the bundle. Targets are in `forecasting.samples.targets`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from functools import cached_property, lru_cache
 
 import polars as pl
 
-from forecasting.features.built_in import BARS, basis, built_in_features
+from forecasting.features.built_in import built_in_features
+from forecasting.features.expressions import BARS, shared_columns
 from forecasting.features.spec import MAX_WARMUP, VOLATILITY, Feature
 from forecasting.features.ta_indicators import named_indicator
 
@@ -24,18 +24,18 @@ __all__ = ["MAX_WARMUP", "VOLATILITY", "Feature", "FeatureSet", "compute_feature
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """An ordered list of features and its version."""
+    """An ordered list of features with a version hash."""
 
     features: tuple[Feature, ...]
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """Column names, in the order in which models see them."""
+        """Names of the columns, in the order of the models' inputs."""
         return tuple(feature.name for feature in self.features)
 
     @cached_property
     def warmup(self) -> int:
-        """Bars that a ticker needs before every feature of the set is known."""
+        """Bars that a ticker needs until every feature of the set has a value."""
         return max(feature.warmup for feature in self.features)
 
     @cached_property
@@ -45,24 +45,32 @@ class FeatureSet:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over names, order, definitions and warm-ups; equal on every machine."""
+        """SHA-256 of names, order, warm-ups and definitions; equal on every machine."""
         parts = [[f.name, f.warmup, f.definition] for f in self.features]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def feature_set(extra_indicators: Sequence[str] = ()) -> FeatureSet:
-    """Return the built-in features, followed by indicators of ``ta`` asked for by name.
+    """Return the built-in features, followed by named indicators of the ``ta`` package.
 
     Parameters
     ----------
     extra_indicators
-        Names such as ``trend.aroon_up``: module and function of ``ta``; a repeated one counts once.
+        Names such as ``trend.aroon_up``: module and function of ``ta``. Repeated names count once.
 
     Raises
     ------
     SettingsError
-        When ``ta`` has no such function (near names are given), or the indicator looks ahead, has
-        no finite warm-up or no unit-free form; see `forecasting.features.ta_indicators`.
+        When ``ta`` has no such function, or when the indicator looks ahead, has no finite warm-up
+        or has no unit-free form; see `forecasting.features.admission`.
+
+    Examples
+    --------
+    >>> features = feature_set(["trend.aroon_up"])
+    >>> len(features.names), features.names[0], features.names[-1], features.warmup
+    (35, 'log_return_past_1', 'ta_trend_aroon_up', 130)
+    >>> features.hash == feature_set().hash
+    False
     """
     named = (named_indicator(name) for name in dict.fromkeys(extra_indicators))
     return FeatureSet((*built_in_features(), *named))
@@ -74,41 +82,59 @@ def compute_features(adjusted: pl.DataFrame, features: FeatureSet) -> pl.DataFra
     Parameters
     ----------
     adjusted
-        Adjusted bars of one or many tickers, sorted by ticker and session: ``ticker session open
+        Adjusted bars of one or more tickers, sorted by ticker and session: ``ticker session open
         high low close volume``, without nulls.
     features
-        The list to apply.
+        Features to compute.
 
     Returns
     -------
     polars.DataFrame
-        Key ``(ticker, session)`` as given, and one Float64 column a feature. A row holds what was
-        known at that session's close and nothing later. Null, never NaN or infinite, before a
-        feature's warm-up and where it is undefined.
+        Key ``(ticker, session)`` in the order of `adjusted`, and one Float64 column per feature. A
+        row contains only information known at the close of its session. Values are null, never NaN
+        or infinite, before the warm-up of a feature and where the feature is undefined.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> close = [100.0, 110.0, 99.0]
+    >>> bars = pl.DataFrame(
+    ...     {
+    ...         "ticker": ["ABC"] * 3,
+    ...         "session": [date(2024, 1, day) for day in (2, 3, 4)],
+    ...         **{name: close for name in ("open", "high", "low", "close")},
+    ...         "volume": [1e6] * 3,
+    ...     }
+    ... )
+    >>> table = compute_features(bars, feature_set())
+    >>> table["log_return_past_1"].round(4).to_list()
+    [None, 0.0953, -0.1054]
+    >>> table["ewma_volatility"].null_count()
+    3
     """
     many = adjusted["ticker"].n_unique() > 1
     frame = adjusted
-    for stage in _stages(features, many=many):
-        frame = frame.select(stage)
+    for selection in _selections(features, many=many):
+        frame = frame.select(selection)
     return frame
 
 
 @lru_cache(maxsize=16)
-def _stages(features: FeatureSet, *, many: bool) -> tuple[list[pl.Expr], ...]:
-    """Return what to select, stage by stage: shared inputs, values, values that are known.
+def _selections(features: FeatureSet, *, many: bool) -> tuple[list[pl.Expr], ...]:
+    """Return the columns to select in turn: shared columns, raw values, values after warm-up.
 
-    Kept, because on one window to make the expressions takes as long as to compute them.
+    Cached because building the expressions takes as long as evaluating them on one window.
     """
 
     def scoped(expression: pl.Expr) -> pl.Expr:
         return expression.over("ticker") if many else expression
 
     bars, key = pl.col(BARS), [pl.col("ticker"), pl.col("session")]
-    shared = {n: e for n, e in basis().items() if n in features.inputs | {BARS}}
+    shared = {n: e for n, e in shared_columns().items() if n in features.inputs | {BARS}}
     inputs = [pl.all(), *(scoped(e).alias(name) for name, e in shared.items())]
-    values = [scoped(f.expression).cast(pl.Float64).alias(f.name) for f in features.features]
-    known = [
+    raw = [scoped(f.expression).cast(pl.Float64).alias(f.name) for f in features.features]
+    defined = [
         pl.when((bars >= f.warmup) & pl.col(f.name).is_finite()).then(pl.col(f.name)).alias(f.name)
         for f in features.features
     ]
-    return inputs, [*key, bars, *values], [*key, *known]
+    return inputs, [*key, bars, *raw], [*key, *defined]

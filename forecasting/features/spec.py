@@ -1,8 +1,4 @@
-"""What a feature is: its name, its promise (warm-up and tolerance) and its definition.
-
-Belongs here: the type, and the digest that makes a definition comparable between machines. The
-features themselves are in `forecasting.features.built_in` and `forecasting.features.ta_indicators`.
-"""
+"""The `Feature` type, and the digest that identifies the code of a definition."""
 
 from __future__ import annotations
 
@@ -12,33 +8,35 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-# No feature may need more: a ticker listed half a year ago shall get forecasts.
+# A ticker that was listed half a year ago must get forecasts.
 MAX_WARMUP = 130
 
-# In every feature set, because models forecast in units of it.
+# Every feature set contains this feature, because models forecast in units of it.
 VOLATILITY = "ewma_volatility"
 
-# Rounding of running sums; features with finite memory differ by nothing else.
+# Rounding of running sums, the only difference between windows of a feature with finite memory.
 EXACT = 1e-9
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One named column of the feature table.
+    """One column of the feature table.
 
     Attributes
     ----------
-    name, group, description
-        The column's name, the family it belongs to, and what it measures in which unit.
+    name, group
+        Name of the column, and the family of the feature.
+    description
+        Meaning and unit, for people. It does not enter the version hash.
     warmup
-        Bars of a ticker, its own included, that the feature needs; earlier rows are null.
+        Bars of a ticker that the feature needs, its own bar included. Earlier rows are null.
     tolerance
-        Largest difference, in the feature's own unit, between the last row of a window of `warmup`
+        Largest difference, in units of the feature, between the last row of a window of `warmup`
         bars and the same row computed from the whole history.
     definition
-        Text that changes whenever the computation changes; it enters the version hash.
+        Text that changes with every change of the computation. It enters the version hash.
     expression
-        The formula over one ticker's bars in session order.
+        Formula over the bars of one ticker in session order.
     """
 
     name: str
@@ -51,20 +49,39 @@ class Feature:
 
 
 def code_digest(source: str) -> str:
-    """Return the SHA-256 of Python code, blind to comments, docstrings and layout.
+    """Return the SHA-256 of the code in `source` that determines computed values.
 
-    Polars can print or serialise an expression, but the text names library paths and changes with
-    its version; the code that makes the expression does neither.
+    Imports, docstrings, comments, layout and keyword arguments named ``description`` do not count,
+    so a renamed module or a reworded description keeps the digest. The digest is computed from
+    source code because Polars has no stable form of an expression: its text contains library paths
+    and changes between versions.
+
+    Examples
+    --------
+    >>> code = 'new("gap", (OPEN / CLOSE.shift(1)).log(), description="Overnight return.")'
+    >>> code_digest(code) == code_digest(code.replace("Overnight return", "Gap"))
+    True
+    >>> code_digest(code) == code_digest(code.replace("shift(1)", "shift(2)"))
+    False
     """
-    tree = ast.parse(source)
-    tree.body = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and _starts_with_docstring(node):
-            node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
+    tree = _WithoutProse().visit(ast.parse(source))
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 
-def _starts_with_docstring(node: ast.AST) -> bool:
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    return isinstance(node, documented) and ast.get_docstring(node) is not None
+class _WithoutProse(ast.NodeTransformer):
+    """Removes the parts of a syntax tree that change no computed value."""
+
+    def visit_Import(self, _: ast.Import) -> None:
+        """Remove the import."""
+
+    def visit_ImportFrom(self, _: ast.ImportFrom) -> None:
+        """Remove the import."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """Remove a statement that consists of a string, such as a docstring."""
+        is_string = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_string else self.generic_visit(node)
+
+    def visit_keyword(self, node: ast.keyword) -> ast.AST | None:
+        """Remove a description."""
+        return None if node.arg == "description" else self.generic_visit(node)

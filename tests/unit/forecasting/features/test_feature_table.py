@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-from dataclasses import replace
 from datetime import date
 from functools import cache
 
@@ -22,7 +19,6 @@ from forecasting.features.feature_set import (
     compute_features,
     feature_set,
 )
-from forecasting.features.spec import code_digest
 
 # One named indicator of each kind: bounded, price level, path-dependent, of volume, of both.
 NAMED = (
@@ -41,10 +37,10 @@ def table() -> pl.DataFrame:
 
 
 @cache
-def tables_with_another_future() -> list[tuple[date, pl.DataFrame]]:
-    """Feature tables of bars whose part after a cutoff is turned upside down."""
+def tables_with_changed_later_bars() -> list[tuple[date, pl.DataFrame]]:
+    """Feature tables of bars that are changed after a cutoff."""
     bars = adjusted_sample("AAPL", "FB", "GOOG")
-    found = []
+    tables = []
     for cutoff in (date(2008, 9, 26), date(2012, 12, 31), date(2013, 2, 28)):
         later = pl.col("session") > cutoff
         changed = bars.with_columns(
@@ -54,18 +50,18 @@ def tables_with_another_future() -> list[tuple[date, pl.DataFrame]]:
             pl.when(later).then(pl.col("close") / 2).otherwise(pl.col("close")),
             pl.when(later).then(pl.col("volume") * 9).otherwise(pl.col("volume")),
         )
-        found.append((cutoff, compute_features(changed, FEATURES)))
-    return found
+        tables.append((cutoff, compute_features(changed, FEATURES)))
+    return tables
 
 
 @pytest.mark.parametrize("name", FEATURES.names)
 def test_changing_later_bars_changes_no_earlier_value(name: str) -> None:
     columns = ["ticker", "session", name]
-    for cutoff, changed in tables_with_another_future():
+    for cutoff, changed in tables_with_changed_later_bars():
         tickers = changed["ticker"].unique().to_list()
-        known = (pl.col("session") <= cutoff) & pl.col("ticker").is_in(tickers)
-        expected = table().filter(known).select(columns)
-        assert_frame_equal(changed.filter(known).select(columns), expected, check_exact=True)
+        is_before = (pl.col("session") <= cutoff) & pl.col("ticker").is_in(tickers)
+        expected = table().filter(is_before).select(columns)
+        assert_frame_equal(changed.filter(is_before).select(columns), expected, check_exact=True)
 
 
 @cache
@@ -85,13 +81,13 @@ def window_errors(warmup: int, *, named: bool) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("feature", FEATURES.features, ids=lambda f: f.name)
-def test_a_window_of_warmup_length_ends_like_the_whole_history(feature: Feature) -> None:
+def test_a_window_of_warmup_length_has_the_last_row_of_the_whole_history(feature: Feature) -> None:
     errors = window_errors(feature.warmup, named=feature.group == "ta")
     assert errors[feature.name] <= feature.tolerance
 
 
 @pytest.mark.parametrize("feature", FEATURES.features, ids=lambda f: f.name)
-def test_a_tolerance_is_small_against_what_the_feature_tells(feature: Feature) -> None:
+def test_a_tolerance_is_small_against_the_variation_of_the_feature(feature: Feature) -> None:
     values = table()[feature.name].drop_nulls()
     assert feature.tolerance <= 0.03 * values.std()
 
@@ -105,7 +101,7 @@ def test_values_start_at_the_warmup_and_are_finite_from_there(feature: Feature) 
         assert values[feature.warmup - 1 :].is_finite().all()
 
 
-def test_there_are_enough_features_for_the_issue_and_young_tickers() -> None:
+def test_the_built_in_features_suffice_and_fit_young_tickers() -> None:
     built_in = feature_set()
     assert len(built_in.names) >= 24
     assert built_in.warmup <= MAX_WARMUP
@@ -114,11 +110,11 @@ def test_there_are_enough_features_for_the_issue_and_young_tickers() -> None:
     assert complete.height == 196 - MAX_WARMUP + 1
 
 
-def test_features_do_not_take_the_name_of_a_target() -> None:
+def test_no_feature_has_the_name_of_a_target() -> None:
     assert not {f"log_return_{h}" for h in (1, 5, 21)} & set(FEATURES.names)
 
 
-def test_one_ticker_alone_gets_what_it_gets_among_others() -> None:
+def test_other_tickers_do_not_change_the_features_of_a_ticker() -> None:
     alone = compute_features(adjusted_sample("IBM"), FEATURES)
     assert_frame_equal(alone, table().filter(pl.col("ticker") == "IBM"), abs_tol=1e-12)
 
@@ -131,7 +127,7 @@ def test_few_bars_give_nulls_not_errors(n_bars: int) -> None:
     assert short[VOLATILITY].null_count() == bars.height
 
 
-def test_units_of_price_and_volume_do_not_matter() -> None:
+def test_features_do_not_depend_on_the_units_of_price_and_volume() -> None:
     bars = adjusted_sample("GOOG", "FB")
     # Powers of two are exact: any other factor breaks ties between up and down moves in ADX.
     scaled = bars.with_columns(pl.col(PRICES) * 2.0**-10, pl.col("volume") * 2.0**6)
@@ -145,7 +141,7 @@ def flat_bars(n_bars: int = 300, volume: float = 0.0) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("volume", [0.0, 1e6])
-def test_prices_that_stand_still_are_neutral_and_have_no_volatility(volume: float) -> None:
+def test_constant_prices_give_neutral_values_and_no_volatility(volume: float) -> None:
     last = compute_features(flat_bars(volume=volume), feature_set()).row(-1, named=True)
     assert last[VOLATILITY] is None
     others = {k: v for k, v in last.items() if k not in {"ticker", "session", VOLATILITY}}
@@ -153,13 +149,13 @@ def test_prices_that_stand_still_are_neutral_and_have_no_volatility(volume: floa
     assert moving == {}
 
 
-def test_a_halt_within_a_moving_history_stays_defined() -> None:
+def test_features_stay_defined_during_a_trading_halt() -> None:
     bars = adjusted_sample("IBM").tail(400).with_row_index("row")
-    halted = pl.col("row").is_between(300, 360)
-    stopped = bars["close"][299]
+    is_halted = pl.col("row").is_between(300, 360)
+    last_close = bars["close"][299]
     bars = bars.with_columns(
-        *(pl.when(halted).then(stopped).otherwise(pl.col(p)).alias(p) for p in PRICES),
-        volume=pl.when(halted).then(0.0).otherwise(pl.col("volume")),
+        *(pl.when(is_halted).then(last_close).otherwise(pl.col(p)).alias(p) for p in PRICES),
+        volume=pl.when(is_halted).then(0.0).otherwise(pl.col("volume")),
     ).drop("row")
     values = compute_features(bars, feature_set()).tail(101)
     assert values.null_count().sum_horizontal().item() == 0
@@ -170,15 +166,15 @@ def test_a_halt_within_a_moving_history_stays_defined() -> None:
 @given(
     seed=st.integers(0, 2**32 - 1),
     turbulence=st.sampled_from([1e-9, 1e-4, 0.02, 0.5]),
-    share_still=st.sampled_from([0.0, 0.3, 0.97]),
+    share_unchanged=st.sampled_from([0.0, 0.3, 0.97]),
     volumes=st.lists(st.sampled_from([0.0, 1.0, 1e4, 1e11]), min_size=1, max_size=4),
 )
-def test_no_bars_however_odd_give_nan_or_infinity(
-    seed: int, turbulence: float, share_still: float, volumes: list[float]
+def test_no_bars_give_nan_or_infinity(
+    seed: int, turbulence: float, share_unchanged: float, volumes: list[float]
 ) -> None:
     rng = np.random.default_rng(seed)
     n = 160
-    moves = turbulence * rng.standard_t(2, n) * (rng.random(n) > share_still)
+    moves = turbulence * rng.standard_t(2, n) * (rng.random(n) > share_unchanged)
     close = 20 * np.exp(np.clip(np.cumsum(moves), -15, 15))
     bars = adjusted_sample("AAPL").head(n)
     bars = bars.with_columns(
@@ -194,39 +190,3 @@ def test_no_bars_however_odd_give_nan_or_infinity(
     assert values.drop(VOLATILITY).null_count().sum_horizontal().item() == 0
     bounded = values.select("rsi_14", "stochastic_14", "obv_flow_20", "directional_14", "adx_14")
     assert np.abs(bounded.to_numpy()).max() <= 1 + 1e-9
-
-
-def test_the_hash_is_the_same_in_another_process() -> None:
-    program = "from forecasting.features.feature_set import feature_set;print(feature_set(('trend.aroon_up',)).hash)"
-    run = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
-    )
-    assert run.stdout.strip() == feature_set(("trend.aroon_up",)).hash
-
-
-def test_the_hash_knows_names_order_warmups_and_definitions() -> None:
-    features = feature_set().features
-    first, second, *rest = features
-    variants = [
-        features,
-        (second, first, *rest),
-        features[1:],
-        (replace(first, name="other"), second, *rest),
-        (replace(first, warmup=first.warmup + 1), second, *rest),
-        (replace(first, definition="other"), second, *rest),
-        feature_set(("trend.aroon_up",)).features,
-    ]
-    assert len({FeatureSet(v).hash for v in variants}) == len(variants)
-
-
-def test_the_hash_does_not_depend_on_words() -> None:
-    first, *rest = feature_set().features
-    reworded = FeatureSet((replace(first, description="Said in another way."), *rest))
-    assert reworded.hash == feature_set().hash
-
-
-def test_code_digest_sees_code_and_nothing_else() -> None:
-    code = '"""Doc."""\ndef f(x):\n    """Doc."""\n    return x.rolling_mean(20)\n'
-    same = "def f( x ):\n    # why\n    return x.rolling_mean(\n        20)\n"
-    assert code_digest(code) == code_digest(same)
-    assert code_digest(code) != code_digest(code.replace("20", "21"))

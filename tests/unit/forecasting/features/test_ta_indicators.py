@@ -9,17 +9,17 @@ from support.market.adjusted_bars import adjusted_sample, last_rows_of_windows
 from ta import momentum, trend, volume
 
 from core.errors import SettingsError
-from forecasting.features.admission import Compute, Units, check_indicator
+from forecasting.features.admission import Compute, Units, admit_indicator
 from forecasting.features.feature_set import MAX_WARMUP, FeatureSet, compute_features, feature_set
 from forecasting.features.ta_indicators import available_indicators, named_indicator
 
 Bars = Mapping[str, np.ndarray]
 
-REFUSED = {
+NOT_ADMITTED = {
     "others.cumulative_return": "has not settled after 130 bars",
     "trend.adx": "has not settled after 130 bars",
-    "trend.psar_down": "is unknown on",
-    "trend.psar_up": "is unknown on",
+    "trend.psar_down": "has no value on",
+    "trend.psar_up": "has no value on",
     "trend.stc": "has not settled after 130 bars",
     "volume.acc_dist_index": "has not settled after 130 bars",
     "volume.negative_volume_index": "has not settled after 130 bars",
@@ -41,7 +41,7 @@ def test_a_named_indicator_follows_the_built_in_features() -> None:
     assert features.names[:-2] == feature_set().names
 
 
-def test_a_bounded_indicator_is_what_ta_says() -> None:
+def test_a_bounded_indicator_equals_the_output_of_ta() -> None:
     bars = adjusted_sample("IBM").to_pandas()
     expected = trend.aroon_up(bars["high"], bars["low"]).to_numpy()
     values = values_of("trend.aroon_up", "IBM")
@@ -64,15 +64,15 @@ def test_an_indicator_of_price_times_volume_is_divided_by_both() -> None:
     np.testing.assert_allclose(values[MAX_WARMUP - 1 :], expected[MAX_WARMUP - 1 :], rtol=1e-9)
 
 
-@pytest.mark.parametrize(("name", "reason"), REFUSED.items())
-def test_an_indicator_that_cannot_keep_the_promises_is_refused_with_the_reason(
+@pytest.mark.parametrize(("name", "reason"), NOT_ADMITTED.items())
+def test_an_indicator_without_the_properties_of_a_feature_is_refused_with_the_reason(
     name: str, reason: str
 ) -> None:
     with pytest.raises(SettingsError, match=f"`extra_indicators`: '{name}' {reason}"):
         feature_set((name,))
 
 
-def test_an_unknown_name_is_refused_with_near_ones() -> None:
+def test_an_unknown_name_is_refused_with_similar_names() -> None:
     with pytest.raises(SettingsError, match=r"'trend.arun_up'.*did you mean trend.aroon_up"):
         feature_set(("trend.arun_up",))
 
@@ -98,15 +98,15 @@ def with_gap(close: np.ndarray) -> np.ndarray:
         (of_close(lambda close: close / close.max()), "looks ahead"),
         (of_close(np.cumsum), "has not settled"),
         (of_close(lambda close: close - close[0]), "has not settled"),
-        (of_close(with_gap), "is unknown on"),
+        (of_close(with_gap), "has no value on"),
         (of_close(np.log), "depends on the unit of the close"),
         (lambda bars: np.log(bars["volume"]), "depends on the unit of the volume"),
     ],
     ids=["next-close", "share-of-maximum", "sum", "since-start", "gap", "log-price", "log-volume"],
 )
-def test_the_checks_find_each_broken_promise(compute: Compute, reason: str) -> None:
+def test_each_check_refuses_an_indicator_that_fails_it(compute: Compute, reason: str) -> None:
     with pytest.raises(SettingsError, match=reason):
-        check_indicator("made.up", compute)
+        admit_indicator("test.indicator", compute)
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_the_checks_find_each_broken_promise(compute: Compute, reason: str) -> N
     ],
     ids=["price", "ratio", "turnover", "ease"],
 )
-def test_the_checks_find_the_units(compute: Compute, units: Units) -> None:
-    assert check_indicator("made.up", compute).units == units
+def test_the_checks_detect_the_units(compute: Compute, units: Units) -> None:
+    assert admit_indicator("test.indicator", compute).units == units
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(available_indicators()) - set(REFUSED)))
-def test_every_admitted_indicator_keeps_its_promises_on_real_bars(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(set(available_indicators()) - set(NOT_ADMITTED)))
+def test_every_admitted_indicator_has_the_properties_on_real_bars(name: str) -> None:
     features = FeatureSet((named_indicator(name),))
     feature = features.features[0]
     for ticker in ("AAPL", "FB"):
@@ -140,10 +140,10 @@ def test_every_admitted_indicator_keeps_its_promises_on_real_bars(name: str) -> 
         np.testing.assert_allclose(early.to_numpy(), whole.head(cut).to_numpy(), rtol=1e-9)
 
 
-def test_tickers_are_computed_apart() -> None:
+def test_other_tickers_do_not_change_an_indicator() -> None:
     features = FeatureSet((named_indicator("volume.force_index"),))
     together = compute_features(adjusted_sample("AAPL", "FB", "IBM"), features)
     for ticker in ("AAPL", "FB", "IBM"):
         alone = values_of("volume.force_index", ticker)
-        mine = together.filter(pl.col("ticker") == ticker)["ta_volume_force_index"].to_numpy()
-        np.testing.assert_array_equal(mine, alone)
+        expected = together.filter(pl.col("ticker") == ticker)["ta_volume_force_index"].to_numpy()
+        np.testing.assert_array_equal(expected, alone)
