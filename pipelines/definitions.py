@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from core.settings import Settings, load_settings
+from core.settings import load_settings
 from pipelines import checks, jobs, sensors
 from pipelines.assets import (
     evaluation,
@@ -17,16 +17,17 @@ from pipelines.assets import (
 )
 from pipelines.resources import build_resources
 from pipelines.schedules import build_schedules
+from pipelines.settings import PipelineSettings
 
 
 def build_defs(
-    settings: Settings | None = None,
+    settings: PipelineSettings | None = None,
     *,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
     resources: Mapping[str, object] | None = None,
 ) -> dg.Definitions:
     """Return the definitions for `settings`; `resources` replace those of the same name."""
-    settings = settings or load_settings()
+    settings = settings or load_settings(PipelineSettings)
     made = {**build_resources(settings), **(resources or {})}
     modules = [features, training, evaluation, members, registration, monitoring]
     return dg.Definitions(

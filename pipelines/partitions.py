@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from core.settings import Settings
 from market.ingest.universe import followed_tickers
 from market.providers.protocol import Provider
+from market.settings import MarketSettings
 
 tickers = dg.DynamicPartitionsDefinition(name="tickers")
 
@@ -14,7 +14,7 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
 
-def universe(settings: Settings, provider: Provider) -> tuple[str, ...]:
+def universe(settings: MarketSettings, provider: Provider) -> tuple[str, ...]:
     """Return the tickers that Stockcast follows; see `market.ingest.universe.followed_tickers`."""
     return followed_tickers(settings, provider)
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from core.clock import Clock, SystemClock
-from core.settings import Settings
 from market.bars.quarantine import Quarantine
 from market.calendars.exchanges import SessionsByTicker
 from market.ingest.batch import SilentListener
@@ -12,12 +11,14 @@ from market.ingest.ticker_state import TickerStateStore
 from market.providers.factory import database_path, make_provider
 from market.providers.protocol import Provider
 from market.providers.status import ProviderStatus
+from market.settings import MarketSettings
 from market.store import BarStore
+from pipelines.settings import PipelineSettings
 from pipelines.stages.store import StageStore
 from registry.versions import ModelRegistry
 
 
-def build_resources(settings: Settings, clock: Clock | None = None) -> dict[str, Any]:
+def build_resources(settings: PipelineSettings, clock: Clock | None = None) -> dict[str, Any]:
     """Return the resources by the name under which assets ask for them."""
     clock = clock or SystemClock()
     stages = StageStore(settings.home / "stages")
@@ -37,7 +38,7 @@ def build_resources(settings: Settings, clock: Clock | None = None) -> dict[str,
 
 
 def make_ingest(
-    settings: Settings,
+    settings: MarketSettings,
     *,
     provider: Provider,
     bar_store: BarStore,

@@ -6,16 +6,16 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from core.clock import Clock
-from core.settings import Settings
 from market.calendars.sessions import Sessions
 from market.providers.status import HOURS_AFTER_CLOSE
+from market.settings import MarketSettings
 from pipelines.jobs import daily_job, training_job
 from pipelines.partitions import all_partitions
 
 RECENT = 10
 
 
-def build_schedules(settings: Settings, clock: Clock) -> list[dg.ScheduleDefinition]:
+def build_schedules(settings: MarketSettings, clock: Clock) -> list[dg.ScheduleDefinition]:
     """Return the schedules for the exchange of the settings, with the hours of these days."""
     sessions = Sessions(settings.exchange)
     hour = min(23, _closing_hour(sessions, clock.now()) + HOURS_AFTER_CLOSE)

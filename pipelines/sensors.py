@@ -6,17 +6,18 @@ import dagster as dg
 
 from core.clock import Clock
 from core.errors import StockcastError
-from core.settings import Settings
 from market.calendars.exchanges import SessionsByTicker
 from market.ingest.catch_up import plan_catch_up
 from market.ingest.plan import plan
 from market.ingest.ticker_state import TickerStateStore
 from market.providers.protocol import Provider
 from market.providers.status import HOURS_AFTER_CLOSE, ProviderStatus
+from market.settings import MarketSettings
 from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
 from pipelines.jobs import daily_job, ingest_job, training_job
 from pipelines.partitions import RANGE_END, RANGE_START, all_partitions, tickers, universe
+from pipelines.settings import PipelineSettings
 
 # An hour after the schedule, so that what comes in by it is not asked for twice.
 PATIENCE = timedelta(hours=HOURS_AFTER_CLOSE + 1)
@@ -37,7 +38,7 @@ UNFINISHED = [
 def drift_sensor(
     context: dg.SensorEvaluationContext,
     asset_event: dg.EventLogEntry,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[PipelineSettings],
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for retraining, with a run key that Dagster remembers for this state of the data."""
     materialization = asset_event.asset_materialization
@@ -60,7 +61,7 @@ def drift_sensor(
 )
 def universe_sensor(
     context: dg.SensorEvaluationContext,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[MarketSettings],
     provider: dg.ResourceParam[Provider],
 ) -> dg.SensorResult | dg.SkipReason:
     """Add the partitions of new tickers and drop those of old ones; their history is kept."""
@@ -90,7 +91,7 @@ def universe_sensor(
 def catch_up_sensor(
     context: dg.SensorEvaluationContext,
     *,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[MarketSettings],
     provider: dg.ResourceParam[Provider],
     bar_store: dg.ResourceParam[BarStore],
     ticker_states: dg.ResourceParam[TickerStateStore],

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BundleError, RegistryError
-from core.settings import Settings
 from registry.artefacts import bundle_fingerprint, fetch_folder, put_in_place
 from registry.client import (
     SERVERS,
@@ -30,6 +29,7 @@ from registry.client import (
     with_driver,
 )
 from registry.names import BUNDLE_PATH, CUTOFF_TAG, EVIDENCE_PATH, FINGERPRINT_TAG, WITHDRAWN_TAG
+from registry.settings import RegistrySettings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -87,7 +87,7 @@ class ModelRegistry:
     artifact_root: Path | None = None
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> ModelRegistry:
+    def from_settings(cls, settings: RegistrySettings) -> ModelRegistry:
         """Return the registry that the settings name."""
         root = None
         if scheme_of(settings.tracking_uri) not in SERVERS:

@@ -12,7 +12,8 @@ import sys
 import tempfile
 
 from core.errors import SettingsError
-from core.settings import Settings, load_settings
+from core.settings import load_settings
+from serving.settings import ServingSettings
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -20,7 +21,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 def main() -> int:
     """Serve until stopped; return the exit code."""
     try:
-        settings = load_settings()
+        settings = load_settings(ServingSettings)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -37,7 +38,7 @@ def main() -> int:
     return 0
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: ServingSettings) -> None:
     import uvicorn  # noqa: PLC0415
 
     from serving.service import Stockcast  # noqa: PLC0415  # reads the environment at import

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.clock import Clock
-from core.settings import Settings
 from market.providers.failover.circuit_breaker import BreakerState
 from market.providers.status import ProviderStatus, all_down_since
 from market.quota.budgets import Usage
+from market.settings import MarketSettings
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Prices:
 class PriceFeed:
     """Looks at the file that all processes of a home share."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: MarketSettings, clock: Clock | None = None) -> None:
         self._status = ProviderStatus(settings, clock)
 
     def look(self) -> Prices:

@@ -17,10 +17,11 @@ from functools import cached_property
 from http import HTTPStatus
 
 from core.errors import QuotaError, StockcastError
-from core.settings import PREFIX, Settings
+from core.settings import PREFIX
 from market.providers.factory import SPECS, make_provider, selected_specs
 from market.providers.protocol import Quote, QuoteProvider
 from market.providers.status import ProviderStatus
+from market.settings import MarketSettings
 from serving.http.problems import Problem, seconds_until
 
 KEPT_SECONDS = 60.0
@@ -55,7 +56,7 @@ class QuoteCache:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: MarketSettings,
         *,
         provider: Callable[[], QuoteProvider] | None = None,
         reserved_calls: Callable[[Followed], int] | None = None,

@@ -34,6 +34,7 @@ from serving.observability.metrics import Metrics
 from serving.provider_status import PriceFeed
 from serving.quotes import QuoteCache
 from serving.routes.predict import post_prediction
+from serving.settings import ServingSettings
 from serving.state import ServiceState
 
 # BentoML keeps some 5 KB of a request alive until its time-out, answered or not.
@@ -79,7 +80,7 @@ class Stockcast:
     """Calibrated stock forecasts: price target, probability of a rise, and intervals."""
 
     def __init__(self) -> None:
-        settings = load_settings()
+        settings = load_settings(ServingSettings)
         registry = ModelRegistry.from_settings(settings)
         cache = ModelCache(registry, settings.home / "serving" / "models")
         snapshots = settings.home / SNAPSHOT_FOLDER

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.settings import Settings
 from forecasting.models.base import Rows
 from forecasting.models.forest import ForestConfig, ForestModel
 from forecasting.models.garch import GarchConfig
@@ -19,6 +18,7 @@ from forecasting.models.lstm import LstmConfig, LstmModel
 from forecasting.samples.panel import Panel
 from forecasting.samples.scaling import Scaler
 from forecasting.samples.splits import WalkForward
+from forecasting.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TrainingConfig:
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> TrainingConfig:
+    def from_settings(cls, settings: TrainingSettings) -> TrainingConfig:
         """Return the configuration that the settings ask for."""
         walk_forward = WalkForward(
             n_folds=settings.n_folds,

@@ -9,10 +9,10 @@ import math
 from dataclasses import dataclass
 from typing import get_args
 
-from core.settings import Tier
 from market.ingest.plan import ACTIONS_EVERY
 from market.providers.alpha_vantage.tiers import limits_of
 from market.providers.spec import ProviderLimits
+from market.settings import Tier
 
 # Bars are published within two hours of a close, and the next session opens 17.5 hours after it.
 _HOURS_A_NIGHT = 15.5

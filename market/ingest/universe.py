@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import SettingsError, TickerError
-from core.settings import PREFIX, Settings
+from core.settings import PREFIX
 from core.tickers import check_ticker
 from market.providers.protocol import Provider
+from market.settings import MarketSettings
 
 _HEADERS = ("ticker", "symbol")
 _MAX_COMPLAINTS = 5
 
 
-def followed_tickers(settings: Settings, provider: Provider) -> tuple[str, ...]:
+def followed_tickers(settings: MarketSettings, provider: Provider) -> tuple[str, ...]:
     """Return the tickers to follow, sorted, each once.
 
     They are ``settings.tickers``, or what the file ``settings.universe`` holds at this moment, or

@@ -23,7 +23,7 @@ from market.quota.ledger import QuotaLedger
 
 if TYPE_CHECKING:
     # The settings import this module to validate names and keys.
-    from core.settings import Settings
+    from market.settings import MarketSettings
 
 SPECS = {
     spec.name: spec
@@ -50,12 +50,12 @@ def provider_spec(name: str) -> ProviderSpec:
     return SPECS[name]
 
 
-def selected_specs(settings: Settings) -> list[ProviderSpec]:
+def selected_specs(settings: MarketSettings) -> list[ProviderSpec]:
     """Return the specs of the first provider and of its backups, in the order of the settings."""
     return [provider_spec(name) for name in settings.providers]
 
 
-def make_provider(settings: Settings, *, clock: Clock | None = None) -> Provider:
+def make_provider(settings: MarketSettings, *, clock: Clock | None = None) -> Provider:
     """Return the provider that `settings` select, with its backups.
 
     The result is a `ProviderChain` when the provider is remote or has backups. No file is read and
@@ -83,22 +83,24 @@ def make_provider(settings: Settings, *, clock: Clock | None = None) -> Provider
     return ProviderChain(providers, make_circuit_breakers(settings, clock=clock))
 
 
-def make_ledger(settings: Settings, *, clock: Clock | None = None) -> QuotaLedger:
+def make_ledger(settings: MarketSettings, *, clock: Clock | None = None) -> QuotaLedger:
     """Return the quota ledger that all processes with the same home share."""
     return QuotaLedger(database_path(settings), clock)
 
 
-def make_circuit_breakers(settings: Settings, *, clock: Clock | None = None) -> CircuitBreakers:
+def make_circuit_breakers(
+    settings: MarketSettings, *, clock: Clock | None = None
+) -> CircuitBreakers:
     """Return the circuit breakers that all processes with the same home share."""
     return CircuitBreakers(database_path(settings), clock)
 
 
-def database_path(settings: Settings) -> Path:
+def database_path(settings: MarketSettings) -> Path:
     """Return the path of the SQLite file with calls, circuit breakers and ticker records."""
     return settings.home / "market.sqlite"
 
 
-def budgets_of(settings: Settings) -> dict[str, Budget]:
+def budgets_of(settings: MarketSettings) -> dict[str, Budget]:
     """Return the budget of each selected provider that has one, by name, first provider first."""
     budgets = {spec.name: spec.budget(settings) for spec in selected_specs(settings)}
     return {name: budget for name, budget in budgets.items() if budget is not None}

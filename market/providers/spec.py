@@ -14,9 +14,9 @@ from market.quota.budgets import Budget, Window
 
 if TYPE_CHECKING:
     from core.clock import Clock
-    from core.settings import Settings
     from market.providers.protocol import Provider
     from market.quota.ledger import QuotaLedger
+    from market.settings import MarketSettings
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ProviderLimits:
     has_adjusted: bool
 
 
-def _nothing(_: Settings) -> None:
+def _nothing(_: MarketSettings) -> None:
     """Return None, for providers without the optional part of a spec."""
 
 
@@ -73,10 +73,10 @@ class ProviderSpec:
     """
 
     name: str
-    make: Callable[[Settings, QuotaLedger, Clock | None], Provider]
-    settings_problem: Callable[[Settings], str | None] = _nothing
-    budget: Callable[[Settings], Budget | None] = _nothing
-    limits: Callable[[Settings], ProviderLimits | None] = _nothing
+    make: Callable[[MarketSettings, QuotaLedger, Clock | None], Provider]
+    settings_problem: Callable[[MarketSettings], str | None] = _nothing
+    budget: Callable[[MarketSettings], Budget | None] = _nothing
+    limits: Callable[[MarketSettings], ProviderLimits | None] = _nothing
     lists_tickers: bool = False
     serves_quotes: bool = False
     is_remote: bool = True

@@ -18,7 +18,7 @@ from market.providers.failover.circuit_breaker import BreakerState
 from market.quota.budgets import Budget, Usage
 
 if TYPE_CHECKING:
-    from core.settings import Settings
+    from market.settings import MarketSettings
 
 # Providers publish the final bar of a session within two hours of the close.
 HOURS_AFTER_CLOSE = 2
@@ -68,7 +68,7 @@ class ProviderStatus:
         The system clock by default.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: MarketSettings, clock: Clock | None = None) -> None:
         self._names = settings.providers
         self._budgets = budgets_of(settings)
         self._sessions_of = SessionsByTicker(settings.exchange)

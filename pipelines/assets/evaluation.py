@@ -6,9 +6,9 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from core.settings import Settings
 from forecasting.evaluation.scorecard import SUMMARY, evaluate, summarise
 from forecasting.horizons import HORIZONS, LABEL_OF
+from forecasting.settings import TrainingSettings
 from pipelines.failures import classed_failures
 from pipelines.reporting import plots
 from pipelines.reporting.reports import publish
@@ -23,7 +23,7 @@ SHOWN = (*SUMMARY, "p_naive", "p_garch")
 def evaluation(
     context: dg.AssetExecutionContext,
     walk_forward_forecasts: Stage,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[TrainingSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
     """Scores of every model beside naive and GARCH: CRPS, coverage, skill and its significance."""

@@ -8,10 +8,10 @@ import dagster as dg
 import polars as pl
 
 from core.errors import BarsError, NotEnoughHistoryError
-from core.settings import Settings
 from forecasting.features.feature_set import FeatureSet, compute_features, feature_set
 from forecasting.horizons import HORIZONS
 from forecasting.samples.panel import latest_windows
+from forecasting.settings import TrainingSettings
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.bars.adjustments import adjust_bars
 from market.calendars.exchanges import SessionsByTicker
@@ -20,6 +20,7 @@ from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
 from pipelines.failures import classed_failures
 from pipelines.reporting.tables import markdown_table
+from pipelines.settings import PipelineSettings
 from pipelines.stages.contents import load_panel
 from pipelines.stages.store import Stage, StageStore
 
@@ -32,7 +33,7 @@ from pipelines.stages.store import Stage, StageStore
 )
 def feature_table(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[TrainingSettings],
     bar_store: dg.ResourceParam[BarStore],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
@@ -117,7 +118,7 @@ def _feature_list(features: FeatureSet) -> str:
 def feature_snapshot(
     context: dg.AssetExecutionContext,
     feature_table: Stage,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[PipelineSettings],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """The newest feature window of every ticker, published for the service to map."""
     features = feature_set(settings.extra_indicators)
@@ -143,7 +144,7 @@ def feature_snapshot(
     )
 
 
-def _snapshot(feature_table: Stage, features: FeatureSet, settings: Settings) -> Snapshot:
+def _snapshot(feature_table: Stage, features: FeatureSet, settings: PipelineSettings) -> Snapshot:
     keys, windows = latest_windows(
         feature_table.frame("features"), feature_table.document("lookback")
     )

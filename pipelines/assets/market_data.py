@@ -8,7 +8,6 @@ import dagster as dg
 from pydantic import Field
 
 from core.clock import Clock
-from core.settings import Settings
 from market.bars.quarantine import Quarantine
 from market.ingest.batch import (
     BatchListener,
@@ -22,6 +21,7 @@ from market.ingest.report import IngestReport
 from market.ingest.ticker_state import TickerStateStore
 from market.providers.protocol import Provider
 from market.providers.status import ProviderState, ProviderStatus, provider_table
+from market.settings import MarketSettings
 from market.store import BarStore
 from pipelines.failures import classed_failures, ended_when_stopped
 from pipelines.partitions import tickers
@@ -44,7 +44,7 @@ class IngestConfig(dg.Config):
     )
 
 
-def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
+def build_daily_bars(settings: MarketSettings) -> dg.AssetsDefinition:
     """Return the asset of daily bars; runs that ask the same provider wait for each other.
 
     A ticker that fails holds up no other, but for your own files: a broken one is yours to mend.
@@ -76,7 +76,7 @@ def build_daily_bars(settings: Settings) -> dg.AssetsDefinition:
     def daily_bars(
         context: dg.AssetExecutionContext,
         config: IngestConfig,
-        settings: dg.ResourceParam[Settings],
+        settings: dg.ResourceParam[MarketSettings],
         provider: dg.ResourceParam[Provider],
         bar_store: dg.ResourceParam[BarStore],
         quarantine: dg.ResourceParam[Quarantine],

@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 
-from core.settings import Settings
 from forecasting.export.fusion import export_forest, export_lstm
 from forecasting.export.parity import save_native
 from forecasting.models.base import Member, Rows
@@ -17,6 +16,7 @@ from forecasting.models.lstm import LstmModel
 from forecasting.models.training import TrainingConfig, final_rows
 from forecasting.samples.panel import Panel
 from forecasting.samples.scaling import Scaler
+from forecasting.settings import TrainingSettings
 from pipelines.assets.training import POOL
 from pipelines.failures import classed_failures
 from pipelines.reporting import plots
@@ -34,7 +34,7 @@ Fit = Callable[[Panel, Rows, Scaler], tuple[Member, bytes, dict[str, object]]]
 )
 def forest(
     evaluation: Stage,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[TrainingSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
     """The Random Forest, fitted on everything known by now, exported to ONNX."""
@@ -66,7 +66,7 @@ def forest(
 )
 def lstm(
     evaluation: Stage,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[TrainingSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
     """The LSTM, fitted on everything known by now, exported to ONNX."""
@@ -89,7 +89,7 @@ def lstm(
 
 
 def _make_member(
-    name: str, fit: Fit, evaluation: Stage, settings: Settings, stages: StageStore
+    name: str, fit: Fit, evaluation: Stage, settings: TrainingSettings, stages: StageStore
 ) -> Stage:
     """Fit a member on the very table that was evaluated, and keep its export and its forecasts."""
 

@@ -13,10 +13,10 @@ import dagster as dg
 import polars as pl
 
 from core.errors import NotEnoughHistoryError
-from core.settings import Settings
 from pipelines.failures import classed_failures
 from pipelines.reporting.reports import publish
 from pipelines.reporting.tables import markdown_table
+from pipelines.settings import PipelineSettings
 from pipelines.stages.store import Stage, StageStore
 
 # A quarter against the two years before it. Indicators move slowly, so ordinary quarters differ a
@@ -60,7 +60,7 @@ class Drift:
 def drift_report(
     context: dg.AssetExecutionContext,
     feature_table: Stage,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[PipelineSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> Iterator[dg.MaterializeResult[Stage]]:
     """Feature by feature, the last quarter against the two years before it."""

@@ -8,7 +8,6 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from core.settings import Settings
 from forecasting.bundle.bundle import Bundle, write_bundle
 from forecasting.bundle.manifest import Manifest
 from forecasting.distribution.levels import LEVELS
@@ -24,6 +23,7 @@ from pipelines.registration.candidate_record import candidate_record
 from pipelines.registration.evidence import compare_with_champion, gather_evidence, policy_of
 from pipelines.reporting.reports import write_report
 from pipelines.reporting.tables import markdown_table
+from pipelines.settings import PipelineSettings
 from pipelines.stages.contents import load_panel, shared_scaler
 from pipelines.stages.fingerprints import code_version
 from pipelines.stages.store import Stage, StageStore
@@ -41,7 +41,7 @@ ALREADY = "is the champion already"
 def forecast_bundle(
     forest: Stage,
     lstm: Stage,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[PipelineSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
     """Scaling, forest, LSTM and weights as one ONNX graph, with its manifest and golden vectors."""
@@ -89,7 +89,7 @@ def forecast_bundle(
 def registered_version(
     context: dg.AssetExecutionContext,
     forecast_bundle: Stage,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[PipelineSettings],
     stages: dg.ResourceParam[StageStore],
     registry: dg.ResourceParam[ModelRegistry],
 ) -> dg.MaterializeResult[Stage]:
@@ -124,7 +124,7 @@ def registered_version(
 def promotion(
     context: dg.AssetExecutionContext,
     registered_version: Stage,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[PipelineSettings],
     registry: dg.ResourceParam[ModelRegistry],
 ) -> dg.MaterializeResult[None]:
     """Whether the version goes live, decided on its evidence alone, with every reason."""
@@ -172,7 +172,7 @@ def _weights(walk_forward_forecasts: Stage) -> EnsembleWeights:
 
 
 def _manifest(
-    panel: Panel, weights: EnsembleWeights, forest: Stage, settings: Settings
+    panel: Panel, weights: EnsembleWeights, forest: Stage, settings: PipelineSettings
 ) -> Manifest:
     feature_table = forest.upstream("feature_table")
     features = feature_set(settings.extra_indicators)

@@ -6,12 +6,12 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 
-from core.settings import Settings
 from forecasting.evaluation.combination import WalkForwardResult, combine_folds
 from forecasting.evaluation.walk_forward import FoldForecasts, forecast_fold
 from forecasting.models.training import TrainingConfig
 from forecasting.samples.panel import Panel
 from forecasting.samples.splits import Fold
+from forecasting.settings import TrainingSettings
 from pipelines.failures import classed_failures
 from pipelines.reporting import plots
 from pipelines.reporting.tables import markdown_table
@@ -31,7 +31,7 @@ POOL = "training"
 def walk_forward_forecasts(
     context: dg.AssetExecutionContext,
     feature_table: Stage,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[TrainingSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
     """Naive, GARCH, forest, LSTM and ensemble, each trained on earlier sessions only."""

@@ -8,9 +8,9 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from core.settings import Settings
 from forecasting.export.parity import TOLERANCE
 from forecasting.features.feature_set import compute_features, feature_set
+from forecasting.settings import TrainingSettings
 from pipelines.assets.evaluation import evaluation
 from pipelines.assets.features import feature_table
 from pipelines.assets.registration import forecast_bundle
@@ -18,6 +18,7 @@ from pipelines.registration.evidence import coverage_of, policy_of
 from pipelines.reporting.tables import markdown_table
 from pipelines.stages.store import Stage
 from registry.promotion.gates import weigh_coverage
+from registry.settings import RegistrySettings
 
 CHANGED_SESSIONS = 100
 # Both ways: a highest price of all time hides a fall, a lowest one a rise.
@@ -29,7 +30,9 @@ CHANGES = (0.1, 10.0)
     blocking=True,
     description="Changing the latest bars changes no feature before them.",
 )
-def no_leak(feature_table: Stage, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+def no_leak(
+    feature_table: Stage, settings: dg.ResourceParam[TrainingSettings]
+) -> dg.AssetCheckResult:
     """Recompute the features with altered later bars, and compare what came before."""
     table, adjusted = feature_table.frame("features"), feature_table.frame("adjusted")
     sessions = adjusted["session"].unique().sort()
@@ -56,7 +59,9 @@ def no_leak(feature_table: Stage, settings: dg.ResourceParam[Settings]) -> dg.As
     asset=evaluation,
     description="Out of sample, the ensemble's intervals hold as many outcomes as they say.",
 )
-def coverage(evaluation: Stage, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+def coverage(
+    evaluation: Stage, settings: dg.ResourceParam[RegistrySettings]
+) -> dg.AssetCheckResult:
     """Weigh each interval's coverage as the promotion decision does."""
     reasons = weigh_coverage(coverage_of(evaluation), policy_of(settings))
     failed = [reason.sentence for reason in reasons if not reason.passed]

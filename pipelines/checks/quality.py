@@ -13,10 +13,10 @@ import dagster as dg
 import polars as pl
 
 from core.clock import Clock
-from core.settings import Settings
 from market.calendars.exchanges import SessionsByTicker
 from market.quality.findings import KINDS, Kind
 from market.quality.report import QualityReport, examine_bars, merge_reports
+from market.settings import MarketSettings
 from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
 from pipelines.reporting.plots import inline
@@ -64,7 +64,7 @@ _SPECS = (
 @dg.multi_asset_check(name="daily_bars_quality", specs=_SPECS)
 def bar_quality(
     context: dg.AssetCheckExecutionContext,
-    settings: dg.ResourceParam[Settings],
+    settings: dg.ResourceParam[MarketSettings],
     bar_store: dg.ResourceParam[BarStore],
     clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.AssetCheckResult]:

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.settings import Settings
 from forecasting.horizons import LABEL_OF
 from forecasting.models.base import MEMBERS
 from forecasting.models.training import TrainingConfig
 from pipelines.reporting import plots
+from pipelines.settings import PipelineSettings
 from pipelines.stages.contents import fold_weights
 from pipelines.stages.store import Stage
 from registry.names import SKILL_TAG
@@ -22,7 +22,7 @@ RUN_TAG = "dagster/run_id"
 
 @contextmanager
 def candidate_record(
-    forecast_bundle: Stage, settings: Settings, *, dagster_run: str
+    forecast_bundle: Stage, settings: PipelineSettings, *, dagster_run: str
 ) -> Iterator[CandidateRecord]:
     """Lend the record of a candidate; the plots that are drawn for it go when the block ends."""
     evaluation = forecast_bundle.upstream("evaluation")

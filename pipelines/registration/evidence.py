@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 
 from core.errors import BundleError, RegistryError
-from core.settings import Settings
 from forecasting.bundle.bundle import Bundle
 from forecasting.distribution.levels import COVERAGES
 from forecasting.scoring.diebold_mariano import diebold_mariano
 from pipelines.stages.store import Stage
 from registry.names import CHAMPION
 from registry.promotion.evidence import ChampionComparison, Evidence, PairedScore, Policy
+from registry.settings import RegistrySettings
 from registry.versions import ModelRegistry
 
 FORECASTS_FILE = "forecasts.parquet"
@@ -50,7 +50,7 @@ def coverage_of(evaluation: Stage) -> Evidence:
     )
 
 
-def policy_of(settings: Settings) -> Policy:
+def policy_of(settings: RegistrySettings) -> Policy:
     """Return what the settings count as good enough."""
     return Policy(margin=settings.promotion_margin, coverage_band=settings.coverage_band)
 

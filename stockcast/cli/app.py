@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from core.errors import StockcastError
-from core.settings import Settings, load_settings
+from core.settings import load_settings
+from stockcast.cli.settings import CommandSettings
 
 if TYPE_CHECKING:
     from registry.versions import ModelRegistry
@@ -53,7 +54,7 @@ def _quieten() -> None:
         warnings.simplefilter("ignore", category)
 
 
-def _registry(settings: Settings) -> "ModelRegistry":
+def _registry(settings: CommandSettings) -> "ModelRegistry":
     from registry.versions import ModelRegistry
 
     return ModelRegistry.from_settings(settings)
@@ -79,7 +80,9 @@ def run(
 
     with _plain_errors():
         provider = "files" if bars else None
-        settings = load_settings(bars=bars, home=home, tickers=tickers, provider=provider)
+        settings = load_settings(
+            CommandSettings, bars=bars, home=home, tickers=tickers, provider=provider
+        )
         run_main_job(settings, console, serve=serve)
 
 
@@ -95,7 +98,7 @@ def ingest(
     from stockcast.cli.ingest import ingest_now
 
     with _plain_errors():
-        ingest_now(load_settings(home=home), console, only=tickers)
+        ingest_now(load_settings(CommandSettings, home=home), console, only=tickers)
 
 
 @app.command()
@@ -105,7 +108,7 @@ def quota(home: Home = None) -> None:
     from stockcast.cli.market_printouts import print_quota
 
     with _plain_errors():
-        print_quota(console, load_settings(home=home))
+        print_quota(console, load_settings(CommandSettings, home=home))
 
 
 @app.command()
@@ -114,7 +117,7 @@ def up(home: Home = None) -> None:
     from stockcast.cli.up import run_all
 
     with _plain_errors():
-        run_all(load_settings(home=home), console)
+        run_all(load_settings(CommandSettings, home=home), console)
 
 
 @app.command()
@@ -127,7 +130,7 @@ def models(home: Home = None) -> None:
     from stockcast.cli.printouts import print_versions
 
     with _plain_errors():
-        registry = _registry(load_settings(home=home))
+        registry = _registry(load_settings(CommandSettings, home=home))
         if registry.list():
             reconcile(registry)
         print_versions(console, registry)
@@ -139,7 +142,7 @@ def promote(version: int, reason: Reason, home: Home = None) -> None:
     from registry.promotion.aliases import promote as promote_version
 
     with _plain_errors():
-        registry = _registry(load_settings(home=home))
+        registry = _registry(load_settings(CommandSettings, home=home))
         promote_version(registry, version, reason, actor=getpass.getuser())
         console.print(f"Version {version} is the champion.")
 
@@ -150,6 +153,6 @@ def rollback(reason: Reason, home: Home = None) -> None:
     from registry.promotion.aliases import rollback as roll_back
 
     with _plain_errors():
-        registry = _registry(load_settings(home=home))
+        registry = _registry(load_settings(CommandSettings, home=home))
         move = roll_back(registry, reason, actor=getpass.getuser())
         console.print(f"Version {move.to_version} is the champion again.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from core.settings import Settings
+from core.settings import CoreSettings
 
 DAGSTER_YAML = """\
 # Written by Stockcast when it is missing; edit it freely.
@@ -37,7 +37,7 @@ UNFINISHED = [
 ]
 
 
-def dagster_home(settings: Settings) -> Path:
+def dagster_home(settings: CoreSettings) -> Path:
     """Return the folder of the instance, with a `dagster.yaml` in it."""
     folder = settings.home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def dagster_home(settings: Settings) -> Path:
     return folder
 
 
-def open_instance(settings: Settings) -> dg.DagsterInstance:
+def open_instance(settings: CoreSettings) -> dg.DagsterInstance:
     """Open the instance that the commands share."""
     return dg.DagsterInstance.from_config(str(dagster_home(settings)))
 

@@ -7,11 +7,11 @@ from rich.console import Console
 
 from core.clock import Clock
 from core.errors import PermanentError, SettingsError
-from core.settings import Settings
 from core.tickers import check_ticker
 from pipelines.definitions import build_defs
 from pipelines.partitions import RANGE_END, RANGE_START, follow_universe, universe
 from pipelines.resources import build_resources
+from pipelines.settings import PipelineSettings
 from stockcast.cli.job_runs import (
     cause_of,
     execute,
@@ -26,7 +26,11 @@ JOB = "ingest_job"
 
 
 def ingest_now(
-    settings: Settings, console: Console, *, only: str | None = None, clock: Clock | None = None
+    settings: PipelineSettings,
+    console: Console,
+    *,
+    only: str | None = None,
+    clock: Clock | None = None,
 ) -> None:
     """Take in what is due of the followed tickers, or of `only` some of them.
 

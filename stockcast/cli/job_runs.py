@@ -7,14 +7,14 @@ from contextlib import contextmanager
 import dagster as dg
 
 from core.errors import PermanentError
-from core.settings import Settings
+from core.settings import CoreSettings
 from pipelines.failures import STOPPED
 from stockcast.cli.dagster_instance import COMMAND_TAG, close_killed_runs, open_instance
 from stockcast.cli.progress import LOGGER_KEY
 
 
 @contextmanager
-def sole_command(settings: Settings, command: str) -> Iterator[dg.DagsterInstance]:
+def sole_command(settings: CoreSettings, command: str) -> Iterator[dg.DagsterInstance]:
     """Hold the home for this command, and give the instance without what killed commands left.
 
     The lock goes with the process, so a kill leaves none behind.

@@ -8,15 +8,16 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from core.settings import Settings
 from market.ingest.batch import TickerOutcome, summarize_outcomes
 from market.ingest.capacity import Capacity, estimate_capacity
 from market.providers.factory import provider_spec
 from market.providers.status import BREAKER_WORDS, ProviderState
 from market.quota.budgets import Budget, Usage
+from market.settings import MarketSettings
 from pipelines.partitions import universe
 from pipelines.reporting.tables import terminal_table
 from pipelines.resources import build_resources
+from pipelines.settings import PipelineSettings
 
 ROUND = ("ticker", "outcome", "last session", "behind", "new bars", "actions to", "notes")
 BUDGETS = ("provider", "made today", "left", "renews", "spent on")
@@ -30,19 +31,19 @@ LEAST_FOR_NOTES = 20
 AS_WRITTEN: Any = {"highlight": False, "markup": False, "soft_wrap": True}
 
 
-def print_advice(console: Console, settings: Settings, n_tickers: int) -> None:
+def print_advice(console: Console, settings: MarketSettings, n_tickers: int) -> None:
     """Print it beforehand when the first provider's key cannot keep up with so many tickers."""
     found = _capacity_of(settings, n_tickers)
     if found is not None and not found.keeps_up:
         _print_sentence(console, settings, found)
 
 
-def _capacity_of(settings: Settings, n_tickers: int) -> Capacity | None:
+def _capacity_of(settings: MarketSettings, n_tickers: int) -> Capacity | None:
     limits = provider_spec(settings.provider).limits(settings)
     return None if limits is None else estimate_capacity(n_tickers, limits)
 
 
-def _print_sentence(console: Console, settings: Settings, found: Capacity) -> None:
+def _print_sentence(console: Console, settings: MarketSettings, found: Capacity) -> None:
     console.print(found.summary, style="" if found.keeps_up else "yellow", **AS_WRITTEN)
     backups = [name for name in settings.backups if provider_spec(name).is_remote]
     if not found.keeps_up and backups:
@@ -83,7 +84,7 @@ def _batch_row(outcome: TickerOutcome, last: date | None) -> list[str]:
     ]
 
 
-def print_quota(console: Console, settings: Settings) -> None:
+def print_quota(console: Console, settings: PipelineSettings) -> None:
     """Print what is left of each budget, whether its provider answers, and whether it is enough."""
     resources = build_resources(settings)
     provider_status = resources["provider_status"].read()

@@ -6,7 +6,6 @@ import dagster as dg
 from rich.console import Console
 
 from core.errors import PermanentError
-from core.settings import Settings
 from forecasting.snapshot import SNAPSHOT_FOLDER
 from pipelines.definitions import build_defs
 from pipelines.partitions import all_partitions, follow_universe, universe
@@ -18,11 +17,12 @@ from stockcast.cli.market_printouts import print_advice
 from stockcast.cli.printouts import print_decision, print_evaluation, print_forecasts
 from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
 from stockcast.cli.service_process import run_service
+from stockcast.cli.settings import CommandSettings
 
 JOB = "everything_job"
 
 
-def run_main_job(settings: Settings, console: Console, *, serve: bool) -> None:
+def run_main_job(settings: CommandSettings, console: Console, *, serve: bool) -> None:
     """Materialise everything, print what it proved, and ask the service for forecasts.
 
     Raises
@@ -43,7 +43,7 @@ def run_main_job(settings: Settings, console: Console, *, serve: bool) -> None:
     console.print(f"Done in {time.monotonic() - started:.0f} s; the reports are in {reports}.")
 
 
-def _has_champion(settings: Settings, console: Console) -> bool:
+def _has_champion(settings: CommandSettings, console: Console) -> bool:
     if ModelRegistry.from_settings(settings).alias_version(CHAMPION) is not None:
         return True
     console.print(
@@ -53,7 +53,7 @@ def _has_champion(settings: Settings, console: Console) -> bool:
     return False
 
 
-def _materialise(settings: Settings, instance: dg.DagsterInstance, console: Console) -> None:
+def _materialise(settings: CommandSettings, instance: dg.DagsterInstance, console: Console) -> None:
     resources = build_resources(settings)
     followed = universe(settings, resources["provider"])
     follow_universe(instance, followed)

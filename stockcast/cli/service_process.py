@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import PermanentError, TransientError
-from core.settings import Settings, as_environment
+from core.settings import as_environment
+from serving.settings import ServingSettings
 
 START_SECONDS = 90
 ANSWER_SECONDS = 10.0
@@ -84,7 +85,7 @@ class ServiceProcess:
 
 
 @contextmanager
-def run_service(settings: Settings, *, port: int | None = None) -> Iterator[ServiceProcess]:
+def run_service(settings: ServingSettings, *, port: int | None = None) -> Iterator[ServiceProcess]:
     """Run the service over `settings` on `port` (by default a free one) until the block ends."""
     port = port or free_port()
     log = settings.home / "logs" / "serving.log"

@@ -18,13 +18,14 @@ from types import FrameType
 from rich.console import Console
 
 from core.errors import PermanentError
-from core.settings import Settings, as_environment
+from core.settings import as_environment
 from market.providers.factory import make_provider
 from pipelines.partitions import follow_universe, universe
 from stockcast.cli.dagster_instance import dagster_home, open_instance
+from stockcast.cli.settings import CommandSettings
 
 STOP_SECONDS = 15.0
-WORKSPACE = Path(__file__).parent.parent / "workspace.yaml"
+WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Part:
     health: str
 
 
-def parts(settings: Settings) -> list[Part]:
+def parts(settings: CommandSettings) -> list[Part]:
     """Return the processes that make up the whole of Stockcast."""
     python, host = sys.executable, settings.host
     dagster = [python, "-m", "dagster", "dev", "-h", host, "-p", str(settings.dagster_port)]
@@ -58,7 +59,7 @@ def parts(settings: Settings) -> list[Part]:
     return found
 
 
-def _mlflow(settings: Settings) -> Part:
+def _mlflow(settings: CommandSettings) -> Part:
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     command += ["--host", settings.host, "--port", str(settings.mlflow_port)]
     command += ["--backend-store-uri", settings.tracking_uri]
@@ -67,7 +68,7 @@ def _mlflow(settings: Settings) -> Part:
     )
 
 
-def run_all(settings: Settings, console: Console) -> None:
+def run_all(settings: CommandSettings, console: Console) -> None:
     """Start every part, print their addresses as they come up, and stop them all on Ctrl-C.
 
     Raises
@@ -137,7 +138,7 @@ def _stop(running: Mapping[Part, subprocess.Popen[bytes]]) -> None:
         process.wait()
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def _environment(settings: CommandSettings) -> dict[str, str]:
     quiet = {
         "DAGSTER_HOME": str(dagster_home(settings)),
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -20,6 +20,7 @@ from core.settings import load_settings
 from market.ingest.batch import TickerOutcome
 from pipelines.assets.market_data import build_daily_bars
 from pipelines.partitions import all_partitions, follow_universe
+from pipelines.settings import PipelineSettings
 
 pytestmark = pytest.mark.integration
 
@@ -76,6 +77,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         ExitStack() as stack,
     ):
         settings = load_settings(
+            PipelineSettings,
             home=tmp_path,
             provider="alpha_vantage",
             backups="yahoo",

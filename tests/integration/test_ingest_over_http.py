@@ -19,6 +19,7 @@ from support.yahoo.emulator import YahooEmulator
 from core.settings import load_settings
 from market.bars.adjustments import adjust_bars
 from market.providers.factory import make_provider
+from pipelines.settings import PipelineSettings
 
 pytestmark = pytest.mark.integration
 
@@ -40,6 +41,7 @@ class Wires:
 
     def connect(self, *, backups: str = "", tier: str = "free") -> IngestSetup:
         settings = load_settings(
+            PipelineSettings,
             home=self.home,
             provider="alpha_vantage",
             backups=backups,

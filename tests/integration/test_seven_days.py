@@ -25,6 +25,7 @@ from support.pipelines.simulated_daemon import (
 from core.settings import load_settings
 from market.bars.adjustments import adjust_bars
 from pipelines.resources import make_ingest
+from pipelines.settings import PipelineSettings
 from stockcast.cli.ingest import ingest_now
 
 pytestmark = pytest.mark.integration
@@ -64,6 +65,7 @@ def week_of(
             history = bars.filter(pl.col("session") <= LAST_BEFORE)
             files = {"backups": "files", "bars": write_files(folder / "files", history)}
         settings = load_settings(
+            PipelineSettings,
             home=folder / "home",
             provider="alpha_vantage",
             alpha_vantage_key=FREE_KEY,

@@ -1,4 +1,4 @@
-"""What `.env.example` must hold, from the settings themselves.
+"""The text of `.env.example`, generated from the settings.
 
 To write it again: ``.venv/bin/python tests/support/env_example.py >.env.example``.
 """
@@ -8,22 +8,24 @@ from __future__ import annotations
 import sys
 from typing import Literal, get_args, get_origin
 
-from core.settings import PREFIX, Settings
+from pydantic.fields import FieldInfo
+
+from core.settings import all_settings, variable_name
 
 HEADER = """\
-# Every setting of Stockcast with its default. Copy this file to .env and change what you need;
-# a variable of the environment wins over a line here.
+# Every setting of Stockcast with its default. Copy this file to .env and change the lines you need.
+# A variable of the environment takes precedence over a line of .env.
 """
 
 COMPOSE = """\
-# For docker-compose.yml alone, which asks for the three passwords and invents none.
+# For docker-compose.yml only. The three passwords are required and have no default.
 
 POSTGRES_PASSWORD=
 DAGSTER_PG_PASSWORD=
 MLFLOW_PG_PASSWORD=
-# Folder with your own bars; containers see it as /srv/bars: write that in STOCKCAST_BARS.
+# Folder with your own bars. Containers mount it as /srv/bars: set STOCKCAST_BARS to that path.
 # BARS_FOLDER=
-# Ports, published on loopback alone.
+# Ports, published on loopback only.
 # FORECASTS_PORT=3000
 # DAGSTER_PORT=3001
 # MLFLOW_PORT=5000
@@ -34,14 +36,14 @@ MLFLOW_PG_PASSWORD=
 
 def env_example() -> str:
     """Return the text of `.env.example`."""
-    return "\n".join([HEADER, *(_lines(name) for name in Settings.model_fields), COMPOSE])
+    fields = all_settings().model_fields.items()
+    return "\n".join([HEADER, *(_lines(name, field) for name, field in fields), COMPOSE])
 
 
-def _lines(name: str) -> str:
-    field = Settings.model_fields[name]
+def _lines(name: str, field: FieldInfo) -> str:
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     allowed = f" One of: {', '.join(choices)}." if choices else ""
-    return f"# {field.description}{allowed}\n# {PREFIX}{name.upper()}={_text(field.default)}\n"
+    return f"# {field.description}{allowed}\n# {variable_name(name)}={_text(field.default)}\n"
 
 
 def _text(value: object) -> str:

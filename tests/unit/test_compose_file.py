@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.services.compose import COMPOSE, DOCKERFILE, ROOT, image_environment, read_compose
 
-from core.settings import PREFIX, Settings
+from core.settings import PREFIX, all_settings, variable_name
 
 SERVICES: dict[str, dict[str, Any]] = read_compose()["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
@@ -97,7 +97,7 @@ def test_only_those_who_need_the_database_can_reach_it() -> None:
 
 def test_every_setting_reaches_the_services_it_is_for() -> None:
     of_laptops = {"STOCKCAST_DAGSTER_PORT", "STOCKCAST_MLFLOW_PORT"}
-    known = {PREFIX + name.upper() for name in Settings.model_fields} - of_laptops
+    known = set(map(variable_name, all_settings().model_fields)) - of_laptops
     address = {"STOCKCAST_HOST", "STOCKCAST_PORT"}
 
     def settings(name: str) -> set[str]:
@@ -131,7 +131,15 @@ def test_every_file_that_the_services_use_exists() -> None:
     assert image_environment()["DAGSTER_HOME"] == "/opt/stockcast/dagster"
 
 
-def test_what_the_images_copy_exists_and_is_sent_to_the_builder() -> None:
+def test_the_image_and_the_source_archive_hold_every_package_of_the_wheel() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    packages = set(build["targets"]["wheel"]["packages"])
+
+    assert packages <= set(copied_from_the_repository())
+    assert packages <= {entry.removeprefix("/") for entry in build["targets"]["sdist"]["include"]}
+
+
+def test_copied_files_exist_and_are_sent_to_the_builder() -> None:
     sent = [
         line.removeprefix("!")
         for line in (ROOT / ".dockerignore").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""`.env.example` is complete and true: it names every setting, and its values are the defaults."""
+"""`.env.example` names every setting with its default."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from pathlib import Path
 import pytest
 from support.env_example import env_example
 
-from core.settings import PREFIX, Settings
+from core.settings import all_settings, variable_name
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
+SETTINGS = all_settings()
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SETTINGS.model_fields:
+        monkeypatch.delenv(variable_name(name), raising=False)
 
 
-def test_the_example_says_what_the_settings_say() -> None:
+def test_the_example_follows_from_the_settings() -> None:
     assert EXAMPLE.read_text() == env_example(), (
         "run `.venv/bin/python tests/support/env_example.py >.env.example`"
     )
 
 
-def test_every_line_of_the_example_switched_on_changes_nothing(tmp_path: Path) -> None:
-    switched_on = tmp_path / "env"
-    switched_on.write_text(re.sub(r"^# (?=[A-Z_]+=)", "", EXAMPLE.read_text(), flags=re.MULTILINE))
+def test_uncommenting_every_line_of_the_example_keeps_the_defaults(tmp_path: Path) -> None:
+    uncommented = tmp_path / "env"
+    uncommented.write_text(re.sub(r"^# (?=[A-Z_]+=)", "", EXAMPLE.read_text(), flags=re.MULTILINE))
 
-    assert Settings(_env_file=switched_on) == Settings(_env_file=None)
+    assert SETTINGS(_env_file=uncommented) == SETTINGS(_env_file=None)
 
 
 def test_every_setting_is_described() -> None:
-    assert not [name for name, field in Settings.model_fields.items() if not field.description]
+    assert not [name for name, field in SETTINGS.model_fields.items() if not field.description]

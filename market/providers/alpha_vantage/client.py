@@ -25,13 +25,13 @@ from core.errors import (
     TierError,
     UnknownTickerError,
 )
-from core.settings import Tier
 from market.providers.alpha_vantage.parsing import read_object
 from market.providers.alpha_vantage.refusals import meaning_of, refusal_sentence, shortened
 from market.providers.alpha_vantage.tiers import COMPACT, budget_of
 from market.providers.alpha_vantage.transport import Wire
 from market.quota.budgets import Purpose
 from market.quota.ledger import QuotaLedger
+from market.settings import Tier
 
 # Which part of each function's answer holds the data, and where the answer names its symbol.
 _SHAPES: dict[str, tuple[str, type, tuple[str, ...]]] = {

@@ -14,7 +14,6 @@ from pydantic import SecretStr
 
 from core.clock import Clock, SystemClock
 from core.errors import StockcastError, TierError, UnknownTickerError
-from core.settings import Tier
 from market.providers.alpha_vantage.client import AlphaVantageClient, Errand
 from market.providers.alpha_vantage.parsing import (
     Match,
@@ -28,6 +27,7 @@ from market.providers.alpha_vantage.tiers import COMPACT, limits_of
 from market.providers.protocol import Quote, SessionRange
 from market.quota.budgets import Budget, Purpose
 from market.quota.ledger import QuotaLedger
+from market.settings import Tier
 
 _N_NEAR = 3
 # How many calls of a day may look for near names while others still need theirs.

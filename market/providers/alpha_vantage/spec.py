@@ -9,13 +9,15 @@ from market.providers.spec import ProviderLimits, ProviderSpec
 
 if TYPE_CHECKING:
     from core.clock import Clock
-    from core.settings import Settings
     from market.providers.alpha_vantage.provider import AlphaVantageProvider
     from market.quota.budgets import Budget
     from market.quota.ledger import QuotaLedger
+    from market.settings import MarketSettings
 
 
-def _make(settings: Settings, ledger: QuotaLedger, clock: Clock | None) -> AlphaVantageProvider:
+def _make(
+    settings: MarketSettings, ledger: QuotaLedger, clock: Clock | None
+) -> AlphaVantageProvider:
     from market.providers.alpha_vantage.provider import AlphaVantageProvider  # noqa: PLC0415  # keeps the spec light
 
     return AlphaVantageProvider(
@@ -28,7 +30,7 @@ def _make(settings: Settings, ledger: QuotaLedger, clock: Clock | None) -> Alpha
     )
 
 
-def _settings_problem(settings: Settings) -> str | None:
+def _settings_problem(settings: MarketSettings) -> str | None:
     if "alpha_vantage" not in settings.providers or settings.alpha_vantage_key:
         return None
     return (
@@ -37,15 +39,15 @@ def _settings_problem(settings: Settings) -> str | None:
     )
 
 
-def _budget(settings: Settings) -> Budget:
+def _budget(settings: MarketSettings) -> Budget:
     return budget_of(settings.alpha_vantage_tier, _key(settings))
 
 
-def _limits(settings: Settings) -> ProviderLimits:
+def _limits(settings: MarketSettings) -> ProviderLimits:
     return limits_of(settings.alpha_vantage_tier)
 
 
-def _key(settings: Settings) -> str:
+def _key(settings: MarketSettings) -> str:
     key = settings.alpha_vantage_key
     return "" if key is None else key.get_secret_value()
 

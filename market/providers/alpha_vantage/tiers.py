@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from core.settings import Tier
 from market.providers.spec import ProviderLimits
 from market.quota.budgets import Budget, Window
+from market.settings import Tier
 
 # Not published. Its data are dated in this zone, and keys are seen to renew at its midnight.
 TIMEZONE = "America/New_York"

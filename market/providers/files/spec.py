@@ -9,9 +9,9 @@ from market.providers.spec import ProviderSpec
 
 if TYPE_CHECKING:
     from core.clock import Clock
-    from core.settings import Settings
     from market.providers.files.provider import FilesProvider
     from market.quota.ledger import QuotaLedger
+    from market.settings import MarketSettings
 
 _MISSING = "STOCKCAST_BARS must name a folder or glob for the provider 'files'"
 _UNUSED = (
@@ -20,7 +20,7 @@ _UNUSED = (
 )
 
 
-def _make(settings: Settings, ledger: QuotaLedger, clock: Clock | None) -> FilesProvider:  # noqa: ARG001
+def _make(settings: MarketSettings, ledger: QuotaLedger, clock: Clock | None) -> FilesProvider:  # noqa: ARG001
     from market.calendars.sessions import Sessions  # noqa: PLC0415  # keeps the spec light
     from market.providers.files.provider import FilesProvider  # noqa: PLC0415
 
@@ -29,7 +29,7 @@ def _make(settings: Settings, ledger: QuotaLedger, clock: Clock | None) -> Files
     return FilesProvider(settings.bars, Sessions(settings.exchange))
 
 
-def _settings_problem(settings: Settings) -> str | None:
+def _settings_problem(settings: MarketSettings) -> str | None:
     if "files" in settings.providers:
         return None if settings.bars else _MISSING
     return _UNUSED if settings.bars else None

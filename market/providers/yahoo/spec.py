@@ -9,13 +9,13 @@ from market.providers.yahoo.limits import BUDGET
 
 if TYPE_CHECKING:
     from core.clock import Clock
-    from core.settings import Settings
     from market.providers.yahoo.provider import YahooProvider
     from market.quota.budgets import Budget
     from market.quota.ledger import QuotaLedger
+    from market.settings import MarketSettings
 
 
-def _make(settings: Settings, ledger: QuotaLedger, clock: Clock | None) -> YahooProvider:
+def _make(settings: MarketSettings, ledger: QuotaLedger, clock: Clock | None) -> YahooProvider:
     from market.providers.yahoo.provider import YahooProvider  # noqa: PLC0415  # keeps the spec light
 
     return YahooProvider(
@@ -23,7 +23,7 @@ def _make(settings: Settings, ledger: QuotaLedger, clock: Clock | None) -> Yahoo
     )
 
 
-def _budget(_: Settings) -> Budget:
+def _budget(_: MarketSettings) -> Budget:
     return BUDGET
 
 

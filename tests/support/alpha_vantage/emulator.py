@@ -4,7 +4,7 @@
 
     clock = MovingClock(datetime(2012, 6, 1, 22, tzinfo=UTC))
     with AlphaVantageEmulator(sample_bars("AAPL", "MSFT"), clock) as alpha_vantage:
-        settings = Settings(
+        settings = MarketSettings(
             provider="alpha_vantage",
             alpha_vantage_key=FREE_KEY,
             alpha_vantage_url=alpha_vantage.url,

@@ -17,10 +17,11 @@ import dagster as dg
 import polars as pl
 from support.market.bars import sample_bars
 
-from core.settings import Settings, load_settings
+from core.settings import load_settings
 from registry.promotion.audit import Move
 from registry.versions import ModelRegistry, VersionInfo
 from stockcast.cli.dagster_instance import open_instance
+from stockcast.cli.settings import CommandSettings
 
 COMMAND = Path(sys.executable).with_name("stockcast")
 # The least that is still the whole job: every stage, four scored folds.
@@ -56,8 +57,8 @@ class RunHome:
         return finish(process)
 
     @property
-    def settings(self) -> Settings:
-        return load_settings(home=self.path, provider="files", bars=self.bars)
+    def settings(self) -> CommandSettings:
+        return load_settings(CommandSettings, home=self.path, provider="files", bars=self.bars)
 
     @property
     def registry(self) -> ModelRegistry:
@@ -141,7 +142,7 @@ def kill_often(home: RunHome) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Settings of tests alone: none of whoever runs them."""
+    """Return the environment with the settings of the tests in place of the caller's."""
     return {k: v for k, v in os.environ.items() if not k.startswith("STOCKCAST_")} | QUICK
 
 

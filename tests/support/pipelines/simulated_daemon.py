@@ -17,10 +17,10 @@ import polars as pl
 from support.clocks.moving_clock import MovingClock
 from support.market.bars import sample_bars
 
-from core.settings import Settings
 from pipelines.assets.market_data import build_daily_bars
 from pipelines.definitions import build_defs
 from pipelines.resources import build_resources
+from pipelines.settings import PipelineSettings
 
 NEW_YORK = ZoneInfo("America/New_York")
 SENSORS = ("universe_sensor", "catch_up_sensor")
@@ -59,7 +59,7 @@ def folder_in_memory() -> Iterator[Path]:
 class Daemon:
     """What Dagster's daemon does with our definitions; of the jobs it runs the bars alone."""
 
-    settings: Settings
+    settings: PipelineSettings
     instance: dg.DagsterInstance
     clock: MovingClock
     results: list[dg.ExecuteInProcessResult] = field(default_factory=list)

@@ -11,9 +11,9 @@ from support.forecasting.bundles import tiny_bundle
 from support.registry.in_memory import FakeRegistry
 from support.serving.homes import LOOKBACK, TICKERS, sample_snapshot
 
-from core.settings import Settings
 from forecasting.bundle.bundle import Bundle
 from forecasting.snapshot import Snapshot, write_snapshot
+from market.settings import MarketSettings
 from serving.live.live_state import LiveState
 from serving.live.refresher import ChampionRefresher
 from serving.models.model_cache import LiveModel, ModelCache
@@ -71,9 +71,9 @@ class RefresherSetup:
         )
 
     @property
-    def settings(self) -> Settings:
-        """Settings with two providers of prices; neither is ever asked."""
-        return Settings(
+    def settings(self) -> MarketSettings:
+        """Settings with two providers of prices; neither gets a request."""
+        return MarketSettings(
             home=self.folder,
             provider="alpha_vantage",
             backups=("yahoo",),

@@ -17,6 +17,7 @@ from pipelines.assets.market_data import DAILY_BARS
 from pipelines.partitions import RANGE_END, RANGE_START, follow_universe
 from pipelines.resources import build_resources
 from pipelines.sensors import catch_up_sensor
+from pipelines.settings import PipelineSettings
 
 # The sample ends on Friday, 2013-03-01; the exchange closes at 21:00 UTC.
 CLOSE = datetime(2013, 3, 1, 21, tzinfo=UTC)
@@ -29,7 +30,7 @@ class Watch:
     def __init__(self, home: Path, instance: dg.DagsterInstance) -> None:
         self.instance = instance
         self.clock = MovingClock(CLOSE + timedelta(hours=4))
-        self.resources = build_resources(load_settings(home=home), self.clock)
+        self.resources = build_resources(load_settings(PipelineSettings, home=home), self.clock)
         follow_universe(instance, ("AAPL", "IBM"))
         bars = sample_bars("AAPL", "IBM", start=datetime(2013, 1, 2, tzinfo=UTC).date())
         self.whole = bars

@@ -10,6 +10,7 @@ import pytest
 from core.settings import load_settings
 from pipelines.definitions import build_defs
 from pipelines.resources import build_resources
+from pipelines.settings import PipelineSettings
 
 # What each asset is made from, and nothing else.
 SENTENCE = {
@@ -53,7 +54,7 @@ SENSORS = {"drift_sensor", "universe_sensor", "catch_up_sensor"}
 
 @pytest.fixture(scope="module")
 def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
-    return build_defs(load_settings(home=tmp_path_factory.mktemp("definitions")))
+    return build_defs(load_settings(PipelineSettings, home=tmp_path_factory.mktemp("definitions")))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def selected(definitions: dg.Definitions, job: str) -> set[str]:
 def test_the_definitions_load_and_write_nothing(tmp_path: Path) -> None:
     home = tmp_path / "home"
 
-    dg.Definitions.validate_loadable(build_defs(load_settings(home=home)))
+    dg.Definitions.validate_loadable(build_defs(load_settings(PipelineSettings, home=home)))
 
     assert not home.exists()
 
@@ -136,7 +137,7 @@ def test_nothing_runs_by_itself_until_it_is_switched_on(definitions: dg.Definiti
 
 
 def test_given_resources_replace_those_of_the_settings(tmp_path: Path) -> None:
-    settings = load_settings(home=tmp_path)
+    settings = load_settings(PipelineSettings, home=tmp_path)
     stand_in = object()
 
     resources = build_defs(settings, resources={"provider": stand_in}).resources or {}

@@ -9,6 +9,7 @@ import pytest
 from core.errors import SettingsError
 from core.settings import load_settings
 from market.providers.sample import SampleProvider
+from market.settings import MarketSettings
 from pipelines.partitions import (
     all_partitions,
     follow_universe,
@@ -36,8 +37,11 @@ def prices() -> None:
 def test_the_universe_is_all_of_the_provider_or_what_the_settings_name() -> None:
     provider = SampleProvider()
 
-    assert universe(load_settings(), provider) == provider.tickers()
-    assert universe(load_settings(tickers="msft, AAPL"), provider) == ("AAPL", "MSFT")
+    assert universe(load_settings(MarketSettings), provider) == provider.tickers()
+    assert universe(load_settings(MarketSettings, tickers="msft, AAPL"), provider) == (
+        "AAPL",
+        "MSFT",
+    )
 
 
 def test_partitions_become_equal_to_the_followed_tickers(instance: dg.DagsterInstance) -> None:
@@ -52,7 +56,7 @@ def test_partitions_follow_a_file_and_stay_while_it_cannot_be_read(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     file = tmp_path / "universe.txt"
-    settings = load_settings(universe=file)
+    settings = load_settings(MarketSettings, universe=file)
     for text in ("AAPL\nAZN.L\n", "AZN.L\n005930.KS  # Samsung\n"):
         file.write_text(text)
         follow_universe(instance, universe(settings, SampleProvider()))

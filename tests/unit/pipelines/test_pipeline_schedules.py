@@ -11,6 +11,7 @@ import pytest
 from support.clocks.moving_clock import MovingClock
 
 from core.settings import load_settings
+from market.settings import MarketSettings
 from pipelines.partitions import RANGE_END, RANGE_START, follow_universe
 from pipelines.schedules import build_schedules
 
@@ -25,7 +26,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def tick(instance: dg.DagsterInstance, day: str) -> dg.RunRequest | dg.SkipReason:
-    after_close, _ = build_schedules(load_settings(), CLOCK)
+    after_close, _ = build_schedules(load_settings(MarketSettings), CLOCK)
     at = datetime.fromisoformat(f"{day}T18:00").replace(tzinfo=NEW_YORK)
     context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
     return after_close(context)  # type: ignore[operator,return-value]
@@ -43,7 +44,7 @@ def tick(instance: dg.DagsterInstance, day: str) -> dg.RunRequest | dg.SkipReaso
 def test_the_daily_job_runs_two_hours_after_the_close_where_the_exchange_is(
     exchange: str, cron: str, zone: str
 ) -> None:
-    after_close, weekly = build_schedules(load_settings(exchange=exchange), CLOCK)
+    after_close, weekly = build_schedules(load_settings(MarketSettings, exchange=exchange), CLOCK)
 
     assert (after_close.cron_schedule, after_close.execution_timezone) == (cron, zone)
     assert (weekly.cron_schedule, weekly.execution_timezone) == ("0 6 * * 6", zone)
@@ -70,12 +71,12 @@ def test_without_a_followed_ticker_it_says_what_to_switch_on(instance: dg.Dagste
 
 
 def test_schedules_wait_for_a_person_to_switch_them_on() -> None:
-    for schedule in build_schedules(load_settings(), CLOCK):
+    for schedule in build_schedules(load_settings(MarketSettings), CLOCK):
         assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
 
 
 def test_the_hour_follows_the_exchange_when_it_moves_its_close() -> None:
     before = MovingClock(datetime(2024, 10, 1, 12, tzinfo=UTC))
-    after_close, _ = build_schedules(load_settings(exchange="XTKS"), before)
+    after_close, _ = build_schedules(load_settings(MarketSettings, exchange="XTKS"), before)
 
     assert after_close.cron_schedule == "0 17 * * *"

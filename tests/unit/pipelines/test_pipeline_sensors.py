@@ -12,6 +12,7 @@ from core.settings import load_settings
 from market.providers.sample import SampleProvider
 from pipelines.partitions import RANGE_END, RANGE_START, follow_universe
 from pipelines.sensors import drift_sensor, universe_sensor
+from pipelines.settings import PipelineSettings
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def evaluate_drift(instance: dg.DagsterInstance) -> list[dg.RunRequest | dg.Skip
     context = dg.build_sensor_context(
         instance=instance,
         repository_def=dg.Definitions(sensors=[]).get_repository_def(),
-        resources={"settings": load_settings(drift_share=0.5)},
+        resources={"settings": load_settings(PipelineSettings, drift_share=0.5)},
     )
     data = drift_sensor.evaluate_tick(context)
     return [*data.run_requests] or [data.skip_message]
@@ -41,7 +42,7 @@ def follow(
     context = dg.build_sensor_context(
         instance=instance,
         resources={
-            "settings": load_settings(tickers=",".join(wanted) or None),
+            "settings": load_settings(PipelineSettings, tickers=",".join(wanted) or None),
             "provider": SampleProvider(),
         },
     )
@@ -114,7 +115,10 @@ def test_a_universe_file_that_cannot_be_used_drops_no_ticker(
     follow_universe(instance, ("AAPL", "IBM"))
     context = dg.build_sensor_context(
         instance=instance,
-        resources={"settings": load_settings(universe=file), "provider": SampleProvider()},
+        resources={
+            "settings": load_settings(PipelineSettings, universe=file),
+            "provider": SampleProvider(),
+        },
     )
 
     skipped = universe_sensor(context)

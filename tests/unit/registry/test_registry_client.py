@@ -14,8 +14,8 @@ import pytest
 from support.services.external import free_port
 
 from core.errors import RegistryDownError, RegistryError
-from core.settings import Settings
 from registry.client import MLFLOW_DEFAULTS, make_client, redacted, sqlite_file
+from registry.settings import RegistrySettings
 from registry.versions import ModelRegistry
 
 SECRET = "s3cr%40t"
@@ -119,7 +119,7 @@ def test_a_sqlite_address_gives_its_file() -> None:
 
 
 def test_the_settings_name_the_registry(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, model_name="mine", _env_file=None)
+    settings = RegistrySettings(home=tmp_path, model_name="mine", _env_file=None)
     registry = ModelRegistry.from_settings(settings)
     assert registry.name == "mine"
     assert registry.tracking_uri == f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"

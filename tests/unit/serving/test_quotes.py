@@ -12,8 +12,8 @@ import pytest
 from support.serving.refresher_setup import RefresherSetup
 
 from core.errors import ProviderDownError, QuotaError, StockcastError
-from core.settings import Settings
 from market.providers.protocol import Quote
+from market.settings import MarketSettings
 from serving.app import build_app
 from serving.http.problems import Problem
 from serving.quotes import Followed, QuoteCache
@@ -57,7 +57,7 @@ def setup(tmp_path: Path) -> RefresherSetup:
 
 
 def quotes_of(teller: Teller, **options: object) -> QuoteCache:
-    settings = Settings(provider="yahoo", tickers="AAPL")  # type: ignore[arg-type]
+    settings = MarketSettings(provider="yahoo", tickers="AAPL")  # type: ignore[arg-type]
     return QuoteCache(settings, provider=lambda: teller, **options)  # type: ignore[arg-type]
 
 
@@ -151,7 +151,7 @@ def test_providers_that_are_down_are_not_asked_again_for_a_minute(setup: Refresh
 
 def test_a_provider_without_prices_of_now_names_the_setting(setup: RefresherSetup) -> None:
     setup.go_live()
-    (answer,) = get(setup, QuoteCache(Settings()), "/quote/AAPL")
+    (answer,) = get(setup, QuoteCache(MarketSettings()), "/quote/AAPL")
     assert (answer.status_code, answer.json()["type"]) == (501, "urn:stockcast:problem:no-quotes")
     assert "STOCKCAST_PROVIDER" in answer.json()["detail"]
     assert answer.json()["last_close"] == 430.47

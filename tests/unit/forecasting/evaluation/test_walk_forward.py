@@ -11,13 +11,13 @@ from polars.testing import assert_frame_equal
 from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import NotEnoughHistoryError
-from core.settings import Settings
 from forecasting.evaluation.walk_forward import FOLD_SCHEMA, FoldForecasts, forecast_fold
 from forecasting.models.forest import ForestConfig
 from forecasting.models.garch import GarchConfig
 from forecasting.models.lstm import LstmConfig
 from forecasting.models.training import TrainingConfig, final_rows, fit_members
 from forecasting.samples.splits import Fold, WalkForward, forecast_rows
+from forecasting.settings import TrainingSettings
 
 CONFIG = TrainingConfig(
     seed=2,
@@ -109,11 +109,11 @@ def test_final_members_share_one_scaling_and_know_nothing_of_open_targets() -> N
 
 
 def test_a_configuration_comes_from_the_settings_and_fits_into_json() -> None:
-    settings = Settings(n_folds=6, profile="quick", seed=11, _env_file=None)
+    settings = TrainingSettings(n_folds=6, profile="quick", seed=11, _env_file=None)
     config = TrainingConfig.from_settings(settings)
     assert (config.seed, config.walk_forward.n_folds) == (11, 6)
     assert (config.forest.trees, config.lstm.units, config.lstm.epochs) == (20, 8, 2)
-    standard = TrainingConfig.from_settings(Settings(_env_file=None))
+    standard = TrainingConfig.from_settings(TrainingSettings(_env_file=None))
     assert json.dumps(standard.as_dict()) != json.dumps(config.as_dict())
     assert standard == TrainingConfig()
 

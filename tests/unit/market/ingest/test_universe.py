@@ -7,15 +7,15 @@ from support.market.file_formats import Write
 from support.providers.in_memory import FakeProvider
 
 from core.errors import SettingsError
-from core.settings import Settings
 from market.bars.contract import BAR_SCHEMA
 from market.ingest.universe import followed_tickers, read_universe
+from market.settings import MarketSettings
 
 NOBODY = FakeProvider({})
 
 
-def settings(**chosen: object) -> Settings:
-    return Settings(_env_file=None, **chosen)  # type: ignore[arg-type]
+def settings(**chosen: object) -> MarketSettings:
+    return MarketSettings(_env_file=None, **chosen)  # type: ignore[arg-type]
 
 
 def test_the_tickers_of_the_setting_come_first() -> None:

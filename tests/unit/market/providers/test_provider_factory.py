@@ -21,12 +21,13 @@ from core.errors import (
     TierError,
     UnknownTickerError,
 )
-from core.settings import Settings, load_settings
+from core.settings import load_settings
 from market.providers.factory import budgets_of, make_circuit_breakers, make_ledger, make_provider
 from market.providers.failover.chain import ProviderChain
 from market.providers.files.provider import FilesProvider
 from market.providers.protocol import SessionRange
 from market.providers.sample import SampleProvider
+from market.settings import MarketSettings
 
 EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)
 SPAN = SessionRange(date(2013, 2, 25), sessions=5)
@@ -49,7 +50,7 @@ class Markets:
         assert isinstance(made, ProviderChain)
         return made
 
-    def settings(self, **chosen: object) -> Settings:
+    def settings(self, **chosen: object) -> MarketSettings:
         asked: dict[str, object] = {
             "provider": "alpha_vantage",
             "backups": "yahoo",
@@ -60,7 +61,7 @@ class Markets:
             "yahoo_url": self.yahoo.url,
             "home": self.home,
         }
-        return load_settings(**asked | chosen)
+        return load_settings(MarketSettings, **asked | chosen)
 
 
 @pytest.fixture
@@ -71,8 +72,10 @@ def markets(tmp_path: Path) -> Iterator[Markets]:
 
 
 def test_sample_and_files_stand_alone_without_backups() -> None:
-    assert isinstance(make_provider(load_settings()), SampleProvider)
-    assert isinstance(make_provider(load_settings(provider="files", bars="data")), FilesProvider)
+    assert isinstance(make_provider(load_settings(MarketSettings)), SampleProvider)
+    assert isinstance(
+        make_provider(load_settings(MarketSettings, provider="files", bars="data")), FilesProvider
+    )
 
 
 @pytest.mark.parametrize(
@@ -216,7 +219,7 @@ def test_the_budgets_of_a_chain_count_its_calls(markets: Markets) -> None:
 
 
 def test_a_sample_has_no_budget() -> None:
-    assert budgets_of(load_settings()) == {}
+    assert budgets_of(load_settings(MarketSettings)) == {}
 
 
 def test_a_backup_that_is_not_installed_is_told_at_the_start(
@@ -229,6 +232,8 @@ def test_a_backup_that_is_not_installed_is_told_at_the_start(
 
 
 def test_settings_that_nobody_checked_are_refused_with_the_parameter() -> None:
-    unchecked = Settings.model_construct(provider="alpha_vantage", backups=(), home=Path("var"))
+    unchecked = MarketSettings.model_construct(
+        provider="alpha_vantage", backups=(), home=Path("var")
+    )
     with pytest.raises(SettingsError, match="STOCKCAST_ALPHA_VANTAGE_KEY must hold your key"):
         make_provider(unchecked)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from support.clocks.moving_clock import MovingClock
 
-from core.settings import Settings, load_settings
+from core.settings import load_settings
 from market.providers.factory import make_circuit_breakers, make_ledger
 from market.providers.status import ProviderStatus, all_down_since
 from market.quota.budgets import Purpose
+from market.settings import MarketSettings
 
 TICKERS = ("AAPL", "IBM", "MSFT")
 FRIDAY, THURSDAY = date(2013, 3, 1), date(2013, 2, 28)
@@ -28,14 +29,14 @@ class Home:
         self.folder = folder
         self.clock = MovingClock(NOON)
 
-    def settings(self, **chosen: object) -> Settings:
+    def settings(self, **chosen: object) -> MarketSettings:
         usual: dict[str, object] = {
             "provider": "alpha_vantage",
             "alpha_vantage_key": "0123456789ABCDEF",
             "tickers": ",".join(TICKERS),
             "home": self.folder,
         }
-        return load_settings(**usual | chosen)
+        return load_settings(MarketSettings, **usual | chosen)
 
     def status(self, **chosen: object) -> ProviderStatus:
         return ProviderStatus(self.settings(**chosen), self.clock)

@@ -9,13 +9,13 @@ import dagster as dg
 import polars as pl
 from support.market.bars import sample_bars
 
-from core.settings import Settings
 from forecasting.features.feature_set import feature_set
 from forecasting.snapshot import Snapshot, read_snapshot
 from market.calendars.sessions import Sessions
 from market.store import BarStore
 from pipelines.assets.features import feature_snapshot, feature_table
 from pipelines.assets.monitoring import drift_report
+from pipelines.settings import PipelineSettings
 from pipelines.stages.store import StageStore
 
 BOXING_DAY = date(2012, 12, 26)
@@ -35,7 +35,7 @@ def run(home: Path, bars: pl.DataFrame) -> dg.ExecuteInProcessResult:
             [feature_table, feature_snapshot, drift_report],
             instance=instance,
             resources={
-                "settings": Settings(home=home),
+                "settings": PipelineSettings(home=home),
                 "bar_store": store,
                 "stages": stages,
                 "io_manager": stages,

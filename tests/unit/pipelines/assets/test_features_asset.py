@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from support.market.bars import sample_bars
 
-from core.settings import Settings
 from market.store import BarStore
 from pipelines.assets.features import feature_table, load_panel
+from pipelines.settings import PipelineSettings
 from pipelines.stages.store import StageStore
 
 
@@ -24,7 +24,7 @@ def materialise(home: Path, *followed: str, lookback: int = 20) -> dg.ExecuteInP
             instance=instance,
             raise_on_error=False,
             resources={
-                "settings": Settings(home=home, lookback=lookback),
+                "settings": PipelineSettings(home=home, lookback=lookback),
                 "bar_store": store,
                 "stages": stages,
                 "io_manager": stages,

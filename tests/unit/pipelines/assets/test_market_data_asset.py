@@ -20,6 +20,7 @@ from market.store import BarStore
 from pipelines.assets.market_data import build_daily_bars
 from pipelines.partitions import all_partitions, follow_universe
 from pipelines.resources import build_resources
+from pipelines.settings import PipelineSettings
 
 TICKERS = ("AAPL", "IBM", "MSFT")
 START = date(2012, 6, 1)
@@ -33,7 +34,7 @@ class Desk:
 
     def __init__(self, home: Path, instance: dg.DagsterInstance) -> None:
         self.instance = instance
-        self.settings = load_settings(home=home)
+        self.settings = load_settings(PipelineSettings, home=home)
         self.clock = MovingClock(EVENING)
         self.resources = build_resources(self.settings, self.clock)
         self.store: BarStore = self.resources["bar_store"]
@@ -171,7 +172,9 @@ def test_a_run_that_is_stopped_ends_instead_of_being_tried_again(desk: Desk) -> 
 
 def test_runs_that_ask_the_same_provider_wait_for_each_other(tmp_path: Path) -> None:
     pools = {
-        provider: build_daily_bars(load_settings(home=tmp_path, provider=provider, **more)).op.pool
+        provider: build_daily_bars(
+            load_settings(PipelineSettings, home=tmp_path, provider=provider, **more)
+        ).op.pool
         for provider, more in {
             "sample": {},
             "yahoo": {"tickers": "AAPL"},

@@ -10,21 +10,22 @@ import pytest
 from support.market.bars import sample_bars
 from support.pipelines.stages import make_stage
 
-from core.settings import Settings, load_settings
+from core.settings import load_settings
 from forecasting.features.feature_set import compute_features, feature_set
 from market.bars.adjustments import adjust_bars
 from market.bars.quarantine import Quarantine
 from market.store import BarStore
 from pipelines.checks import coverage, few_refused_rows, no_leak, parity
 from pipelines.partitions import follow_universe
+from pipelines.settings import PipelineSettings
 from pipelines.stages.store import Stage
 
 START = sample_bars("IBM")["session"][-700]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(home=tmp_path)
+def settings(tmp_path: Path) -> PipelineSettings:
+    return load_settings(PipelineSettings, home=tmp_path)
 
 
 def table_of(root: Path, *leaks: pl.Expr) -> Stage:
@@ -40,7 +41,7 @@ def evaluation_of(root: Path, **coverages: float) -> Stage:
     return make_stage(root, "evaluation", documents={"evaluation": {"pooled": pooled}})
 
 
-def test_honest_features_do_not_leak(tmp_path: Path, settings: Settings) -> None:
+def test_honest_features_do_not_leak(tmp_path: Path, settings: PipelineSettings) -> None:
     result = no_leak(table_of(tmp_path), settings)
 
     assert result.passed
@@ -62,7 +63,7 @@ def test_honest_features_do_not_leak(tmp_path: Path, settings: Settings) -> None
     ],
 )
 def test_a_feature_that_sees_the_future_is_named(
-    tmp_path: Path, settings: Settings, leak: pl.Expr
+    tmp_path: Path, settings: PipelineSettings, leak: pl.Expr
 ) -> None:
     result = no_leak(table_of(tmp_path, leak.alias("log_return_past_1")), settings)
 
@@ -123,7 +124,7 @@ def test_an_empty_store_refuses_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_coverage_must_stay_in_its_band(
-    tmp_path: Path, settings: Settings, coverages: dict[str, float], *, passed: bool
+    tmp_path: Path, settings: PipelineSettings, coverages: dict[str, float], *, passed: bool
 ) -> None:
     assert coverage(evaluation_of(tmp_path, **coverages), settings).passed is passed
 

@@ -21,6 +21,7 @@ from pipelines.assets.market_data import DAILY_BARS, build_daily_bars
 from pipelines.checks import bar_quality, few_refused_rows
 from pipelines.partitions import all_partitions, follow_universe
 from pipelines.resources import build_resources
+from pipelines.settings import PipelineSettings
 
 START = date(2011, 8, 1)
 QUALITY = {
@@ -56,7 +57,7 @@ class Desk:
             str(key[0]): part for key, part in bars.partition_by("ticker", as_dict=True).items()
         }
         follow_universe(self.instance, tuple(by_ticker))
-        settings = load_settings(home=self.home)
+        settings = load_settings(PipelineSettings, home=self.home)
         result = dg.materialize(
             [build_daily_bars(settings), few_refused_rows, bar_quality, behind],
             instance=self.instance,
@@ -69,7 +70,7 @@ class Desk:
     def check(self) -> dict[str | None, dg.AssetCheckResult]:
         """Check what is stored, by itself."""
         context = dg.build_asset_check_context(instance=self.instance)
-        settings = load_settings(home=self.home)
+        settings = load_settings(PipelineSettings, home=self.home)
         results = bar_quality(context, settings=settings, bar_store=self.store, clock=SystemClock())
         return {result.check_name: result for result in results}
 

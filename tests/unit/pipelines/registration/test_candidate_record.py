@@ -13,6 +13,7 @@ from support.pipelines.stages import make_stage
 from core.settings import load_settings
 from forecasting.evaluation.scorecard import evaluate
 from pipelines.registration.candidate_record import FOLD_METRICS, candidate_record
+from pipelines.settings import PipelineSettings
 from pipelines.stages.store import Stage
 from registry.publishing.candidates import CandidateRecord
 
@@ -52,7 +53,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 def record_of(stage: Stage, home: Path) -> tuple[CandidateRecord, dict[str, bytes]]:
     """The record, and its plots as they were while it was lent."""
-    with candidate_record(stage, load_settings(home=home), dagster_run="run-1") as record:
+    with candidate_record(
+        stage, load_settings(PipelineSettings, home=home), dagster_run="run-1"
+    ) as record:
         return record, {name: path.read_bytes() for name, path in record.plots.items()}
 
 

@@ -9,10 +9,11 @@ from support.pipelines.stages import make_stage
 
 from core.settings import load_settings
 from pipelines.reporting.reports import publish, write_report
+from pipelines.settings import PipelineSettings
 
 
 def test_a_stages_file_is_copied_into_the_reports(tmp_path: Path) -> None:
-    settings = load_settings(home=tmp_path)
+    settings = load_settings(PipelineSettings, home=tmp_path)
     stage = make_stage(tmp_path / "stages", "drift_report", files={"drift.html": b"<html>"})
 
     target = publish(stage, "drift.html", settings)
@@ -23,7 +24,7 @@ def test_a_stages_file_is_copied_into_the_reports(tmp_path: Path) -> None:
 
 
 def test_a_newer_report_replaces_the_older_one_and_leaves_nothing_else(tmp_path: Path) -> None:
-    settings = load_settings(home=tmp_path)
+    settings = load_settings(PipelineSettings, home=tmp_path)
     for version in (1, 2):
         write_report("promotion.json", {"version": version}, settings)
 

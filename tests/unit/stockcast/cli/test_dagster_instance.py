@@ -9,7 +9,8 @@ import pytest
 import yaml
 from dagster._core.test_utils import create_run_for_test
 
-from core.settings import Settings, load_settings
+from core.settings import load_settings
+from pipelines.settings import PipelineSettings
 from stockcast.cli.dagster_instance import (
     COMMAND_TAG,
     COMMANDS,
@@ -22,8 +23,8 @@ POOL = "training"
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(home=tmp_path)
+def settings(tmp_path: Path) -> PipelineSettings:
+    return load_settings(PipelineSettings, home=tmp_path)
 
 
 def started(instance: dg.DagsterInstance, tags: dict[str, str]) -> str:
@@ -39,7 +40,7 @@ def holders(instance: dg.DagsterInstance) -> set[str]:
     return {slot.run_id for slot in info.claimed_slots}
 
 
-def test_it_lives_under_the_home_and_reports_to_nobody(settings: Settings) -> None:
+def test_it_lives_under_the_home_and_reports_to_nobody(settings: PipelineSettings) -> None:
     config = yaml.safe_load((dagster_home(settings) / "dagster.yaml").read_text())
 
     assert config["telemetry"] == config["nux"] == {"enabled": False}
@@ -49,7 +50,7 @@ def test_it_lives_under_the_home_and_reports_to_nobody(settings: Settings) -> No
         assert not instance.telemetry_enabled
 
 
-def test_a_configuration_that_a_person_edited_is_kept(settings: Settings) -> None:
+def test_a_configuration_that_a_person_edited_is_kept(settings: PipelineSettings) -> None:
     edited = dagster_home(settings) / "dagster.yaml"
     edited.write_text("telemetry:\n  enabled: false\n")
 
@@ -60,7 +61,7 @@ def test_a_configuration_that_a_person_edited_is_kept(settings: Settings) -> Non
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_pool_of_a_killed_command_is_free_again_and_its_run_is_over(
-    settings: Settings, command: str
+    settings: PipelineSettings, command: str
 ) -> None:
     with open_instance(settings) as instance:
         killed = started(instance, {COMMAND_TAG: command})
@@ -72,7 +73,7 @@ def test_the_pool_of_a_killed_command_is_free_again_and_its_run_is_over(
         assert instance.get_run_by_id(killed).status == dg.DagsterRunStatus.CANCELED
 
 
-def test_a_run_of_the_daemon_keeps_its_pool(settings: Settings) -> None:
+def test_a_run_of_the_daemon_keeps_its_pool(settings: PipelineSettings) -> None:
     with open_instance(settings) as instance:
         alive = started(instance, {})
 
@@ -82,7 +83,7 @@ def test_a_run_of_the_daemon_keeps_its_pool(settings: Settings) -> None:
         assert instance.get_run_by_id(alive).status == dg.DagsterRunStatus.STARTED
 
 
-def test_runs_that_have_ended_are_left_as_they_are(settings: Settings) -> None:
+def test_runs_that_have_ended_are_left_as_they_are(settings: PipelineSettings) -> None:
     with open_instance(settings) as instance:
         done = create_run_for_test(
             instance, status=dg.DagsterRunStatus.SUCCESS, tags={COMMAND_TAG: "run"}

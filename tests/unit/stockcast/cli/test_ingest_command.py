@@ -11,6 +11,7 @@ from support.pipelines.command_runs import COMMAND, environment
 
 from core.settings import load_settings
 from market.store import BarStore
+from pipelines.settings import PipelineSettings
 from stockcast.cli.dagster_instance import COMMAND_TAG, open_instance
 from stockcast.cli.ingest import stretches
 
@@ -44,7 +45,7 @@ def test_what_is_due_is_taken_in_told_ticker_by_ticker_and_recorded(home: Path) 
     ]
     assert said[-1] == "2 tickers: 2 ingested."
     assert BarStore(home / "bars").tickers() == ("FB", "GOOG")
-    with open_instance(load_settings(home=home)) as instance:
+    with open_instance(load_settings(PipelineSettings, home=home)) as instance:
         (run,) = instance.get_runs()
         assert run.tags[COMMAND_TAG] == "ingest"
         assert run.is_success

@@ -1,0 +1,42 @@
+"""Settings of the model registry and of the promotion gates."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from pydantic import Field, field_validator
+
+from core.settings import CoreSettings
+
+# MLflow refuses a bare folder (``file:``).
+TRACKING_SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql")
+
+
+class RegistrySettings(CoreSettings):
+    """Where models are registered, and the limits of their promotion."""
+
+    model_name: str = Field(
+        "stockcast", pattern=r"^[A-Za-z0-9._-]+$", description="Name of the registered model."
+    )
+    mlflow_tracking_uri: str | None = Field(
+        None, description="MLflow server or database; by default SQLite under the home."
+    )
+    promotion_margin: float = Field(
+        0.005, ge=0, le=0.1, description="Largest relative loss in CRPS that promotion accepts."
+    )
+    coverage_band: float = Field(
+        0.04, gt=0, le=0.2, description="Largest accepted distance of a coverage from its level."
+    )
+
+    @field_validator("mlflow_tracking_uri", mode="after")
+    @classmethod
+    def _scheme_is_supported(cls, value: str | None) -> str | None:
+        if value and not value.startswith(TRACKING_SCHEMES):
+            msg = f"must start with one of {', '.join(TRACKING_SCHEMES)}"
+            raise ValueError(msg)
+        return value
+
+    @cached_property
+    def tracking_uri(self) -> str:
+        """The MLflow store: `mlflow_tracking_uri`, or SQLite under the home."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
