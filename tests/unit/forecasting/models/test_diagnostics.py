@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from support.panels import rows_between, sample_panel
+from support.forecasting.panels import rows_between, sample_panel
 
 from forecasting.models.diagnostics import FeatureImportance, TrainingHistory
 from forecasting.models.forest import ForestConfig, ForestModel
