@@ -1,1 +1,1 @@
-"""Prices: the bar contract, calendars, adjustments, providers and the bar store. No models here."""
+"""Daily prices: bar contract, calendars, providers, ingest, storage and quality checks."""

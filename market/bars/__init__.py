@@ -1,1 +1,1 @@
-"""The bar contract, its adjustments, corporate actions and quarantine."""
+"""The bar contract, price adjustments, corporate actions and the quarantine of refused rows."""

@@ -1,7 +1,4 @@
-"""The bar contract: columns, types, key and validation.
-
-Reading, adjusting and storing bars live elsewhere.
-"""
+"""The bar contract: columns, types, key and validation."""
 
 from __future__ import annotations
 
@@ -31,10 +28,10 @@ BAR_SCHEMA = pl.Schema(
         "source": pl.String(),
     }
 )
-# Columns that a frame may leave out: null says "unknown".
+# Columns that a frame may omit. Null means "unknown".
 OPTIONAL = ("adj_close", "split_factor", "dividend", "source")
-# A high may be this much (relative) below the close: room for prices that went through 32-bit
-# floats. Rounding to cents keeps the order, and the bundled sample needs no tolerance at all.
+# Relative tolerance of the order of high, low, open and close, for prices that were stored as
+# 32-bit floats. Rounding to cents keeps the order, and the bundled sample needs no tolerance.
 OHLC_TOLERANCE = 1e-6
 
 _ROW = "__row__"
@@ -43,14 +40,14 @@ _REASON = "reason"
 
 @dataclass(frozen=True)
 class ValidatedBars:
-    """What validation returns: the good bars, and the refused ones with their reasons.
+    """The result of `validate_bars`: valid bars, and refused rows with their reasons.
 
     Attributes
     ----------
     bars
-        Bar contract, one row a key, sorted by ticker and session.
+        Valid bars, one row per key, sorted by ticker and session.
     quarantine
-        Bar columns and `reason`, in the order given; a row with several faults lists them all.
+        Refused rows in their original order: bar columns and `reason`, which lists every fault.
     """
 
     bars: pl.DataFrame
@@ -58,27 +55,27 @@ class ValidatedBars:
 
 
 def conform_bars(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with the columns, order and types of the bar contract.
+    """Return a frame with the columns, order and types of the bar contract.
 
-    Missing optional columns become null; NaN becomes null; other columns are left out. No row is
-    judged, moved or dropped: that is `validate_bars`.
+    Missing optional columns are filled with null, NaN becomes null, and other columns are dropped.
+    Rows keep their order and are not validated, see `validate_bars`.
 
     Raises
     ------
     BarsError
-        When a required column is missing or a column cannot be read as its type.
+        If a required column is missing, or a column cannot be cast to its type.
     """
     missing = [name for name in BAR_SCHEMA if name not in frame.columns and name not in OPTIONAL]
     if missing:
         msg = (
-            f"bars must have the columns {', '.join(BAR_SCHEMA)}; "
+            f"`frame` must have the columns {', '.join(BAR_SCHEMA)}; "
             f"missing {', '.join(missing)}, got {', '.join(frame.columns) or 'none'}."
         )
         raise BarsError(msg)
     if frame.schema["session"] not in (pl.Date, pl.Null):
         msg = (
             f"`session` must be of type Date, got {frame.schema['session']}; "
-            f"turn timestamps into the exchange's local dates first."
+            f"convert timestamps to local dates of the exchange first."
         )
         raise BarsError(msg)
     columns = [
@@ -93,52 +90,58 @@ def conform_bars(frame: pl.DataFrame) -> pl.DataFrame:
         try:
             conformed.append(column.cast(kind))
         except pl.exceptions.PolarsError as error:
-            msg = f"`{name}` must be readable as {kind}, got {column.dtype}: {error}"
+            msg = f"`{name}` must be castable to {kind}, got {column.dtype}: {error}"
             raise BarsError(msg) from None
     return pl.DataFrame(conformed, schema=BAR_SCHEMA)
 
 
 def validate_bars(frame: pl.DataFrame, sessions: Sessions, *, last_session: date) -> ValidatedBars:
-    """Split raw bars into good ones and quarantined ones; nothing is dropped or repaired.
+    """Split raw bars into valid bars and refused rows; no row is dropped or changed.
 
-    A row is refused when its ticker is not written like one, its session is unknown to the
-    exchange calendar or after `last_session`, a required value is missing, a price, `adj_close` or
-    `split_factor` is not a positive finite number, volume or dividend is negative, or high and low
-    do not enclose open and close (within a relative `OHLC_TOLERANCE`). The size of a move is no
-    fault: AAPL fell 51.9 % on 2000-09-29.
+    A row is refused if
 
-    Of several faultless rows with one key the last one given stays, as the newest word on it; the
-    others go to the quarantine, told apart by whether they said the same.
+    - a required value is missing,
+    - the ticker is malformed,
+    - the session is not in the exchange calendar, or is after `last_session`,
+    - a price, `adj_close` or `split_factor` is not a positive finite number,
+    - the volume is negative, or the dividend is negative or infinite,
+    - `high` and `low` do not enclose `open` and `close` (relative tolerance `OHLC_TOLERANCE`).
+
+    A large move is not a fault: AAPL fell by 51.9 % on 2000-09-29. Missing values of optional
+    columns are valid.
+
+    The last of several valid rows with the same key is kept, because it is the newest. The other
+    rows are refused as duplicates.
 
     Parameters
     ----------
     frame
-        Raw bars as a provider returns them; optional columns may be missing (`conform_bars`).
+        Raw bars of a provider; optional columns may be missing, see `conform_bars`.
     sessions
-        The calendar of the exchange that the bars come from.
+        Calendar of the exchange of the bars.
     last_session
-        The last session that can be known: later ones are refused as future.
+        Last closed session; later rows are refused.
 
     Raises
     ------
     BarsError
-        When the frame as a whole is not made of bars: columns or types are wrong.
+        If the columns or types of the frame do not match the bar contract.
     """
     rows = conform_bars(frame).with_row_index(_ROW)
-    rows = rows.with_columns(_joined(_faults(sessions, last_session)).alias(_REASON))
-    repeats = _repeated(rows.filter(pl.col(_REASON) == ""))
-    rows = rows.join(repeats, on=_ROW, how="left", maintain_order="left").with_columns(
-        pl.when(pl.col(_REASON) == "").then("repeat").otherwise(_REASON).alias(_REASON)
+    rows = rows.with_columns(_concatenate(_faults(sessions, last_session)).alias(_REASON))
+    duplicates = _find_duplicates(rows.filter(pl.col(_REASON) == ""))
+    rows = rows.join(duplicates, on=_ROW, how="left", maintain_order="left").with_columns(
+        pl.when(pl.col(_REASON) == "").then("duplicate").otherwise(_REASON).alias(_REASON)
     )
-    good = rows.filter(pl.col(_REASON).is_null()).select(BAR_SCHEMA.names()).sort(KEY)
+    valid = rows.filter(pl.col(_REASON).is_null()).select(BAR_SCHEMA.names()).sort(KEY)
     refused = rows.filter(pl.col(_REASON).is_not_null()).select(*BAR_SCHEMA.names(), _REASON)
-    return ValidatedBars(bars=good, quarantine=refused)
+    return ValidatedBars(bars=valid, quarantine=refused)
 
 
 def _faults(sessions: Sessions, last_session: date) -> list[pl.Expr]:
-    """Return one expression a fault: its sentence where the row has it, else null."""
+    """Return one expression per fault: its description where the row has it, null elsewhere."""
     session = pl.col("session")
-    known = sessions.between(sessions.first, sessions.last).implode()
+    calendar_sessions = sessions.between(sessions.first, sessions.last).implode()
     calendar = f"the {sessions.exchange} calendar"
     faults = [
         _fault(pl.col(name).is_null(), f"{name} is missing")
@@ -146,9 +149,9 @@ def _faults(sessions: Sessions, last_session: date) -> list[pl.Expr]:
         if name not in OPTIONAL
     ]
     faults += [
-        _fault(~pl.col("ticker").str.contains(TICKER_PATTERN), "ticker is not written like one"),
+        _fault(~pl.col("ticker").str.contains(TICKER_PATTERN), "ticker is malformed"),
         _fault(
-            session.is_between(sessions.first, sessions.last) & ~session.is_in(known),
+            session.is_between(sessions.first, sessions.last) & ~session.is_in(calendar_sessions),
             f"{calendar} has no session on that date",
         ),
         _fault(session < sessions.first, f"session is before {calendar} ({sessions.first})"),
@@ -178,23 +181,23 @@ def _order_faults() -> list[pl.Expr]:
     ]
 
 
-def _fault(condition: pl.Expr, sentence: str) -> pl.Expr:
-    return pl.when(condition).then(pl.lit(sentence))
+def _fault(condition: pl.Expr, description: str) -> pl.Expr:
+    return pl.when(condition).then(pl.lit(description))
 
 
-def _joined(faults: list[pl.Expr]) -> pl.Expr:
+def _concatenate(faults: list[pl.Expr]) -> pl.Expr:
     return pl.concat_str(faults, separator="; ", ignore_nulls=True)
 
 
-def _repeated(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return row and sentence of every row whose key comes again later."""
+def _find_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the index and the description of every row whose key occurs again later."""
     values = pl.struct(name for name in BAR_SCHEMA if name not in (*KEY, "source"))
-    shared = rows.filter(pl.len().over(KEY) > 1)
+    repeated = rows.filter(pl.len().over(KEY) > 1)
     same = values.eq_missing(values.last().over(KEY))
-    sentence = (
+    description = (
         pl.when(same)
-        .then(pl.lit("duplicate: the same bar is given again"))
-        .otherwise(pl.lit("duplicate: another bar of this session is given later"))
+        .then(pl.lit("duplicate: the same bar follows"))
+        .otherwise(pl.lit("duplicate: a different bar of this session follows"))
     )
     is_last = pl.col(_ROW) == pl.col(_ROW).max().over(KEY)
-    return shared.with_columns(repeat=sentence).filter(~is_last).select(_ROW, "repeat")
+    return repeated.with_columns(duplicate=description).filter(~is_last).select(_ROW, "duplicate")

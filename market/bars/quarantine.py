@@ -1,6 +1,6 @@
-"""Refused rows, kept with their reasons beside the store: one Parquet file a ticker.
+"""Storage of the rows that validation refused: one Parquet file per ticker.
 
-What is refused, and why, is decided by `market.bars.contract`.
+`market.bars.contract` decides which rows are refused.
 """
 
 from __future__ import annotations
@@ -16,29 +16,35 @@ from core.files import write_atomically
 from core.tickers import ticker_file_name
 from market.bars.contract import BAR_SCHEMA
 
-SCHEMA = pl.Schema({**BAR_SCHEMA, "reason": pl.String()})
+QUARANTINE_SCHEMA = pl.Schema({**BAR_SCHEMA, "reason": pl.String()})
 
 
 class Quarantine:
-    """The rows that were refused when each ticker's sessions were last asked for.
+    """The refused rows of the latest fetch of each session, with the reasons.
 
     Parameters
     ----------
     root
-        Folder of the files; made when a first row is refused.
+        Folder of the files; created when the first row is refused.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def replace(self, ticker: str, refused: pl.DataFrame, *, since: date | None = None) -> None:
-        """Replace what is kept for `ticker`, from the session `since` on; no rows, no file.
+        """Replace the stored rows of `ticker`; without rows, the file is deleted.
 
-        Older rows stay when an answer reached back to `since` alone.
+        Parameters
+        ----------
+        refused
+            Refused rows, `QUARANTINE_SCHEMA`.
+        since
+            First fetched session. Rows of earlier sessions are kept. By default all rows are
+            replaced.
         """
         if since is not None:
             older = self.read([ticker]).filter(pl.col("session") < since)
-            refused = pl.concat([older, refused.select(SCHEMA.names())])
+            refused = pl.concat([older, refused.select(QUARANTINE_SCHEMA.names())])
         path = self._path(ticker)
         if refused.is_empty():
             path.unlink(missing_ok=True)
@@ -48,10 +54,10 @@ class Quarantine:
         write_atomically(path, buffer.getvalue())
 
     def read(self, tickers: Sequence[str]) -> pl.DataFrame:
-        """Return what is kept for `tickers`: bar columns and `reason`."""
-        found = [path for path in map(self._path, tickers) if path.exists()]
-        frames = [pl.read_parquet(path, hive_partitioning=False) for path in found]
-        return pl.concat(frames) if frames else SCHEMA.to_frame()
+        """Return the refused rows of `tickers`: the bar columns and `reason`."""
+        paths = [path for path in map(self._path, tickers) if path.exists()]
+        frames = [pl.read_parquet(path, hive_partitioning=False) for path in paths]
+        return pl.concat(frames) if frames else QUARANTINE_SCHEMA.to_frame()
 
     def _path(self, ticker: str) -> Path:
         return self.root / ticker_file_name(ticker)

@@ -1,1 +1,1 @@
-"""Exchange calendars: sessions, closes, and the exchange of a ticker."""
+"""Exchange calendars: sessions, closing times, and the exchange of each ticker."""

@@ -1,6 +1,6 @@
-"""Which exchange a ticker trades on, by Yahoo's suffixes, and so which calendar it follows.
+"""The exchange and the sessions of a ticker, derived from its Yahoo suffix.
 
-The calendars themselves are `sessions`; whether a ticker exists is a provider's answer.
+`market.calendars.sessions` has the calendars themselves.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from functools import cache
 
 from market.calendars.sessions import Sessions
 
-# Suffix -> MIC of a calendar that `exchange_calendars` has. Venues without one of their own stand
-# under the exchange whose holidays they keep: Shenzhen under Shanghai, India's NSE under the BSE,
-# Toronto's smaller venues under Toronto, Germany's regional floors under Frankfurt.
+# Suffix -> MIC of a calendar in `exchange_calendars`. A venue without a calendar is mapped to the
+# exchange with the same holidays: Shenzhen to Shanghai, India's NSE to the BSE, Toronto's smaller
+# venues to Toronto, Germany's regional exchanges to Frankfurt.
 _EXCHANGES = {
     # Europe
     "L": "XLON",
@@ -84,42 +84,58 @@ _EXCHANGES = {
 
 
 def exchange_of(ticker: str, default: str) -> str:
-    """Return the MIC of the exchange that a ticker's suffix names, or else `default`.
+    """Return the MIC of the exchange that the suffix of a ticker names, or `default`.
 
-    What has no suffix of an exchange follows `default`: US tickers and their classes of shares
-    (``BRK.B``, ``BF-B``), indices (``^GSPC``, and also ``^FTSE``) and currency pairs
-    (``EURUSD=X``). A pair trades on the holidays of `default` too; those bars are not taken in.
+    Tickers without an exchange suffix belong to `default`: US tickers and their share classes
+    (``BRK.B``, ``BF-B``), indices (``^GSPC``, also ``^FTSE``) and currency pairs (``EURUSD=X``).
+    Bars of a currency pair on a holiday of `default` are therefore refused.
 
     Parameters
     ----------
     ticker
-        A ticker in Stockcast's spelling; see `core.tickers.check_ticker`.
+        Ticker in Stockcast's spelling, see `core.tickers.check_ticker`.
     default
-        MIC of the calendar of tickers without a suffix.
+        MIC for tickers without an exchange suffix.
+
+    Examples
+    --------
+    >>> exchange_of("AZN.L", default="XNYS")
+    'XLON'
+    >>> exchange_of("BRK.B", default="XNYS")
+    'XNYS'
     """
     _, dot, suffix = ticker.rpartition(".")
     return _EXCHANGES.get(suffix, default) if dot else default
 
 
 class SessionsByTicker:
-    """The sessions of any ticker, by the exchange that it trades on.
+    """Callable that returns the sessions of a ticker's exchange.
 
     Parameters
     ----------
     default
-        MIC of the calendar of tickers whose suffix names no exchange.
+        MIC for tickers without an exchange suffix.
 
     Raises
     ------
     SettingsError
-        For a default that has no known calendar.
+        If `default` is not a known calendar.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> sessions_of = SessionsByTicker("XNYS")
+    >>> sessions_of("AAPL").is_session(date(2024, 5, 27))  # Memorial Day in New York
+    False
+    >>> sessions_of("SAP.DE").is_session(date(2024, 5, 27))
+    True
     """
 
     def __init__(self, default: str = "XNYS") -> None:
         self.default = _sessions(default).exchange
 
     def __call__(self, ticker: str) -> Sessions:
-        """Return the sessions of the ticker's exchange, one object for each exchange."""
+        """Return the sessions of the exchange of `ticker`; one object is shared per exchange."""
         return _sessions(exchange_of(ticker, self.default))
 
 

@@ -1,7 +1,4 @@
-"""Exchange-calendar arithmetic: which dates are sessions, and when they close.
-
-The calendars come from `exchange_calendars`; nothing here knows about bars or prices.
-"""
+"""Sessions of one exchange: dates, closing times and arithmetic, from `exchange_calendars`."""
 
 from __future__ import annotations
 
@@ -16,25 +13,30 @@ import polars as pl
 
 from core.errors import BarsError, SettingsError
 
-# exchange_calendars agrees with published US sessions from here on; before, it takes some holidays
-# for sessions. By default it would start only twenty years ago.
-FIRST_KNOWN = date(1970, 1, 1)
+# From this date on, exchange_calendars matches the published US sessions; before, it lists some
+# holidays as sessions. Its default is to start only twenty years ago.
+FIRST_SUPPORTED = date(1970, 1, 1)
 
 
 class Sessions:
-    """The sessions of one exchange, from 1970 (or the calendar's own first) to a year ahead.
+    """The sessions of one exchange, from 1970 (or the first one of the calendar) to a year ahead.
 
-    The calendar is built at the first question and shared by all instances of a process.
+    The calendar is built on first use and shared by all instances in a process.
 
     Parameters
     ----------
     exchange
-        MIC code, such as ``XNYS``; aliases of `exchange_calendars` such as ``NYSE`` work too.
+        MIC, such as ``XNYS``, or an alias of `exchange_calendars`, such as ``NYSE``.
 
     Raises
     ------
     SettingsError
-        For an exchange that `exchange_calendars` does not know, with near names.
+        If `exchange_calendars` has no such calendar. The message suggests similar names.
+
+    Examples
+    --------
+    >>> Sessions("XNYS").exchange
+    'XNYS'
     """
 
     def __init__(self, exchange: str = "XNYS") -> None:
@@ -48,23 +50,47 @@ class Sessions:
 
     @property
     def first(self) -> date:
-        """The first session that the calendar covers."""
+        """The first session of the calendar.
+
+        Examples
+        --------
+        >>> Sessions("XNYS").first
+        datetime.date(1970, 1, 2)
+        """
         return _to_date(self._calendar.sessions[0])
 
     @property
     def last(self) -> date:
-        """The last session that the calendar covers, about a year ahead of today."""
+        """The last session of the calendar, about a year after the current date.
+
+        Examples
+        --------
+        >>> sessions = Sessions("XNYS")
+        >>> sessions.last > sessions.last_closed(datetime.now(UTC))
+        True
+        """
         return _to_date(self._calendar.sessions[-1])
 
     @property
     def timezone(self) -> str:
-        """The exchange's time zone, such as ``America/New_York``."""
+        """The IANA time zone of the exchange.
+
+        Examples
+        --------
+        >>> Sessions("XNYS").timezone
+        'America/New_York'
+        """
         return self._calendar.timezone
 
     def between(self, start: date, end: date) -> pl.Series:
         """Return the sessions from `start` to `end`, both included, as a Date series.
 
-        Dates outside the calendar's bounds hold no sessions.
+        The part of the range outside the calendar contains no sessions.
+
+        Examples
+        --------
+        >>> Sessions("XNYS").between(date(2024, 7, 3), date(2024, 7, 8)).to_list()
+        [datetime.date(2024, 7, 3), datetime.date(2024, 7, 5), datetime.date(2024, 7, 8)]
         """
         sessions = self._calendar.sessions
         lower = np.searchsorted(sessions, np.datetime64(start, "D"), side="left")
@@ -72,11 +98,17 @@ class Sessions:
         return pl.Series("session", sessions[lower:upper], dtype=pl.Date)
 
     def is_session(self, session: date) -> bool:
-        """Say whether the exchange trades on that date."""
+        """Return whether the exchange is open on that date.
+
+        Examples
+        --------
+        >>> Sessions("XNYS").is_session(date(2024, 7, 4))
+        False
+        """
         sessions = self._calendar.sessions
         day = np.datetime64(session, "D")
-        at = int(np.searchsorted(sessions, day))
-        return at < len(sessions) and bool(sessions[at] == day)
+        index = int(np.searchsorted(sessions, day))
+        return index < len(sessions) and bool(sessions[index] == day)
 
     def last_closed(self, now: datetime) -> date:
         """Return the last session whose close is at or before `now`.
@@ -84,40 +116,57 @@ class Sessions:
         Raises
         ------
         ValueError
-            When `now` has no time zone: the answer would depend on the machine.
+            If `now` has no time zone, because the result would depend on the machine.
         BarsError
-            When `now` lies outside the calendar.
+            If `now` is outside the calendar.
+
+        Examples
+        --------
+        >>> Sessions("XNYS").last_closed(datetime(2024, 7, 5, 19, 59, tzinfo=UTC))
+        datetime.date(2024, 7, 3)
+        >>> Sessions("XNYS").last_closed(datetime(2024, 7, 5, 20, 0, tzinfo=UTC))
+        datetime.date(2024, 7, 5)
         """
         if now.tzinfo is None:
             msg = f"`now` must have a time zone, got {now!r}; use datetime.now(UTC)."
             raise ValueError(msg)
         closes = self._calendar.closes
         instant = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us")
-        closed = int(np.searchsorted(closes, instant, side="right"))
-        if closed == 0 or _to_date(instant) > self.last:
+        n_closed = int(np.searchsorted(closes, instant, side="right"))
+        if n_closed == 0 or _to_date(instant) > self.last:
             self._refuse("now", now.isoformat())
-        return _to_date(self._calendar.sessions[closed - 1])
+        return _to_date(self._calendar.sessions[n_closed - 1])
 
     def offset(self, session: date, n: int) -> date:
-        """Return the session `n` sessions after `session` (before it when negative).
+        """Return the session `n` sessions after `session`, or before it if `n` is negative.
 
         Raises
         ------
         BarsError
-            When `session` is not a session, or the answer lies outside the calendar.
+            If `session` is not a session, or the result is outside the calendar.
+
+        Examples
+        --------
+        >>> Sessions("XNYS").offset(date(2024, 7, 3), 1)
+        datetime.date(2024, 7, 5)
         """
-        at = self._index(session) + n
-        if not 0 <= at < len(self._calendar.sessions):
+        index = self._index(session) + n
+        if not 0 <= index < len(self._calendar.sessions):
             self._refuse("n", f"{n} sessions from {session}")
-        return _to_date(self._calendar.sessions[at])
+        return _to_date(self._calendar.sessions[index])
 
     def close_time(self, session: date) -> datetime:
-        """Return the instant, in UTC, at which `session` closes; early closes are respected.
+        """Return the closing time of `session` in UTC, including early closes.
 
         Raises
         ------
         BarsError
-            When `session` is not a session.
+            If `session` is not a session.
+
+        Examples
+        --------
+        >>> Sessions("XNYS").close_time(date(2024, 7, 3)).isoformat()
+        '2024-07-03T17:00:00+00:00'
         """
         close: datetime = self._calendar.closes[self._index(session)].astype(datetime)
         return close.replace(tzinfo=UTC)
@@ -129,8 +178,7 @@ class Sessions:
 
     def _index(self, session: date) -> int:
         if self.is_session(session):
-            at = np.searchsorted(self._calendar.sessions, np.datetime64(session, "D"))
-            return int(at)
+            return int(np.searchsorted(self._calendar.sessions, np.datetime64(session, "D")))
         if not self.first <= session <= self.last:
             self._refuse("session", str(session))
         after = np.searchsorted(self._calendar.sessions, np.datetime64(session, "D"))
@@ -143,7 +191,7 @@ class Sessions:
 
     def _refuse(self, parameter: str, value: str) -> NoReturn:
         msg = (
-            f"`{parameter}` must stay within the {self.exchange} calendar, {self.first} to "
+            f"`{parameter}` must be within the {self.exchange} calendar, {self.first} to "
             f"{self.last}, got {value}; choose a date within it."
         )
         raise BarsError(msg)
@@ -158,20 +206,20 @@ class _Calendar:
 
 @cache
 def _calendar_names() -> tuple[str, ...]:
-    import exchange_calendars  # noqa: PLC0415  # brings pandas: a second
+    import exchange_calendars  # noqa: PLC0415  # imports pandas, which takes a second
 
     return tuple(exchange_calendars.get_calendar_names())
 
 
 @cache
 def _load(exchange: str, year: int, month: int) -> _Calendar:  # noqa: ARG001
-    """Build a calendar that reaches a year ahead; year and month keep a long process's fresh."""
+    """Build a calendar that ends a year ahead; `year` and `month` refresh it in long processes."""
     import exchange_calendars  # noqa: PLC0415
 
-    # The public way to a calendar's class, whose bounds must be known before the build.
+    # The bounds of the class are needed before the calendar is built.
     kind = type(exchange_calendars.get_calendar(exchange))
     bound = kind.bound_min()
-    start = str(FIRST_KNOWN) if bound is None else max(str(bound.date()), str(FIRST_KNOWN))
+    start = str(FIRST_SUPPORTED) if bound is None else max(str(bound.date()), str(FIRST_SUPPORTED))
     calendar = kind(start=start)
     return _Calendar(
         sessions=calendar.sessions.to_numpy().astype("datetime64[D]"),

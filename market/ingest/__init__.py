@@ -1,1 +1,1 @@
-"""From providers into the store: what is due, fetching, reconciling, splits, batches."""
+"""Ingest: plan due tasks, fetch bars, reconcile them with stored bars, and store the result."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from core.errors import ReconciliationError
-from market.bars.adjustments import inferred_split
+from market.bars.adjustments import infer_split
 from market.bars.contract import BAR_SCHEMA, PRICES
 
 # A provider that did not deliver the stored bars must agree with them on so many sessions.
@@ -240,6 +240,6 @@ def _on_one_base(both: pl.DataFrame, *, is_whole: bool) -> pl.DataFrame:
     return both.with_columns(
         adj_close=pl.col("adj_close_stored"),
         split_factor=pl.coalesce(
-            "split_factor", inferred_split(pl.col("adj_close") / pl.col("close"))
+            "split_factor", infer_split(pl.col("adj_close") / pl.col("close"))
         ),
     )

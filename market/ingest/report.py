@@ -9,7 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from market.bars.contract import ValidatedBars
-from market.bars.quarantine import SCHEMA as REFUSED
+from market.bars.quarantine import QUARANTINE_SCHEMA
 from market.store import UpsertReport
 
 NOTHING = UpsertReport(inserted=0, updated=0, unchanged=0)
@@ -50,7 +50,7 @@ class IngestReport:
     last_session: date | None = None
     bars: int = 0
     stored: UpsertReport = NOTHING
-    quarantine: pl.DataFrame = field(default_factory=REFUSED.to_frame)
+    quarantine: pl.DataFrame = field(default_factory=QUARANTINE_SCHEMA.to_frame)
     sources: dict[str, int] = field(default_factory=dict)
     restated: int = 0
     actions_through: date | None = None

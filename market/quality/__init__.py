@@ -1,1 +1,1 @@
-"""Data quality of stored bars: findings and the report on them."""
+"""Data quality of stored bars: suspicious sessions and the report on them."""

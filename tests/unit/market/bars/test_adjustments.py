@@ -1,4 +1,4 @@
-"""Splits and dividends here are those that the companies declared."""
+"""Adjusted bars against the splits and dividends that the companies declared."""
 
 from datetime import date
 from math import log
@@ -20,7 +20,7 @@ def log_return(adjusted: pl.DataFrame, session: date) -> float:
 
 
 def bars(rows: list[tuple[float, float | None, int, float | None, float | None]]) -> pl.DataFrame:
-    """Bars of one ticker from (close, adj_close, volume, split_factor, dividend) a session."""
+    """Return bars of one ticker from (close, adj_close, volume, split_factor, dividend) rows."""
     base = synthetic_bars(("AAA",), n_sessions=len(rows))
     close, adj_close, volume, split, dividend = zip(*rows, strict=True)
     return base.with_columns(
@@ -40,7 +40,7 @@ def bars(rows: list[tuple[float, float | None, int, float | None, float | None]]
         ("MSFT", date(2003, 2, 18), 48.30, 24.96),
     ],
 )
-def test_a_two_for_one_split_leaves_the_return_of_the_holder(
+def test_two_for_one_split_keeps_the_return_of_a_holder(
     ticker: str, session: date, close_before: float, close_after: float
 ) -> None:
     adjusted = adjust_bars(sample_bars(ticker))
@@ -50,7 +50,7 @@ def test_a_two_for_one_split_leaves_the_return_of_the_holder(
     )
 
 
-def test_a_special_dividend_is_part_of_the_return() -> None:
+def test_special_dividend_is_part_of_the_return() -> None:
     # Microsoft paid 3.00 and 0.08 dollars on the ex-date 2004-11-15; closes 29.97 and 27.39.
     adjusted = adjust_bars(sample_bars("MSFT"))
 
@@ -59,7 +59,7 @@ def test_a_special_dividend_is_part_of_the_return() -> None:
     )
 
 
-def test_a_true_fall_of_half_is_left_alone() -> None:
+def test_true_fall_by_half_is_kept() -> None:
     adjusted = adjust_bars(sample_bars("AAPL"))
 
     assert log_return(adjusted, date(2000, 9, 29)) == pytest.approx(log(25.75 / 53.50), abs=1e-5)
@@ -75,9 +75,7 @@ def test_a_true_fall_of_half_is_left_alone() -> None:
         ("FB", []),
     ],
 )
-def test_volume_is_scaled_at_the_true_splits_of_the_sample_and_nowhere_else(
-    ticker: str, splits: list[date]
-) -> None:
+def test_volume_is_scaled_at_the_splits_of_the_sample_only(ticker: str, splits: list[date]) -> None:
     traded = sample_bars(ticker)
 
     scale = adjust_bars(traded).get_column("volume") / traded.get_column("volume")
@@ -87,7 +85,7 @@ def test_volume_is_scaled_at_the_true_splits_of_the_sample_and_nowhere_else(
         assert factor == pytest.approx(2**later, rel=1e-4)
 
 
-def test_prices_follow_the_adjusted_close_given() -> None:
+def test_prices_follow_a_known_adj_close() -> None:
     traded = sample_bars("IBM")
 
     adjusted = adjust_bars(traded)
@@ -103,7 +101,7 @@ def test_prices_follow_the_adjusted_close_given() -> None:
         )
 
 
-def test_declared_events_give_the_adjusted_closes_of_the_sample() -> None:
+def test_declared_dividends_give_the_adjusted_closes_of_the_sample() -> None:
     # IBM's dividends of 2012 and 2013, by ex-date, from its investor relations pages.
     dividends = {
         date(2012, 2, 8): 0.75,
@@ -121,14 +119,14 @@ def test_declared_events_give_the_adjusted_closes_of_the_sample() -> None:
 
     adjusted = adjust_bars(declared).get_column("close")
 
-    # The sample's scale holds later dividends too, so both are brought to one last close.
+    # The scale of the sample includes later dividends, so both are scaled to one last close.
     given = sample.get_column("adj_close")
     expected = given * (adjusted[-1] / given[-1])
     assert adjusted.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)
 
 
 @pytest.mark.parametrize("ticker", ["AAPL", "GOOG", "IBM", "MSFT"])
-def test_bars_as_traded_with_their_actions_give_the_adjusted_closes_of_the_sample(
+def test_actions_give_the_adjusted_closes_of_the_sample(
     ticker: str,
 ) -> None:
     sample = sample_bars(ticker)
@@ -138,12 +136,12 @@ def test_bars_as_traded_with_their_actions_give_the_adjusted_closes_of_the_sampl
     given = sample.get_column("adj_close")
     expected = given * (adjusted.get_column("close")[-1] / given[-1])
     assert adjusted.get_column("close").to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-12)
-    # Volume follows the splits alone, however they are known.
+    # Volume depends on splits only, whether they are known or inferred.
     inferred = adjust_bars(sample).get_column("volume")
     assert adjusted.get_column("volume").to_numpy() == pytest.approx(inferred.to_numpy(), rel=1e-4)
 
 
-def test_the_actions_of_the_sample_are_those_that_were_declared() -> None:
+def test_actions_of_the_sample_equal_the_declared_ones() -> None:
     splits = sample_actions().filter(pl.col("split_factor") != 1.0)
 
     assert splits.rows() == [
@@ -161,10 +159,10 @@ def test_the_actions_of_the_sample_are_those_that_were_declared() -> None:
 
 
 @pytest.mark.parametrize("ticker", ["AAPL", "MSFT"])
-def test_a_history_with_adjusted_closes_is_continued_by_bars_with_actions_without_a_jump(
+def test_actions_continue_a_history_of_adjusted_closes_without_a_jump(
     ticker: str,
 ) -> None:
-    # A files provider or a backup gave the first part, Alpha Vantage the rest: over the splits.
+    # The first part comes from files or a backup, the rest from Alpha Vantage.
     sample, cut = sample_bars(ticker), date(2002, 12, 31)
     continued = pl.concat(
         [
@@ -185,7 +183,7 @@ def test_a_history_with_adjusted_closes_is_continued_by_bars_with_actions_withou
     )
 
 
-def test_known_splits_and_dividends_serve_where_the_adjusted_close_is_unknown() -> None:
+def test_actions_adjust_bars_without_adj_close() -> None:
     adjusted = adjust_bars(
         bars([(100, None, 10, 1, 0), (99, None, 10, 1, 1), (33, None, 30, 3, 0)])
     )
@@ -194,14 +192,14 @@ def test_known_splits_and_dividends_serve_where_the_adjusted_close_is_unknown() 
     assert adjusted.get_column("volume").to_list() == pytest.approx([30, 30, 30])
 
 
-def test_unknown_events_count_as_none() -> None:
+def test_unknown_actions_change_nothing() -> None:
     adjusted = adjust_bars(bars([(100, None, 10, None, None), (50, None, 20, None, None)]))
 
     assert adjusted.get_column("close").to_list() == [100, 50]
     assert adjusted.get_column("volume").to_list() == [10, 20]
 
 
-def test_a_gap_in_the_adjusted_closes_makes_no_jump() -> None:
+def test_gap_in_adj_close_makes_no_jump() -> None:
     adjusted = adjust_bars(
         bars([(10, 5, 1, 1, 0), (10, None, 1, 1, 0), (10, 5, 1, 1, 0), (11, None, 1, 1, 0)])
     )
@@ -209,20 +207,20 @@ def test_a_gap_in_the_adjusted_closes_makes_no_jump() -> None:
     assert adjusted.get_column("close").to_list() == pytest.approx([5, 5, 5, 5.5])
 
 
-def test_a_split_after_the_last_adjusted_close_is_applied() -> None:
+def test_split_after_the_last_adj_close_is_applied() -> None:
     adjusted = adjust_bars(bars([(10, 10, 1, 1, 0), (5, None, 2, 2, 0)]))
 
     assert log_return(adjusted, date(2010, 1, 5)) == pytest.approx(0)
     assert adjusted.get_column("volume").to_list() == pytest.approx([2, 2])
 
 
-def test_a_reverse_split_is_inferred() -> None:
+def test_reverse_split_is_inferred() -> None:
     adjusted = adjust_bars(bars([(1, 10, 1000, None, None), (10, 10, 100, None, None)]))
 
     assert adjusted.get_column("volume").to_list() == pytest.approx([100, 100])
 
 
-def test_a_five_for_four_split_is_inferred_and_an_ordinary_dividend_is_not() -> None:
+def test_five_for_four_split_is_inferred_but_an_ordinary_dividend_is_not() -> None:
     split = adjust_bars(bars([(100, 79.99, 100, None, None), (80, 80, 125, None, None)]))
     dividend = adjust_bars(bars([(100, 90, 100, None, None), (90, 90, 100, None, None)]))
 
@@ -230,22 +228,22 @@ def test_a_five_for_four_split_is_inferred_and_an_ordinary_dividend_is_not() -> 
     assert dividend.get_column("volume").to_list() == [100, 100]
 
 
-def test_a_split_factor_that_is_known_wins_over_the_jump() -> None:
-    # A dividend of a third of the price looks like a split, but the source says it was none.
+def test_known_split_factor_takes_precedence_over_the_jump() -> None:
+    # A dividend of a third of the price looks like a split; `split_factor` excludes it.
     adjusted = adjust_bars(bars([(90, 60, 100, 1, 0), (60, 60, 100, 1, 30)]))
 
     assert adjusted.get_column("volume").to_list() == [100, 100]
 
 
-def test_one_ticker_does_not_touch_the_next() -> None:
+def test_tickers_are_adjusted_independently() -> None:
     both = adjust_bars(sample_bars("AAPL", "MSFT"))
 
-    apart = pl.concat([adjust_bars(sample_bars("AAPL")), adjust_bars(sample_bars("MSFT"))])
+    separate = pl.concat([adjust_bars(sample_bars("AAPL")), adjust_bars(sample_bars("MSFT"))])
 
-    assert both.equals(apart)
+    assert both.equals(separate)
 
 
-def test_later_bars_change_the_scale_but_no_return() -> None:
+def test_later_bars_change_the_scale_but_not_the_returns() -> None:
     whole = adjust_bars(sample_bars("AAPL"))
     early = adjust_bars(sample_bars("AAPL", end=date(2004, 12, 31)))
     shared = whole.head(early.height)

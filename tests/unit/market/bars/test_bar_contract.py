@@ -1,3 +1,5 @@
+"""Validation of bars: refused rows with their reasons, duplicates and column types."""
+
 from datetime import date, datetime
 
 import polars as pl
@@ -14,7 +16,7 @@ MONDAY = date(2010, 1, 4)
 
 
 def bar(**changes: object) -> pl.DataFrame:
-    """One faultless bar of AAPL, with some values changed."""
+    """Return one valid bar of AAPL with some values changed."""
     values: dict[str, object] = {
         "ticker": "AAPL",
         "session": MONDAY,
@@ -39,7 +41,7 @@ def reasons(frame: pl.DataFrame) -> list[str]:
     return validate(frame).quarantine.get_column("reason").to_list()
 
 
-def test_the_whole_sample_passes() -> None:
+def test_sample_is_valid() -> None:
     sample = sample_bars()
 
     validated = validate(sample)
@@ -48,7 +50,7 @@ def test_the_whole_sample_passes() -> None:
     assert validated.quarantine.is_empty()
 
 
-def test_a_fall_of_half_in_a_session_is_data() -> None:
+def test_fall_by_half_is_valid() -> None:
     validated = validate(sample_bars("AAPL", start=date(2000, 9, 28), end=date(2000, 9, 29)))
 
     before, after = validated.bars.get_column("close")
@@ -59,9 +61,9 @@ def test_a_fall_of_half_in_a_session_is_data() -> None:
     ("changes", "reason"),
     [
         ({"ticker": None}, "ticker is missing"),
-        ({"ticker": "../x"}, "ticker is not written like one"),
-        ({"ticker": "aapl"}, "ticker is not written like one"),
-        ({"ticker": "AAPL\n"}, "ticker is not written like one"),
+        ({"ticker": "../x"}, "ticker is malformed"),
+        ({"ticker": "aapl"}, "ticker is malformed"),
+        ({"ticker": "AAPL\n"}, "ticker is malformed"),
         ({"session": None}, "session is missing"),
         ({"session": date(2010, 1, 9)}, "the XNYS calendar has no session on that date"),
         ({"session": date(2012, 10, 29)}, "the XNYS calendar has no session on that date"),
@@ -80,13 +82,13 @@ def test_a_fall_of_half_in_a_session_is_data() -> None:
         ({"low": 213.5}, "low is above open or close"),
     ],
 )
-def test_a_faulty_bar_is_quarantined_with_its_reason(
+def test_invalid_bar_is_quarantined_with_its_reason(
     changes: dict[str, object], reason: str
 ) -> None:
     assert reasons(bar(**changes)) == [reason]
 
 
-def test_a_bar_with_several_faults_lists_them_all() -> None:
+def test_reason_lists_every_fault() -> None:
     faulty = bar(session=date(2010, 1, 9), open=0.0, low=None, volume=-5)
 
     assert reasons(faulty)[0].split("; ") == [
@@ -97,64 +99,66 @@ def test_a_bar_with_several_faults_lists_them_all() -> None:
     ]
 
 
-def test_a_high_below_the_low_is_named_although_open_and_close_lie_between() -> None:
-    found = reasons(bar(high=212.0, low=215.0))
+def test_high_below_low_is_reported_with_open_and_close_in_between() -> None:
+    reported = reasons(bar(high=212.0, low=215.0))
 
-    assert found == ["high is below open or close; low is above open or close; high is below low"]
+    assert reported == [
+        "high is below open or close; low is above open or close; high is below low"
+    ]
 
 
 @pytest.mark.parametrize("name", ["adj_close", "split_factor", "dividend", "source"])
-def test_an_unknown_optional_value_is_no_fault(name: str) -> None:
+def test_missing_optional_value_is_valid(name: str) -> None:
     assert reasons(bar(**{name: None})) == []
 
 
-def test_zero_volume_is_no_fault() -> None:
+def test_zero_volume_is_valid() -> None:
     assert reasons(bar(volume=0)) == []
 
 
-def test_a_high_below_the_close_by_32_bit_rounding_is_no_fault() -> None:
+def test_high_below_close_by_32_bit_rounding_is_valid() -> None:
     assert reasons(bar(high=214.0 * (1 - 1e-7))) == []
     assert reasons(bar(high=214.0 * (1 - 1e-5))) != []
 
 
-def test_the_same_bar_given_twice_is_kept_once() -> None:
+def test_repeated_bar_is_kept_once() -> None:
     validated = validate(pl.concat([bar(source="first"), bar(source="second")]))
 
     assert validated.bars.get_column("source").to_list() == ["second"]
     assert validated.quarantine.select("source", "reason").rows() == [
-        ("first", "duplicate: the same bar is given again")
+        ("first", "duplicate: the same bar follows")
     ]
 
 
-def test_of_conflicting_bars_the_last_one_given_is_kept() -> None:
-    given_bars = pl.concat([bar(close=213.0), bar(close=214.0), bar(close=213.5), bar(close=213.5)])
+def test_last_of_conflicting_bars_is_kept() -> None:
+    frame = pl.concat([bar(close=213.0), bar(close=214.0), bar(close=213.5), bar(close=213.5)])
 
-    validated = validate(given_bars)
+    validated = validate(frame)
 
     assert validated.bars.get_column("close").to_list() == [213.5]
     assert validated.quarantine.select("close", "reason").rows() == [
-        (213.0, "duplicate: another bar of this session is given later"),
-        (214.0, "duplicate: another bar of this session is given later"),
-        (213.5, "duplicate: the same bar is given again"),
+        (213.0, "duplicate: a different bar of this session follows"),
+        (214.0, "duplicate: a different bar of this session follows"),
+        (213.5, "duplicate: the same bar follows"),
     ]
 
 
-def test_a_faulty_repetition_does_not_push_out_the_good_bar() -> None:
+def test_invalid_repetition_does_not_replace_a_valid_bar() -> None:
     validated = validate(pl.concat([bar(), bar(close=-1.0, low=-1.0)]))
 
     assert validated.bars.get_column("close").to_list() == [214.0]
     assert validated.quarantine.height == 1
 
 
-def test_unknown_adjusted_closes_count_as_equal_in_repetitions() -> None:
+def test_null_adj_closes_are_equal_in_duplicates() -> None:
     validated = validate(pl.concat([bar(adj_close=None), bar(adj_close=None)]))
 
     assert validated.quarantine.get_column("reason").to_list() == [
-        "duplicate: the same bar is given again"
+        "duplicate: the same bar follows"
     ]
 
 
-def test_no_bars_are_no_fault() -> None:
+def test_empty_frame_is_valid() -> None:
     validated = validate(BAR_SCHEMA.to_frame())
 
     assert validated.bars.schema == BAR_SCHEMA
@@ -175,7 +179,7 @@ def test_no_bars_are_no_fault() -> None:
     ),
     repeated=st.lists(st.integers(0, 59), max_size=10),
 )
-def test_every_row_is_either_good_or_quarantined_and_good_ones_are_good(
+def test_every_row_is_either_valid_or_quarantined(
     faults: list[tuple[int, str, int | None]], repeated: list[int]
 ) -> None:
     rows = synthetic_bars(("AAA", "BBB"), n_sessions=30).to_dicts()
@@ -191,7 +195,7 @@ def test_every_row_is_either_good_or_quarantined_and_good_ones_are_good(
     assert validate(validated.bars).bars.equals(validated.bars)
 
 
-def test_optional_columns_may_be_missing_and_others_are_left_out() -> None:
+def test_missing_optional_columns_are_added_and_other_columns_dropped() -> None:
     frame = bar().drop("adj_close", "split_factor", "dividend", "source")
 
     conformed = conform_bars(
@@ -202,20 +206,20 @@ def test_optional_columns_may_be_missing_and_others_are_left_out() -> None:
     assert conformed.get_column("adj_close").to_list() == [None]
 
 
-def test_a_missing_required_column_is_named() -> None:
+def test_missing_required_column_raises() -> None:
     with pytest.raises(BarsError, match="missing close, volume, got ticker"):
         validate(bar().drop("close", "volume"))
 
 
-def test_timestamps_in_place_of_dates_are_refused() -> None:
+def test_timestamps_as_sessions_raise() -> None:
     frame = bar().with_columns(session=pl.lit(datetime(2010, 1, 4)))  # noqa: DTZ001
 
     with pytest.raises(BarsError, match="`session` must be of type Date, got Datetime"):
         validate(frame)
 
 
-def test_a_column_that_is_no_number_is_named() -> None:
+def test_non_numeric_column_raises() -> None:
     frame = bar().with_columns(close=pl.lit("n.a."))
 
-    with pytest.raises(BarsError, match="`close` must be readable as Float64, got String"):
+    with pytest.raises(BarsError, match="`close` must be castable to Float64, got String"):
         validate(frame)

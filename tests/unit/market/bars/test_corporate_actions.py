@@ -1,4 +1,4 @@
-"""Splits and dividends told apart from bars, and jumps that need them."""
+"""Adding splits and dividends to bars, and detection of jumps without a known split."""
 
 from datetime import date
 
@@ -16,12 +16,12 @@ CRASH = date(2000, 9, 29)
 
 
 def actions(*rows: tuple[date, float, float]) -> pl.DataFrame:
-    told = [("AAPL", *row) for row in rows]
-    return pl.DataFrame(told, ACTIONS_SCHEMA, orient="row")
+    events = [("AAPL", *row) for row in rows]
+    return pl.DataFrame(events, ACTIONS_SCHEMA, orient="row")
 
 
 def around(session: date, *, before: int = 10, after: int = 10) -> pl.DataFrame:
-    """Bars of AAPL as traded on the sessions around one."""
+    """Return bars of AAPL as traded, on the sessions around `session`."""
     start, end = xnys().offset(session, -before), xnys().offset(session, after)
     return raw_bars("AAPL").filter(pl.col("session").is_between(start, end))
 
@@ -36,13 +36,13 @@ def events(bars: pl.DataFrame) -> list[tuple[date, float, float]]:
 
 
 @pytest.mark.parametrize("ticker", ["AAPL", "GOOG", "IBM", "MSFT"])
-def test_told_apart_they_make_the_same_bars_as_told_with_them(ticker: str) -> None:
-    told = add_actions(raw_bars(ticker), sample_actions(ticker))
+def test_separate_actions_give_the_same_bars_as_actions_with_bars(ticker: str) -> None:
+    bars_with_actions = add_actions(raw_bars(ticker), sample_actions(ticker))
 
-    assert told.equals(with_sample_actions(sample_bars(ticker)))
+    assert bars_with_actions.equals(with_sample_actions(sample_bars(ticker)))
 
 
-def test_splits_and_crashes_jump_alike_until_it_is_known_what_they_are() -> None:
+def test_splits_and_crashes_are_unexplained_until_actions_are_added() -> None:
     bars = raw_bars("AAPL").filter(pl.col("session") > date(2000, 7, 1))
 
     assert jump_of(bars) == CRASH
@@ -51,7 +51,7 @@ def test_splits_and_crashes_jump_alike_until_it_is_known_what_they_are() -> None
     assert jump_of(raw_bars("IBM")) is None
 
 
-def test_only_the_sessions_asked_about_are_looked_at() -> None:
+def test_only_the_given_sessions_are_searched() -> None:
     bars = around(SPLIT)
     session = bars.get_column("session")
 
@@ -59,20 +59,20 @@ def test_only_the_sessions_asked_about_are_looked_at() -> None:
     assert find_unexplained_jump(bars, session.filter(session >= SPLIT)) == SPLIT
 
 
-def test_a_reverse_split_jumps_too() -> None:
+def test_reverse_split_is_a_jump() -> None:
     prices = [pl.when(pl.col("session") >= SPLIT).then(pl.col("close") * 20).otherwise("close")]
 
     assert jump_of(around(SPLIT).with_columns(prices)) == SPLIT
 
 
-def test_bars_that_count_as_they_stand_do_not_need_a_word() -> None:
+def test_bars_of_files_and_bars_with_adj_close_have_no_unexplained_jump() -> None:
     bars = around(SPLIT)
 
     assert jump_of(bars.with_columns(source=pl.lit("files"))) is None
     assert jump_of(sample_bars("AAPL")) is None
 
 
-def test_an_ex_date_without_a_session_goes_to_the_next_one() -> None:
+def test_ex_date_without_session_moves_to_the_next_bar() -> None:
     # 2012-11-10 was a Saturday.
     bars = raw_bars("AAPL").filter(pl.col("session") > date(2012, 10, 1))
 
@@ -81,40 +81,40 @@ def test_an_ex_date_without_a_session_goes_to_the_next_one() -> None:
     ]
 
 
-def test_several_events_of_one_session_come_together() -> None:
+def test_events_of_one_session_are_combined() -> None:
     bars = raw_bars("AAPL").filter(pl.col("session") > date(2012, 10, 1))
-    told = actions((date(2012, 11, 10), 1.0, 2.65), (date(2012, 11, 12), 1.1, 0.35))
+    listed = actions((date(2012, 11, 10), 1.0, 2.65), (date(2012, 11, 12), 1.1, 0.35))
 
-    assert events(add_actions(bars, told)) == [(date(2012, 11, 12), 1.1, 3.0)]
+    assert events(add_actions(bars, listed)) == [(date(2012, 11, 12), 1.1, 3.0)]
 
 
-def test_what_is_announced_or_older_than_the_bars_leaves_no_trace() -> None:
+def test_events_outside_the_bars_are_ignored() -> None:
     bars = around(date(2012, 6, 1), after=0)
-    told = actions((date(2005, 2, 28), 2.0, 0.0), (date(2012, 8, 9), 1.0, 2.65))
+    listed = actions((date(2005, 2, 28), 2.0, 0.0), (date(2012, 8, 9), 1.0, 2.65))
 
-    filled = add_actions(bars, told)
+    filled = add_actions(bars, listed)
 
     assert events(filled) == []
     assert filled.get_column("split_factor").null_count() == 0
     assert actions_known_through(filled) == date(2012, 6, 1)
 
 
-@pytest.mark.parametrize("told_on", [-3, -1, 1, 3])
-def test_a_split_dated_beside_its_jump_goes_where_the_jump_is(told_on: int) -> None:
-    told = actions((xnys().offset(SPLIT, told_on), 2.0, 0.0))
+@pytest.mark.parametrize("days_off", [-3, -1, 1, 3])
+def test_misdated_split_moves_to_its_jump(days_off: int) -> None:
+    listed = actions((xnys().offset(SPLIT, days_off), 2.0, 0.0))
 
-    assert events(add_actions(around(SPLIT), told)) == [(SPLIT, 2.0, 0.0)]
+    assert events(add_actions(around(SPLIT), listed)) == [(SPLIT, 2.0, 0.0)]
 
 
-def test_a_split_without_any_jump_stays_where_it_was_told() -> None:
+def test_split_without_a_jump_stays_at_its_ex_date() -> None:
     calm = date(2012, 5, 10)
 
-    told = add_actions(around(calm), actions((calm, 3.0, 0.0), (calm, 1.05, 0.0)))
+    bars_with_actions = add_actions(around(calm), actions((calm, 3.0, 0.0), (calm, 1.05, 0.0)))
 
-    assert events(told) == [(calm, pytest.approx(3.15), 0.0)]
+    assert events(bars_with_actions) == [(calm, pytest.approx(3.15), 0.0)]
 
 
-def test_bars_with_adjusted_closes_and_those_of_files_are_left_alone() -> None:
+def test_bars_of_files_and_bars_with_adj_close_stay_unchanged() -> None:
     split = actions((SPLIT, 2.0, 0.0))
     of_files = around(SPLIT).with_columns(source=pl.lit("files"))
     adjusted = sample_bars("AAPL")
@@ -123,20 +123,20 @@ def test_bars_with_adjusted_closes_and_those_of_files_are_left_alone() -> None:
     assert add_actions(adjusted, split).equals(adjusted)
 
 
-def test_a_source_that_tells_few_events_takes_none_away() -> None:
+def test_incomplete_list_removes_no_event() -> None:
     known = with_sample_actions(sample_bars("AAPL"))
 
     assert add_actions(known, actions()).equals(known)
 
 
-def test_no_bars_have_no_actions() -> None:
+def test_no_bars() -> None:
     nothing = raw_bars("AAPL").clear()
 
     assert add_actions(nothing, sample_actions("AAPL")).is_empty()
     assert actions_known_through(nothing) is None
 
 
-def test_what_is_known_ends_at_the_first_bar_of_which_nobody_told() -> None:
+def test_actions_are_known_up_to_the_first_unknown_bar() -> None:
     known, later = with_sample_actions(sample_bars("AAPL")), date(2012, 6, 1)
     tail = [
         pl.when(pl.col("session") <= later).then(name).alias(name)

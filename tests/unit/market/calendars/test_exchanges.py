@@ -30,39 +30,39 @@ from market.calendars.exchanges import _EXCHANGES, SessionsByTicker, exchange_of
         ("VOLV-B.ST", "XSTO"),
     ],
 )
-def test_a_suffix_names_the_exchange(ticker: str, exchange: str) -> None:
+def test_exchange_of_suffix(ticker: str, exchange: str) -> None:
     assert exchange_of(ticker, "XNYS") == exchange
 
 
 @pytest.mark.parametrize(
     "ticker", ["AAPL", "BRK.B", "BF-B", "HEI.A", "^GSPC", "^FTSE", "EURUSD=X", "GC=F", "L", "T"]
 )
-def test_what_has_no_suffix_of_an_exchange_follows_the_default(ticker: str) -> None:
+def test_ticker_without_exchange_suffix_belongs_to_the_default(ticker: str) -> None:
     assert exchange_of(ticker, "XNYS") == "XNYS"
     assert exchange_of(ticker, "XTKS") == "XTKS"
 
 
-def test_every_exchange_of_a_suffix_has_a_calendar() -> None:
+def test_every_exchange_has_a_calendar() -> None:
     assert set(_EXCHANGES.values()) <= set(exchange_calendars.get_calendar_names())
 
 
-def test_each_ticker_gets_the_sessions_of_its_exchange() -> None:
+def test_sessions_follow_the_exchange_of_the_ticker() -> None:
     sessions_of = SessionsByTicker("XNYS")
-    # The Coronation's bank holiday in London; Memorial Day is three weeks later.
+    # London closed for the Coronation.
     coronation, memorial_day = date(2023, 5, 8), date(2023, 5, 29)
     assert sessions_of("AAPL").is_session(coronation)
     assert not sessions_of("AZN.L").is_session(coronation)
-    # The spring bank holiday falls on Memorial Day; in Tokyo it is a Monday like others.
+    # The spring bank holiday falls on Memorial Day; Tokyo trades.
     assert not sessions_of("AAPL").is_session(memorial_day)
     assert sessions_of("7203.T").is_session(memorial_day)
 
 
-def test_tickers_of_one_exchange_share_their_sessions() -> None:
+def test_sessions_are_shared_per_exchange() -> None:
     sessions_of = SessionsByTicker("XNYS")
     assert sessions_of("AAPL") is sessions_of("BRK.B")
     assert sessions_of("AZN.L") is SessionsByTicker("XTKS")("VOD.L")
 
 
-def test_an_unknown_default_is_refused_at_once() -> None:
+def test_unknown_default_exchange_raises() -> None:
     with pytest.raises(SettingsError, match=r"got 'XNIS'; did you mean .*XNYS"):
         SessionsByTicker("XNIS")

@@ -1,4 +1,4 @@
-"""Expected dates come from the holidays and special closings that the exchange published."""
+"""`Sessions` against the holidays and special closings that the NYSE published."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -25,30 +25,30 @@ NEW_YORK_SUMMER = timezone(timedelta(hours=-4))
         date(2024, 11, 30),  # a Saturday
     ],
 )
-def test_a_date_without_trading_is_no_session(closed: date) -> None:
+def test_closed_date_is_not_a_session(closed: date) -> None:
     assert not xnys().is_session(closed)
 
 
 @pytest.mark.parametrize(
     "traded", [date(1970, 1, 2), date(1987, 10, 19), date(2001, 9, 17), date(2021, 6, 18)]
 )
-def test_a_date_with_trading_is_a_session(traded: date) -> None:
+def test_trading_date_is_a_session(traded: date) -> None:
     assert xnys().is_session(traded)
 
 
-def test_the_sessions_between_two_dates_include_both() -> None:
-    found = xnys().between(date(2001, 9, 10), date(2001, 9, 18)).to_list()
+def test_between_includes_both_ends() -> None:
+    sessions = xnys().between(date(2001, 9, 10), date(2001, 9, 18)).to_list()
 
-    assert found == [date(2001, 9, 10), date(2001, 9, 17), date(2001, 9, 18)]
+    assert sessions == [date(2001, 9, 10), date(2001, 9, 17), date(2001, 9, 18)]
 
 
-def test_the_calendar_equals_the_sessions_of_the_real_sample() -> None:
+def test_calendar_equals_the_sessions_of_the_sample() -> None:
     traded = sample_bars("IBM").get_column("session")
 
     assert xnys().between(date(2000, 3, 1), date(2013, 3, 1)).equals(traded)
 
 
-def test_nothing_lies_between_dates_outside_the_calendar() -> None:
+def test_between_is_empty_outside_the_calendar() -> None:
     assert xnys().between(date(1900, 1, 1), date(1969, 12, 31)).is_empty()
     assert xnys().between(date(2010, 1, 2), date(2010, 1, 1)).is_empty()
 
@@ -64,67 +64,67 @@ def test_nothing_lies_between_dates_outside_the_calendar() -> None:
         (datetime(2024, 1, 3, 20, 30, tzinfo=UTC), date(2024, 1, 2)),  # winter: 21:00 UTC
     ],
 )
-def test_the_last_closed_session_follows_the_exchange_clock(now: datetime, session: date) -> None:
+def test_last_closed_follows_the_exchange_clock(now: datetime, session: date) -> None:
     assert xnys().last_closed(now) == session
 
 
-def test_an_instant_without_time_zone_is_refused() -> None:
+def test_last_closed_without_time_zone_raises() -> None:
     with pytest.raises(ValueError, match="`now` must have a time zone"):
         xnys().last_closed(datetime(2024, 7, 2, 16, 0))  # noqa: DTZ001
 
 
-def test_an_instant_beyond_the_calendar_is_refused() -> None:
-    with pytest.raises(BarsError, match="`now` must stay within the XNYS calendar"):
+def test_last_closed_beyond_the_calendar_raises() -> None:
+    with pytest.raises(BarsError, match="`now` must be within the XNYS calendar"):
         xnys().last_closed(datetime(2100, 1, 4, tzinfo=UTC))
 
 
-def test_sessions_are_counted_over_holidays_both_ways() -> None:
+def test_offset_skips_holidays_in_both_directions() -> None:
     assert xnys().offset(date(2001, 9, 10), 1) == date(2001, 9, 17)
     assert xnys().offset(date(2001, 9, 17), -1) == date(2001, 9, 10)
     assert xnys().offset(date(2013, 3, 1), 21) == date(2013, 4, 2)
     assert xnys().offset(date(2013, 3, 1), 0) == date(2013, 3, 1)
 
 
-def test_counting_past_the_calendar_is_refused_with_its_bounds() -> None:
-    with pytest.raises(BarsError, match=r"`n` must stay within .* 1970-01-02 to .*, got -1 sess"):
+def test_offset_beyond_the_calendar_raises_with_its_bounds() -> None:
+    with pytest.raises(BarsError, match=r"`n` must be within .* 1970-01-02 to .*, got -1 sess"):
         xnys().offset(date(1970, 1, 2), -1)
     with pytest.raises(BarsError, match="choose a date within it"):
         xnys().offset(xnys().last, 1)
 
 
-def test_counting_from_a_holiday_is_refused_with_the_sessions_around_it() -> None:
+def test_offset_from_a_holiday_raises_with_the_neighbouring_sessions() -> None:
     with pytest.raises(BarsError, match=r"got 2001-09-12; .* 2001-09-10 and 2001-09-17"):
         xnys().offset(date(2001, 9, 12), 1)
 
 
-def test_an_early_close_is_known() -> None:
+def test_close_time_includes_early_closes() -> None:
     assert xnys().close_time(date(2024, 7, 3)) == datetime(2024, 7, 3, 17, 0, tzinfo=UTC)
     assert xnys().close_time(date(2024, 7, 5)) == datetime(2024, 7, 5, 20, 0, tzinfo=UTC)
 
 
-def test_the_close_of_a_date_before_the_calendar_is_refused() -> None:
-    with pytest.raises(BarsError, match="`session` must stay within the XNYS calendar"):
+def test_close_time_before_the_calendar_raises() -> None:
+    with pytest.raises(BarsError, match="`session` must be within the XNYS calendar"):
         xnys().close_time(date(1929, 10, 29))
 
 
-def test_the_calendar_reaches_a_month_of_sessions_ahead() -> None:
+def test_calendar_ends_at_least_21_sessions_ahead() -> None:
     now = datetime.now(UTC)
 
     assert xnys().offset(xnys().last_closed(now), 21) > now.date()
 
 
-def test_an_unknown_exchange_is_answered_with_near_ones() -> None:
+def test_unknown_exchange_raises_with_similar_names() -> None:
     with pytest.raises(SettingsError, match=r"got 'XNIS'; did you mean .*XNYS"):
         Sessions("XNIS")
 
 
 @pytest.mark.parametrize("exchange", ["XLON", "XTKS", "XSHG"])
-def test_calendars_of_other_exchanges_start_where_they_are_known(exchange: str) -> None:
+def test_calendars_of_other_exchanges_start_in_1970_or_later(exchange: str) -> None:
     sessions = Sessions(exchange)
 
     assert sessions.first >= date(1970, 1, 1)
     assert sessions.is_session(date(2012, 3, 1))
 
 
-def test_the_time_zone_is_that_of_the_exchange() -> None:
+def test_timezone() -> None:
     assert xnys().timezone == "America/New_York"

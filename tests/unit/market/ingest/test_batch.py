@@ -18,7 +18,7 @@ from core.errors import (
     StockcastError,
     TransientError,
 )
-from market.bars.quarantine import SCHEMA
+from market.bars.quarantine import QUARANTINE_SCHEMA
 from market.ingest.batch import (
     TickerOutcome,
     ingest_all,
@@ -40,7 +40,7 @@ def report(ticker: str, **values: object) -> IngestReport:
         "last_session": date(2013, 2, 5),
         "bars": 1,
         "stored": UpsertReport(1, 0, 0),
-        "quarantine": SCHEMA.to_frame(),
+        "quarantine": QUARANTINE_SCHEMA.to_frame(),
         "sources": {"alpha_vantage": 1},
         "restated": 0,
         "actions_through": None,

@@ -248,7 +248,7 @@ def test_a_session_that_stands_there_twice_is_left_to_validation(
 
     assert validated.bars.height == 100
     assert validated.quarantine.get_column("reason").to_list() == [
-        "duplicate: the same bar is given again"
+        "duplicate: the same bar follows"
     ]
 
 
