@@ -115,7 +115,7 @@ def catch_up_sensor(
             known,
             sessions_of,
             now,
-            actions_apart=getattr(provider, "actions_apart", False),
+            has_separate_actions=getattr(provider, "has_separate_actions", False),
         )
         if task.kind == "actions"
         or task.ticker not in stored

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from market.ingest.plan import ACTIONS_EVERY
-from market.providers.alpha_vantage.tiers import limits_of
+from market.providers.alpha_vantage.tiers import tier_limits
 from market.providers.spec import ProviderLimits
 from market.settings import Tier
 
@@ -58,7 +58,7 @@ def estimate_capacity(n_tickers: int, limits: ProviderLimits) -> Capacity:
     Parameters
     ----------
     limits
-        Of the key's tier; see `limits_of`.
+        Of the key's tier; see `tier_limits`.
     """
     each = _calls_of_one(limits)
     calls, capacity = n_tickers * each, _capacity(limits)
@@ -77,7 +77,9 @@ def estimate_capacity(n_tickers: int, limits: ProviderLimits) -> Capacity:
 
 def _advice(n_tickers: int, limits: ProviderLimits, behind: int) -> str:
     capacity = _capacity(limits)
-    tier = next((tier for tier in get_args(Tier) if _capacity(limits_of(tier)) >= n_tickers), None)
+    tier = next(
+        (tier for tier in get_args(Tier) if _capacity(tier_limits(tier)) >= n_tickers), None
+    )
     ways = [f"follow {capacity:,} tickers or fewer"]
     if tier is not None:
         ways.append(f"get a premium key and set STOCKCAST_ALPHA_VANTAGE_TIER={tier}")

@@ -21,7 +21,7 @@ from core.errors import (
 from market.bars.contract import ValidatedBars, validate_bars
 from market.calendars.sessions import Sessions
 from market.ingest.reconcile import FILL, MIN_SHARED, ReconciledBars, reconcile_bars, replace_bars
-from market.providers.failover.chain import Delivery, ProviderChain
+from market.providers.failover.chain import AcceptedBars, ProviderChain
 from market.providers.protocol import Provider, SessionRange
 
 # Stored sessions that are asked for once more, to notice corrections and other providers' levels.
@@ -218,12 +218,12 @@ class BarFetcher:
 
     def _deliver(
         self, span: SessionRange | None, accept: Callable[[pl.DataFrame], None]
-    ) -> Delivery:
+    ) -> AcceptedBars:
         if isinstance(self._provider, ProviderChain):
             return self._provider.fetch_accepted(self._ticker, span, accept)
         bars = self._provider.fetch(self._ticker, span)
         accept(bars)
-        return Delivery(bars, self._provider.name)
+        return AcceptedBars(bars, self._provider.name)
 
     def _judged(
         self,

@@ -60,7 +60,7 @@ def plan(
     sessions_of: Callable[[str], Sessions],
     now: datetime,
     *,
-    actions_apart: bool,
+    has_separate_actions: bool,
 ) -> list[IngestTask]:
     """Return what is due for each ticker, most urgent first.
 
@@ -81,7 +81,7 @@ def plan(
         Each ticker's calendar.
     now
         An aware instant.
-    actions_apart
+    has_separate_actions
         Whether bars come without splits and dividends, so that these must be asked for.
 
     Raises
@@ -94,7 +94,7 @@ def plan(
         record = records.get(ticker, TickerState(ticker))
         state = _State(record, last_stored.get(ticker), sessions_of(ticker), now)
         of_bars = state.bars_task()
-        of_actions = state.actions_task() if actions_apart else None
+        of_actions = state.actions_task() if has_separate_actions else None
         if of_bars.kind != "nothing":
             bars.append(of_bars)
         elif of_actions is None:

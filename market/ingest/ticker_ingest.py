@@ -100,9 +100,9 @@ class Ingest:
             records = {
                 t: replace(r, stale_responses=0, permanent_failures=0) for t, r in records.items()
             }
-        apart = isinstance(self._provider, ActionsProvider) and self._provider.actions_apart
+        apart = isinstance(self._provider, ActionsProvider) and self._provider.has_separate_actions
         tasks = plan(
-            tickers, last, records, self._sessions_of, self._clock.now(), actions_apart=apart
+            tickers, last, records, self._sessions_of, self._clock.now(), has_separate_actions=apart
         )
         if self.costs_calls:
             return tasks
@@ -154,7 +154,7 @@ class Ingest:
         )
         if task.kind == "history":
             answer = fetcher.fetch_history()
-        elif provider.actions_apart:
+        elif provider.has_separate_actions:
             answer = fetcher.fetch_newest()
         else:
             # Bars that came without actions, from a backup, get them from the first provider.

@@ -100,7 +100,7 @@ def database_path(settings: MarketSettings) -> Path:
     return settings.home / "market.sqlite"
 
 
-def budgets_of(settings: MarketSettings) -> dict[str, Budget]:
+def selected_budgets(settings: MarketSettings) -> dict[str, Budget]:
     """Return the budget of each selected provider that has one, by name, first provider first."""
     budgets = {spec.name: spec.budget(settings) for spec in selected_specs(settings)}
     return {name: budget for name, budget in budgets.items() if budget is not None}

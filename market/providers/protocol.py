@@ -42,7 +42,7 @@ class Quote:
     ----------
     session
         The session that the price belongs to.
-    asked_at
+    requested_at
         When the provider was asked, in UTC.
     source
         The provider's name.
@@ -53,7 +53,7 @@ class Quote:
     previous_close: float | None
     volume: int | None
     session: date
-    asked_at: datetime
+    requested_at: datetime
     source: str
 
 
@@ -107,12 +107,12 @@ class ActionsProvider(Provider, Protocol):
 
     Attributes
     ----------
-    actions_apart
+    has_separate_actions
         Whether bars come without them, so that `fetch_actions` must be asked.
     """
 
     @property
-    def actions_apart(self) -> bool:
+    def has_separate_actions(self) -> bool:
         """Whether bars come without splits and dividends."""
         ...
 
@@ -134,12 +134,12 @@ class ActionsProvider(Provider, Protocol):
 class QuoteProvider(Protocol):
     """A provider that knows the current price."""
 
-    def fetch_quote(self, ticker: str, keep: int = 0) -> Quote:
+    def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:
         """Return the price of one ticker now.
 
         Parameters
         ----------
-        keep
+        reserved_calls
             Calls of the day to leave for other purposes, where the day has a limit.
 
         Raises

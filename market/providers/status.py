@@ -13,7 +13,12 @@ from core.clock import Clock, SystemClock
 from core.errors import QuotaError
 from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
-from market.providers.factory import budgets_of, database_path, make_circuit_breakers, make_ledger
+from market.providers.factory import (
+    database_path,
+    make_circuit_breakers,
+    make_ledger,
+    selected_budgets,
+)
 from market.providers.failover.circuit_breaker import BreakerState
 from market.quota.budgets import Budget, Usage
 
@@ -70,7 +75,7 @@ class ProviderStatus:
 
     def __init__(self, settings: MarketSettings, clock: Clock | None = None) -> None:
         self._names = settings.providers
-        self._budgets = budgets_of(settings)
+        self._budgets = selected_budgets(settings)
         self._sessions_of = SessionsByTicker(settings.exchange)
         self._path = database_path(settings)
         self._ledger = make_ledger(settings, clock=clock)
@@ -84,7 +89,7 @@ class ProviderStatus:
 
     def read(self) -> list[ProviderState]:
         """Return the state of every selected provider, the first provider first."""
-        breakers = {state.name: state for state in self._breakers.states()}
+        breakers = {state.name: state for state in self._breakers.read_states()}
         return [
             ProviderState(
                 name,

@@ -21,7 +21,7 @@ only the wall clock can tell; when that was set during the last day, its old and
 both bind, so that setting it never gives calls back. A wall clock that is wrong for longer, or
 wrong after a boot, is beyond us; then the provider's own word is the limit.
 
-**The provider's word.** `mark_spent` keeps everyone from asking. Its day may renew at another
+**The provider's word.** `record_refusal` keeps everyone from asking. Its day may renew at another
 moment than our midnight: then it refuses although we count less, and we wait for our midnight. Just
 after our midnight such a refusal rather says that its clock is behind ours: then ten minutes.
 
@@ -48,7 +48,7 @@ from core.clock import Clock, SystemClock
 from core.errors import QuotaError
 from core.sqlite import Database
 from core.time_points import LocalDay, TimePoint
-from market.quota import tables as records
+from market.quota import tables
 from market.quota.budgets import Budget, Purpose, Usage, WindowUse
 
 # A refusal by the minute is waited out for this long at least: that the provider refused although
@@ -72,7 +72,7 @@ class QuotaLedger:
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
-        self._database = Database(path, records.SCHEMA)
+        self._database = Database(path, tables.SCHEMA)
 
     @contextmanager
     def call(
@@ -81,7 +81,7 @@ class QuotaLedger:
         *,
         purpose: Purpose,
         ticker: str = "",
-        keep: int = 0,
+        reserved_calls: int = 0,
         max_wait: float = inf,
     ) -> Iterator[None]:
         """Make one request inside this context, once it may be made.
@@ -91,8 +91,8 @@ class QuotaLedger:
         budget
             What the key may do.
         purpose, ticker
-            What the call is for: kept for printouts; `keep` looks at purposes.
-        keep
+            What the call is for: kept for printouts; `reserved_calls` looks at purposes.
+        reserved_calls
             Calls of the day to leave for the other purposes, less those they have made.
         max_wait
             Seconds to wait for a window at most.
@@ -103,16 +103,18 @@ class QuotaLedger:
             When the day is spent but for what is kept, or the wait would be longer; no call is
             entered then.
         """
-        number = self._granted(budget, purpose, ticker, keep=keep, max_wait=max_wait)
+        number = self._granted(
+            budget, purpose, ticker, reserved_calls=reserved_calls, max_wait=max_wait
+        )
         try:
             yield
         finally:
             ended = TimePoint.of(self._clock)
             # If a power cut takes this back, the boot after it ends the call as well.
             with self._database.transaction(is_durable=False) as db:
-                records.end_call(db, number, ended)
+                tables.finish_call(db, number, ended)
 
-    def mark_spent(self, budget: Budget, *, until_day_ends: bool) -> datetime:
+    def record_refusal(self, budget: Budget, *, until_day_ends: bool) -> datetime:
         """Take the provider's word that nothing is left; return when it may be asked again, UTC.
 
         A refusal by the minute holds for the longest window, but a minute at least. One of the day
@@ -124,22 +126,22 @@ class QuotaLedger:
             now = TimePoint.of(self._clock)
             if not until_day_ends:
                 seconds = max([_MINUTE, *(window.seconds for window in budget.windows)])
-                records.enter_refusal(db, budget.account, now, is_of_day=False, seconds=seconds)
-                return now.plus(records.refused_for(db, budget.account, now)).instant
+                tables.insert_refusal(db, budget.account, now, is_of_day=False, seconds=seconds)
+                return now.plus(tables.refusal_seconds(db, budget.account, now)).instant
             day = LocalDay.around(now.instant, budget.timezone)
             is_early = now.wall - day.starts.timestamp() < _EARLY
             seconds_or_day = _EARLY if is_early else None
-            records.enter_refusal(db, budget.account, now, is_of_day=True, seconds=seconds_or_day)
-            return records.today(db, budget, now).renews_at
+            tables.insert_refusal(db, budget.account, now, is_of_day=True, seconds=seconds_or_day)
+            return tables.read_day_usage(db, budget, now).renews_at
 
     def usage(self, budget: Budget) -> Usage:
         """Return what all processes made of the budget."""
         with self._database.reading() as db:
             now = TimePoint.of(self._clock)
-            today = records.today(db, budget, now)
+            today = tables.read_day_usage(db, budget, now)
             windows = []
             for window in budget.windows:
-                free = records.slots(db, budget.account, window, now)
+                free = tables.slot_times(db, budget.account, window, now)
                 made = sum(instant > now.elapsed for instant in free)
                 windows.append(WindowUse(made, window.calls, window.seconds))
             return Usage(
@@ -150,8 +152,8 @@ class QuotaLedger:
                 windows=tuple(windows),
                 renews_at=today.renews_at,
                 by_purpose=today.by_purpose,
-                is_refused=today.is_refused or records.refused_for(db, budget.account, now) > 0,
-                waiting=records.n_ahead(db, budget.account, now),
+                is_refused=today.is_refused or tables.refusal_seconds(db, budget.account, now) > 0,
+                waiting=tables.count_waiting(db, budget.account, now),
             )
 
     def calls(self, budget: Budget, since: datetime) -> pl.DataFrame:
@@ -170,7 +172,7 @@ class QuotaLedger:
         return pl.DataFrame(data, schema=schema, orient="row")
 
     def _granted(
-        self, budget: Budget, purpose: Purpose, ticker: str, *, keep: int, max_wait: float
+        self, budget: Budget, purpose: Purpose, ticker: str, *, reserved_calls: int, max_wait: float
     ) -> int:
         """Wait for a slot, enter the call and return its number."""
         ticket: int | None = None
@@ -179,42 +181,42 @@ class QuotaLedger:
             while True:
                 with self._database.transaction() as db:
                     now = TimePoint.of(self._clock)
-                    _refuse_spent_day(db, budget, now, purpose, keep)
+                    _refuse_spent_day(db, budget, now, purpose, reserved_calls)
                     wait = _wait(db, budget, now, ticket)
                     if wait <= 0:
                         if ticket is not None:
-                            records.leave_queue(db, ticket, now)
-                        return records.enter_call(db, budget.account, purpose, ticker, now)
+                            tables.dequeue(db, ticket, now)
+                        return tables.insert_call(db, budget.account, purpose, ticker, now)
                     _refuse_long_wait(budget, now, wait, deadline - now.elapsed)
-                    ticket = records.queue_up(db, budget.account, now, ticket=ticket, seconds=wait)
+                    ticket = tables.enqueue(db, budget.account, now, ticket=ticket, seconds=wait)
                 self._clock.sleep(max(wait, _SHORTEST_SLEEP))
         except BaseException:
             if ticket is not None:
                 with self._database.transaction() as db:
-                    records.leave_queue(db, ticket, TimePoint.of(self._clock))
+                    tables.dequeue(db, ticket, TimePoint.of(self._clock))
             raise
 
 
 def _wait(db: sqlite3.Connection, budget: Budget, now: TimePoint, ticket: int | None) -> float:
     """Return the seconds until the caller's place in the queue can be served, 0 for now."""
-    ahead = records.n_ahead(db, budget.account, now, ticket)
-    instants = [now.elapsed + records.refused_for(db, budget.account, now)]
+    ahead = tables.count_waiting(db, budget.account, now, ticket)
+    instants = [now.elapsed + tables.refusal_seconds(db, budget.account, now)]
     for window in budget.windows:
         rounds, slot = divmod(ahead, window.calls)
-        free = records.slots(db, budget.account, window, now)
+        free = tables.slot_times(db, budget.account, window, now)
         instants.append(free[slot] + rounds * window.seconds)
     return max(0.0, max(instants) - now.elapsed)
 
 
 def _refuse_spent_day(
-    db: sqlite3.Connection, budget: Budget, now: TimePoint, purpose: Purpose, keep: int
+    db: sqlite3.Connection, budget: Budget, now: TimePoint, purpose: Purpose, reserved_calls: int
 ) -> None:
-    if budget.per_day is None and not records.has_refused_day(db, budget.account):
+    if budget.per_day is None and not tables.has_day_refusal(db, budget.account):
         return
-    today = records.today(db, budget, now)
+    today = tables.read_day_usage(db, budget, now)
     left = today.left(budget)
     others = today.made - today.by_purpose.get(purpose, 0)
-    kept = max(0, keep - others)
+    kept = max(0, reserved_calls - others)
     if left is None or left > kept:
         return
     what = ", ".join(f"{n} {name}" for name, n in sorted(today.by_purpose.items())) or "none"

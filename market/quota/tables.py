@@ -48,7 +48,7 @@ _KEPT_CALLS = 1000
 
 
 @dataclass(frozen=True)
-class Today:
+class DayUsage:
     """The provider's present day: calls by purpose, when it ends, and whether it was refused."""
 
     by_purpose: dict[str, int]
@@ -67,7 +67,7 @@ class Today:
         return None if budget.per_day is None else max(0, budget.per_day - self.made)
 
 
-def enter_call(
+def insert_call(
     db: sqlite3.Connection, account: str, purpose: str, ticker: str, now: TimePoint
 ) -> int:
     """Write a call that begins now and return its number; old calls are dropped now and then."""
@@ -86,7 +86,7 @@ def enter_call(
     return number
 
 
-def end_call(db: sqlite3.Connection, number: int, now: TimePoint) -> None:
+def finish_call(db: sqlite3.Connection, number: int, now: TimePoint) -> None:
     """Write that a call has ended."""
     db.execute(
         "UPDATE calls SET ended = ?, ended_wall = ?, is_done = 1 WHERE id = ?",
@@ -94,8 +94,8 @@ def end_call(db: sqlite3.Connection, number: int, now: TimePoint) -> None:
     )
 
 
-def slots(db: sqlite3.Connection, account: str, window: Window, now: TimePoint) -> list[float]:
-    """Return when each of the window's slots is free, as elapsed time, soonest first.
+def slot_times(db: sqlite3.Connection, account: str, window: Window, now: TimePoint) -> list[float]:
+    """Return when each of the window's slot_times is free, as elapsed time, soonest first.
 
     For a call that has not ended it is the soonest that can be.
     """
@@ -114,7 +114,7 @@ def slots(db: sqlite3.Connection, account: str, window: Window, now: TimePoint) 
     return sorted(never_used + free)[-window.calls :]
 
 
-def today(db: sqlite3.Connection, budget: Budget, now: TimePoint) -> Today:
+def read_day_usage(db: sqlite3.Connection, budget: Budget, now: TimePoint) -> DayUsage:
     """Count the provider's present day, by every reading of the wall clock that may be right."""
     readings = _readings(db, budget.account, now)
     days = [(moment, LocalDay.around(moment.instant, budget.timezone)) for moment in readings]
@@ -133,11 +133,11 @@ def today(db: sqlite3.Connection, budget: Budget, now: TimePoint) -> Today:
     ends = min(now.instant + (day.ends - moment.instant) for moment, day in days)
     whole, until = _refused_today(db, budget.account, now, days)
     if until is not None and not whole:
-        return Today(by_purpose, until, is_refused=True)
-    return Today(by_purpose, ends, is_refused=whole)
+        return DayUsage(by_purpose, until, is_refused=True)
+    return DayUsage(by_purpose, ends, is_refused=whole)
 
 
-def enter_refusal(
+def insert_refusal(
     db: sqlite3.Connection, account: str, now: TimePoint, *, is_of_day: bool, seconds: float | None
 ) -> None:
     """Write that the provider refuses for so many seconds, or until its day ends."""
@@ -148,19 +148,19 @@ def enter_refusal(
     db.execute("INSERT INTO refusals VALUES (?, ?, ?, ?, ?, ?)", values)
 
 
-def refused_for(db: sqlite3.Connection, account: str, now: TimePoint) -> float:
+def refusal_seconds(db: sqlite3.Connection, account: str, now: TimePoint) -> float:
     """Return for how many seconds the provider is not to be asked, apart from its day."""
     said = db.execute("SELECT * FROM refusals WHERE account = ? AND is_of_day = 0", (account,))
-    return max((row["seconds"] - now.seconds_since(_moment(row)) for row in said), default=0.0)
+    return max((row["seconds"] - now.seconds_since(_time_point(row)) for row in said), default=0.0)
 
 
-def has_refused_day(db: sqlite3.Connection, account: str) -> bool:
+def has_day_refusal(db: sqlite3.Connection, account: str) -> bool:
     """Return whether there may be a refusal of the day, perhaps of one that is over."""
     said = "SELECT 1 FROM refusals WHERE account = ? AND is_of_day = 1 LIMIT 1"
     return db.execute(said, (account,)).fetchone() is not None
 
 
-def queue_up(
+def enqueue(
     db: sqlite3.Connection, account: str, now: TimePoint, *, ticket: int | None, seconds: float
 ) -> int:
     """Write that a caller waits so long, and return its ticket; it keeps the one that it has."""
@@ -170,13 +170,15 @@ def queue_up(
     return row
 
 
-def leave_queue(db: sqlite3.Connection, ticket: int | None, now: TimePoint) -> None:
+def dequeue(db: sqlite3.Connection, ticket: int | None, now: TimePoint) -> None:
     """Forget a ticket, and those of callers that died."""
     gone = (ticket, now.boot, now.elapsed - 60.0)
     db.execute("DELETE FROM waiting WHERE ticket IS ? OR boot <> ? OR due < ?", gone)
 
 
-def n_ahead(db: sqlite3.Connection, account: str, now: TimePoint, ticket: int | None = None) -> int:
+def count_waiting(
+    db: sqlite3.Connection, account: str, now: TimePoint, ticket: int | None = None
+) -> int:
     """Return how many living callers wait, of those with a ticket the ones before it."""
     row = db.execute(
         "SELECT count(*) FROM waiting WHERE account = ? AND boot = ? AND due >= ? "
@@ -209,7 +211,7 @@ def _refused_today(
     whole, until = False, None
     said = db.execute("SELECT * FROM refusals WHERE account = ? AND is_of_day = 1", (account,))
     for row in said:
-        then = _moment(row)
+        then = _time_point(row)
         if row["seconds"] is None:
             whole |= any(m.seconds_since(then) <= m.wall - _begins(day) for m, day in days)
         elif (left := row["seconds"] - now.seconds_since(then)) > 0:
@@ -221,5 +223,5 @@ def _begins(day: LocalDay) -> float:
     return day.starts.timestamp() - _STEP
 
 
-def _moment(row: sqlite3.Row) -> TimePoint:
+def _time_point(row: sqlite3.Row) -> TimePoint:
     return TimePoint(row["boot"], row["elapsed"], row["wall"])

@@ -37,7 +37,7 @@ async def get_quote(request: Request) -> Response:
 
 
 def _answer(quote: Quote) -> CurrentPrice:
-    age = (utc_now() - quote.asked_at).total_seconds()
+    age = (utc_now() - quote.requested_at).total_seconds()
     return CurrentPrice(
         ticker=quote.ticker,
         price=quote.price,
@@ -45,7 +45,7 @@ def _answer(quote: Quote) -> CurrentPrice:
         volume=quote.volume,
         session=quote.session,
         source=quote.source,
-        asked_at=quote.asked_at,
+        asked_at=quote.requested_at,
         age_seconds=round(max(0.0, age), 1),
     )
 

@@ -100,7 +100,7 @@ def test_with_both_providers_down_forecasts_go_on_and_say_how_old_they_are(
     health = CircuitBreakers(database(home))
     for name in ("alpha_vantage", "yahoo"):
         for _ in range(3):
-            health.failed(name, f"{name} did not answer.")
+            health.record_failure(name, f"{name} did not answer.")
     wait_until(lambda: server.get("/health").json()["status"] == "degraded", 10, server)
     told = server.get("/health").json()
     (trouble,) = told["troubles"]

@@ -25,10 +25,14 @@ from core.errors import (
     TierError,
     UnknownTickerError,
 )
-from market.providers.alpha_vantage.parsing import read_object
-from market.providers.alpha_vantage.refusals import meaning_of, refusal_sentence, shortened
-from market.providers.alpha_vantage.tiers import COMPACT, budget_of
-from market.providers.alpha_vantage.transport import Wire
+from market.providers.alpha_vantage.parsing import parse_object
+from market.providers.alpha_vantage.refusals import (
+    classify_refusal,
+    refusal_message,
+    shorten_message,
+)
+from market.providers.alpha_vantage.tiers import COMPACT, key_budget
+from market.providers.alpha_vantage.transport import Transport
 from market.quota.budgets import Purpose
 from market.quota.ledger import QuotaLedger
 from market.settings import Tier
@@ -45,12 +49,12 @@ _SHAPES: dict[str, tuple[str, type, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Errand:
+class CallOptions:
     """Why a request is made, and how much it may take; see `QuotaLedger.call`."""
 
     purpose: Purpose
     ticker: str = ""
-    keep: int = 0
+    reserved_calls: int = 0
     max_wait: float = math.inf
     attempts: int = 3
 
@@ -88,13 +92,13 @@ class AlphaVantageClient:
         ledger: QuotaLedger,
         clock: Clock,
     ) -> None:
-        self.budget = budget_of(tier, key.get_secret_value())
+        self.budget = key_budget(tier, key.get_secret_value())
         self._tier = tier
         self._ledger = ledger
         self._clock = clock
-        self._wire = Wire(f"{url.rstrip('/')}/query", key, timeout)
+        self._transport = Transport(f"{url.rstrip('/')}/query", key, timeout)
 
-    def ask(self, errand: Errand, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def ask(self, options: CallOptions, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Return the answer to a request, checked to be one.
 
         Raises
@@ -103,34 +107,34 @@ class AlphaVantageClient:
             As `Provider.fetch` does.
         """
         retrying = Retrying(
-            stop=stop_after_attempt(errand.attempts),
+            stop=stop_after_attempt(options.attempts),
             wait=wait_exponential_jitter(initial=1, max=30, jitter=2),
             retry=retry_if_exception_type((ProviderDownError, PaceError)),
             sleep=self._clock.sleep,
             reraise=True,
         )
-        return retrying(self._ask_once, errand, parameters)
+        return retrying(self._ask_once, options, parameters)
 
-    def _ask_once(self, errand: Errand, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def _ask_once(self, options: CallOptions, parameters: Mapping[str, str]) -> dict[str, Any]:
         if self.budget.per_day is not None:
-            self._wire.reach()
+            self._transport.check_connection()
         with self._ledger.call(
             self.budget,
-            purpose=errand.purpose,
-            ticker=errand.ticker,
-            keep=errand.keep,
-            max_wait=errand.max_wait,
+            purpose=options.purpose,
+            ticker=options.ticker,
+            reserved_calls=options.reserved_calls,
+            max_wait=options.max_wait,
         ):
-            status, text = self._wire.get(parameters)
+            status, text = self._transport.get(parameters)
         self._check_status(status)
-        body = read_object(text)
+        body = parse_object(text)
         if body is None:
-            msg = f"Alpha Vantage sent half an answer, or no JSON: {shortened(text)!r}."
+            msg = f"Alpha Vantage sent half an answer, or no JSON: {shorten_message(text)!r}."
             raise ProviderDownError(msg)
-        sentence = refusal_sentence(body)
+        sentence = refusal_message(body)
         if sentence is not None:
-            self._refuse(sentence, errand, parameters)
-        return self._checked(body, errand, parameters)
+            self._refuse(sentence, options, parameters)
+        return self._checked(body, options, parameters)
 
     def _check_status(self, status: int) -> None:
         if status == requests.codes.ok:
@@ -153,9 +157,11 @@ class AlphaVantageClient:
         )
         raise BarsError(msg)
 
-    def _refuse(self, sentence: str, errand: Errand, parameters: Mapping[str, str]) -> NoReturn:
-        said = shortened(sentence)
-        match meaning_of(sentence):
+    def _refuse(
+        self, sentence: str, options: CallOptions, parameters: Mapping[str, str]
+    ) -> NoReturn:
+        said = shorten_message(sentence)
+        match classify_refusal(sentence):
             case "key":
                 msg = (
                     f"Alpha Vantage does not accept the key: {said!r}; set "
@@ -171,20 +177,20 @@ class AlphaVantageClient:
             case "pace":
                 self._slow_down(said)
             case "day":
-                renews_at = self._ledger.mark_spent(self.budget, until_day_ends=True)
+                renews_at = self._ledger.record_refusal(self.budget, until_day_ends=True)
                 msg = (
                     f"Alpha Vantage gives no more answers today: {said!r}; "
                     f"it does again at {renews_at:%Y-%m-%d %H:%M} UTC."
                 )
                 raise QuotaError(msg, renews_at=renews_at)
             case "ticker":
-                raise UnknownTickerError(errand.ticker, "the alpha_vantage provider")
+                raise UnknownTickerError(options.ticker, "the alpha_vantage provider")
             case "other":
                 msg = f"Alpha Vantage sent a sentence instead of an answer: {said!r}."
                 raise ProviderDownError(msg)
 
     def _slow_down(self, said: str) -> NoReturn:
-        renews_at = self._ledger.mark_spent(self.budget, until_day_ends=False)
+        renews_at = self._ledger.record_refusal(self.budget, until_day_ends=False)
         msg = (
             f"Alpha Vantage asks for a slower pace ({said}); "
             f"it answers again at {renews_at:%Y-%m-%d %H:%M:%S} UTC."
@@ -192,7 +198,7 @@ class AlphaVantageClient:
         raise PaceError(msg, renews_at=renews_at)
 
     def _checked(
-        self, body: dict[str, Any], errand: Errand, parameters: Mapping[str, str]
+        self, body: dict[str, Any], options: CallOptions, parameters: Mapping[str, str]
     ) -> dict[str, Any]:
         function = parameters["function"]
         name, kind, path = _SHAPES[function]
@@ -200,7 +206,7 @@ class AlphaVantageClient:
         found = next((key for key in body if key == name or key.startswith(f"{name} - ")), None)
         data = body.get(found or name)
         if function == "GLOBAL_QUOTE" and data == {}:
-            raise UnknownTickerError(errand.ticker, "the alpha_vantage provider")
+            raise UnknownTickerError(options.ticker, "the alpha_vantage provider")
         is_whole = (
             all(isinstance(row, dict) for row in data) if isinstance(data, list) else bool(data)
         )

@@ -18,7 +18,7 @@ from market.providers.alpha_vantage.keyed_session import KEY_SLOT
 Ask = Callable[[Mapping[str, str]], dict[str, Any]]
 
 
-class _Asking:
+class _DelegatingApi:
     """Hands the parameters of a request to `ask` instead of sending it without a time-out."""
 
     def __init__(self, ask: Ask) -> None:
@@ -34,15 +34,15 @@ class _Asking:
         }
 
 
-class _TimeSeries(_Asking, TimeSeries):  # type: ignore[misc]
+class _TimeSeries(_DelegatingApi, TimeSeries):  # type: ignore[misc]
     pass
 
 
-class _FundamentalData(_Asking, FundamentalData):  # type: ignore[misc]
+class _FundamentalData(_DelegatingApi, FundamentalData):  # type: ignore[misc]
     pass
 
 
-def time_series(ask: Ask, symbol: str, *, full: bool, adjusted: bool) -> Mapping[str, Any]:
+def fetch_time_series(ask: Ask, symbol: str, *, full: bool, adjusted: bool) -> Mapping[str, Any]:
     """Return daily bars as they stand in the answer, by date."""
     calls = _TimeSeries(ask)
     method = calls.get_daily_adjusted if adjusted else calls.get_daily
@@ -51,25 +51,25 @@ def time_series(ask: Ask, symbol: str, *, full: bool, adjusted: bool) -> Mapping
     return rows  # type: ignore[no-any-return]
 
 
-def splits(ask: Ask, symbol: str) -> tuple[Mapping[str, Any], ...]:
+def fetch_splits(ask: Ask, symbol: str) -> tuple[Mapping[str, Any], ...]:
     """Return the rows of a SPLITS answer."""
     rows, _ = _FundamentalData(ask).get_splits(quote(symbol))
     return rows  # type: ignore[no-any-return]
 
 
-def dividends(ask: Ask, symbol: str) -> tuple[Mapping[str, Any], ...]:
+def fetch_dividends(ask: Ask, symbol: str) -> tuple[Mapping[str, Any], ...]:
     """Return the rows of a DIVIDENDS answer."""
     rows, _ = _FundamentalData(ask).get_dividends(quote(symbol))
     return rows  # type: ignore[no-any-return]
 
 
-def quote_now(ask: Ask, symbol: str) -> Mapping[str, Any]:
+def fetch_quote_fields(ask: Ask, symbol: str) -> Mapping[str, Any]:
     """Return the fields of a GLOBAL_QUOTE answer."""
     fields, _ = _TimeSeries(ask).get_quote_endpoint(quote(symbol))
     return fields  # type: ignore[no-any-return]
 
 
-def matches(ask: Ask, words: str) -> tuple[Mapping[str, Any], ...]:
+def fetch_matches(ask: Ask, words: str) -> tuple[Mapping[str, Any], ...]:
     """Return the rows of a SYMBOL_SEARCH answer, best first."""
     rows, _ = _TimeSeries(ask).get_symbol_search(quote(words))
     return rows  # type: ignore[no-any-return]

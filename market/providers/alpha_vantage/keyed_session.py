@@ -22,7 +22,7 @@ KEY_SLOT = "hidden"
 _SHORTEST_SECRET = 8
 
 
-def hidden(text: str, key: SecretStr) -> str:
+def mask_key(text: str, key: SecretStr) -> str:
     """Return a text from the other side without the key."""
     secret = key.get_secret_value()
     return text if len(secret) < _SHORTEST_SECRET else text.replace(secret, "***")

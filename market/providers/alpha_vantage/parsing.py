@@ -45,7 +45,7 @@ class RepeatingObject(dict[str, Any]):
 
 
 @dataclass(frozen=True)
-class Match:
+class SymbolMatch:
     """One symbol that Alpha Vantage found for words; `score` is between 0 and 1."""
 
     ticker: str
@@ -55,7 +55,7 @@ class Match:
     score: float
 
 
-def read_object(text: str) -> dict[str, Any] | None:
+def parse_object(text: str) -> dict[str, Any] | None:
     """Return the JSON object that the text is, or None when it is cut or something else."""
     try:
         body = json.loads(text, object_pairs_hook=_object)
@@ -69,7 +69,9 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return plain if len(plain) == len(pairs) else RepeatingObject(pairs)
 
 
-def bars_of(series: Mapping[str, Any], *, ticker: str, source: str, adjusted: bool) -> pl.DataFrame:
+def parse_bars(
+    series: Mapping[str, Any], *, ticker: str, source: str, adjusted: bool
+) -> pl.DataFrame:
     """Return a time series as bars, oldest first; repeated sessions stay, for validation to refuse.
 
     Raises
@@ -89,7 +91,7 @@ def bars_of(series: Mapping[str, Any], *, ticker: str, source: str, adjusted: bo
     return conform_bars(frame.with_columns(ticker=pl.lit(ticker), source=pl.lit(source)))
 
 
-def actions_of(
+def parse_actions(
     splits: Iterable[Mapping[str, Any]],
     dividends: Iterable[Mapping[str, Any]],
     *,
@@ -127,7 +129,9 @@ def actions_of(
     return joined.filter(happened).select(ACTIONS_SCHEMA.names()).sort("session")
 
 
-def quote_of(fields: Mapping[str, Any], *, ticker: str, source: str, asked_at: datetime) -> Quote:
+def parse_quote(
+    fields: Mapping[str, Any], *, ticker: str, source: str, requested_at: datetime
+) -> Quote:
     """Return a GLOBAL_QUOTE as a quote.
 
     Raises
@@ -152,12 +156,12 @@ def quote_of(fields: Mapping[str, Any], *, ticker: str, source: str, asked_at: d
         previous_close=previous,
         volume=None if volume is None else round(volume),
         session=session,
-        asked_at=asked_at,
+        requested_at=requested_at,
         source=source,
     )
 
 
-def matches_of(rows: Sequence[Mapping[str, Any]], *, source: str) -> list[Match]:
+def parse_matches(rows: Sequence[Mapping[str, Any]], *, source: str) -> list[SymbolMatch]:
     """Return a SYMBOL_SEARCH in the order given, with our tickers.
 
     Raises
@@ -169,7 +173,7 @@ def matches_of(rows: Sequence[Mapping[str, Any]], *, source: str) -> list[Match]
     field = "9. matchScore"
     scores = _numbers([_text(row.get(field)) for row in rows], symbols, field, f"{source}, search")
     return [
-        Match(
+        SymbolMatch(
             ticker=ticker_of(symbol),
             name=str(row.get("2. name", "")),
             region=str(row.get("4. region", "")),

@@ -14,16 +14,16 @@ from pydantic import SecretStr
 
 from core.clock import Clock, SystemClock
 from core.errors import StockcastError, TierError, UnknownTickerError
-from market.providers.alpha_vantage.client import AlphaVantageClient, Errand
+from market.providers.alpha_vantage.client import AlphaVantageClient, CallOptions
 from market.providers.alpha_vantage.parsing import (
-    Match,
-    actions_of,
-    bars_of,
-    matches_of,
-    quote_of,
+    SymbolMatch,
+    parse_actions,
+    parse_bars,
+    parse_matches,
+    parse_quote,
 )
 from market.providers.alpha_vantage.symbols import symbol_of
-from market.providers.alpha_vantage.tiers import COMPACT, limits_of
+from market.providers.alpha_vantage.tiers import COMPACT, tier_limits
 from market.providers.protocol import Quote, SessionRange
 from market.quota.budgets import Budget, Purpose
 from market.quota.ledger import QuotaLedger
@@ -69,7 +69,7 @@ class AlphaVantageProvider:
         clock: Clock | None = None,
     ) -> None:
         self._tier = tier
-        self._limits = limits_of(tier)
+        self._limits = tier_limits(tier)
         self._timeout = timeout
         self._clock = clock or SystemClock()
         self._client = AlphaVantageClient(
@@ -87,7 +87,7 @@ class AlphaVantageProvider:
         return self._client.budget
 
     @property
-    def actions_apart(self) -> bool:
+    def has_separate_actions(self) -> bool:
         """Whether bars come without splits and dividends: a free key's do."""
         return not self._limits.has_adjusted
 
@@ -113,46 +113,48 @@ class AlphaVantageProvider:
             raise TierError(msg, reach=self._limits.reach)
         adjusted = self._limits.has_adjusted
         try:
-            series = _calls().time_series(
+            series = _calls().fetch_time_series(
                 self._asking("ingest", ticker), symbol, full=not is_compact, adjusted=adjusted
             )
         except UnknownTickerError as error:
             near = self._near(ticker)
             raise UnknownTickerError(error.ticker, _known_to(), near) from None
-        return bars_of(series, ticker=ticker, source=self.name, adjusted=adjusted)
+        return parse_bars(series, ticker=ticker, source=self.name, adjusted=adjusted)
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
         """Return every known split and dividend for two calls; see `ActionsProvider`."""
         symbol = _symbol_of(ticker)
         ask = self._asking("actions", ticker)
-        splits = _calls().splits(ask, symbol)
-        dividends = _calls().dividends(ask, symbol)
-        return actions_of(splits, dividends, ticker=ticker, source=self.name)
+        splits = _calls().fetch_splits(ask, symbol)
+        dividends = _calls().fetch_dividends(ask, symbol)
+        return parse_actions(splits, dividends, ticker=ticker, source=self.name)
 
-    def fetch_quote(self, ticker: str, keep: int = 0) -> Quote:
+    def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:
         """Return the price of one ticker now for one call; see `QuoteProvider.fetch_quote`.
 
         Somebody waits for the answer, so it waits for a budget no longer than for an answer.
 
         Parameters
         ----------
-        keep
+        reserved_calls
             Calls of the day to leave for other purposes.
         """
         symbol = _symbol_of(ticker)
-        ask = self._asking("quote", ticker, keep=keep, max_wait=self._timeout, attempts=2)
-        asked_at = self._clock.now()
-        fields = _calls().quote_now(ask, symbol)
-        return quote_of(fields, ticker=ticker, source=self.name, asked_at=asked_at)
+        ask = self._asking(
+            "quote", ticker, reserved_calls=reserved_calls, max_wait=self._timeout, attempts=2
+        )
+        requested_at = self._clock.now()
+        fields = _calls().fetch_quote_fields(ask, symbol)
+        return parse_quote(fields, ticker=ticker, source=self.name, requested_at=requested_at)
 
-    def search(self, words: str, keep: int = 0) -> list[Match]:
+    def search(self, words: str, reserved_calls: int = 0) -> list[SymbolMatch]:
         """Return what Alpha Vantage finds for words or a part of a symbol, best first.
 
         Parameters
         ----------
         words
             A symbol, a name, or a part of one.
-        keep
+        reserved_calls
             Calls of the day to leave for other purposes.
 
         Raises
@@ -160,13 +162,15 @@ class AlphaVantageProvider:
         StockcastError
             As `Provider.fetch` does.
         """
-        ask = self._asking("search", keep=keep, max_wait=self._timeout, attempts=1)
-        return matches_of(_calls().matches(ask, words), source=self.name)
+        ask = self._asking(
+            "search", reserved_calls=reserved_calls, max_wait=self._timeout, attempts=1
+        )
+        return parse_matches(_calls().fetch_matches(ask, words), source=self.name)
 
     def _near(self, ticker: str) -> tuple[str, ...]:
-        keep = max(0, (self.budget.per_day or 0) - _SEARCHES_A_DAY)
+        reserved_calls = max(0, (self.budget.per_day or 0) - _SEARCHES_A_DAY)
         try:
-            found = self.search(ticker.partition(".")[0], keep=keep)
+            found = self.search(ticker.partition(".")[0], reserved_calls=reserved_calls)
         except StockcastError:
             # The unknown ticker is the news; a search that failed would hide it.
             return ()
@@ -177,12 +181,14 @@ class AlphaVantageProvider:
         purpose: Purpose,
         ticker: str = "",
         *,
-        keep: int = 0,
+        reserved_calls: int = 0,
         max_wait: float = float("inf"),
         attempts: int = 3,
     ) -> partial[dict[str, object]]:
-        errand = Errand(purpose, ticker, keep=keep, max_wait=max_wait, attempts=attempts)
-        return partial(self._client.ask, errand)
+        options = CallOptions(
+            purpose, ticker, reserved_calls=reserved_calls, max_wait=max_wait, attempts=attempts
+        )
+        return partial(self._client.ask, options)
 
 
 def _symbol_of(ticker: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from market.providers.alpha_vantage.tiers import budget_of, limits_of
+from market.providers.alpha_vantage.tiers import key_budget, tier_limits
 from market.providers.spec import ProviderLimits, ProviderSpec
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def _settings_problem(settings: MarketSettings) -> str | None:
 
 
 def _budget(settings: MarketSettings) -> Budget:
-    return budget_of(settings.alpha_vantage_tier, _key(settings))
+    return key_budget(settings.alpha_vantage_tier, _key(settings))
 
 
 def _limits(settings: MarketSettings) -> ProviderLimits:
-    return limits_of(settings.alpha_vantage_tier)
+    return tier_limits(settings.alpha_vantage_tier)
 
 
 def _key(settings: MarketSettings) -> str:

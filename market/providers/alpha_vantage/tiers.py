@@ -13,7 +13,7 @@ TIMEZONE = "America/New_York"
 COMPACT = 100
 
 
-def limits_of(tier: Tier) -> ProviderLimits:
+def tier_limits(tier: Tier) -> ProviderLimits:
     """Return the limits of a tier."""
     if tier == "free":
         # A burst is refused too, though only the day is published.
@@ -25,8 +25,8 @@ def limits_of(tier: Tier) -> ProviderLimits:
     return ProviderLimits(windows, per_day=None, reach=None, has_adjusted=True)
 
 
-def budget_of(tier: Tier, key: str) -> Budget:
+def key_budget(tier: Tier, key: str) -> Budget:
     """Return the budget of a key; its account is named by a digest that does not tell the key."""
-    limits = limits_of(tier)
+    limits = tier_limits(tier)
     digest = hashlib.sha256(key.encode()).hexdigest()[:8]
     return Budget(f"alpha_vantage:{digest}", limits.windows, limits.per_day, TIMEZONE)

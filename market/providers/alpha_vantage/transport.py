@@ -16,14 +16,14 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from core.errors import ProviderDownError
-from market.providers.alpha_vantage.keyed_session import KEY_SLOT, hidden, keyed_session
+from market.providers.alpha_vantage.keyed_session import KEY_SLOT, keyed_session, mask_key
 
 _CHUNK = 1 << 16
 # The ledger counts on a request to arrive or fail soon after it was granted.
 _CONNECT_SECONDS = 10.0
 
 
-class Wire:
+class Transport:
     """Requests to one address with one key, from any number of threads.
 
     Parameters
@@ -42,7 +42,7 @@ class Wire:
         self._timeout = timeout
         self._session = keyed_session("apikey", key)
 
-    def reach(self) -> None:
+    def check_connection(self) -> None:
         """Open a connection and close it: without a network, no call of the day is spent.
 
         Raises
@@ -61,7 +61,7 @@ class Wire:
             raise self._unreachable(error) from None
 
     def get(self, parameters: Mapping[str, str]) -> tuple[int, str]:
-        """Return status and body, in which the key is hidden if it is repeated there.
+        """Return status and body, in which the key is mask_key if it is repeated there.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class Wire:
         except (requests.RequestException, HTTPError, OSError) as error:
             failure = self._unreachable(error)
         else:
-            return status, hidden(content.decode("utf-8", errors="replace"), self._key)
+            return status, mask_key(content.decode("utf-8", errors="replace"), self._key)
         # Outside of `except`, so that no frame of http.client with the request line hangs on it.
         raise failure
 

@@ -20,16 +20,16 @@ from core.errors import (
     UnknownTickerError,
 )
 from market.providers.failover.circuit_breaker import BreakerState, CircuitBreakers
-from market.providers.failover.errors import Refusal, one_error
+from market.providers.failover.errors import ProviderFailure, combine_failures
 from market.providers.protocol import ActionsProvider, Provider, Quote, QuoteProvider, SessionRange
 
-# What only a provider that is up can say; other refusals may come from our own side.
+# What only a provider that is up can say; other failures may come from our own side.
 _ANSWERS = (BarsError, ProviderKeyError, UnknownTickerError)
 _Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
-class Delivery:
+class AcceptedBars:
     """Bars that were accepted, and how they came.
 
     Attributes
@@ -72,10 +72,10 @@ class ProviderChain:
         return self._providers[0].name
 
     @property
-    def actions_apart(self) -> bool:
+    def has_separate_actions(self) -> bool:
         """Whether bars of the first provider come without splits and dividends."""
         first = self._providers[0]
-        return isinstance(first, ActionsProvider) and first.actions_apart
+        return isinstance(first, ActionsProvider) and first.has_separate_actions
 
     def tickers(self) -> tuple[str, ...]:
         """Return the tickers of the first provider that can list its own."""
@@ -94,7 +94,7 @@ class ProviderChain:
 
     def fetch_accepted(
         self, ticker: str, span: SessionRange | None, accept: Callable[[pl.DataFrame], None]
-    ) -> Delivery:
+    ) -> AcceptedBars:
         """Return the first provider's bars that `accept` takes.
 
         Parameters
@@ -106,10 +106,10 @@ class ProviderChain:
         Raises
         ------
         StockcastError
-            When no provider delivered: one error with the reasons of all, see `one_error`.
+            When no provider delivered: one error with the reasons of all, see `combine_failures`.
         """
         questions = [(p.name, partial(p.fetch, ticker, span)) for p in self._providers]
-        return Delivery(*self._first_answer(ticker, questions, accept))
+        return AcceptedBars(*self._first_answer(ticker, questions, accept))
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
         """Return splits and dividends from the first provider that tells them.
@@ -130,12 +130,12 @@ class ProviderChain:
         ]
         return self._first_answer(f"splits and dividends of {ticker}", questions, _take_all)[0]
 
-    def fetch_quote(self, ticker: str, keep: int = 0) -> Quote:
+    def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:
         """Return the present price from the first provider that tells it; see `QuoteProvider`.
 
         Parameters
         ----------
-        keep
+        reserved_calls
             Calls of the day to leave for other purposes, where there is a limit a day.
 
         Raises
@@ -146,15 +146,15 @@ class ProviderChain:
             When none of those that can did: one error with the reasons of all.
         """
         questions = [
-            (p.name, partial(p.fetch_quote, ticker, keep))
+            (p.name, partial(p.fetch_quote, ticker, reserved_calls))
             for p in self._providers
             if isinstance(p, QuoteProvider)
         ]
         return self._first_answer(f"a quote of {ticker}", questions, _take_all)[0]
 
-    def states(self) -> list[BreakerState]:
+    def breaker_states(self) -> list[BreakerState]:
         """Return how each provider is that was ever asked, in the order of the chain."""
-        states = {state.name: state for state in self._health.states()}
+        states = {state.name: state for state in self._health.read_states()}
         return [states[p.name] for p in self._providers if p.name in states]
 
     def _first_answer(
@@ -171,16 +171,16 @@ class ProviderChain:
                 f"STOCKCAST_PROVIDER or STOCKCAST_BACKUPS."
             )
             raise PermanentError(msg)
-        refusals: list[Refusal] = []
+        failures: list[ProviderFailure] = []
         for name, question in questions:
             try:
                 answer = self._answer_of(name, question)
                 accept(answer)
             except StockcastError as error:
-                refusals.append(Refusal(name, error))
+                failures.append(ProviderFailure(name, error))
             else:
-                return answer, name, tuple(refusal.sentence for refusal in refusals)
-        raise one_error(about, refusals) from refusals[0].error
+                return answer, name, tuple(failure.sentence for failure in failures)
+        raise combine_failures(about, failures) from failures[0].error
 
     def _answer_of(self, name: str, question: Callable[[], _Answer]) -> _Answer:
         """Ask one provider, if it may be, and keep in mind whether it was up."""
@@ -189,16 +189,16 @@ class ProviderChain:
         try:
             answer = question()
         except ProviderDownError as error:
-            self._health.failed(name, str(error))
+            self._health.record_failure(name, str(error))
             raise
         except _ANSWERS:
-            self._health.succeeded(name)
+            self._health.record_success(name)
             raise
-        self._health.succeeded(name)
+        self._health.record_success(name)
         return answer
 
     def _why_left_alone(self, name: str) -> str:
-        state = next(state for state in self._health.states() if state.name == name)
+        state = next(state for state in self._health.read_states() if state.name == name)
         down = f"it has been down since {_written(state.since)}"
         if state.state == "half_open":
             return f"not asked: {down}, and another request is just trying it."

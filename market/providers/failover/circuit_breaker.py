@@ -107,7 +107,7 @@ class CircuitBreakers:
             )
             return True
 
-    def succeeded(self, name: str) -> None:
+    def record_success(self, name: str) -> None:
         """Take note that the provider answered, whatever it answered."""
         now = TimePoint.of(self._clock)
         with self._database.reading() as db:
@@ -123,7 +123,7 @@ class CircuitBreakers:
                 (name, since, now.wall),
             )
 
-    def failed(self, name: str, reason: str) -> None:
+    def record_failure(self, name: str, reason: str) -> None:
         """Take note that the provider was down, with a sentence that says how."""
         with self._database.transaction(is_durable=False) as db:
             now = TimePoint.of(self._clock)
@@ -143,7 +143,7 @@ class CircuitBreakers:
                 _open(db, name, now, min(_LONGEST, 2 * row["pause"]))
             # Else it was asked before others found it down: that is no news.
 
-    def states(self) -> list[BreakerState]:
+    def read_states(self) -> list[BreakerState]:
         """Return how every provider is that was ever asked, by name; quick, and stops no writer."""
         with self._database.reading() as db:
             rows = db.execute("SELECT * FROM health ORDER BY name").fetchall()

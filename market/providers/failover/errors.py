@@ -1,4 +1,4 @@
-"""Several providers' refusals -> the one error that tells a caller what to do.
+"""Several providers' failures -> the one error that tells a caller what to do.
 
 Who is asked, and when, is `failover`.
 """
@@ -18,7 +18,7 @@ from core.errors import (
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ProviderFailure:
     """Why a provider did not deliver."""
 
     provider: str
@@ -30,14 +30,14 @@ class Refusal:
         return f"{self.provider}: {self.error}"
 
 
-def one_error(about: str, refusals: Sequence[Refusal]) -> StockcastError:
+def combine_failures(about: str, failures: Sequence[ProviderFailure]) -> StockcastError:
     """Return the error of a request that no provider fulfilled, with the reasons of all.
 
     Parameters
     ----------
     about
         What was asked for: a ticker.
-    refusals
+    failures
         At least one, that of the first provider first. A single one stays as it is.
 
     Returns
@@ -49,10 +49,10 @@ def one_error(about: str, refusals: Sequence[Refusal]) -> StockcastError:
         - `ProviderDownError` or `QuotaError`, when time may help with any other;
         - else the first permanent error that says more than that a ticker is not known.
     """
-    if len(refusals) == 1:
-        return refusals[0].error
-    errors = [refusal.error for refusal in refusals]
-    message = f"No provider delivered {about}. {' '.join(r.sentence for r in refusals)}"
+    if len(failures) == 1:
+        return failures[0].error
+    errors = [failure.error for failure in failures]
+    message = f"No provider delivered {about}. {' '.join(r.sentence for r in failures)}"
     renewals = [error.renews_at for error in errors if isinstance(error, QuotaError)]
     match errors[0]:
         case QuotaError():
@@ -63,23 +63,23 @@ def one_error(about: str, refusals: Sequence[Refusal]) -> StockcastError:
         return ProviderDownError(message)
     if renewals:
         return QuotaError(message, renews_at=min(renewals))
-    return _permanent(about, message, refusals)
+    return _permanent(about, message, failures)
 
 
-def _permanent(about: str, message: str, refusals: Sequence[Refusal]) -> StockcastError:
-    for refusal in refusals:
-        match refusal.error:
+def _permanent(about: str, message: str, failures: Sequence[ProviderFailure]) -> StockcastError:
+    for failure in failures:
+        match failure.error:
             case UnknownTickerError():
                 continue
             case TierError(reach=reach):
                 return TierError(message, reach=reach)
             case other:
                 return type(other)(message)
-    known_to = f"the providers {' and '.join(refusal.provider for refusal in refusals)}"
+    known_to = f"the providers {' and '.join(failure.provider for failure in failures)}"
     near = dict.fromkeys(
         name
-        for refusal in refusals
-        if isinstance(refusal.error, UnknownTickerError)
-        for name in refusal.error.near
+        for failure in failures
+        if isinstance(failure.error, UnknownTickerError)
+        for name in failure.error.near
     )
     return UnknownTickerError(about, known_to, tuple(near))

@@ -22,7 +22,7 @@ from yfinance.scrapers.history import PriceHistory
 
 from core.clock import Clock
 from core.errors import ProviderDownError, StockcastError
-from market.providers.yahoo.request import Errand
+from market.providers.yahoo.request import YahooRequest
 from market.providers.yahoo.transport import YahooSession
 from market.quota.budgets import Budget
 from market.quota.ledger import QuotaLedger
@@ -73,7 +73,7 @@ class YahooClient:
         _set_up()
 
     def daily_bars(
-        self, errand: Errand, since: date | None
+        self, request: YahooRequest, since: date | None
     ) -> tuple[pl.DataFrame, Mapping[str, Any]]:
         """Return what Yahoo has since a date, or at all, and what it tells beside it.
 
@@ -88,9 +88,9 @@ class YahooClient:
         known: dict[str, Any] = (
             {"period": "max"} if since is None else {"start": since - timedelta(days=1)}
         )
-        return self._ask(errand, known)
+        return self._ask(request, known)
 
-    def present(self, errand: Errand) -> Mapping[str, Any]:
+    def current_metadata(self, request: YahooRequest) -> Mapping[str, Any]:
         """Return what Yahoo tells about the present: price, time and volume among it.
 
         Raises
@@ -98,14 +98,14 @@ class YahooClient:
         StockcastError
             As `Provider.fetch` does.
         """
-        return self._ask(errand, {"period": "1d"})[1]
+        return self._ask(request, {"period": "1d"})[1]
 
-    def near(self, errand: Errand) -> tuple[str, ...]:
+    def similar_symbols(self, request: YahooRequest) -> tuple[str, ...]:
         """Return the symbols that Yahoo finds for a ticker it does not have; none when it fails."""
         try:
-            with self._session.on(errand):
+            with self._session.on(request):
                 found = yfinance.Search(
-                    errand.ticker,
+                    request.ticker,
                     max_results=_N_NEAR,
                     news_count=0,
                     lists_count=0,
@@ -118,32 +118,32 @@ class YahooClient:
             return ()
 
     def _ask(
-        self, errand: Errand, stretch: Mapping[str, Any]
+        self, request: YahooRequest, stretch: Mapping[str, Any]
     ) -> tuple[pl.DataFrame, Mapping[str, Any]]:
         retrying = Retrying(
-            stop=stop_after_attempt(errand.attempts),
+            stop=stop_after_attempt(request.attempts),
             wait=wait_exponential_jitter(initial=1, max=30, jitter=2),
             retry=retry_if_exception_type(ProviderDownError),
             sleep=self._clock.sleep,
             reraise=True,
         )
-        return retrying(self._ask_once, errand, stretch)
+        return retrying(self._ask_once, request, stretch)
 
     def _ask_once(
-        self, errand: Errand, stretch: Mapping[str, Any]
+        self, request: YahooRequest, stretch: Mapping[str, Any]
     ) -> tuple[pl.DataFrame, Mapping[str, Any]]:
         # yfinance's `Ticker` would spend a call more on the time zone, which any answer tells.
         prices = PriceHistory(
-            YfData(session=self._session), errand.symbol, "UTC", session=self._session
+            YfData(session=self._session), request.symbol, "UTC", session=self._session
         )
-        with self._session.on(errand):
+        with self._session.on(request):
             try:
                 frame = prices.history(interval="1d", auto_adjust=False, **stretch)
             except YFPricesMissingError:
                 return _no_rows(), {}
             except _UNREADABLE as error:
                 kind = type(error).__name__
-                msg = f"Yahoo's answer about {errand.symbol} cannot be read ({kind}: {error})."
+                msg = f"Yahoo's answer about {request.symbol} cannot be read ({kind}: {error})."
                 raise ProviderDownError(msg) from error
         rows: dict[str, Any] = {"session": [stamp.date() for stamp in frame.index]}
         rows |= {ours: frame[theirs].to_numpy() for ours, theirs in _COLUMNS.items()}

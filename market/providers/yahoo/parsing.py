@@ -28,7 +28,7 @@ _RECENT = timedelta(days=7)
 _Numbers = NDArray[np.float64]
 
 
-def bars_of(
+def to_traded_bars(
     table: pl.DataFrame, about: Mapping[str, Any], *, ticker: str, source: str, now: datetime
 ) -> pl.DataFrame:
     """Return Yahoo's rows as bars as traded; the one of a session that goes on is left out.
@@ -73,7 +73,9 @@ def bars_of(
     )
 
 
-def quote_of(about: Mapping[str, Any], *, ticker: str, source: str, asked_at: datetime) -> Quote:
+def to_quote(
+    about: Mapping[str, Any], *, ticker: str, source: str, requested_at: datetime
+) -> Quote:
     """Return what Yahoo tells about a ticker as a quote.
 
     Raises
@@ -93,7 +95,7 @@ def quote_of(about: Mapping[str, Any], *, ticker: str, source: str, asked_at: da
         previous_close=None if previous is None else float(previous),
         volume=None if volume is None else int(volume),
         session=at.date(),
-        asked_at=asked_at,
+        requested_at=requested_at,
         source=source,
     )
 

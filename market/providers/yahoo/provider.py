@@ -17,8 +17,8 @@ from core.errors import SettingsError, UnknownTickerError
 from market.calendars.exchanges import exchange_of
 from market.providers.protocol import ACTIONS_SCHEMA, Quote, SessionRange
 from market.providers.yahoo.limits import BUDGET
-from market.providers.yahoo.parsing import bars_of, quote_of
-from market.providers.yahoo.request import Errand
+from market.providers.yahoo.parsing import to_quote, to_traded_bars
+from market.providers.yahoo.request import YahooRequest
 from market.quota.budgets import Budget, Purpose
 from market.quota.ledger import QuotaLedger
 
@@ -53,7 +53,7 @@ class YahooProvider:
 
     name = "yahoo"
     budget: Budget = BUDGET
-    actions_apart = False
+    has_separate_actions = False
 
     def __init__(
         self, *, url: str, timeout: float, ledger: QuotaLedger, clock: Clock | None = None
@@ -86,32 +86,34 @@ class YahooProvider:
         bars = self._bars("actions", ticker, None)
         return bars.filter(happened).select(ACTIONS_SCHEMA.names())
 
-    def fetch_quote(self, ticker: str, keep: int = 0) -> Quote:  # noqa: ARG002
+    def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:  # noqa: ARG002
         """Return the price of one ticker now; see `QuoteProvider.fetch_quote`.
 
         Somebody waits for the answer, so it waits for the budget no longer than for an answer.
 
         Parameters
         ----------
-        keep
+        reserved_calls
             Of no meaning here: a day has no limit.
         """
-        errand = Errand("quote", ticker, symbol_of(ticker), self._timeout, attempts=2)
-        asked_at = self._clock.now()
-        about = self._client.present(errand)
-        return quote_of(about, ticker=ticker, source=self.name, asked_at=asked_at)
+        request = YahooRequest("quote", ticker, symbol_of(ticker), self._timeout, attempts=2)
+        requested_at = self._clock.now()
+        about = self._client.current_metadata(request)
+        return to_quote(about, ticker=ticker, source=self.name, requested_at=requested_at)
 
     def _bars(self, purpose: Purpose, ticker: str, span: SessionRange | None) -> pl.DataFrame:
         symbol, since = symbol_of(ticker), None if span is None else span.since
         try:
-            table, about = self._client.daily_bars(Errand(purpose, ticker, symbol), since)
+            table, about = self._client.daily_bars(YahooRequest(purpose, ticker, symbol), since)
         except UnknownTickerError as error:
-            near = self._client.near(Errand("search", ticker, symbol, self._timeout))
+            near = self._client.similar_symbols(
+                YahooRequest("search", ticker, symbol, self._timeout)
+            )
             raise UnknownTickerError(error.ticker, f"the {self.name} provider", near) from None
         if table.is_empty() and span is None:
             raise UnknownTickerError(ticker, f"the {self.name} provider")
         now = self._clock.now()
-        return bars_of(table, about, ticker=ticker, source=self.name, now=now)
+        return to_traded_bars(table, about, ticker=ticker, source=self.name, now=now)
 
     @cached_property
     def _client(self) -> YahooClient:

@@ -9,7 +9,7 @@ from market.quota.budgets import Purpose
 
 
 @dataclass(frozen=True)
-class Errand:
+class YahooRequest:
     """Why Yahoo is asked, about what, and how much it may take; see `QuotaLedger.call`."""
 
     purpose: Purpose

@@ -20,7 +20,7 @@ from curl_cffi.requests.session import HttpMethod
 from yfinance.exceptions import YFPricesMissingError
 
 from core.errors import BarsError, ProviderDownError, QuotaError, UnknownTickerError
-from market.providers.yahoo.request import Errand
+from market.providers.yahoo.request import YahooRequest
 from market.quota.budgets import Budget
 from market.quota.ledger import QuotaLedger
 
@@ -37,7 +37,7 @@ _SHOWN_LENGTH = 200
 class _Attempt:
     """One attempt to get an answer, which may take several requests."""
 
-    errand: Errand
+    request: YahooRequest
     was_refused: bool = False
 
 
@@ -70,9 +70,9 @@ class YahooSession(requests.Session[requests.Response]):
         self._greeting: requests.Response | None = None
 
     @contextmanager
-    def on(self, errand: Errand) -> Iterator[None]:
-        """Make the requests of this context, in this thread, as one attempt at an errand."""
-        token = _attempt.set(_Attempt(errand))
+    def on(self, request: YahooRequest) -> Iterator[None]:
+        """Make the requests of this context, in this thread, as one attempt at an request."""
+        token = _attempt.set(_Attempt(request))
         try:
             yield
         finally:
@@ -85,14 +85,14 @@ class YahooSession(requests.Session[requests.Response]):
         **options: Any,  # noqa: ANN401  # curl's own
     ) -> requests.Response:
         """Make one request within the budget; what answers about prices is checked."""
-        errand = _attempt.get().errand
+        request = _attempt.get().request
         if url == _COOKIE_URL and self._greeting is not None and len(self.cookies):
             # Without files of its own, yfinance would fetch a cookie before each question.
             return self._greeting
         is_chart = urlsplit(url).path.startswith(_CHART)
         options["timeout"] = self._seconds if is_chart else min(self._seconds, _SIDE_SECONDS)
         with self._ledger.call(
-            self._budget, purpose=errand.purpose, ticker=errand.ticker, max_wait=errand.max_wait
+            self._budget, purpose=request.purpose, ticker=request.ticker, max_wait=request.max_wait
         ):
             try:
                 response = super().request(method, self._address_of(url), **options)
@@ -130,7 +130,7 @@ class YahooSession(requests.Session[requests.Response]):
             self._greeting = None
             return
         if status == 429:  # noqa: PLR2004
-            renews_at = self._ledger.mark_spent(self._budget, until_day_ends=False)
+            renews_at = self._ledger.record_refusal(self._budget, until_day_ends=False)
             msg = (
                 f"Yahoo refuses more requests from this address (HTTP 429); "
                 f"it is asked again at {renews_at:%Y-%m-%d %H:%M:%S} UTC at the earliest."
@@ -149,7 +149,7 @@ class YahooSession(requests.Session[requests.Response]):
         if chart is None:
             msg = f"Yahoo sent half an answer, or no JSON: {response.text[:_SHOWN_LENGTH]!r}."
             raise ProviderDownError(msg)
-        _check_chart(chart, attempt.errand)
+        _check_chart(chart, attempt.request)
 
 
 def _chart_of(response: requests.Response) -> dict[str, Any] | None:
@@ -161,16 +161,16 @@ def _chart_of(response: requests.Response) -> dict[str, Any] | None:
     return chart if isinstance(chart, dict) else None
 
 
-def _check_chart(chart: dict[str, Any], errand: Errand) -> None:
+def _check_chart(chart: dict[str, Any], request: YahooRequest) -> None:
     error = chart.get("error")
     if error:
         code, said = str(error.get("code")), str(error.get("description"))[:_SHOWN_LENGTH]
         if code == "Not Found":
-            raise UnknownTickerError(errand.ticker, "the yahoo provider")
+            raise UnknownTickerError(request.ticker, "the yahoo provider")
         if said.startswith("Data doesn't exist"):
-            raise YFPricesMissingError(errand.symbol, said)
+            raise YFPricesMissingError(request.symbol, said)
         if code in {"Bad Request", "Unprocessable Entity"}:
-            msg = f"Yahoo does not accept what was asked about {errand.symbol}: {said!r}."
+            msg = f"Yahoo does not accept what was asked about {request.symbol}: {said!r}."
             raise BarsError(msg)
         msg = f"Yahoo failed: {code}, {said!r}; it may answer later."
         raise ProviderDownError(msg)
@@ -179,6 +179,6 @@ def _check_chart(chart: dict[str, Any], errand: Errand) -> None:
     except (LookupError, TypeError):
         msg = "Yahoo sent an answer without prices and without a reason; it may answer later."
         raise ProviderDownError(msg) from None
-    if symbol.upper() != errand.symbol:
-        msg = f"Yahoo sent an answer about {symbol!r}, but {errand.symbol!r} was asked for."
+    if symbol.upper() != request.symbol:
+        msg = f"Yahoo sent an answer about {symbol!r}, but {request.symbol!r} was asked for."
         raise BarsError(msg)

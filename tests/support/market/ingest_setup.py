@@ -55,10 +55,13 @@ class ClockedProvider(FakeNetworkProvider):
         *,
         name: str = "alpha_vantage",
         reach: int | None = None,
-        actions_apart: bool = True,
+        has_separate_actions: bool = True,
     ) -> None:
         super().__init__(
-            bars, name=name, actions=sample_actions(*bars), actions_apart=actions_apart
+            bars,
+            name=name,
+            actions=sample_actions(*bars),
+            has_separate_actions=has_separate_actions,
         )
         self.clock, self.reach, self.delay = clock, reach, 0
         self.asked_actions = 0
@@ -98,7 +101,9 @@ class ClockedProvider(FakeNetworkProvider):
 
 def premium_key(clock: MovingClock, *tickers: str) -> ClockedProvider:
     """A provider of whole histories with their splits and dividends."""
-    return ClockedProvider({t: bars_with_actions(t) for t in tickers}, clock, actions_apart=False)
+    return ClockedProvider(
+        {t: bars_with_actions(t) for t in tickers}, clock, has_separate_actions=False
+    )
 
 
 def free_key(clock: MovingClock, *tickers: str) -> ClockedProvider:

@@ -26,11 +26,14 @@ def make_calls(
 
 
 def refusal(
-    ledger: QuotaLedger, budget: Budget = THREE_A_DAY, purpose: Purpose = "ingest", keep: int = 0
+    ledger: QuotaLedger,
+    budget: Budget = THREE_A_DAY,
+    purpose: Purpose = "ingest",
+    reserved_calls: int = 0,
 ) -> QuotaError:
     with (
         pytest.raises(QuotaError) as refused,
-        ledger.call(budget, purpose=purpose, keep=keep),
+        ledger.call(budget, purpose=purpose, reserved_calls=reserved_calls),
     ):
         pytest.fail("no call may be made")
     return refused.value

@@ -46,4 +46,4 @@ class FailoverSetup:
         return str(self.chain.fetch(ticker).get_column("source").unique().item())
 
     def state_of(self, name: str) -> str:
-        return next(state.state for state in self.chain.states() if state.name == name)
+        return next(state.state for state in self.chain.breaker_states() if state.name == name)

@@ -66,12 +66,12 @@ class FakeNetworkProvider(FakeProvider):
         *,
         name: str | None = None,
         actions: pl.DataFrame | None = None,
-        actions_apart: bool = False,
+        has_separate_actions: bool = False,
         quotes: Mapping[str, Quote] | None = None,
     ) -> None:
         super().__init__(bars, name=name)
         self.actions = pl.DataFrame(schema=ACTIONS_SCHEMA) if actions is None else actions
-        self.actions_apart = actions_apart
+        self.has_separate_actions = has_separate_actions
         self.quotes = dict(quotes or {})
 
     def tickers(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ class FakeNetworkProvider(FakeProvider):
         self._asked(ticker)
         return self.actions.filter(pl.col("ticker") == ticker)
 
-    def fetch_quote(self, ticker: str, keep: int = 0) -> Quote:  # noqa: ARG002  # no day to keep of
+    def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:  # noqa: ARG002  # no limit per day
         self._asked(ticker)
         if ticker not in self.quotes:
             raise unknown_ticker(ticker, f"the {self.name} provider", self.quotes)

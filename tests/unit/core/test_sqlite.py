@@ -109,7 +109,7 @@ def test_a_file_that_is_no_database_is_named_with_the_way_out(tmp_path: Path) ->
     path = tmp_path / "market.sqlite"
     path.write_bytes(b"not a database, but long enough to be one" * 100)
 
-    for look in (QuotaLedger(path).usage, lambda _: CircuitBreakers(path).states()):
+    for look in (QuotaLedger(path).usage, lambda _: CircuitBreakers(path).read_states()):
         with pytest.raises(PermanentError, match=r"market\.sqlite is damaged .* move it away"):
             look(None)  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ import pytest
 from support.clocks.moving_clock import MovingClock
 from support.serving.refresher_setup import RefresherSetup
 
-from market.providers.alpha_vantage.tiers import budget_of
+from market.providers.alpha_vantage.tiers import key_budget
 from market.providers.failover.circuit_breaker import CircuitBreakers
 from market.quota.ledger import QuotaLedger
 from serving.http.problems import Problem
@@ -31,7 +31,7 @@ def go_down(setup: RefresherSetup, *names: str, hour: int = 11) -> None:
     )
     for name in names:
         for _ in range(3):
-            health.failed(name, f"{name} did not connect")
+            health.record_failure(name, f"{name} did not connect")
 
 
 def test_where_no_provider_was_ever_asked_nothing_is_said_and_no_file_is_made(
@@ -46,7 +46,7 @@ def test_where_no_provider_was_ever_asked_nothing_is_said_and_no_file_is_made(
 def test_one_provider_of_two_down_is_listed_and_is_no_trouble(setup: RefresherSetup) -> None:
     setup.go_live()
     go_down(setup, "alpha_vantage")
-    CircuitBreakers(setup.folder / "market.sqlite").succeeded("yahoo")
+    CircuitBreakers(setup.folder / "market.sqlite").record_success("yahoo")
     setup.watch.refresh()
     health = read_health(setup.desk, setup.now)
     assert health["status"] == "ok"
@@ -79,7 +79,7 @@ def test_with_all_providers_down_forecasts_go_on_and_health_says_how_old_they_ar
     (trouble,) = read_health(setup.desk, setup.now)["troubles"]
     assert trouble["detail"].endswith("forecasts go on from bars 1 session old.")
 
-    CircuitBreakers(setup.folder / "market.sqlite").succeeded("yahoo")
+    CircuitBreakers(setup.folder / "market.sqlite").record_success("yahoo")
     setup.watch.refresh()
     assert read_health(setup.desk, setup.now)["status"] == "ok"
 
@@ -108,7 +108,7 @@ def test_providers_that_are_down_are_never_the_reason_why_there_is_no_forecast(
 
 
 def test_the_budget_is_shown_without_the_key_or_its_digest(setup: RefresherSetup) -> None:
-    budget = budget_of("free", "demo-key")
+    budget = key_budget("free", "demo-key")
     clock = MovingClock(START)
     for purpose in ("ingest", "ingest", "quote"):
         with QuotaLedger(setup.folder / "market.sqlite", clock).call(budget, purpose=purpose):
@@ -141,7 +141,7 @@ def test_a_damaged_file_is_a_trouble_and_forecasts_go_on(setup: RefresherSetup) 
 def test_metrics_have_a_label_for_providers_and_windows_alone(setup: RefresherSetup) -> None:
     import prometheus_client  # noqa: PLC0415  as the service does, after its folder is set
 
-    budget = budget_of("free", "demo-key")
+    budget = key_budget("free", "demo-key")
     with QuotaLedger(setup.folder / "market.sqlite").call(budget, purpose="quote", ticker="AAPL"):
         pass
     go_down(setup, "yahoo")

@@ -32,8 +32,8 @@ class Teller:
         if not held:
             self.go_on.set()
 
-    def fetch_quote(self, ticker: str, keep: int = 0) -> Quote:
-        self.asked.append((ticker, keep))
+    def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:
+        self.asked.append((ticker, reserved_calls))
         assert self.go_on.wait(10)
         if self.error is not None:
             raise self.error

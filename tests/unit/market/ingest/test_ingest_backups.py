@@ -25,7 +25,9 @@ class FailoverSetup:
         self.clock = MovingClock(EVENING)
         self.primary = ClockedProvider({t: raw_bars(t) for t in TICKERS}, self.clock, reach=100)
         with_events = {t: with_sample_actions(sample_bars(t)) for t in TICKERS}
-        self.backup = ClockedProvider(with_events, self.clock, name="yahoo", actions_apart=False)
+        self.backup = ClockedProvider(
+            with_events, self.clock, name="yahoo", has_separate_actions=False
+        )
         self.setup = IngestSetup(home, self.clock, self.primary, self.backup)
 
     def sources(self, since: date, ticker: str = "AAPL") -> list[str]:

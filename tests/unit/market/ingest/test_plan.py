@@ -13,7 +13,7 @@ from market.calendars.sessions import Sessions
 from market.ingest.capacity import estimate_capacity
 from market.ingest.plan import IngestTask, plan
 from market.ingest.ticker_state import TickerState
-from market.providers.alpha_vantage.tiers import limits_of
+from market.providers.alpha_vantage.tiers import tier_limits
 
 FRIDAY, MONDAY = date(2012, 6, 1), date(2012, 6, 4)
 # After the close of Friday 2012-06-01, and of the Monday after it.
@@ -38,7 +38,7 @@ def planned(
     apart: bool = False,
 ) -> list[IngestTask]:
     remembered = {record.ticker: record for record in records}
-    return plan(tickers, last, remembered, usual, now, actions_apart=apart)
+    return plan(tickers, last, remembered, usual, now, has_separate_actions=apart)
 
 
 def wants(last: date | None, remembered: TickerState, now: datetime = EVENING) -> str:
@@ -81,7 +81,7 @@ def test_each_ticker_follows_its_own_calendar() -> None:
         {t: record(t) for t in ("AZN.L", "AAPL")},
         SessionsByTicker("XNYS"),
         MONDAY_EVENING,
-        actions_apart=False,
+        has_separate_actions=False,
     )
 
     assert [(task.ticker, task.kind) for task in tasks] == [("AAPL", "bars"), ("AZN.L", "nothing")]
@@ -233,7 +233,7 @@ def test_what_is_stored_is_never_asked_for_again_and_what_trades_never_forgotten
 
 
 def test_a_free_key_follows_22_tickers() -> None:
-    seen = estimate_capacity(22, limits_of("free"))
+    seen = estimate_capacity(22, tier_limits("free"))
 
     assert (seen.max_tickers, seen.sessions_behind, seen.keeps_up) == (22, 0, True)
     assert seen.calls_per_session == pytest.approx(22 + 44 / 21)
@@ -243,7 +243,7 @@ def test_a_free_key_follows_22_tickers() -> None:
 
 
 def test_with_60_tickers_it_says_how_far_a_free_key_runs_behind_and_what_to_do() -> None:
-    seen = estimate_capacity(60, limits_of("free"))
+    seen = estimate_capacity(60, tier_limits("free"))
 
     assert (seen.max_tickers, seen.sessions_behind, seen.keeps_up) == (22, 2, False)
     assert seen.summary == (
@@ -255,15 +255,15 @@ def test_with_60_tickers_it_says_how_far_a_free_key_runs_behind_and_what_to_do()
 
 
 def test_running_behind_is_no_advice_where_the_reach_would_be_passed() -> None:
-    seen = estimate_capacity(5_000, limits_of("free"))
+    seen = estimate_capacity(5_000, tier_limits("free"))
 
     assert seen.sessions_behind > 100
     assert "leave it so" not in seen.summary
 
 
 def test_premium_keys_follow_thousands() -> None:
-    assert estimate_capacity(5_000, limits_of("premium_75")).keeps_up
-    assert estimate_capacity(5_000, limits_of("premium_75")).calls_per_session == 5_000
+    assert estimate_capacity(5_000, tier_limits("premium_75")).keeps_up
+    assert estimate_capacity(5_000, tier_limits("premium_75")).calls_per_session == 5_000
 
 
 @pytest.mark.parametrize("n_tickers", [22, 23, 40, 60])
@@ -275,7 +275,7 @@ def test_the_outlook_holds_when_the_plan_is_carried_out(n_tickers: int) -> None:
     worst = 0
     for session in xnys().between(FRIDAY, date(2012, 7, 27)):
         now, left = xnys().close_time(session) + timedelta(hours=2), 25
-        for task in plan(tickers, last, remembered, usual, now, actions_apart=True):
+        for task in plan(tickers, last, remembered, usual, now, has_separate_actions=True):
             left -= {"bars": 1, "history": 1, "actions": 2, "nothing": 0}[task.kind]
             if left < 0:
                 break
@@ -291,6 +291,6 @@ def test_the_outlook_holds_when_the_plan_is_carried_out(n_tickers: int) -> None:
 
     # With 23 the calls for bars just suffice, and actions come late instead.
     assert worst == (
-        estimate_capacity(n_tickers, limits_of("free")).sessions_behind if n_tickers > 23 else 0
+        estimate_capacity(n_tickers, tier_limits("free")).sessions_behind if n_tickers > 23 else 0
     )
     assert all(known.actions_through for known in remembered.values())

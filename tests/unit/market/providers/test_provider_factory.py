@@ -22,7 +22,12 @@ from core.errors import (
     UnknownTickerError,
 )
 from core.settings import load_settings
-from market.providers.factory import budgets_of, make_circuit_breakers, make_ledger, make_provider
+from market.providers.factory import (
+    make_circuit_breakers,
+    make_ledger,
+    make_provider,
+    selected_budgets,
+)
 from market.providers.failover.chain import ProviderChain
 from market.providers.files.provider import FilesProvider
 from market.providers.protocol import SessionRange
@@ -107,14 +112,14 @@ def test_the_primary_goes_down_in_the_middle_of_a_run_and_returns(markets: Marke
     with markets.alpha_vantage.closed():
         for _ in range(2):
             sources += [chain.fetch(ticker, SPAN)["source"][0] for ticker in TICKERS]
-        (state, _) = chain.states()
+        (state, _) = chain.breaker_states()
         assert (state.name, state.state) == ("alpha_vantage", "open")
     assert chain.fetch("AAPL", SPAN)["source"][0] == "yahoo"
     markets.clock.advance(seconds=61)
     sources.append(chain.fetch("AAPL", SPAN)["source"][0])
 
     assert sources == ["alpha_vantage", *["yahoo"] * 6, "alpha_vantage"]
-    assert chain.states()[0].state == "closed"
+    assert chain.breaker_states()[0].state == "closed"
 
 
 def test_what_one_process_found_out_another_one_knows(markets: Markets) -> None:
@@ -181,7 +186,7 @@ def test_actions_come_from_the_backups_bars_when_the_keys_day_is_spent(markets: 
 
     actions = chain.fetch_actions("MSFT")
 
-    assert chain.actions_apart
+    assert chain.has_separate_actions
     assert actions.rows() == [("MSFT", date(2013, 2, 19), 1.0, 0.23)]
     with pytest.raises(QuotaError):
         markets.chain(
@@ -206,7 +211,7 @@ def test_a_ticker_that_nobody_knows_is_told_with_near_ones(markets: Markets) -> 
 
 def test_the_budgets_of_a_chain_count_its_calls(markets: Markets) -> None:
     settings = markets.settings(provider="yahoo", backups="alpha_vantage")
-    budgets = budgets_of(settings)
+    budgets = selected_budgets(settings)
     make_provider(settings, clock=markets.clock).fetch("AAPL", SPAN)
 
     ledger = make_ledger(settings, clock=markets.clock)
@@ -214,12 +219,12 @@ def test_the_budgets_of_a_chain_count_its_calls(markets: Markets) -> None:
     assert ledger.usage(budgets["yahoo"]).by_purpose == {"ingest": 3}
     assert ledger.usage(budgets["alpha_vantage"]).made_today == 0
     assert [
-        state.name for state in make_circuit_breakers(settings, clock=markets.clock).states()
+        state.name for state in make_circuit_breakers(settings, clock=markets.clock).read_states()
     ] == ["yahoo"]
 
 
 def test_a_sample_has_no_budget() -> None:
-    assert budgets_of(load_settings(MarketSettings)) == {}
+    assert selected_budgets(load_settings(MarketSettings)) == {}
 
 
 def test_a_backup_that_is_not_installed_is_told_at_the_start(

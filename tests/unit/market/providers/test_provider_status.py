@@ -131,7 +131,7 @@ def test_quotes_stop_where_the_reserved_calls_begin(home: Home) -> None:
     home.spend("ingest", 4)
     reserved = status.reserved_from_quotes(dict.fromkeys(TICKERS, THURSDAY))
     for _ in range(25 - 4 - 3 - 2):
-        with ledger.call(budget, purpose="quote", keep=reserved):
+        with ledger.call(budget, purpose="quote", reserved_calls=reserved):
             pass
 
     usage = status.read()[0].usage
@@ -158,6 +158,6 @@ def test_all_providers_are_down_since_the_last_of_them(home: Home) -> None:
         assert all_down_since(status.read()) is None
         home.clock.advance(seconds=600)
         for _ in range(3):
-            breakers.failed(name, f"{name} did not respond")
+            breakers.record_failure(name, f"{name} did not respond")
 
     assert all_down_since(status.read()) == datetime(2013, 3, 1, 17, 20, tzinfo=UTC)

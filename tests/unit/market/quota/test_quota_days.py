@@ -120,17 +120,17 @@ def test_a_call_whose_process_died_counts_in_its_day(
 
 def test_calls_are_kept_for_other_purposes_until_those_are_made(ledger: QuotaLedger) -> None:
     budget = Budget("acme", (), 10, "America/New_York")
-    with ledger.call(budget, purpose="quote", keep=6):
+    with ledger.call(budget, purpose="quote", reserved_calls=6):
         pass
     make_calls(ledger, 3, budget, purpose="quote")
 
-    refused = refusal(ledger, budget, "quote", keep=6)
+    refused = refusal(ledger, budget, "quote", reserved_calls=6)
     assert str(refused).startswith("The 6 calls of `acme` left today are kept for other than quote")
 
     make_calls(ledger, 4, budget)
-    refusal(ledger, budget, "quote", keep=6)
+    refusal(ledger, budget, "quote", reserved_calls=6)
     make_calls(ledger, 2, budget)
-    refusal(ledger, budget, "quote", keep=6)
+    refusal(ledger, budget, "quote", reserved_calls=6)
 
 
 def test_kept_calls_that_are_made_free_the_rest(ledger: QuotaLedger) -> None:
@@ -138,7 +138,7 @@ def test_kept_calls_that_are_made_free_the_rest(ledger: QuotaLedger) -> None:
     make_calls(ledger, 6, budget)
 
     for _ in range(4):
-        with ledger.call(budget, purpose="quote", keep=6):
+        with ledger.call(budget, purpose="quote", reserved_calls=6):
             pass
 
     assert ledger.usage(budget).left_today == 0

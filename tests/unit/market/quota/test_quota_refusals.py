@@ -16,13 +16,13 @@ def test_a_day_that_the_provider_calls_spent_is_spent(
 ) -> None:
     make_calls(ledger, 1)
 
-    assert ledger.mark_spent(THREE_A_DAY, until_day_ends=True) == MIDNIGHT
+    assert ledger.record_refusal(THREE_A_DAY, until_day_ends=True) == MIDNIGHT
 
     again = QuotaLedger(tmp_path / "market.sqlite", clock)
     assert refusal(again).renews_at == MIDNIGHT
     assert ledger.usage(THREE_A_DAY).left_today == 0
     # What it says of the minute afterwards gives nothing back.
-    ledger.mark_spent(THREE_A_DAY, until_day_ends=False)
+    ledger.record_refusal(THREE_A_DAY, until_day_ends=False)
     clock.advance(seconds=3600)
     assert refusal(ledger).renews_at == MIDNIGHT
     clock.move_to(MIDNIGHT)
@@ -34,7 +34,7 @@ def test_a_day_can_be_called_spent_where_none_was_known_to_be_limited(
 ) -> None:
     budget = Budget("acme", (Window(75, 60.0),), None, "America/New_York")
 
-    ledger.mark_spent(budget, until_day_ends=True)
+    ledger.record_refusal(budget, until_day_ends=True)
 
     assert refusal(ledger, budget).renews_at == MIDNIGHT
     clock.move_to(MIDNIGHT)
@@ -46,7 +46,7 @@ def test_setting_the_wall_clock_does_not_undo_the_providers_word(
     ledger: QuotaLedger, clock: MovingClock, hours: int
 ) -> None:
     make_calls(ledger, 1)
-    ledger.mark_spent(THREE_A_DAY, until_day_ends=True)
+    ledger.record_refusal(THREE_A_DAY, until_day_ends=True)
     clock.advance(hours=2)
 
     clock.set_wall(clock.now() + timedelta(hours=hours))
@@ -59,7 +59,7 @@ def test_a_refusal_just_after_midnight_is_about_yesterday(
 ) -> None:
     clock.move_to(MIDNIGHT + timedelta(seconds=2))
 
-    renews_at = ledger.mark_spent(THREE_A_DAY, until_day_ends=True)
+    renews_at = ledger.record_refusal(THREE_A_DAY, until_day_ends=True)
 
     assert renews_at == clock.now() + timedelta(minutes=10) == refusal(ledger).renews_at
     assert ledger.usage(THREE_A_DAY).left_today == 0
@@ -75,7 +75,7 @@ def test_a_refusal_by_the_minute_is_waited_out(
 ) -> None:
     budget = Budget("acme", windows)
 
-    renews_at = ledger.mark_spent(budget, until_day_ends=False)
+    renews_at = ledger.record_refusal(budget, until_day_ends=False)
     assert ledger.usage(budget).is_refused
     make_calls(ledger, 1, budget)
 

@@ -19,13 +19,13 @@ from support.market.bars import sample_bars, xnys
 from core.errors import BarsError, StockcastError
 from market.bars.contract import validate_bars
 from market.providers.alpha_vantage import functions as calls
-from market.providers.alpha_vantage.client import Errand
+from market.providers.alpha_vantage.client import CallOptions
 from market.providers.alpha_vantage.parsing import (
-    actions_of,
-    bars_of,
-    matches_of,
-    quote_of,
-    read_object,
+    parse_actions,
+    parse_bars,
+    parse_matches,
+    parse_object,
+    parse_quote,
 )
 from market.providers.alpha_vantage.provider import AlphaVantageProvider
 from market.providers.protocol import ACTIONS_SCHEMA
@@ -42,7 +42,7 @@ def rows() -> dict[str, Any]:
 
 
 def read(series: dict[str, Any]) -> Any:  # noqa: ANN401  # a frame
-    return bars_of(series, ticker="AAPL", source="alpha_vantage", adjusted=False)
+    return parse_bars(series, ticker="AAPL", source="alpha_vantage", adjusted=False)
 
 
 @pytest.mark.parametrize("nothing", [None, "", "none", "null", "-", "."], ids=repr)
@@ -66,7 +66,7 @@ def test_a_missing_field_is_an_error_that_names_session_and_field() -> None:
 
 def test_a_field_that_stands_there_twice_is_an_error() -> None:
     text = json.dumps({SERIES: rows()}).replace('"4. close": ', '"4. close": "1.0", "4. close": ')
-    body = read_object(text)
+    body = parse_object(text)
     assert body is not None
 
     with pytest.raises(BarsError, match="session 2012-06-01: expected one value"):
@@ -86,7 +86,7 @@ def test_announcements_without_date_or_amount_are_left_out() -> None:
         {"ex_dividend_date": "None", "payment_date": "None", "amount": "2.65"},
     ]
 
-    actions = actions_of([], dividends, ticker="AAPL", source="alpha_vantage")
+    actions = parse_actions([], dividends, ticker="AAPL", source="alpha_vantage")
 
     assert actions.rows() == [("AAPL", date(2012, 8, 9), 1.0, 2.65)]
 
@@ -96,14 +96,14 @@ def test_a_split_factor_that_cannot_be_is_an_error(factor: str) -> None:
     splits = [{"effective_date": "2012-08-09", "split_factor": factor}]
 
     with pytest.raises(BarsError, match="session 2012-08-09, field 'split_factor'"):
-        actions_of(splits, [], ticker="AAPL", source="alpha_vantage")
+        parse_actions(splits, [], ticker="AAPL", source="alpha_vantage")
 
 
 def test_a_split_and_a_dividend_of_one_day_are_one_row() -> None:
     splits = [{"effective_date": "2012-08-09", "split_factor": "0.1"}]
     dividends = [{"ex_dividend_date": "2012-08-09", "amount": "0.5"}]
 
-    actions = actions_of(splits, dividends, ticker="AAPL", source="alpha_vantage")
+    actions = parse_actions(splits, dividends, ticker="AAPL", source="alpha_vantage")
 
     assert actions.rows() == [("AAPL", date(2012, 8, 9), 0.1, 0.5)]
 
@@ -112,7 +112,9 @@ def test_a_quote_without_a_price_is_an_error() -> None:
     fields = bodies.global_quote("AAPL", BARS)["Global Quote"] | {"05. price": ""}
 
     with pytest.raises(BarsError, match="has no price"):
-        quote_of(fields, ticker="AAPL", source="x", asked_at=datetime(2012, 6, 1, tzinfo=UTC))
+        parse_quote(
+            fields, ticker="AAPL", source="x", requested_at=datetime(2012, 6, 1, tzinfo=UTC)
+        )
 
 
 def test_a_premium_keys_late_quotes_have_a_longer_name(provider: AlphaVantageProvider) -> None:
@@ -120,7 +122,7 @@ def test_a_premium_keys_late_quotes_have_a_longer_name(provider: AlphaVantagePro
     late = {"Global Quote - DATA DELAYED BY 15 MINUTES": body["Global Quote"]}
     asked = {"function": "GLOBAL_QUOTE", "symbol": "AAPL"}
 
-    answer = provider._client._checked(late, Errand("quote", "AAPL"), asked)
+    answer = provider._client._checked(late, CallOptions("quote", "AAPL"), asked)
 
     assert answer["Global Quote"] == body["Global Quote"]
 
@@ -166,11 +168,11 @@ def test_an_answer_with_anything_anywhere_is_read_or_refused_on_purpose(
             node[key] = value
             break
         node = node[key]
-    damaged = read_object(json.dumps(body))
+    damaged = parse_object(json.dumps(body))
     assert damaged is not None
 
     def ask(parameters: Mapping[str, str]) -> dict[str, Any]:
-        return provider._client._checked(damaged, Errand("ingest", "AAPL"), parameters)
+        return provider._client._checked(damaged, CallOptions("ingest", "AAPL"), parameters)
 
     # Any other error fails the test.
     with suppress(StockcastError):
@@ -181,15 +183,15 @@ def _read_as(function: str, ask: calls.Ask) -> None:
     names = {"ticker": "AAPL", "source": "alpha_vantage"}
     match function:
         case "SPLITS":
-            actions_of(calls.splits(ask, "AAPL"), [], **names)
+            parse_actions(calls.fetch_splits(ask, "AAPL"), [], **names)
         case "DIVIDENDS":
-            actions_of([], calls.dividends(ask, "AAPL"), **names)
+            parse_actions([], calls.fetch_dividends(ask, "AAPL"), **names)
         case "GLOBAL_QUOTE":
             now = datetime(2012, 6, 1, tzinfo=UTC)
-            quote_of(calls.quote_now(ask, "AAPL"), asked_at=now, **names)
+            parse_quote(calls.fetch_quote_fields(ask, "AAPL"), requested_at=now, **names)
         case "SYMBOL_SEARCH":
-            matches_of(calls.matches(ask, "AAPL"), source="alpha_vantage")
+            parse_matches(calls.fetch_matches(ask, "AAPL"), source="alpha_vantage")
         case _:
             adjusted = function.endswith("ADJUSTED")
-            series = calls.time_series(ask, "AAPL", full=True, adjusted=adjusted)
-            bars_of(series, adjusted=adjusted, **names)
+            series = calls.fetch_time_series(ask, "AAPL", full=True, adjusted=adjusted)
+            parse_bars(series, adjusted=adjusted, **names)

@@ -65,7 +65,7 @@ def test_a_premium_key_gets_the_whole_history_with_its_splits_and_dividends(
 
     bars = provider.fetch("AAPL")
 
-    assert not provider.actions_apart
+    assert not provider.has_separate_actions
     assert bars.select("session", *RAW).equals(as_traded("AAPL", date(2000, 3, 1)))
     splits = bars.filter(pl.col("split_factor") != 1.0)
     assert splits.get_column("session").to_list() == [date(2000, 6, 21), AAPL_SPLIT]
@@ -92,7 +92,7 @@ def test_actions_are_splits_and_dividends_by_ex_date(
 
     actions = provider.fetch_actions("AAPL")
 
-    assert provider.actions_apart
+    assert provider.has_separate_actions
     assert isinstance(provider, ActionsProvider)
     assert actions.schema == ACTIONS_SCHEMA
     assert actions.rows() == [
@@ -119,7 +119,7 @@ def test_a_quote_is_the_price_of_the_last_session(
 
     assert isinstance(provider, QuoteProvider)
     assert (quote.price, quote.previous_close, quote.volume) == (28.45, 29.19, 56_634_300)
-    assert (quote.session, quote.asked_at, quote.source) == (FRIDAY, EVENING, "alpha_vantage")
+    assert (quote.session, quote.requested_at, quote.source) == (FRIDAY, EVENING, "alpha_vantage")
 
 
 def test_quotes_leave_other_purposes_their_share_of_the_day(
@@ -128,11 +128,11 @@ def test_quotes_leave_other_purposes_their_share_of_the_day(
     provider = connect(emulator, tmp_path)
 
     for _ in range(2):
-        provider.fetch_quote("MSFT", keep=23)
+        provider.fetch_quote("MSFT", reserved_calls=23)
         emulator.clock.sleep(60)
 
     with pytest.raises(QuotaError):
-        provider.fetch_quote("MSFT", keep=23)
+        provider.fetch_quote("MSFT", reserved_calls=23)
     assert len(emulator.calls) == 2
 
 

@@ -3,7 +3,11 @@
 import pytest
 from support.alpha_vantage import bodies
 
-from market.providers.alpha_vantage.refusals import meaning_of, refusal_sentence, shortened
+from market.providers.alpha_vantage.refusals import (
+    classify_refusal,
+    refusal_message,
+    shorten_message,
+)
 
 MEANINGS = [
     (bodies.INVALID_KEY, "key"),
@@ -26,19 +30,19 @@ MEANINGS = [
 def test_a_sentence_means_the_same_in_each_field(
     body: dict[str, str], meaning: str, field: str
 ) -> None:
-    sentence = refusal_sentence({field: next(iter(body.values()))})
+    sentence = refusal_message({field: next(iter(body.values()))})
 
     assert sentence is not None
-    assert meaning_of(sentence) == meaning
+    assert classify_refusal(sentence) == meaning
 
 
 def test_an_answer_is_no_refusal() -> None:
-    assert refusal_sentence({"Meta Data": {"1. Information": "Daily Prices"}}) is None
+    assert refusal_message({"Meta Data": {"1. Information": "Daily Prices"}}) is None
 
 
 def test_a_quoted_sentence_is_short_and_has_no_key() -> None:
     sentence = bodies.per_day("SECRET99")["Information"]
 
-    assert "SECRET99" not in shortened(sentence)
-    assert "25 requests per day" in shortened(sentence)
-    assert len(shortened(sentence)) < 150
+    assert "SECRET99" not in shorten_message(sentence)
+    assert "25 requests per day" in shorten_message(sentence)
+    assert len(shorten_message(sentence)) < 150

@@ -19,16 +19,16 @@ def health(tmp_path: Path, clock: MovingClock) -> CircuitBreakers:
 def take_down(health: CircuitBreakers, times: int = 3) -> None:
     for _ in range(times):
         assert health.allows_request("acme")
-        health.failed("acme", "It answered 503.")
+        health.record_failure("acme", "It answered 503.")
 
 
 def state(health: CircuitBreakers) -> BreakerState:
-    return next(state for state in health.states() if state.name == "acme")
+    return next(state for state in health.read_states() if state.name == "acme")
 
 
 def test_a_provider_is_left_alone_after_three_failures_in_a_row(health: CircuitBreakers) -> None:
     take_down(health, 2)
-    health.succeeded("acme")
+    health.record_success("acme")
     take_down(health, 2)
     assert state(health).state == "closed"
 
@@ -57,7 +57,7 @@ def test_after_the_pause_one_request_alone_tries_it(
     assert [health.allows_request("acme") for _ in range(3)] == [True, False, False]
 
     clock.advance(seconds=5)
-    health.succeeded("acme")
+    health.record_success("acme")
     assert health.allows_request("acme")
     assert state(health).state == "closed"
     assert state(health).since == START + timedelta(seconds=65)
@@ -80,7 +80,7 @@ def test_each_failed_try_doubles_the_pause_up_to_half_an_hour(
     assert pauses == [60, 120, 240, 480, 960, 1800, 1800]
     assert state(health).since == START
 
-    health.succeeded("acme")
+    health.record_success("acme")
     take_down(health)
     assert state(health).retry_at == clock.now() + timedelta(seconds=60)
 
@@ -91,7 +91,7 @@ def test_failures_of_requests_that_were_under_way_do_not_lengthen_the_pause(
     take_down(health)
     clock.advance(seconds=10)
     for _ in range(5):
-        health.failed("acme", "It answered 503.")
+        health.record_failure("acme", "It answered 503.")
 
     assert state(health).retry_at == START + timedelta(seconds=60)
 
@@ -145,7 +145,7 @@ def test_another_process_finds_the_same(
     again = CircuitBreakers(tmp_path / "market.sqlite", clock)
 
     assert not again.allows_request("acme")
-    assert again.states() == health.states()
+    assert again.read_states() == health.read_states()
 
 
 def test_of_many_that_ask_at_once_one_alone_may_try(

@@ -35,15 +35,15 @@ def test_actions_come_from_the_backup_when_the_primary_fails(setup: FailoverSetu
 def test_actions_are_apart_when_those_of_the_first_are(
     setup: FailoverSetup, *, apart: bool
 ) -> None:
-    setup.primary.actions_apart = apart
+    setup.primary.has_separate_actions = apart
 
-    assert setup.chain.actions_apart is apart
+    assert setup.chain.has_separate_actions is apart
 
 
 def test_a_chain_that_starts_with_files_has_no_actions_apart(setup: FailoverSetup) -> None:
     files = FakeProvider({}, name="files")
 
-    assert not ProviderChain([files, setup.backup], setup.health).actions_apart
+    assert not ProviderChain([files, setup.backup], setup.health).has_separate_actions
 
 
 def test_actions_that_nobody_can_tell_are_refused_with_the_way_out(setup: FailoverSetup) -> None:
@@ -57,9 +57,9 @@ def test_a_quote_comes_from_the_first_that_tells_it(setup: FailoverSetup) -> Non
     setup.primary.quotes = {"AAPL": quote("alpha_vantage")}
     setup.backup.quotes = {"AAPL": quote("yahoo")}
 
-    assert setup.chain.fetch_quote("AAPL", keep=10).source == "alpha_vantage"
+    assert setup.chain.fetch_quote("AAPL", reserved_calls=10).source == "alpha_vantage"
     setup.primary.fail()
-    assert setup.chain.fetch_quote("AAPL", keep=10).source == "yahoo"
+    assert setup.chain.fetch_quote("AAPL", reserved_calls=10).source == "yahoo"
 
 
 def test_a_quote_that_nobody_can_tell_is_refused_with_the_settings_that_help(

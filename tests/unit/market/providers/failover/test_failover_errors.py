@@ -1,4 +1,4 @@
-"""The one error that many refusals make."""
+"""The one error that many failures make."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.errors import (
     TierError,
     UnknownTickerError,
 )
-from market.providers.failover.errors import Refusal, one_error
+from market.providers.failover.errors import ProviderFailure, combine_failures
 
 SOON = datetime(2012, 6, 1, 21, 1, tzinfo=UTC)
 MIDNIGHT = datetime(2012, 6, 2, 4, tzinfo=UTC)
@@ -34,7 +34,9 @@ UNKNOWN_TOO = UnknownTickerError("APPL", "the other", ("AAPL", "APLE"))
 
 def error_of(*errors: StockcastError) -> StockcastError:
     names = ("alpha_vantage", "yahoo", "files")
-    return one_error("APPL", [Refusal(n, e) for n, e in zip(names, errors, strict=False)])
+    return combine_failures(
+        "APPL", [ProviderFailure(n, e) for n, e in zip(names, errors, strict=False)]
+    )
 
 
 @pytest.mark.parametrize("error", [DOWN, SPENT, TIER, UNKNOWN, NONSENSE])

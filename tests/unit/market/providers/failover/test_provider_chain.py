@@ -223,11 +223,11 @@ def test_bars_that_are_not_accepted_are_asked_from_the_next(setup: FailoverSetup
 
 
 def test_health_is_told_in_the_order_of_the_chain(setup: FailoverSetup) -> None:
-    assert setup.chain.states() == []
+    assert setup.chain.breaker_states() == []
     setup.primary.fail()
     setup.chain.fetch("AAPL")
 
-    assert [(s.name, s.failures) for s in setup.chain.states()] == [
+    assert [(s.name, s.failures) for s in setup.chain.breaker_states()] == [
         ("alpha_vantage", 1),
         ("yahoo", 0),
     ]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BarsError
-from market.providers.yahoo.parsing import bars_of, quote_of
+from market.providers.yahoo.parsing import to_quote, to_traded_bars
 from market.providers.yahoo.provider import symbol_of
 
 NOW = datetime(2024, 6, 14, 21, tzinfo=UTC)
@@ -29,7 +29,7 @@ def rows(close: list[float | None], *, split: list[float], **columns: list[Any])
 
 
 def bars(table: pl.DataFrame, now: datetime = NOW) -> pl.DataFrame:
-    return bars_of(table, {}, ticker="AAA", source="yahoo", now=now)
+    return to_traded_bars(table, {}, ticker="AAA", source="yahoo", now=now)
 
 
 def test_prices_before_a_split_are_multiplied_and_volume_is_divided() -> None:
@@ -107,7 +107,7 @@ def test_what_yahoo_does_not_know_is_null() -> None:
 @pytest.mark.parametrize("told", [{}, {"regularMarketPrice": 10.0}, {"regularMarketTime": NOW}])
 def test_a_quote_without_price_or_time_is_refused(told: dict[str, Any]) -> None:
     with pytest.raises(BarsError, match="quote of AAA: it has no price"):
-        quote_of(told, ticker="AAA", source="yahoo", asked_at=NOW)
+        to_quote(told, ticker="AAA", source="yahoo", requested_at=NOW)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_splits_stand_at_their_sessions(provider: YahooProvider) -> None:
 
     assert actions.equals(SAMPLE_SPLITS.filter(pl.col("ticker") == "AAPL"))
     assert isinstance(provider, ActionsProvider)
-    assert not provider.actions_apart
+    assert not provider.has_separate_actions
 
 
 def test_dividends_are_told_as_declared_although_later_splits_divide_them(
@@ -159,7 +159,7 @@ def test_a_correction_is_told_when_it_is_asked_for_again(
 def test_a_quote_is_the_present_price_for_one_call(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
-    quote = provider.fetch_quote("MSFT", keep=10)
+    quote = provider.fetch_quote("MSFT", reserved_calls=10)
 
     assert (quote.price, quote.previous_close, quote.volume) == (27.95, 27.8, 34_849_700)
     assert (quote.session, quote.source) == (date(2013, 3, 1), "yahoo")
