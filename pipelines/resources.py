@@ -33,7 +33,7 @@ def build_resources(settings: PipelineSettings, clock: Clock | None = None) -> d
         "listener": SilentListener(),
         "stages": stages,
         "io_manager": stages,
-        "registry": ModelRegistry.from_settings(settings),
+        "registry": ModelRegistry.from_settings(settings, clock=clock),
     }
 
 

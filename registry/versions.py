@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.clock import Clock, SystemClock
 from core.errors import BundleError, RegistryError
 from registry.artefacts import bundle_fingerprint, fetch_folder, put_in_place
 from registry.client import (
@@ -85,14 +86,21 @@ class ModelRegistry:
     tracking_uri: str = field(repr=False)
     name: str
     artifact_root: Path | None = None
+    clock: Clock = field(default_factory=SystemClock, repr=False, compare=False)
 
     @classmethod
-    def from_settings(cls, settings: RegistrySettings) -> ModelRegistry:
+    def from_settings(
+        cls, settings: RegistrySettings, *, clock: Clock | None = None
+    ) -> ModelRegistry:
         """Return the registry that the settings name."""
         root = None
         if scheme_of(settings.tracking_uri) not in SERVERS:
             root = settings.home / "mlflow" / "artifacts"
-        return cls(settings.tracking_uri, settings.model_name, root)
+        return cls(settings.tracking_uri, settings.model_name, root, clock or SystemClock())
+
+    def now_ms(self) -> int:
+        """Return the time of the clock as MLflow stores it, in milliseconds since 1970."""
+        return int(self.clock.now().timestamp() * 1000)
 
     @cached_property
     def client(self) -> MlflowClient:

@@ -11,7 +11,6 @@ finished after: what a kill left half done can be told from what is complete.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,7 +93,8 @@ def begin_move(
 ) -> Move:
     """Write down a move that is about to be made."""
     experiment = ensure_experiment(registry, trail_name(registry), ABOUT)
-    at = datetime.fromtimestamp(int(time.time() * 1000) / 1000, tz=UTC)
+    at_ms = registry.now_ms()
+    at = datetime.fromtimestamp(at_ms / 1000, tz=UTC)
     move = Move("", at, action, from_version, to_version, actor, tuple(reasons), pending=True)
     tags = {
         ACTION_TAG: action,
@@ -108,22 +108,20 @@ def begin_move(
         ],
     }
     with registry.asking("writing the audit trail") as client:
-        run = client.create_run(
-            experiment, int(at.timestamp() * 1000), tags, run_name=f"{action} {to_version or NONE}"
-        )
+        run = client.create_run(experiment, at_ms, tags, run_name=f"{action} {to_version or NONE}")
     return _read(run)
 
 
 def finish_move(registry: ModelRegistry, move: Move) -> None:
     """Mark a move as made."""
     with registry.asking("writing the audit trail") as client:
-        client.set_terminated(move.run_id, "FINISHED")
+        client.set_terminated(move.run_id, "FINISHED", registry.now_ms())
 
 
 def abandon_move(registry: ModelRegistry, move: Move) -> None:
     """Mark a move as never made; it stays visible, and counts for nothing."""
     with registry.asking("writing the audit trail") as client:
-        client.set_terminated(move.run_id, "KILLED")
+        client.set_terminated(move.run_id, "KILLED", registry.now_ms())
 
 
 def read_trail(registry: ModelRegistry) -> tuple[Move, ...]:

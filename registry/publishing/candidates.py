@@ -108,7 +108,14 @@ def log_candidate(registry: ModelRegistry, record: CandidateRecord) -> VersionIn
         _log_files(client, run_id, Path(work), record)
         model = client.create_logged_model(experiment, MODEL_PATH, source_run_id=run_id)
         _fill_model(client, model, bundle, _named_bundle(record.bundle_dir, Path(work)))
-        log_values(client, run_id, record.params, record.metrics, model.model_id)
+        log_values(
+            client,
+            run_id,
+            record.params,
+            record.metrics,
+            model.model_id,
+            at_ms=registry.now_ms(),
+        )
         client.log_inputs(run_id, datasets=[record.dataset.as_input()])
         _ensure_model(client, registry.name)
         client.create_model_version(

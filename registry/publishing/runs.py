@@ -5,7 +5,6 @@ What a run is about is known to the caller (`registry.publishing.candidates`).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -32,7 +31,7 @@ def open_run(
 ) -> Iterator[str]:
     """Lend a new run; it ends as finished, or as failed when the body raises anything at all."""
     with registry.asking("opening a run") as client:
-        run = client.create_run(experiment, run_name=name, tags=dict(tags))
+        run = client.create_run(experiment, registry.now_ms(), dict(tags), run_name=name)
     try:
         yield run.info.run_id
     except BaseException:
@@ -41,12 +40,12 @@ def open_run(
             _close_failed(registry, run)
         raise
     with registry.asking("finishing a run") as client:
-        client.set_terminated(run.info.run_id, "FINISHED")
+        client.set_terminated(run.info.run_id, "FINISHED", registry.now_ms())
 
 
 def close_abandoned(registry: ModelRegistry, fingerprint: str) -> None:
     """Mark as failed what a killed process left open: runs of this bundle, and old ones of any."""
-    now = time.time() * 1000
+    now = registry.now_ms()
     for run in find_runs(registry, registry.name, "attributes.status = 'RUNNING'"):
         same = run.data.tags.get(FINGERPRINT_TAG) == fingerprint
         if same or now - run.info.start_time > ABANDONED_MS:
@@ -59,16 +58,17 @@ def log_values(
     params: Mapping[str, object],
     metrics: Sequence[tuple[str, float | None, int]],
     model_id: str,
+    *,
+    at_ms: int,
 ) -> None:
     """Log parameters, and metrics of run and model; a metric without a value is left out."""
     from mlflow.entities import Metric, Param  # noqa: PLC0415  takes seconds
 
-    now = int(time.time() * 1000)
     named = [Param(key, str(value)) for key, value in params.items()]
     for start in range(0, len(named), PARAMS_AT_ONCE):
         client.log_batch(run_id, params=named[start : start + PARAMS_AT_ONCE])
     known = [
-        Metric(name, float(value), now, step, model_id)
+        Metric(name, float(value), at_ms, step, model_id)
         for name, value, step in metrics
         if value is not None
     ]
@@ -78,7 +78,7 @@ def log_values(
 
 def _close_failed(registry: ModelRegistry, run: Run) -> None:
     with registry.asking("closing a failed run") as client:
-        client.set_terminated(run.info.run_id, "FAILED")
+        client.set_terminated(run.info.run_id, "FAILED", registry.now_ms())
         of_run = f"source_run_id = '{run.info.run_id}'"
         for model in client.search_logged_models([run.info.experiment_id], of_run):
             if str(model.status) == "PENDING":

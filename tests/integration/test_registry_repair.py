@@ -6,13 +6,16 @@ import subprocess
 import sys
 import textwrap
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
+from support.clocks.moving_clock import MovingClock
 from support.registry.candidates import candidate, champion_of, log_versions, runs_by_status
 
 from core.errors import BundleError, RegistryDownError, RegistryError
+from registry.experiments import find_runs
 from registry.promotion import aliases
 from registry.promotion.aliases import keep_as_challenger, promote, reconcile, rollback
 from registry.promotion.audit import read_trail
@@ -165,6 +168,21 @@ def test_an_error_of_mlflow_itself_comes_in_our_words(
     monkeypatch.setattr(type(registry.client), "get_model_version_by_alias", fail)
     with pytest.raises(RegistryDownError, match="database is locked"):
         registry.alias_version("champion")
+
+
+def test_runs_and_moves_are_dated_by_the_clock_of_the_registry(
+    address: str, tmp_path: Path
+) -> None:
+    clock = MovingClock(datetime(2012, 6, 1, 22, tzinfo=UTC))
+    registry = ModelRegistry(address, f"model-{uuid.uuid4().hex[:8]}", clock=clock)
+    log_candidate(registry, candidate(tmp_path))
+    clock.advance(hours=1)
+    move = promote(registry, 1, "Tried out.", actor="ann")
+
+    (run,) = find_runs(registry, registry.name)
+    assert run.info.start_time == run.info.end_time == 1_338_588_000_000
+    assert move is not None
+    assert move.at == datetime(2012, 6, 1, 23, tzinfo=UTC)
 
 
 def test_a_rollback_passes_over_a_deleted_version(registry: ModelRegistry, tmp_path: Path) -> None:
