@@ -1,4 +1,4 @@
-"""The status of providers, from the quota ledger and the circuit breakers, under the test's clock."""
+"""The status of providers, from the quota ledger and the circuit breakers, under a test clock."""
 
 from __future__ import annotations
 
