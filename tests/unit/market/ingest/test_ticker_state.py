@@ -93,7 +93,7 @@ def test_read_returns_only_the_requested_tickers(store: TickerStateStore) -> Non
 
 
 def test_unknown_field_raises(store: TickerStateStore) -> None:
-    with pytest.raises(TypeError, match="must be fields of `TickerState` .*got 'loud'"):
+    with pytest.raises(TypeError, match=r"must be fields of `TickerState` .*got 'loud'"):
         store.update("AAPL", loud=1)
 
 

@@ -1,4 +1,4 @@
-"""What later bars, other tickers and the size of a part may not change in a quality report."""
+"""Findings do not depend on later bars, on other tickers or on the partition of the bars."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def examine(bars: pl.DataFrame) -> QualityReport:
 
 
 @st.composite
-def odd_bars(draw: st.DrawFn) -> pl.DataFrame:
-    """Bars with holes, jumps, splits and sessions without volume anywhere."""
+def irregular_bars(draw: st.DrawFn) -> pl.DataFrame:
+    """Generate bars with gaps, jumps, splits and sessions without volume."""
     row = st.integers(0, N - 1)
     factors = st.sampled_from([1.01, 0.5, 1.4, 0.01, 100.0])
     splits = st.sampled_from([None, 2.0, 100.0])
@@ -46,44 +46,46 @@ def odd_bars(draw: st.DrawFn) -> pl.DataFrame:
     return bars.filter(~at.is_in(list(gone)))
 
 
-def known_by(report: QualityReport, last: date) -> pl.DataFrame:
-    """Findings that are complete at `last`; a run of equal sessions may still go on there."""
-    at_once = pl.col("kind").is_in(["level_change", "outlier", "missing"])
-    return report.findings.filter(at_once & (pl.col("last_session") <= last))
+def complete_by(report: QualityReport, last: date) -> pl.DataFrame:
+    """Return the findings that are final at `last`, which excludes runs of equal sessions."""
+    is_final = pl.col("kind").is_in(["level_change", "outlier", "missing"])
+    return report.findings.filter(is_final & (pl.col("last_session") <= last))
 
 
 @settings(max_examples=60, deadline=None)
-@given(bars=odd_bars(), kept=st.integers(1, N))
-def test_no_finding_is_made_or_unmade_by_later_bars(bars: pl.DataFrame, kept: int) -> None:
+@given(bars=irregular_bars(), kept=st.integers(1, N))
+def test_later_bars_change_no_finding(bars: pl.DataFrame, kept: int) -> None:
     early = bars.head(kept)
     last = early["session"][-1]
 
-    whole, part = known_by(examine(bars), last), known_by(examine(early), last)
+    whole, part = complete_by(examine(bars), last), complete_by(examine(early), last)
     assert_frame_equal(whole, part, rel_tol=1e-9, abs_tol=0)
 
 
-def test_the_sample_is_judged_in_2004_as_it_is_later() -> None:
+def test_findings_of_the_sample_up_to_2004_do_not_change_later() -> None:
     last = date(2004, 12, 31)
 
     assert_frame_equal(
-        known_by(examine(sample_bars()), last), examine(sample_bars(end=last)).findings
+        complete_by(examine(sample_bars()), last), examine(sample_bars(end=last)).findings
     )
 
 
 @settings(max_examples=20, deadline=None)
-@given(bars=odd_bars(), other=odd_bars())
-def test_parts_give_what_the_whole_gives(bars: pl.DataFrame, other: pl.DataFrame) -> None:
+@given(bars=irregular_bars(), other=irregular_bars())
+def test_merged_reports_equal_the_report_on_all_bars(
+    bars: pl.DataFrame, other: pl.DataFrame
+) -> None:
     other = other.with_columns(ticker=pl.lit("BBB"))
 
     whole = examine(pl.concat([bars, other]))
-    joined = merge_reports([examine(other), examine(bars)])
+    merged = merge_reports([examine(other), examine(bars)])
 
-    assert_frame_equal(whole.tickers, joined.tickers)
+    assert_frame_equal(whole.tickers, merged.tickers)
     keys = ["kind", "ticker", "first_session"]
-    assert_frame_equal(whole.findings.sort(keys), joined.findings.sort(keys))
+    assert_frame_equal(whole.findings.sort(keys), merged.findings.sort(keys))
 
 
-def test_no_bars_and_no_parts_give_an_empty_report() -> None:
+def test_no_bars_give_an_empty_report() -> None:
     report = examine(BAR_SCHEMA.to_frame())
 
     assert report.tickers.is_empty()
@@ -92,7 +94,7 @@ def test_no_bars_and_no_parts_give_an_empty_report() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 21, 22])
-def test_a_history_too_short_to_know_a_usual_move_has_no_outlier(n: int) -> None:
+def test_history_shorter_than_the_half_life_has_no_outlier(n: int) -> None:
     bars = synthetic_bars(("AAA",), n_sessions=n)
     last = pl.int_range(pl.len()) == n - 1
     jump = bars.with_columns(
@@ -102,7 +104,7 @@ def test_a_history_too_short_to_know_a_usual_move_has_no_outlier(n: int) -> None
     assert examine(jump).findings_of("outlier").is_empty()
 
 
-def test_the_first_move_after_the_warm_up_is_judged() -> None:
+def test_first_move_after_the_half_life_is_examined() -> None:
     bars = synthetic_bars(("AAA",), n_sessions=23).with_columns(adj_close=pl.lit(None, pl.Float64))
     last = pl.int_range(pl.len()) == 22
     jump = bars.with_columns(close=pl.when(last).then(pl.col("close") * 3).otherwise("close"))
@@ -110,7 +112,7 @@ def test_the_first_move_after_the_warm_up_is_judged() -> None:
     assert examine(jump).findings_of("outlier")["first_session"].to_list() == [bars["session"][-1]]
 
 
-def test_a_move_over_a_hole_is_weighed_by_the_sessions_that_it_took() -> None:
+def test_move_over_a_gap_is_scaled_by_its_sessions() -> None:
     whole = sample_bars("IBM", start=date(2005, 1, 3), end=date(2005, 12, 30))
     fall = date(2005, 4, 15)
     gone = pl.col("session").is_between(date(2005, 3, 1), date(2005, 4, 14))

@@ -1,4 +1,4 @@
-"""Real bars of the sample, altered in one way at a time: each fault is found, and nothing else."""
+"""The quality report on real bars of the sample, each test with one kind of fault."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def examine(bars: pl.DataFrame, *, now: datetime = AFTER) -> QualityReport:
 
 @cache
 def calm_bars() -> pl.DataFrame:
-    """Two years of IBM, from which nothing is found: see `test_nothing_is_found_in_...`."""
+    """Return two years of IBM without findings."""
     return sample_bars("IBM", start=date(2011, 8, 1))
 
 
 def change(bars: pl.DataFrame, first: int, length: int, **values: pl.Expr) -> pl.DataFrame:
-    """Return the bars with other values in `length` rows from row `first` on."""
+    """Return the bars with new values in `length` rows from row `first` on."""
     chosen = pl.int_range(pl.len()).is_between(first, first + length - 1)
     return bars.with_columns(
         pl.when(chosen).then(value).otherwise(pl.col(name)).alias(name)
@@ -37,13 +37,13 @@ def change(bars: pl.DataFrame, first: int, length: int, **values: pl.Expr) -> pl
 
 
 def scaled(bars: pl.DataFrame, first: int, length: int, factor: float) -> pl.DataFrame:
-    """Return the bars with prices in another unit, as a provider gives them."""
+    """Return the bars with prices of `length` rows multiplied by `factor`."""
     prices = ("open", "high", "low", "close", "adj_close")
     return change(bars, first, length, **{name: pl.col(name) * factor for name in prices})
 
 
-def held(bars: pl.DataFrame, first: int, length: int, *names: str) -> pl.DataFrame:
-    """Return the bars with what stood in row `first` repeated, so that `length` rows are equal."""
+def repeat(bars: pl.DataFrame, first: int, length: int, *names: str) -> pl.DataFrame:
+    """Return the bars with the values of row `first` in `length` rows."""
     return change(bars, first, length, **{name: pl.col(name).get(first) for name in names})
 
 
@@ -55,7 +55,7 @@ def spans(report: QualityReport, kind: Kind) -> list[tuple[date, date, int]]:
     return report.findings_of(kind).select("first_session", "last_session", "sessions").rows()
 
 
-def test_nothing_is_found_in_calm_real_bars() -> None:
+def test_calm_bars_have_no_findings() -> None:
     report = examine(calm_bars())
 
     assert report.findings.is_empty()
@@ -64,13 +64,13 @@ def test_nothing_is_found_in_calm_real_bars() -> None:
     ]
 
 
-def test_the_whole_sample_has_outliers_and_nothing_else() -> None:
+def test_sample_has_outliers_only() -> None:
     report = examine(sample_bars())
 
-    found = report.findings_of("outlier").select("ticker", "first_session").rows()
+    outliers = report.findings_of("outlier").select("ticker", "first_session").rows()
     assert report.findings["kind"].unique().to_list() == ["outlier"]
-    # Quarterly results, or Apple's warning of them, had come out the evening before each.
-    assert set(found) == {
+    # Each follows an evening with quarterly results, or Apple's profit warning.
+    assert set(outliers) == {
         ("AAPL", date(2000, 9, 29)),
         ("GOOG", date(2010, 10, 15)),
         ("GOOG", date(2011, 7, 15)),
@@ -80,14 +80,14 @@ def test_the_whole_sample_has_outliers_and_nothing_else() -> None:
     }
 
 
-def test_the_fall_of_apple_is_listed_with_its_size() -> None:
+def test_fall_of_apple_is_an_outlier() -> None:
     (row,) = examine(sample_bars("AAPL")).findings_of("outlier").rows(named=True)
 
     assert row["detail"] == "-51.9 %, 20.4 times its usual move"
     assert row["size"] == pytest.approx(20.41, abs=0.01)
 
 
-def test_examining_leaves_the_bars_alone() -> None:
+def test_bars_are_not_modified() -> None:
     bars = sample_bars("AAPL")
     before = bars.clone()
 
@@ -103,15 +103,15 @@ def test_examining_leaves_the_bars_alone() -> None:
         (datetime(2013, 3, 4, 20, tzinfo=UTC), 0),  # Monday, an hour before the close
         (datetime(2013, 3, 4, 22, tzinfo=UTC), 1),
         (datetime(2013, 4, 1, 12, tzinfo=UTC), 19),  # without Good Friday
-        (datetime(2012, 1, 1, tzinfo=UTC), 0),  # a clock that is wrong makes nothing negative
+        (datetime(2012, 1, 1, tzinfo=UTC), 0),  # a clock that is wrong; never negative
     ],
 )
-def test_sessions_behind_are_counted_by_the_exchange(now: datetime, behind: int) -> None:
+def test_sessions_behind(now: datetime, behind: int) -> None:
     assert examine(calm_bars(), now=now).tickers["sessions_behind"].to_list() == [behind]
 
 
-def test_each_ticker_is_judged_by_its_own_calendar() -> None:
-    # Boxing Day is a session in New York and none in London.
+def test_each_ticker_has_its_own_calendar() -> None:
+    # Boxing Day is a session in New York but not in London.
     bars = sample_bars("IBM", start=date(2012, 12, 1), end=date(2012, 12, 31))
     london = bars.filter(pl.col("session") != date(2012, 12, 26)).with_columns(
         ticker=pl.lit("IBM.L")
@@ -130,8 +130,8 @@ def test_each_ticker_is_judged_by_its_own_calendar() -> None:
     ]
 
 
-def test_holes_are_listed_from_and_to_the_longest_first() -> None:
-    # The storm Sandy closed New York on 29 and 30 October 2012: neither session is missing.
+def test_missing_sessions_are_sorted_by_length() -> None:
+    # Hurricane Sandy closed New York on 29 and 30 October 2012.
     gone = [date(2012, 5, 3), date(2012, 10, 26), date(2012, 10, 31), date(2012, 11, 1)]
     report = examine(calm_bars().filter(~pl.col("session").is_in(gone)))
 
@@ -142,7 +142,7 @@ def test_holes_are_listed_from_and_to_the_longest_first() -> None:
     ]
 
 
-def test_a_young_listing_and_a_delisting_lack_nothing() -> None:
+def test_sessions_before_listing_and_after_delisting_are_not_missing() -> None:
     whole, young = calm_bars(), calm_bars().tail(50).with_columns(ticker=pl.lit("NEW"))
     gone = calm_bars().head(100).with_columns(ticker=pl.lit("OLD"))
 
@@ -152,39 +152,39 @@ def test_a_young_listing_and_a_delisting_lack_nothing() -> None:
     assert report.tickers["sessions_behind"].to_list() == [0, 0, 298]
 
 
-@pytest.mark.parametrize(("length", "found"), [(4, 0), (5, 5), (9, 9)])
-def test_bars_that_repeat_are_stuck_from_the_fifth_on(length: int, found: int) -> None:
-    bars = held(calm_bars(), 100, length, "open", "high", "low", "close", "adj_close")
+@pytest.mark.parametrize(("length", "expected"), [(4, 0), (5, 5), (9, 9)])
+def test_five_identical_bars_are_stuck(length: int, expected: int) -> None:
+    bars = repeat(calm_bars(), 100, length, "open", "high", "low", "close", "adj_close")
 
     report = examine(bars)
 
-    assert counts(report, "IBM") == NO_FINDING | {"stuck": found}
-    if found:
+    assert counts(report, "IBM") == NO_FINDING | {"stuck": expected}
+    if expected:
         session = bars["session"]
         assert spans(report, "stuck") == [(session[100], session[99 + length], length)]
-        assert f"whole bar the same in {length}" in report.findings_of("stuck")["detail"][0]
+        assert f"{length} identical bars" in report.findings_of("stuck")["detail"][0]
 
 
-@pytest.mark.parametrize(("length", "found"), [(9, 0), (10, 10)])
-def test_a_close_alone_may_stand_still_for_longer(length: int, found: int) -> None:
-    bars = held(calm_bars(), 100, length, "close", "adj_close")
+@pytest.mark.parametrize(("length", "expected"), [(9, 0), (10, 10)])
+def test_ten_identical_closes_are_stuck(length: int, expected: int) -> None:
+    bars = repeat(calm_bars(), 100, length, "close", "adj_close")
 
-    assert counts(examine(bars), "IBM")["stuck"] == found
+    assert counts(examine(bars), "IBM")["stuck"] == expected
 
 
-def test_a_run_of_equal_closes_is_one_finding_however_its_bars_differ() -> None:
-    closes = held(calm_bars(), 100, 20, "close", "adj_close")
-    bars = held(closes, 105, 6, "open", "high", "low")
+def test_run_of_identical_closes_is_one_finding() -> None:
+    closes = repeat(calm_bars(), 100, 20, "close", "adj_close")
+    bars = repeat(closes, 105, 6, "open", "high", "low")
 
     (row,) = examine(bars).findings_of("stuck").rows(named=True)
 
     assert row["sessions"] == 20
-    assert row["detail"].endswith("whole bar the same in 6")
+    assert row["detail"].endswith(", 6 identical bars")
 
 
-def test_a_stock_that_nobody_trades_is_not_stuck() -> None:
+def test_untraded_stock_has_zero_volume_but_is_not_stuck() -> None:
     names = ("open", "high", "low", "close", "adj_close")
-    bars = change(held(calm_bars(), 100, 30, *names), 101, 29, volume=pl.lit(0))
+    bars = change(repeat(calm_bars(), 100, 30, *names), 101, 29, volume=pl.lit(0))
 
     report = examine(bars)
 
@@ -193,27 +193,27 @@ def test_a_stock_that_nobody_trades_is_not_stuck() -> None:
 
 
 @pytest.mark.parametrize("ticker", ["^GSPC", "EURUSD=X"])
-def test_what_has_no_volume_by_nature_is_not_asked_for_any(ticker: str) -> None:
+def test_indices_and_currency_pairs_are_exempt_from_zero_volume(ticker: str) -> None:
     bars = calm_bars().with_columns(ticker=pl.lit(ticker), volume=pl.lit(0, pl.Int64))
-    stuck = held(bars, 100, 6, "open", "high", "low", "close", "adj_close")
+    stuck = repeat(bars, 100, 6, "open", "high", "low", "close", "adj_close")
 
     assert counts(examine(bars), ticker) == NO_FINDING
     assert counts(examine(stuck), ticker) == NO_FINDING | {"stuck": 6}
 
 
 @pytest.mark.parametrize("factor", [100, 0.01])
-def test_pounds_among_pence_are_a_level_change_there_and_back(factor: float) -> None:
+def test_pounds_among_pence_are_two_level_changes(factor: float) -> None:
     bars = scaled(calm_bars(), 100, 3, factor)
 
     report = examine(bars)
 
     assert counts(report, "IBM") == NO_FINDING | {"level_change": 2}
-    found = report.findings_of("level_change").sort("first_session")
-    assert found["first_session"].to_list() == [bars["session"][100], bars["session"][103]]
-    assert found["size"].to_list() == pytest.approx([100, 100], rel=0.1)
+    changes = report.findings_of("level_change").sort("first_session")
+    assert changes["first_session"].to_list() == [bars["session"][100], bars["session"][103]]
+    assert changes["size"].to_list() == pytest.approx([100, 100], rel=0.1)
 
 
-def test_a_level_change_names_both_closes_and_both_sources() -> None:
+def test_level_change_describes_both_closes_and_both_sources() -> None:
     bars = scaled(calm_bars(), 300, 98, 100)
     bars = change(bars, 300, 98, source=pl.lit("yahoo")).with_columns(split_factor=pl.lit(1.0))
 
@@ -222,39 +222,39 @@ def test_a_level_change_names_both_closes_and_both_sources() -> None:
     assert row["detail"] == "close 20982 after 210.59, yahoo after sample"
 
 
-@pytest.mark.parametrize(("factor", "found"), [(70, 0), (85, 1), (118, 1), (140, 0)])
-def test_only_factors_near_a_hundred_are_level_changes(factor: float, found: int) -> None:
+@pytest.mark.parametrize(("factor", "expected"), [(70, 0), (85, 1), (118, 1), (140, 0)])
+def test_level_change_is_a_factor_near_100(factor: float, expected: int) -> None:
     report = examine(scaled(calm_bars(), 300, 98, factor))
 
-    assert counts(report, "IBM")["level_change"] == found
-    assert counts(report, "IBM")["outlier"] == 1 - found
+    assert counts(report, "IBM")["level_change"] == expected
+    assert counts(report, "IBM")["outlier"] == 1 - expected
 
 
-def traded_as(bars: pl.DataFrame, split: float | None) -> pl.DataFrame:
-    """Bars whose price is a hundredth from row 300 on; of the split, that much is known."""
+def split_by_100(bars: pl.DataFrame, split: float | None) -> pl.DataFrame:
+    """Return bars with a split of 100 at row 300, where `split_factor` is `split`."""
     bare = bars.with_columns(adj_close=pl.lit(None, pl.Float64), split_factor=pl.lit(1.0))
     prices = ("open", "high", "low", "close")
     cut = change(bare, 300, 98, **{name: pl.col(name) / 100 for name in prices})
     return change(cut, 300, 1, split_factor=pl.lit(split, pl.Float64))
 
 
-def test_a_split_of_a_hundred_that_is_known_explains_its_change() -> None:
-    assert counts(examine(traded_as(calm_bars(), 100.0)), "IBM") == NO_FINDING
+def test_known_split_explains_its_level_change() -> None:
+    assert counts(examine(split_by_100(calm_bars(), 100.0)), "IBM") == NO_FINDING
 
 
-def test_a_split_of_a_hundred_that_is_not_known_is_told_as_such() -> None:
-    (row,) = examine(traded_as(calm_bars(), None)).findings_of("level_change").rows(named=True)
+def test_level_change_mentions_an_unknown_split() -> None:
+    (row,) = examine(split_by_100(calm_bars(), None)).findings_of("level_change").rows(named=True)
 
-    assert row["detail"].endswith(", whether it was split is not known")
+    assert row["detail"].endswith(", split unknown")
 
 
-def test_an_adjusted_close_explains_a_split_too() -> None:
-    bars = traded_as(calm_bars(), None).with_columns(calm_bars()["adj_close"])
+def test_adj_close_explains_a_split() -> None:
+    bars = split_by_100(calm_bars(), None).with_columns(calm_bars()["adj_close"])
 
     assert counts(examine(bars), "IBM") == NO_FINDING
 
 
-def test_a_split_that_did_not_happen_is_a_level_change() -> None:
+def test_split_that_did_not_happen_is_a_level_change() -> None:
     bars = calm_bars().with_columns(adj_close=pl.lit(None, pl.Float64))
 
     report = examine(change(bars, 200, 1, split_factor=pl.lit(100.0)))

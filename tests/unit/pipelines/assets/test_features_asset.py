@@ -82,7 +82,7 @@ def test_a_ticker_whose_level_changed_is_left_out_until_it_is_mended(tmp_path: P
     assert stage.frame("features")["ticker"].unique().to_list() == ["FB"]
     assert stage.document("left_out") == {
         "IBM": "its level changed about a hundredfold on 2012-12-18 (close 19569 after 193.62, "
-        "whether it was split is not known); mend the bars, or record the split."
+        "split unknown); correct the bars, or record the split."
     }
 
     store.upsert(sample_bars("IBM"))

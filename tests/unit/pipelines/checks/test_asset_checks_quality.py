@@ -289,7 +289,7 @@ def test_a_change_of_level_is_an_error_that_holds_up_no_other_ticker(desk: Desk)
     assert not checked["level_changes"].passed
     assert checked["level_changes"].description == (
         "1 session in 1 of 2 tickers, first of all IBM 2012-12-18 (close 19569 after 193.62, "
-        "whether it was split is not known). Mend the bars or record the split: until then the "
+        "split unknown). Mend the bars or record the split: until then the "
         "ticker is left out."
     )
     assert desk.store.read().equals(bars)
