@@ -27,7 +27,7 @@ from forecasting.models.forest import ABSOLUTE_TO_SCALE, LEAST_ABSOLUTE, ForestC
 from forecasting.models.lstm import LEAST_LOG_SCALE, MOST_LOG_SCALE, LstmConfig, LstmModel
 from forecasting.samples.panel import Panel, build_panel
 from market.bars.adjustments import adjust_bars
-from market.providers.sample import SampleProvider
+from market.providers.sample.provider import SampleProvider
 
 LOOKBACK = 20
 BATCH = 500

@@ -19,7 +19,7 @@ from ta import momentum, others, trend, volatility, volume
 from benchmarks.timing import Comparison, compare
 from forecasting.features.feature_set import FeatureSet, compute_features, feature_set
 from market.bars.adjustments import adjust_bars
-from market.providers.sample import SampleProvider
+from market.providers.sample.provider import SampleProvider
 
 # What `ta` has as well; it has no Parkinson, Garman-Klass or EWMA volatility and no calendar.
 SHARED = (

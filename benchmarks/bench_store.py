@@ -31,7 +31,7 @@ from rich.table import Table
 from market.bars.adjustments import adjust_bars
 from market.bars.contract import KEY
 from market.calendars.sessions import Sessions
-from market.providers.sample import SampleProvider
+from market.providers.sample.provider import SampleProvider
 from market.store import BarStore
 
 HERE = Path(__file__).parent

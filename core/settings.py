@@ -27,7 +27,7 @@ NOT_SETTINGS = frozenset({"STOCKCAST_REQUIRE_SERVICES"})
 # The command line starts every other process, so its class inherits every setting. It is imported
 # by name when settings are loaded: a process must accept the variables of all packages to find
 # misspelt ones, and `core` must not depend on the packages above it. Modules of settings import
-# only pydantic and `core`.
+# only pydantic, `core` and light modules such as `market.providers.catalog`.
 _ALL_SETTINGS = ("stockcast.cli.settings", "CommandSettings")
 
 _PASSWORD = re.compile(r"//[^/@]*@")

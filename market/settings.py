@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from core.settings import PREFIX, CommaSeparated, CoreSettings
 from core.tickers import check_ticker
+from market.providers.alpha_vantage.tiers import Tier
+from market.providers.catalog import SPECS
 
-Tier = Literal["free", "premium_75", "premium_150", "premium_300", "premium_600", "premium_1200"]
-
-# Providers that cannot list their tickers.
-_UNLISTED = ("alpha_vantage", "yahoo")
-_BARS_MISSING = f"{PREFIX}BARS must name a folder or glob for the provider 'files'"
-_BARS_UNUSED = (
-    f"{PREFIX}BARS names files, but 'files' is neither {PREFIX}PROVIDER nor in {PREFIX}BACKUPS: "
-    f"add it to one of them, or unset {PREFIX}BARS"
-)
-_KEY_MISSING = (
-    f"{PREFIX}ALPHA_VANTAGE_KEY must hold your key for the provider 'alpha_vantage'; "
-    f"get a free key at https://www.alphavantage.co/support/#api-key"
-)
 _TWO_UNIVERSES = f"{PREFIX}TICKERS and {PREFIX}UNIVERSE both name tickers: set one of them"
 _NO_TICKERS = (
     f"{PREFIX}TICKERS or {PREFIX}UNIVERSE must name the tickers: this provider cannot list them"
 )
+_PROVIDERS = tuple(SPECS)
+_BACKUPS = tuple(spec.name for spec in SPECS.values() if spec.may_be_backup)
 
 
 class MarketSettings(CoreSettings):
     """Which bars are fetched, and from which providers."""
 
-    provider: Literal["sample", "files", "alpha_vantage", "yahoo"] = Field(
-        "sample", description="First provider of bars."
+    provider: str = Field(
+        "sample", description=f"First provider of bars. One of: {', '.join(_PROVIDERS)}."
     )
-    backups: CommaSeparated[Literal["files", "alpha_vantage", "yahoo"]] = Field(
+    backups: CommaSeparated[str] = Field(
         (), description="Comma-separated providers to try, in this order, when the first fails."
     )
     bars: str | None = Field(
@@ -72,6 +63,16 @@ class MarketSettings(CoreSettings):
         description="Largest relative difference of closes at which two providers are joined.",
     )
 
+    @field_validator("provider", mode="after")
+    @classmethod
+    def _provider_is_registered(cls, value: str) -> str:
+        return _one_of(_PROVIDERS, value)
+
+    @field_validator("backups", mode="after")
+    @classmethod
+    def _backups_are_registered(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_one_of(_BACKUPS, name) for name in value)
+
     @field_validator("tickers", mode="after")
     @classmethod
     def _tickers_are_valid(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -100,17 +101,30 @@ class MarketSettings(CoreSettings):
     def _providers_are_complete(self) -> Self:
         for is_wrong, message in (
             (self.provider in self.backups, f"{PREFIX}BACKUPS repeats {PREFIX}PROVIDER"),
-            ("files" in self.providers and not self.bars, _BARS_MISSING),
-            ("files" not in self.providers and self.bars, _BARS_UNUSED),
-            ("alpha_vantage" in self.providers and not self.alpha_vantage_key, _KEY_MISSING),
+            *((problem, problem) for problem in self._provider_problems()),
             (self.tickers and self.universe, _TWO_UNIVERSES),
-            (self.provider in _UNLISTED and not self.tickers and not self.universe, _NO_TICKERS),
+            (self._needs_tickers and not self.tickers and not self.universe, _NO_TICKERS),
         ):
             if is_wrong:
                 raise ValueError(message)
         return self
 
+    def _provider_problems(self) -> list[str]:
+        problems = (spec.settings_problem(self) for spec in SPECS.values())
+        return [problem for problem in problems if problem is not None]
+
+    @property
+    def _needs_tickers(self) -> bool:
+        return not SPECS[self.provider].lists_tickers
+
     @property
     def providers(self) -> tuple[str, ...]:
         """The chosen providers in the order in which they are tried."""
         return (self.provider, *self.backups)
+
+
+def _one_of(allowed: tuple[str, ...], value: str) -> str:
+    if value not in allowed:
+        msg = f"{value!r} must be one of {', '.join(allowed)}"
+        raise ValueError(msg)
+    return value

@@ -18,7 +18,8 @@ from http import HTTPStatus
 
 from core.errors import QuotaError, StockcastError
 from core.settings import PREFIX
-from market.providers.factory import SPECS, make_provider, selected_specs
+from market.providers.catalog import quote_providers, selected_specs
+from market.providers.factory import make_provider
 from market.providers.protocol import Quote, QuoteProvider
 from market.providers.status import ProviderStatus
 from market.settings import MarketSettings
@@ -146,9 +147,8 @@ class QuoteCache:
 
     def _no_quotes(self) -> Problem:
         asked = ", ".join(self._settings.providers)
-        quoting = " or ".join(spec.name for spec in SPECS.values() if spec.serves_quotes)
         msg = (
-            f"No provider among {asked} serves current prices; name {quoting} in "
+            f"No provider among {asked} serves current prices; name {' or '.join(quote_providers())} in "
             f"{PREFIX}PROVIDER or {PREFIX}BACKUPS."
         )
         return Problem(HTTPStatus.NOT_IMPLEMENTED, "no-quotes", msg)

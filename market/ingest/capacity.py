@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 from market.ingest.plan import ACTIONS_EVERY
-from market.providers.alpha_vantage.tiers import tier_limits
+from market.providers.alpha_vantage.tiers import Tier, tier_limits
 from market.providers.spec import ProviderLimits
-from market.settings import Tier
 
 # Bars are published within two hours of a close, and the next session opens 17.5 hours after it.
 _HOURS_A_NIGHT = 15.5

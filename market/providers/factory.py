@@ -1,7 +1,4 @@
-"""The registered providers, and the objects that the settings select.
-
-To add a provider, write its package with a `spec` module and add one line to `SPECS`.
-"""
+"""Construction of the providers, ledger and circuit breakers that the settings select."""
 
 from __future__ import annotations
 
@@ -10,49 +7,15 @@ from typing import TYPE_CHECKING
 
 from core.clock import Clock
 from core.errors import SettingsError
-from market.providers import sample
-from market.providers.alpha_vantage import spec as alpha_vantage
+from market.providers.catalog import selected_specs
 from market.providers.failover.chain import ProviderChain
 from market.providers.failover.circuit_breaker import CircuitBreakers
-from market.providers.files import spec as files
 from market.providers.protocol import Provider
-from market.providers.spec import ProviderSpec
-from market.providers.yahoo import spec as yahoo
 from market.quota.budgets import Budget
 from market.quota.ledger import QuotaLedger
 
 if TYPE_CHECKING:
-    # The settings import this module to validate names and keys.
     from market.settings import MarketSettings
-
-SPECS = {
-    spec.name: spec
-    for spec in (
-        sample.SPEC,
-        files.SPEC,
-        alpha_vantage.SPEC,
-        yahoo.SPEC,
-    )
-}
-
-
-def provider_spec(name: str) -> ProviderSpec:
-    """Return the spec of a registered provider.
-
-    Raises
-    ------
-    SettingsError
-        When no provider has this name.
-    """
-    if name not in SPECS:
-        msg = f"`provider` must be one of {', '.join(SPECS)}, got {name!r}."
-        raise SettingsError(msg)
-    return SPECS[name]
-
-
-def selected_specs(settings: MarketSettings) -> list[ProviderSpec]:
-    """Return the specs of the first provider and of its backups, in the order of the settings."""
-    return [provider_spec(name) for name in settings.providers]
 
 
 def make_provider(settings: MarketSettings, *, clock: Clock | None = None) -> Provider:

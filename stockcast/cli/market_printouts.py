@@ -10,7 +10,7 @@ from rich.console import Console
 
 from market.ingest.batch import TickerOutcome, summarize_outcomes
 from market.ingest.capacity import Capacity, estimate_capacity
-from market.providers.factory import provider_spec
+from market.providers.catalog import provider_spec
 from market.providers.status import BREAKER_WORDS, ProviderState
 from market.quota.budgets import Budget, Usage
 from market.settings import MarketSettings

@@ -19,7 +19,7 @@ from core.tickers import check_ticker
 from market.bars.contract import BAR_SCHEMA, validate_bars
 from market.providers.files.provider import FilesProvider
 from market.providers.protocol import Provider, SessionRange
-from market.providers.sample import TICKERS, SampleProvider
+from market.providers.sample.provider import TICKERS, SampleProvider
 
 # The sample's last session has closed.
 EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)

@@ -31,11 +31,10 @@ from market.providers.alpha_vantage.refusals import (
     refusal_message,
     shorten_message,
 )
-from market.providers.alpha_vantage.tiers import COMPACT, key_budget
+from market.providers.alpha_vantage.tiers import COMPACT, Tier, key_budget
 from market.providers.alpha_vantage.transport import Transport
 from market.quota.budgets import Purpose
 from market.quota.ledger import QuotaLedger
-from market.settings import Tier
 
 # Which part of each function's answer holds the data, and where the answer names its symbol.
 _SHAPES: dict[str, tuple[str, type, tuple[str, ...]]] = {

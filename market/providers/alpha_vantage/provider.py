@@ -23,11 +23,10 @@ from market.providers.alpha_vantage.parsing import (
     parse_quote,
 )
 from market.providers.alpha_vantage.symbols import symbol_of
-from market.providers.alpha_vantage.tiers import COMPACT, tier_limits
+from market.providers.alpha_vantage.tiers import COMPACT, Tier, tier_limits
 from market.providers.protocol import Quote, SessionRange
 from market.quota.budgets import Budget, Purpose
 from market.quota.ledger import QuotaLedger
-from market.settings import Tier
 
 _N_NEAR = 3
 # How many calls of a day may look for near names while others still need theirs.

@@ -35,7 +35,7 @@ def _settings_problem(settings: MarketSettings) -> str | None:
         return None
     return (
         "STOCKCAST_ALPHA_VANTAGE_KEY must hold your key for the provider 'alpha_vantage'; "
-        "a free one comes from https://www.alphavantage.co/support/#api-key"
+        "get a free key at https://www.alphavantage.co/support/#api-key"
     )
 
 

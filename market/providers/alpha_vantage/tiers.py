@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
 from market.providers.spec import ProviderLimits
 from market.quota.budgets import Budget, Window
-from market.settings import Tier
+
+Tier = Literal["free", "premium_75", "premium_150", "premium_300", "premium_600", "premium_1200"]
 
 # Not published. Its data are dated in this zone, and keys are seen to renew at its midnight.
 TIMEZONE = "America/New_York"

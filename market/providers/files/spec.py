@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _MISSING = "STOCKCAST_BARS must name a folder or glob for the provider 'files'"
 _UNUSED = (
-    "STOCKCAST_BARS names files, but 'files' is neither STOCKCAST_PROVIDER nor among "
-    "STOCKCAST_BACKUPS: name it there, or leave the bars out"
+    "STOCKCAST_BARS names files, but 'files' is neither STOCKCAST_PROVIDER nor in "
+    "STOCKCAST_BACKUPS: add it to one of them, or unset STOCKCAST_BARS"
 )
 
 

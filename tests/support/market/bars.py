@@ -12,7 +12,7 @@ import polars as pl
 
 from market.bars.contract import BAR_SCHEMA
 from market.calendars.sessions import Sessions
-from market.providers.sample import SampleProvider
+from market.providers.sample.provider import SampleProvider
 
 
 @cache

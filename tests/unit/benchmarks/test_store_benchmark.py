@@ -5,7 +5,7 @@ import polars as pl
 from benchmarks import bench_store
 from market.bars.contract import BAR_SCHEMA, PRICES, validate_bars
 from market.calendars.sessions import Sessions
-from market.providers.sample import SampleProvider
+from market.providers.sample.provider import SampleProvider
 
 
 def test_its_bars_are_the_real_ones_laid_end_to_end() -> None:

@@ -9,7 +9,7 @@ from core.errors import SettingsError
 from core.settings import as_environment, load_settings
 from market.providers.factory import make_provider
 from market.providers.files.provider import FilesProvider
-from market.providers.sample import SampleProvider
+from market.providers.sample.provider import SampleProvider
 from market.settings import MarketSettings
 
 KEY = "DEMO-KEY-DO-NOT-SHOW"

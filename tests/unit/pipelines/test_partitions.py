@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import SettingsError
 from core.settings import load_settings
-from market.providers.sample import SampleProvider
+from market.providers.sample.provider import SampleProvider
 from market.settings import MarketSettings
 from pipelines.partitions import (
     all_partitions,

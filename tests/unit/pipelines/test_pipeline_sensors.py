@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from core.settings import load_settings
-from market.providers.sample import SampleProvider
+from market.providers.sample.provider import SampleProvider
 from pipelines.partitions import RANGE_END, RANGE_START, follow_universe
 from pipelines.sensors import drift_sensor, universe_sensor
 from pipelines.settings import PipelineSettings

@@ -31,7 +31,7 @@ from market.providers.factory import (
 from market.providers.failover.chain import ProviderChain
 from market.providers.files.provider import FilesProvider
 from market.providers.protocol import SessionRange
-from market.providers.sample import SampleProvider
+from market.providers.sample.provider import SampleProvider
 from market.settings import MarketSettings
 
 EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)

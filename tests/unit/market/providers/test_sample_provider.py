@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 
 from core.errors import SettingsError
-from market.providers.sample import SampleProvider
+from market.providers.sample.provider import SampleProvider
 
 
 @pytest.mark.parametrize(

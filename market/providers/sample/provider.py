@@ -11,7 +11,6 @@ from core.errors import SettingsError
 from core.tickers import unknown_ticker
 from market.bars.contract import conform_bars
 from market.providers.protocol import SessionRange
-from market.providers.spec import ProviderSpec
 
 TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
@@ -62,12 +61,3 @@ def _stocks() -> ModuleType:
             "install stockcast[training], or set STOCKCAST_PROVIDER=files."
         )
         raise SettingsError(msg) from None
-
-
-SPEC = ProviderSpec(
-    name=SampleProvider.name,
-    make=lambda *_: SampleProvider(),
-    lists_tickers=True,
-    is_remote=False,
-    may_be_backup=False,
-)
