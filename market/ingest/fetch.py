@@ -238,7 +238,7 @@ class BarFetcher:
             reason = checked.quarantine.get_column("reason")[0]
             msg = f"{self._ticker}: every bar of the answer is refused, the first one as: {reason}."
             raise BarsError(msg)
-        since = None if span is None else span.since
+        since = None if span is None else span.start
         return FetchedBars(checked, judge(checked.bars), since, is_complete=span is None, notes=())
 
     def _join(self, bars: pl.DataFrame) -> ReconciledBars:

@@ -1,4 +1,4 @@
-"""What a provider of bars is. Each provider has its own small module; choosing one is `factory`."""
+"""Protocols of providers, and the types that they exchange with their callers."""
 
 from __future__ import annotations
 
@@ -20,32 +20,36 @@ ACTIONS_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True)
 class SessionRange:
-    """A stretch of sessions up to the newest one.
+    """Consecutive sessions up to the last closed session.
 
     Attributes
     ----------
-    since
-        The first session that is wanted.
-    sessions
-        How many sessions it is from there to the last closed one, both included.
+    start
+        First session of the range.
+    n_sessions
+        Number of sessions from `start` to the last closed session, both included.
     """
 
-    since: date
-    sessions: int
+    start: date
+    n_sessions: int
 
 
 @dataclass(frozen=True)
 class Quote:
-    """The price of a ticker now, or as of its last trade; prices as traded, not adjusted.
+    """Price of a ticker's last trade.
 
     Attributes
     ----------
+    price, previous_close
+        As traded, in the currency of the exchange.
+    volume
+        Shares traded in `session`.
     session
-        The session that the price belongs to.
+        Session of the last trade.
     requested_at
-        When the provider was asked, in UTC.
+        Time of the request in UTC.
     source
-        The provider's name.
+        Name of the provider.
     """
 
     ticker: str
@@ -64,87 +68,109 @@ class Provider(Protocol):
     Attributes
     ----------
     name
-        Short name, written into the `source` column of every bar.
+        Name in the settings, and value of the `source` column of every bar.
+
+    See Also
+    --------
+    market.providers.spec.ProviderSpec : Registration of a provider.
     """
 
     @property
     def name(self) -> str:
-        """Short name, written into the `source` column of every bar."""
+        """Name in the settings, and value of the `source` column of every bar."""
         ...
 
     def tickers(self) -> tuple[str, ...]:
-        """Return every ticker that the provider has, sorted; none when it cannot list them."""
+        """Return all tickers of the provider, sorted; empty if the provider cannot list them."""
         ...
 
-    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
-        """Return bars of one ticker: bar contract, not yet validated.
+    def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
+        """Fetch the daily bars of one ticker.
 
-        Prices and volume are as traded, as far as the source knows them; what it does not know is
-        null. Without `span` it is the whole history. With it, it is at least the sessions of the
-        span that the provider has, and may be more.
+        Parameters
+        ----------
+        ticker
+            In the spelling of `core.tickers.check_ticker`.
+        session_range
+            Sessions to fetch. None fetches the whole history.
+
+        Returns
+        -------
+        polars.DataFrame
+            Bars keyed ``(ticker, session)`` with the schema of the bar contract, not validated;
+            see `market.bars.contract.validate_bars`. Prices and volume are as traded. Values that
+            the provider does not have are null. The frame has every session of `session_range`
+            that the provider has. It may have earlier sessions too, and the session in progress.
 
         Raises
         ------
         UnknownTickerError
-            When the provider does not have the ticker.
+            If the provider does not have the ticker.
         TierError
-            When our tier cannot go back so far; no call was made.
+            If the tier of the key does not reach back to the start of `session_range`. No request
+            is sent.
         BarsError
-            When its data cannot be read.
+            If the data of the provider cannot be parsed.
         ProviderKeyError
-            When it does not accept our key.
+            If the provider rejects the key.
         QuotaError
-            When our budget of calls is spent.
+            If the budget of calls is spent.
         ProviderDownError
-            When it does not answer now, or answers with half a body or nonsense.
+            If the provider does not respond, or its response is incomplete or malformed.
         """
         ...
 
 
 @runtime_checkable
 class ActionsProvider(Provider, Protocol):
-    """A provider that may tell splits and dividends in requests of their own.
+    """A provider of splits and dividends.
 
     Attributes
     ----------
     has_separate_actions
-        Whether bars come without them, so that `fetch_actions` must be asked.
+        Whether bars lack splits and dividends, so that `fetch_actions` must be called for them.
     """
 
     @property
     def has_separate_actions(self) -> bool:
-        """Whether bars come without splits and dividends."""
+        """Whether bars lack splits and dividends."""
         ...
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
-        """Return every known split and dividend by ex-date, `ACTIONS_SCHEMA`, sorted.
+        """Fetch all splits and dividends of one ticker.
 
-        `split_factor` is new shares for an old one (1 where there is a dividend alone), `dividend`
-        the cash a share as declared (0 where there is a split alone). Announced ones are included.
+        Returns
+        -------
+        polars.DataFrame
+            One row per ex-date with the columns of `ACTIONS_SCHEMA`, sorted by `session`.
+            `split_factor` is the number of new shares per old share, 1 without a split.
+            `dividend` is the declared cash per share, 0 without a dividend. Announced actions with
+            a future ex-date are included if the provider lists them.
 
         Raises
         ------
         StockcastError
-            As `fetch` does.
+            See `Provider.fetch`.
         """
         ...
 
 
 @runtime_checkable
 class QuoteProvider(Protocol):
-    """A provider that knows the current price."""
+    """A provider of current prices."""
 
     def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:
-        """Return the price of one ticker now.
+        """Fetch the current price of one ticker.
 
         Parameters
         ----------
         reserved_calls
-            Calls of the day to leave for other purposes, where the day has a limit.
+            Number of today's calls that must remain for other purposes; see
+            `market.quota.ledger.QuotaLedger.call`. Ignored without a limit per day.
 
         Raises
         ------
         StockcastError
-            As `Provider.fetch` does.
+            See `Provider.fetch`.
         """
         ...

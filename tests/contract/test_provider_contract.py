@@ -93,11 +93,11 @@ def test_its_bars_pass_validation(provider: Provider) -> None:
 
 
 def test_it_returns_at_least_the_sessions_of_a_span(provider: Provider) -> None:
-    span = SessionRange(since=date(2013, 1, 2), sessions=41)
+    session_range = SessionRange(start=date(2013, 1, 2), n_sessions=41)
 
-    bars = provider.fetch("AAPL", span).filter(pl.col("session") >= span.since)
+    bars = provider.fetch("AAPL", session_range).filter(pl.col("session") >= session_range.start)
 
-    assert bars.get_column("session").equals(xnys().between(span.since, date(2013, 3, 1)))
+    assert bars.get_column("session").equals(xnys().between(session_range.start, date(2013, 3, 1)))
 
 
 def test_it_returns_the_same_bars_twice(provider: Provider) -> None:

@@ -94,16 +94,20 @@ class AlphaVantageProvider:
         """Return no tickers: Alpha Vantage cannot list what it has by one call."""
         return ()
 
-    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
         """Return bars of one ticker for one call; see `Provider.fetch`.
 
         Where Alpha Vantage does not know the ticker, near names cost one more call, but no more
         than three a day that others need.
         """
         symbol = _symbol_of(ticker)
-        is_compact = span is not None and span.sessions <= COMPACT
+        is_compact = session_range is not None and session_range.n_sessions <= COMPACT
         if not is_compact and self._limits.reach is not None:
-            wanted = "its whole history" if span is None else f"{span.sessions} sessions"
+            wanted = (
+                "its whole history"
+                if session_range is None
+                else f"{session_range.n_sessions} sessions"
+            )
             msg = (
                 f"{ticker} needs {wanted}, but a {self._tier} key of Alpha Vantage reaches back "
                 f"{self._limits.reach} sessions; name another provider in STOCKCAST_BACKUPS, or "

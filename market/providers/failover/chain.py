@@ -82,7 +82,7 @@ class ProviderChain:
         lists = (provider.tickers() for provider in self._providers)
         return next((tickers for tickers in lists if tickers), ())
 
-    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
         """Return bars of the first provider that delivers; see `Provider.fetch`.
 
         Raises
@@ -90,10 +90,13 @@ class ProviderChain:
         StockcastError
             As `fetch_accepted` does.
         """
-        return self.fetch_accepted(ticker, span, _take_all).bars
+        return self.fetch_accepted(ticker, session_range, _take_all).bars
 
     def fetch_accepted(
-        self, ticker: str, span: SessionRange | None, accept: Callable[[pl.DataFrame], None]
+        self,
+        ticker: str,
+        session_range: SessionRange | None,
+        accept: Callable[[pl.DataFrame], None],
     ) -> AcceptedBars:
         """Return the first provider's bars that `accept` takes.
 
@@ -108,7 +111,7 @@ class ProviderChain:
         StockcastError
             When no provider delivered: one error with the reasons of all, see `combine_failures`.
         """
-        questions = [(p.name, partial(p.fetch, ticker, span)) for p in self._providers]
+        questions = [(p.name, partial(p.fetch, ticker, session_range)) for p in self._providers]
         return AcceptedBars(*self._first_answer(ticker, questions, accept))
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:

@@ -60,7 +60,7 @@ class FilesProvider:
         """
         return tuple(sorted(self._files_by_ticker))
 
-    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
         """Return the bars that the files have of one ticker; see `Provider.fetch`.
 
         Rows keep their order, file by file; what the files do not say is null.
@@ -77,10 +77,10 @@ class FilesProvider:
             raise unknown_ticker(ticker, f"the files {self.bars!r}", self._files_by_ticker)
         paths = self._files_by_ticker[ticker]
         bars = _merge({str(path): self._read_bars(path, ticker) for path in paths})
-        if span is None:
+        if session_range is None:
             return bars
         # A row without a session is for validation to refuse.
-        return bars.filter((pl.col("session") >= span.since).fill_null(value=True))
+        return bars.filter((pl.col("session") >= session_range.start).fill_null(value=True))
 
     @cached_property
     def _files_by_ticker(self) -> dict[str, list[Path]]:

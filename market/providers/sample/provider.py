@@ -29,7 +29,7 @@ class SampleProvider:
         """Return the five tickers."""
         return TICKERS
 
-    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
         """Return the bars of one of the five tickers; see `Provider.fetch`.
 
         Raises
@@ -49,7 +49,9 @@ class SampleProvider:
                 pl.lit(self.name).alias("source"),
             )
         )
-        return bars if span is None else bars.filter(pl.col("session") >= span.since)
+        return (
+            bars if session_range is None else bars.filter(pl.col("session") >= session_range.start)
+        )
 
 
 def _stocks() -> ModuleType:

@@ -73,12 +73,12 @@ class YahooProvider:
         """Return no tickers: Yahoo cannot list what it has."""
         return ()
 
-    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
+    def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
         """Return bars of one ticker for one call; see `Provider.fetch`.
 
         Where Yahoo does not know the ticker, near names cost one more call.
         """
-        return self._bars("ingest", ticker, span)
+        return self._bars("ingest", ticker, session_range)
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
         """Return every split and dividend so far; see `ActionsProvider.fetch_actions`."""
@@ -101,8 +101,10 @@ class YahooProvider:
         about = self._client.current_metadata(request)
         return to_quote(about, ticker=ticker, source=self.name, requested_at=requested_at)
 
-    def _bars(self, purpose: Purpose, ticker: str, span: SessionRange | None) -> pl.DataFrame:
-        symbol, since = symbol_of(ticker), None if span is None else span.since
+    def _bars(
+        self, purpose: Purpose, ticker: str, session_range: SessionRange | None
+    ) -> pl.DataFrame:
+        symbol, since = symbol_of(ticker), None if session_range is None else session_range.start
         try:
             table, about = self._client.daily_bars(YahooRequest(purpose, ticker, symbol), since)
         except UnknownTickerError as error:
@@ -110,7 +112,7 @@ class YahooProvider:
                 YahooRequest("search", ticker, symbol, self._timeout)
             )
             raise UnknownTickerError(error.ticker, f"the {self.name} provider", near) from None
-        if table.is_empty() and span is None:
+        if table.is_empty() and session_range is None:
             raise UnknownTickerError(ticker, f"the {self.name} provider")
         now = self._clock.now()
         return to_traded_bars(table, about, ticker=ticker, source=self.name, now=now)

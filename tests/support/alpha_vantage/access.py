@@ -16,7 +16,7 @@ from market.quota.ledger import QuotaLedger
 # A Friday evening in the sample, after the close.
 EVENING = datetime(2012, 6, 1, 22, tzinfo=UTC)
 FRIDAY = date(2012, 6, 1)
-TWENTY = SessionRange(since=date(2012, 5, 4), sessions=20)
+TWENTY = SessionRange(start=date(2012, 5, 4), n_sessions=20)
 
 
 def evening_clock() -> MovingClock:

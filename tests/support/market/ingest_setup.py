@@ -69,7 +69,7 @@ class ClockedProvider(FakeNetworkProvider):
         self.refusal: StockcastError | None = None
 
     def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
-        if self.reach is not None and (span is None or span.sessions > self.reach):
+        if self.reach is not None and (span is None or span.n_sessions > self.reach):
             msg = f"{self.name} reaches back {self.reach} sessions."
             raise TierError(msg, reach=self.reach)
         last = xnys().offset(xnys().last_closed(self.clock.now()), -self.delay)

@@ -40,17 +40,21 @@ class FakeProvider:
     def tickers(self) -> tuple[str, ...]:
         return tuple(sorted(self.bars))
 
-    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
-        self._asked(ticker, span)
+    def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
+        self._asked(ticker, session_range)
         if ticker not in self.bars:
             raise unknown_ticker(ticker, f"the {self.name} provider", self.tickers())
         found = self.bars[ticker]
         if isinstance(found, StockcastError):
             raise found
-        return found if span is None else found.filter(pl.col("session") >= span.since)
+        return (
+            found
+            if session_range is None
+            else found.filter(pl.col("session") >= session_range.start)
+        )
 
-    def _asked(self, ticker: str, span: SessionRange | None = None) -> None:
-        self.calls.append((ticker, span))
+    def _asked(self, ticker: str, session_range: SessionRange | None = None) -> None:
+        self.calls.append((ticker, session_range))
         if self._trouble is not None:
             if self._n_good <= 0:
                 raise self._trouble

@@ -75,7 +75,7 @@ def test_a_new_session_is_asked_for_with_a_short_overlap(
 
     ticker, span = premium.calls[-1]
     assert span is not None
-    assert (ticker, span.since, span.sessions) == ("AAPL", date(2012, 5, 25), 6)
+    assert (ticker, span.start, span.n_sessions) == ("AAPL", date(2012, 5, 25), 6)
     assert (report.stored.inserted, report.stored.updated) == (1, 0)
     assert setup.bars().select(VALUES).equals(as_traded("AAPL", end=MONDAY))
 

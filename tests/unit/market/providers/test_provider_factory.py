@@ -35,7 +35,7 @@ from market.providers.sample.provider import SampleProvider
 from market.settings import MarketSettings
 
 EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)
-SPAN = SessionRange(date(2013, 2, 25), sessions=5)
+SPAN = SessionRange(date(2013, 2, 25), n_sessions=5)
 START = date(2012, 6, 1)
 TICKERS = ("AAPL", "IBM", "MSFT")
 

@@ -46,12 +46,14 @@ def test_a_free_key_gets_the_newest_hundred_bars_as_traded(
     assert [call.function for call in emulator.calls] == ["TIME_SERIES_DAILY"]
 
 
-@pytest.mark.parametrize("span", [None, SessionRange(since=date(2012, 1, 6), sessions=101)])
+@pytest.mark.parametrize(
+    "session_range", [None, SessionRange(start=date(2012, 1, 6), n_sessions=101)]
+)
 def test_more_than_a_free_key_can_have_is_refused_with_advice_and_without_a_call(
-    emulator: AlphaVantageEmulator, tmp_path: Path, span: SessionRange | None
+    emulator: AlphaVantageEmulator, tmp_path: Path, session_range: SessionRange | None
 ) -> None:
     with pytest.raises(TierError, match="STOCKCAST_ALPHA_VANTAGE_TIER") as caught:
-        connect(emulator, tmp_path).fetch("AAPL", span)
+        connect(emulator, tmp_path).fetch("AAPL", session_range)
 
     assert caught.value.reach == 100
     assert "STOCKCAST_BACKUPS" in str(caught.value)

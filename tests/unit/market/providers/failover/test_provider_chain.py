@@ -62,11 +62,11 @@ def test_a_primary_that_answers_is_the_only_one_asked(setup: FailoverSetup) -> N
 
 
 def test_a_span_is_handed_on(setup: FailoverSetup) -> None:
-    span = SessionRange(date(2012, 5, 25), sessions=5)
+    session_range = SessionRange(date(2012, 5, 25), n_sessions=5)
     setup.primary.fail()
 
-    assert setup.chain.fetch("AAPL", span)["session"].min() == date(2012, 5, 25)
-    assert setup.primary.calls == setup.backup.calls == [("AAPL", span)]
+    assert setup.chain.fetch("AAPL", session_range)["session"].min() == date(2012, 5, 25)
+    assert setup.primary.calls == setup.backup.calls == [("AAPL", session_range)]
 
 
 def test_when_the_primary_goes_down_in_the_middle_of_a_run_the_rest_comes_from_the_backup(

@@ -16,7 +16,7 @@ from market.providers.protocol import SessionRange
 from market.providers.yahoo.provider import YahooProvider
 
 EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)
-SPAN = SessionRange(date(2013, 2, 25), sessions=5)
+SPAN = SessionRange(date(2013, 2, 25), n_sessions=5)
 PASSING: tuple[Fault, ...] = (
     "failure",
     "not_json",

@@ -80,12 +80,12 @@ def test_dividends_are_told_as_declared_although_later_splits_divide_them(
 def test_a_split_after_the_span_was_stored_changes_no_bar(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
-    span = SessionRange(date(2013, 2, 20), sessions=8)
-    before = provider.fetch("MSFT", span)
+    session_range = SessionRange(date(2013, 2, 20), n_sessions=8)
+    before = provider.fetch("MSFT", session_range)
     yahoo.act("MSFT", date(2013, 2, 27), split_factor=2.0)
     yahoo.correct("MSFT", date(2013, 2, 27), open=13.71, high=14.0, low=13.67, close=13.9)
 
-    after = provider.fetch("MSFT", span)
+    after = provider.fetch("MSFT", session_range)
 
     until = pl.col("session") < date(2013, 2, 27)
     assert after.filter(until).equals(before.filter(until))
@@ -94,7 +94,7 @@ def test_a_split_after_the_span_was_stored_changes_no_bar(
 def test_a_span_asks_from_the_day_before_its_first_session(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
-    bars = provider.fetch("AAPL", SessionRange(date(2013, 2, 25), sessions=5))
+    bars = provider.fetch("AAPL", SessionRange(date(2013, 2, 25), n_sessions=5))
 
     assert bars["session"].max() == date(2013, 3, 1)
     assert bars.filter(pl.col("session") >= date(2013, 2, 25)).height == 5
@@ -105,7 +105,7 @@ def test_a_span_asks_from_the_day_before_its_first_session(
 
 
 def test_a_span_without_any_session_is_empty(provider: YahooProvider) -> None:
-    assert provider.fetch("AAPL", SessionRange(date(2013, 3, 4), sessions=1)).is_empty()
+    assert provider.fetch("AAPL", SessionRange(date(2013, 3, 4), n_sessions=1)).is_empty()
 
 
 def test_the_bar_of_a_session_that_goes_on_is_left_out(
@@ -147,11 +147,11 @@ def test_its_bars_pass_validation(provider: YahooProvider) -> None:
 def test_a_correction_is_told_when_it_is_asked_for_again(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
-    span = SessionRange(date(2013, 2, 27), sessions=3)
-    provider.fetch("AAPL", span)
+    session_range = SessionRange(date(2013, 2, 27), n_sessions=3)
+    provider.fetch("AAPL", session_range)
     yahoo.correct("AAPL", date(2013, 2, 28), close=442.12)
 
-    bars = provider.fetch("AAPL", span)
+    bars = provider.fetch("AAPL", session_range)
 
     assert bars.filter(pl.col("session") == date(2013, 2, 28))["close"].item() == 442.12
 
@@ -201,7 +201,7 @@ def test_a_ticker_without_any_bar_is_not_known(
 ) -> None:
     yahoo.inject_fault("no_bars", times=2)
 
-    assert provider.fetch("AAPL", SessionRange(date(2013, 2, 25), sessions=5)).is_empty()
+    assert provider.fetch("AAPL", SessionRange(date(2013, 2, 25), n_sessions=5)).is_empty()
     with pytest.raises(UnknownTickerError):
         provider.fetch("AAPL")
 
