@@ -1,1 +1,1 @@
-"""What every room stands on: settings, errors, clocks, tickers, durable files and SQLite."""
+"""Foundation of all packages: settings, errors, clocks, tickers, atomic files and SQLite."""

@@ -1,6 +1,6 @@
-"""Time as code asks for it, so that a test can run a week in a second.
+"""The clock that is passed to all code that needs the time.
 
-What a day, a session or a budget's renewal is belongs to those who know about calendars and limits.
+Tests and replays pass a clock that they move. Sessions and budgets are not defined here.
 """
 
 from __future__ import annotations
@@ -15,47 +15,47 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Clock(Protocol):
-    """The wall clock, which people and drifting batteries set, and one that only goes forward."""
+    """A wall clock, which can be set, and an elapsed time, which only increases."""
 
     @property
     def boot_id(self) -> str:
-        """Name of the present boot; readings of `elapsed` compare within one boot alone."""
+        """Identifier of the current boot; compare `elapsed` only within one boot."""
         ...
 
     def now(self) -> datetime:
-        """Return the present instant in UTC, as the wall clock has it."""
+        """Return the current time of the wall clock in UTC."""
         ...
 
     def elapsed(self) -> float:
-        """Return the seconds since the machine started, sleep included; never goes back."""
+        """Return the seconds since the machine started, including suspended time."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Block for a number of seconds."""
         ...
 
 
 class SystemClock:
-    """The clocks of this machine, which all its processes share."""
+    """The clock of this machine, shared by all its processes."""
 
     @cached_property
     def boot_id(self) -> str:
-        """Name of the present boot; readings of `elapsed` compare within one boot alone."""
+        """Identifier of the current boot; compare `elapsed` only within one boot."""
         return _BOOT_ID.read_text(encoding="ascii").strip()
 
     def now(self) -> datetime:
-        """Return the present instant in UTC, as the wall clock has it."""
+        """Return the current time of the wall clock in UTC."""
         return datetime.now(UTC)
 
     def elapsed(self) -> float:
-        """Return the seconds since the machine started, sleep included; never goes back."""
+        """Return the seconds since the machine started, including suspended time."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Block for a number of seconds."""
         time.sleep(seconds)
 
 
 def utc_now() -> datetime:
-    """Return the present instant."""
+    """Return the current time of the machine in UTC."""
     return datetime.now(UTC)

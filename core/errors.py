@@ -1,27 +1,27 @@
-"""Every error Stockcast raises on purpose.
+"""All errors that Stockcast raises on purpose.
 
-A new failure gets a class here only if a caller would treat it differently.
+Add a class only if a caller handles the new failure differently.
 
 ::
 
     StockcastError
-    ├── PermanentError             trying again changes nothing: a person must act
-    │   ├── SettingsError          a setting is wrong
-    │   ├── BarsError              bars cannot be read, or break the bar contract
-    │   ├── TickerError            a text is not written like a ticker
-    │   ├── UnknownTickerError     no provider or snapshot knows the ticker
-    │   ├── ProviderKeyError       a provider does not accept our key
-    │   ├── TierError              our key's tier does not have what was asked for
-    │   ├── ReconciliationError       new bars do not fit those that are stored
+    ├── PermanentError             a retry fails again; a person must act
+    │   ├── SettingsError          a setting is invalid
+    │   ├── BarsError              bars are unreadable or violate the bar contract
+    │   ├── TickerError            a text is not a valid ticker
+    │   ├── UnknownTickerError     a provider, store or snapshot does not have the ticker
+    │   ├── ProviderKeyError       a provider rejects the configured key
+    │   ├── TierError              the tier of the key does not include the request
+    │   ├── ReconciliationError    fetched bars contradict the stored bars
     │   ├── NotEnoughHistoryError  too few bars for a feature, a horizon or a fold
-    │   ├── SnapshotError          feature windows are not published, or damaged
-    │   ├── BundleError            a bundle is damaged, or not what its manifest says
+    │   ├── SnapshotError          the snapshot is missing or damaged
+    │   ├── BundleError            a bundle is damaged or differs from its manifest
     │   ├── RegistryError          the registry has no such model, version or alias
-    │   └── ForecastError          a model returned something that is not a forecast
-    └── TransientError             the same call may succeed later
-        ├── ProviderDownError      a provider did not answer, or answered with its own failure
-        ├── QuotaError             a budget of calls is spent, by our ledger or the provider's word
-        └── RegistryDownError      the registry did not answer
+    │   └── ForecastError          a model returned invalid numbers
+    └── TransientError             a retry may succeed
+        ├── ProviderDownError      a provider does not respond, or responds with a server error
+        ├── QuotaError             a budget of calls is spent
+        └── RegistryDownError      the registry does not respond
 """
 
 from __future__ import annotations
@@ -30,43 +30,58 @@ from datetime import datetime
 
 
 class StockcastError(Exception):
-    """Base of all errors that Stockcast raises on purpose."""
+    """Base class of all errors that Stockcast raises on purpose."""
 
 
 class PermanentError(StockcastError):
-    """Trying again changes nothing: a person must act."""
+    """A retry fails again; a person must act."""
 
 
 class SettingsError(PermanentError):
-    """A setting is wrong; the message names the variable, its value and what is allowed."""
+    """A setting is invalid; the message has the variable, its value and the allowed range."""
 
 
 class BarsError(PermanentError):
-    """Bars cannot be read, or break the bar contract; the message names file, column and row."""
+    """Bars are unreadable or violate the bar contract; the message has file, column and row."""
 
 
 class TickerError(PermanentError, ValueError):
-    """A text is not written like a ticker; a `ValueError` so that pydantic reports the field."""
+    """A text is not a valid ticker; a `ValueError`, so that pydantic reports the field."""
 
 
 class UnknownTickerError(PermanentError):
-    """No provider or snapshot knows the ticker; `near` holds names that look alike."""
+    """A provider, store or snapshot does not have the ticker.
 
-    def __init__(self, ticker: str, known: str, near: tuple[str, ...] = ()) -> None:
+    Parameters
+    ----------
+    ticker
+        The ticker that was not found.
+    source
+        Name of the provider, store or snapshot, such as ``the sample provider``.
+    near
+        Similar tickers that the source has.
+    """
+
+    def __init__(self, ticker: str, source: str, near: tuple[str, ...] = ()) -> None:
         hint = f" Did you mean {', '.join(near)}?" if near else ""
-        super().__init__(f"`ticker` {ticker!r} is not known to {known}.{hint}")
+        super().__init__(f"`ticker` {ticker!r} is not available from {source}.{hint}")
         self.ticker = ticker
         self.near = near
 
 
 class ProviderKeyError(PermanentError):
-    """A provider does not accept our key; the message names the setting, never the key."""
+    """A provider rejects the configured key; the message has the variable, never the key."""
 
 
 class TierError(PermanentError):
-    """Our key's tier does not have what was asked for; the message is advice.
+    """The tier of the key does not include the request.
 
-    `reach` is how many sessions back a request of this tier can go, where that is the limit.
+    Parameters
+    ----------
+    message
+        The problem and the ways to solve it.
+    reach
+        Number of past sessions that the tier covers, if the request exceeds it.
     """
 
     def __init__(self, message: str, *, reach: int | None = None) -> None:
@@ -75,7 +90,7 @@ class TierError(PermanentError):
 
 
 class ReconciliationError(PermanentError):
-    """New bars do not fit those that are stored, so joining them would invent a return."""
+    """Fetched bars contradict the stored bars; joining them would create a false return."""
 
 
 class NotEnoughHistoryError(PermanentError):
@@ -83,11 +98,11 @@ class NotEnoughHistoryError(PermanentError):
 
 
 class SnapshotError(PermanentError):
-    """No feature windows are published, or they are damaged; the message says how to publish."""
+    """The snapshot is missing or damaged; the message has the command that publishes one."""
 
 
 class BundleError(PermanentError):
-    """A bundle is damaged, or not what its manifest says."""
+    """A bundle is damaged or differs from its manifest."""
 
 
 class RegistryError(PermanentError):
@@ -95,19 +110,27 @@ class RegistryError(PermanentError):
 
 
 class ForecastError(PermanentError):
-    """A model returned something that is not a forecast, such as NaN or a negative scale."""
+    """A model returned invalid numbers, such as NaN or a negative scale."""
 
 
 class TransientError(StockcastError):
-    """The same call may succeed later."""
+    """A retry may succeed."""
 
 
 class ProviderDownError(TransientError):
-    """A provider did not answer, or answered with its own failure."""
+    """A provider does not respond, or responds with a server error."""
 
 
 class QuotaError(TransientError):
-    """A budget of calls is spent; `renews_at` (UTC) is when the next call may be made."""
+    """A budget of calls is spent, according to the quota ledger or to the provider.
+
+    Parameters
+    ----------
+    message
+        The budget and the number of calls.
+    renews_at
+        UTC time from which the next call is allowed.
+    """
 
     def __init__(self, message: str, *, renews_at: datetime) -> None:
         super().__init__(message)
@@ -115,4 +138,4 @@ class QuotaError(TransientError):
 
 
 class RegistryDownError(TransientError):
-    """The registry did not answer."""
+    """The registry does not respond."""

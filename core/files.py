@@ -1,7 +1,4 @@
-"""Files that are the old or the new one whenever the process dies, and locks between processes.
-
-What the files hold is their writers' business.
-"""
+"""Atomic file writes and locks between processes."""
 
 from __future__ import annotations
 
@@ -16,10 +13,11 @@ _SUFFIX = ".tmp"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file by `content`, durably: a kill or a power cut leaves the old or the new one.
+    """Replace the content of a file atomically and durably.
 
-    The folder is made when needed. A kill may leave a hidden ``.tmp`` file beside it, which
-    `remove_leftovers` clears.
+    After a kill or a power cut the file holds either the old or the new content. Missing parent
+    folders are created. A kill can leave a hidden ``.tmp`` file in the same folder, which
+    `remove_temporary_files` deletes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{uuid4().hex}{_SUFFIX}"
@@ -35,15 +33,18 @@ def write_atomically(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed writers left in the folder; call it under the lock of its writers."""
-    for leftover in folder.glob(f".*{_SUFFIX}"):
-        leftover.unlink(missing_ok=True)
+def remove_temporary_files(folder: Path) -> None:
+    """Delete the files that killed writers left in a folder; hold the lock of its writers."""
+    for path in folder.glob(f".*{_SUFFIX}"):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on the file, made when needed; the system frees it when we die."""
+    """Hold an exclusive lock on a file, which is created if missing.
+
+    The operating system releases the lock when the process ends.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -51,8 +52,8 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)

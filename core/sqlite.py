@@ -1,9 +1,7 @@
-"""The small SQLite file that processes of one home share: calls, health and records of tickers.
+"""A SQLite file that several processes share.
 
-Tables belong to the modules that use them. Bars are Parquet and live in `market.store`.
-
-Like every SQLite file with a write-ahead log it must be on a disk of this machine, not on a network
-share: all its users run under one kernel, containers included.
+Tables are defined in the modules that use them. The file is in WAL mode, so it must be on a local
+disk: all processes, also those in containers, must run on one kernel.
 """
 
 from __future__ import annotations
@@ -19,45 +17,48 @@ from weakref import WeakSet
 from core.errors import PermanentError, StockcastError, TransientError
 from core.files import locked
 
-# Writers wait for each other; a transaction here takes a millisecond or two.
+# Writers wait for each other, and a transaction takes one or two milliseconds.
 _BUSY_SECONDS = 30.0
 
 
 class Database:
-    """One SQLite file in WAL mode; every use opens its own connection, so any thread may.
+    """One SQLite file in WAL mode; each use has its own connection, so all threads may use it.
 
     Parameters
     ----------
     path
-        The file; made with its folder at the first use.
+        The file. It is created with its folder at the first use.
     schema
-        ``CREATE ... IF NOT EXISTS`` statements, run at every use: that costs 0.02 ms, and the file
-        may be moved away under a running process.
+        ``CREATE ... IF NOT EXISTS`` statements. They run at every use, because the file can be
+        moved away while the process runs; this takes 0.02 ms.
     busy_seconds
-        How long to wait for other processes.
+        Longest wait for the lock of another process.
     """
 
     def __init__(self, path: Path, schema: str, *, busy_seconds: float = _BUSY_SECONDS) -> None:
         self.path = path
         self._schema = schema
         self._busy_seconds = busy_seconds
-        self._keeper: sqlite3.Connection | None = None
+        self._idle_connection: sqlite3.Connection | None = None
 
     @contextmanager
     def transaction(self, *, is_durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """Give a connection that holds the write lock; commit at the end, roll back on an error.
+        """Provide a connection with the write lock; commit at the end, roll back on an error.
 
-        What was committed survives a kill. It survives a power cut too when it `is_durable`, for
-        which the commit waits for the disk.
+        Parameters
+        ----------
+        is_durable
+            Whether a committed transaction must survive a power cut, for which the commit waits
+            for the disk. It survives a kill of the process in any case.
 
         Raises
         ------
         TransientError
-            When another process keeps the lock.
+            If another process holds the lock for too long.
         PermanentError
-            When the file is damaged or cannot be opened or written.
+            If the file is damaged or cannot be opened or written.
         """
-        with self.reading() as connection:
+        with self.connection() as connection:
             connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -68,55 +69,57 @@ class Database:
             connection.commit()
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection for looking; it takes no lock that a writer would wait for.
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """Provide a connection for reading, which does not block writers.
 
         Raises
         ------
-        TransientError, PermanentError
-            As `transaction` does.
+        TransientError
+            If another process holds the lock for too long.
+        PermanentError
+            If the file is damaged or cannot be opened.
         """
         try:
             with closing(self._connect()) as connection:
                 connection.executescript(self._schema)
-                if self._keeper is None:
-                    self._stay_open()
+                if self._idle_connection is None:
+                    self._open_idle_connection()
                 yield connection
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
         except sqlite3.DatabaseError as error:
-            raise self._explained(error) from error
+            raise self._translate(error) from error
 
-    def _stay_open(self) -> None:
-        """Keep a connection that does nothing.
+    def close(self) -> None:
+        """Close the idle connection; the next use opens it again."""
+        if self._idle_connection is not None:
+            self._idle_connection.close()
+            self._idle_connection = None
 
-        The last one that closes the file writes it out whole, and waits for the disk four times;
-        with this that is seldom us.
+    def _open_idle_connection(self) -> None:
+        """Keep one unused connection open.
+
+        The last connection that closes a file writes the whole log back and waits for the disk
+        four times. While this connection is open, the others close without that cost.
         """
-        self._keeper = self._connect()
-        self._keeper.execute("SELECT 1 FROM sqlite_master").fetchone()
-        _staying_open().add(self)
-
-    def let_go(self) -> None:
-        """Close what is kept open; it opens again at the next use."""
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
+        self._idle_connection = self._connect()
+        self._idle_connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        _open_databases().add(self)
 
     def _connect(self) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._explained(error) from error
+            raise self._translate(error) from error
         connection = sqlite3.connect(
             self.path,
             timeout=self._busy_seconds,
             isolation_level=None,
-            check_same_thread=False,  # the kept one is closed by whichever thread forks
+            check_same_thread=False,  # the thread that forks closes the idle connection
         )
         try:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                # SQLite does not wait for other processes in this step; so we do.
+                # The switch to WAL mode fails at once when the file is locked.
                 with locked(self.path.with_name(f".{self.path.name}.lock")):
                     connection.execute("PRAGMA journal_mode = WAL")
         except BaseException:
@@ -125,33 +128,34 @@ class Database:
         connection.row_factory = sqlite3.Row
         return connection
 
-    def _explained(self, error: sqlite3.DatabaseError | OSError) -> StockcastError:
+    def _translate(self, error: sqlite3.DatabaseError | OSError) -> StockcastError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             return TransientError(
-                f"{self.path} was locked by another process for {self._busy_seconds:g} s; "
-                f"try again, or end what holds it (`fuser {self.path}` tells)."
+                f"{self.path} was locked by another process for {self._busy_seconds:g} s; try "
+                f"again, or end the process that holds it (`fuser {self.path}` lists it)."
             )
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             return PermanentError(
-                f"{self.path} is damaged ({error}). It holds counts of calls and notes on tickers, "
-                f"no bars: move it away and a new one is made. What was called today is then not "
-                f"known here, so the provider may refuse the rest of the day."
+                f"{self.path} is damaged ({error}). It holds counts of calls and the state of "
+                f"tickers, no bars: move it away, and the next use creates a new file. The calls "
+                f"made today are then not counted, so the provider may refuse calls until "
+                f"tomorrow."
             )
         return PermanentError(
-            f"{self.path} cannot be used ({error}); check that its folder can be written, that "
-            f"the disk has room, and that it is a disk of this machine."
+            f"{self.path} cannot be used ({error}); check that its folder is writable, that the "
+            f"disk has free space, and that the disk is local."
         )
 
 
 @cache
-def _staying_open() -> WeakSet[Database]:
-    kept: WeakSet[Database] = WeakSet()
+def _open_databases() -> WeakSet[Database]:
+    databases: WeakSet[Database] = WeakSet()
 
-    def let_go() -> None:
-        for database in list(kept):
-            database.let_go()
+    def close_all() -> None:
+        for database in list(databases):
+            database.close()
 
-    # SQLite's own view of its locks is wrong in a forked child that inherits open files.
-    os.register_at_fork(before=let_go)
-    return kept
+    # SQLite loses track of its locks in a forked child that inherits open files.
+    os.register_at_fork(before=close_all)
+    return databases

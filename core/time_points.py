@@ -1,7 +1,4 @@
-"""One instant as both clocks have it, and how long ago another one was.
-
-Keeping limits by it is `quota` and `health`; the clocks themselves are `clock`.
-"""
+"""Time points that stay comparable when the wall clock is set, and the days of a time zone."""
 
 from __future__ import annotations
 
@@ -14,7 +11,17 @@ from core.clock import Clock
 
 @dataclass(frozen=True)
 class TimePoint:
-    """An instant: which boot, seconds since it began, and seconds of the wall clock since 1970."""
+    """One instant on both clocks of a machine.
+
+    Parameters
+    ----------
+    boot
+        Identifier of the boot.
+    elapsed
+        Seconds since that boot.
+    wall
+        Seconds of the wall clock since 1970-01-01 UTC.
+    """
 
     boot: str
     elapsed: float
@@ -22,18 +29,19 @@ class TimePoint:
 
     @classmethod
     def of(cls, clock: Clock) -> TimePoint:
-        """Read the clocks."""
+        """Return the current time point of a clock."""
         return cls(clock.boot_id, clock.elapsed(), clock.now().timestamp())
 
     def plus(self, seconds: float) -> TimePoint:
-        """Return the moment so many seconds on, if nobody sets the wall clock and no boot comes."""
+        """Return the time point `seconds` later within the same boot."""
         return TimePoint(self.boot, self.elapsed + seconds, self.wall + seconds)
 
     def seconds_since(self, earlier: TimePoint) -> float:
-        """Return the seconds that have passed since `earlier`, as well as can be known.
+        """Return the seconds from `earlier` to this time point.
 
-        Within a boot the wall clock has no say. Across boots it has; but what happened before
-        this boot is at least as long ago as the boot, also when the wall clock went back.
+        Within one boot the result is the difference of the elapsed times, so setting the wall
+        clock does not change it. Across boots it is the difference of the wall clocks, but at
+        least the time since the last boot, in case the wall clock was set back.
         """
         if self.boot == earlier.boot:
             return self.elapsed - earlier.elapsed
@@ -41,24 +49,30 @@ class TimePoint:
 
     @property
     def instant(self) -> datetime:
-        """The wall clock's reading, in UTC."""
+        """Time of the wall clock in UTC."""
         return datetime.fromtimestamp(self.wall, UTC)
 
 
 @dataclass(frozen=True)
 class LocalDay:
-    """The day of a time zone that an instant falls in; 23 to 25 hours long."""
+    """A day of a time zone, from midnight to midnight; it lasts 23 to 25 hours.
+
+    Parameters
+    ----------
+    starts, ends
+        The two midnights in UTC.
+    """
 
     starts: datetime
     ends: datetime
 
     @classmethod
-    def around(cls, instant: datetime, timezone: str) -> LocalDay:
-        """Return the day, midnight to midnight of the zone, in UTC."""
+    def containing(cls, instant: datetime, timezone: str) -> LocalDay:
+        """Return the day of `timezone`, such as ``America/New_York``, that contains `instant`."""
         zone = ZoneInfo(timezone)
         midnight = instant.astimezone(zone).replace(
             hour=0, minute=0, second=0, microsecond=0, fold=0
         )
-        # Wall arithmetic, then the offset of that date: a day of 23 or 25 hours comes out right.
+        # Adding a day to a local time keeps the hour and applies the UTC offset of the new date.
         tomorrow = midnight + timedelta(days=1)
         return cls(midnight.astimezone(UTC), tomorrow.astimezone(UTC))

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import SnapshotError
-from core.files import locked, remove_leftovers, write_atomically
+from core.files import locked, remove_temporary_files, write_atomically
 
 # Under the home: where the pipelines publish and the service reads.
 SNAPSHOT_FOLDER = "snapshot"
@@ -117,7 +117,7 @@ def write_snapshot(root: Path, snapshot: Snapshot) -> Path:
     with locked(versions / LOCK):
         if snapshot_token(root, snapshot.feature_hash) == snapshot.fingerprint and _intact(folder):
             return folder
-        remove_leftovers(versions)
+        remove_temporary_files(versions)
         if not _intact(folder):
             shutil.rmtree(folder, ignore_errors=True)
             write_atomically(folder / WINDOWS, _npy_bytes(snapshot.windows))

@@ -103,13 +103,13 @@ class TickerStateStore:
 
     def get(self, ticker: str) -> TickerState:
         """Return the state of one ticker, with default values for a new ticker."""
-        with self._database.reading() as db:
+        with self._database.connection() as db:
             row = db.execute("SELECT * FROM ticker_records WHERE ticker = ?", (ticker,)).fetchone()
         return TickerState(ticker) if row is None else _from_row(row)
 
     def read(self, tickers: Iterable[str] | None = None) -> dict[str, TickerState]:
         """Return the stored states of `tickers`, or of all tickers, sorted by ticker."""
-        with self._database.reading() as db:
+        with self._database.connection() as db:
             rows = db.execute("SELECT * FROM ticker_records ORDER BY ticker").fetchall()
         wanted = None if tickers is None else {*tickers}
         return {

@@ -128,7 +128,7 @@ class QuotaLedger:
                 seconds = max([_MINUTE, *(window.seconds for window in budget.windows)])
                 tables.insert_refusal(db, budget.account, now, is_of_day=False, seconds=seconds)
                 return now.plus(tables.refusal_seconds(db, budget.account, now)).instant
-            day = LocalDay.around(now.instant, budget.timezone)
+            day = LocalDay.containing(now.instant, budget.timezone)
             is_early = now.wall - day.starts.timestamp() < _EARLY
             seconds_or_day = _EARLY if is_early else None
             tables.insert_refusal(db, budget.account, now, is_of_day=True, seconds=seconds_or_day)
@@ -136,7 +136,7 @@ class QuotaLedger:
 
     def usage(self, budget: Budget) -> Usage:
         """Return what all processes made of the budget."""
-        with self._database.reading() as db:
+        with self._database.connection() as db:
             now = TimePoint.of(self._clock)
             today = tables.read_day_usage(db, budget, now)
             windows = []
@@ -161,7 +161,7 @@ class QuotaLedger:
 
         Calls are kept for 40 days. `at` is the wall clock's reading at that time.
         """
-        with self._database.reading() as db:
+        with self._database.connection() as db:
             rows = db.execute(
                 "SELECT began_wall, purpose, ticker FROM calls "
                 "WHERE account = ? AND began_wall >= ? ORDER BY id",

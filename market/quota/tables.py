@@ -117,7 +117,7 @@ def slot_times(db: sqlite3.Connection, account: str, window: Window, now: TimePo
 def read_day_usage(db: sqlite3.Connection, budget: Budget, now: TimePoint) -> DayUsage:
     """Count the provider's present day, by every reading of the wall clock that may be right."""
     readings = _readings(db, budget.account, now)
-    days = [(moment, LocalDay.around(moment.instant, budget.timezone)) for moment in readings]
+    days = [(moment, LocalDay.containing(moment.instant, budget.timezone)) for moment in readings]
     starts = [(m.wall - _begins(day), _begins(day)) for m, day in days]
     longest = max(ago for ago, _ in starts)
     # What is older than this boot is at least as old as the boot.

@@ -172,7 +172,7 @@ class Index:
 def reading(path: Path) -> Iterator[Index]:
     """Give the index at one instant; writers do not wait for it. No file, no bars."""
     if path.exists():
-        with _explained(path), Database(path, _SCHEMA).reading() as connection:
+        with _explained(path), Database(path, _SCHEMA).connection() as connection:
             connection.row_factory = None
             connection.execute("BEGIN")
             yield Index(connection)

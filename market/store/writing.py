@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from core.files import locked, remove_leftovers
+from core.files import locked, remove_temporary_files
 from core.tickers import check_ticker
 from market.bars.contract import BAR_SCHEMA, KEY
 from market.store.files import SUFFIX, newest_of, read_file, read_foreign_file, write_files
@@ -102,7 +102,7 @@ class Writer:
         but beside a new index they are the store whose index was lost: the newest comes first.
         """
         self._is_settled = True
-        remove_leftovers(self._root)
+        remove_temporary_files(self._root)
         known = self.index.files()
         there = {path.name for path in self._root.glob(OUR_FILES)}
         self.index.forget(known - there)

@@ -111,7 +111,7 @@ def test_what_it_does_not_know_is_null_and_never_nan(provider: Provider) -> None
 
 
 def test_an_unknown_ticker_is_refused_with_near_ones(provider: Provider) -> None:
-    with pytest.raises(UnknownTickerError, match="is not known to the") as caught:
+    with pytest.raises(UnknownTickerError, match="is not available from the") as caught:
         provider.fetch("APPL")
 
     assert "AAPL" in caught.value.near

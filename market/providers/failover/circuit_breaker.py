@@ -88,7 +88,7 @@ class CircuitBreakers:
         Once its pause is over, one caller gets a yes, and no other one does until that one has told
         or two minutes have passed.
         """
-        with self._database.reading() as db:
+        with self._database.connection() as db:
             row = _row(db, name)
             if row is None or row["pause"] is None:
                 return True
@@ -110,7 +110,7 @@ class CircuitBreakers:
     def record_success(self, name: str) -> None:
         """Take note that the provider answered, whatever it answered."""
         now = TimePoint.of(self._clock)
-        with self._database.reading() as db:
+        with self._database.connection() as db:
             row = _row(db, name)
         if row is not None and not row["failures"] and abs(now.wall - row["last_success"]) < _NEWS:
             return
@@ -145,7 +145,7 @@ class CircuitBreakers:
 
     def read_states(self) -> list[BreakerState]:
         """Return how every provider is that was ever asked, by name; quick, and stops no writer."""
-        with self._database.reading() as db:
+        with self._database.connection() as db:
             rows = db.execute("SELECT * FROM health ORDER BY name").fetchall()
         now = TimePoint.of(self._clock)
         return [_state(row, now) for row in rows]

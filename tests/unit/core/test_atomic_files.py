@@ -8,10 +8,10 @@ import pytest
 from support.programs import killed_writer
 
 from core import files as atomic
-from core.files import locked, remove_leftovers, write_atomically
+from core.files import locked, remove_temporary_files, write_atomically
 
 
-def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_a_file_is_replaced_and_no_temporary_file_remains(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file"
     write_atomically(path, b"old")
     write_atomically(path, b"new")
@@ -20,9 +20,7 @@ def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_failed_write_leaves_the_old_file_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"old")
 
@@ -37,12 +35,12 @@ def test_a_failed_write_leaves_the_old_file_alone(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_only_leftovers_are_removed(tmp_path: Path) -> None:
+def test_only_temporary_files_are_removed(tmp_path: Path) -> None:
     (tmp_path / ".file.0123.tmp").write_bytes(b"half")
     (tmp_path / ".hidden").write_bytes(b"kept")
     (tmp_path / "data.tmp").write_bytes(b"kept")
 
-    remove_leftovers(tmp_path)
+    remove_temporary_files(tmp_path)
 
     assert {path.name for path in tmp_path.iterdir()} == {".hidden", "data.tmp"}
 
@@ -56,18 +54,19 @@ def test_a_lock_can_be_taken_again_after_an_error(tmp_path: Path) -> None:
 
 
 def test_a_kill_at_any_step_leaves_the_old_or_the_new_file(tmp_path: Path) -> None:
-    path, found = tmp_path / "file", []
+    path, contents = tmp_path / "file", []
     for step in count(1):
         path.write_bytes(killed_writer.OLD)
         command = [sys.executable, killed_writer.__file__, str(path), str(step)]
         code = subprocess.run(command, check=False, timeout=60).returncode
-        found.append(path.read_bytes())
+        contents.append(path.read_bytes())
         if code == 0:
             break
         assert code == -signal.SIGKILL
 
-    replaced = found.index(killed_writer.NEW)
-    assert found == [killed_writer.OLD] * replaced + [killed_writer.NEW] * (len(found) - replaced)
-    assert replaced >= 4  # open, write, fsync and rename at the least
-    remove_leftovers(tmp_path)
+    replaced = contents.index(killed_writer.NEW)
+    n_new = len(contents) - replaced
+    assert contents == [killed_writer.OLD] * replaced + [killed_writer.NEW] * n_new
+    assert replaced >= 4  # open, write, fsync and rename
+    remove_temporary_files(tmp_path)
     assert list(tmp_path.iterdir()) == [path]

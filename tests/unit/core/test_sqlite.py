@@ -1,4 +1,4 @@
-"""The shared file: its first use by many, and what a person is told when it cannot be used."""
+"""Concurrent use of the shared SQLite file, and the errors when it cannot be used."""
 
 import os
 import subprocess
@@ -25,8 +25,8 @@ for number in range(10):
 """
 
 
-def written(database: Database) -> list[str]:
-    with database.reading() as db:
+def read_notes(database: Database) -> list[str]:
+    with database.connection() as db:
         return [row["text"] for row in db.execute("SELECT text FROM notes")]
 
 
@@ -35,14 +35,14 @@ def write(database: Database, text: str) -> None:
         db.execute("INSERT INTO notes VALUES (?)", (text,))
 
 
-def test_what_was_committed_is_there_for_others(tmp_path: Path) -> None:
+def test_committed_rows_are_visible_to_other_connections(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "market.sqlite"
     write(Database(path, SCHEMA), "a note")
 
-    assert written(Database(path, SCHEMA)) == ["a note"]
+    assert read_notes(Database(path, SCHEMA)) == ["a note"]
 
 
-def test_an_error_inside_a_transaction_takes_it_back(tmp_path: Path) -> None:
+def test_an_error_inside_a_transaction_rolls_it_back(tmp_path: Path) -> None:
     database = Database(tmp_path / "market.sqlite", SCHEMA)
 
     def write_half() -> None:
@@ -53,19 +53,19 @@ def test_an_error_inside_a_transaction_takes_it_back(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         write_half()
 
-    assert written(database) == []
+    assert read_notes(database) == []
 
 
-def test_processes_that_open_a_new_file_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_processes_that_create_the_file_at_once_lose_no_row(tmp_path: Path) -> None:
     path = tmp_path / "market.sqlite"
     command = [sys.executable, "-c", WRITER, str(path)]
     processes = [subprocess.Popen(command) for _ in range(4)]
 
     assert [process.wait() for process in processes] == [0] * 4
-    assert len(written(Database(path, SCHEMA))) == 40
+    assert len(read_notes(Database(path, SCHEMA))) == 40
 
 
-def test_threads_that_open_a_new_file_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_threads_that_create_the_file_at_once_lose_no_row(tmp_path: Path) -> None:
     for attempt in range(10):
         path = tmp_path / f"{attempt}.sqlite"
         threads = [
@@ -76,7 +76,7 @@ def test_threads_that_open_a_new_file_at_once_lose_nothing(tmp_path: Path) -> No
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(written(Database(path, SCHEMA))) == 8
+        assert len(read_notes(Database(path, SCHEMA))) == 8
 
 
 def test_a_forked_child_and_its_parent_both_write(tmp_path: Path) -> None:
@@ -91,10 +91,10 @@ def test_a_forked_child_and_its_parent_both_write(tmp_path: Path) -> None:
         write(database, "parent")
 
     assert os.waitpid(child, 0)[1] == 0
-    assert sorted(written(database)) == ["child"] + ["parent"] * 21
+    assert sorted(read_notes(database)) == ["child"] + ["parent"] * 21
 
 
-def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_moved_away_is_created_again(tmp_path: Path) -> None:
     database = Database(tmp_path / "market.sqlite", SCHEMA)
     write(database, "old")
     for path in tmp_path.glob("market.sqlite*"):
@@ -102,23 +102,23 @@ def test_a_file_that_was_moved_away_is_made_anew(tmp_path: Path) -> None:
 
     write(database, "new")
 
-    assert written(database) == ["new"]
+    assert read_notes(database) == ["new"]
 
 
-def test_a_file_that_is_no_database_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_the_error_for_a_file_of_another_format_has_path_and_fix(tmp_path: Path) -> None:
     path = tmp_path / "market.sqlite"
     path.write_bytes(b"not a database, but long enough to be one" * 100)
 
-    for look in (QuotaLedger(path).usage, lambda _: CircuitBreakers(path).read_states()):
+    for use in (QuotaLedger(path).usage, lambda _: CircuitBreakers(path).read_states()):
         with pytest.raises(PermanentError, match=r"market\.sqlite is damaged .* move it away"):
-            look(None)  # type: ignore[arg-type]
+            use(None)  # type: ignore[arg-type]
 
 
-def test_a_damaged_page_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_the_error_for_a_damaged_page_has_path_and_fix(tmp_path: Path) -> None:
     path = tmp_path / "market.sqlite"
     database = Database(path, SCHEMA)
     write(database, "a note " * 3000)
-    database.let_go()
+    database.close()
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
@@ -127,7 +127,7 @@ def test_a_damaged_page_is_named_with_the_way_out(tmp_path: Path) -> None:
         write(Database(path, SCHEMA), "another")
 
 
-def test_a_file_that_stays_locked_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_the_error_for_a_locked_file_has_path_and_fix(tmp_path: Path) -> None:
     path = tmp_path / "market.sqlite"
     database = Database(path, SCHEMA, busy_seconds=0.05)
     write(database, "a note")
@@ -138,12 +138,12 @@ def test_a_file_that_stays_locked_is_named_with_the_way_out(tmp_path: Path) -> N
     ):
         write(database, "another")
 
-    # Looking needs no lock.
+    # Readers need no lock.
     with Database(path, SCHEMA).transaction():
-        assert written(database) == ["a note"]
+        assert read_notes(database) == ["a note"]
 
 
-def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+def test_the_error_for_an_unwritable_place_has_the_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(PermanentError, match=r"market\.sqlite cannot be used .* folder"):

@@ -7,11 +7,11 @@ from core.tickers import check_ticker, unknown_ticker
 @pytest.mark.parametrize(
     "ticker", ["AAPL", "F", "BRK.B", "BF-B", "005930.KS", "AZN.L", "^GSPC", "EURUSD=X", "M&M.NS"]
 )
-def test_tickers_of_the_world_are_accepted(ticker: str) -> None:
+def test_tickers_of_several_exchanges_are_accepted(ticker: str) -> None:
     assert check_ticker(ticker) == ticker
 
 
-def test_a_ticker_is_kept_in_capitals() -> None:
+def test_a_ticker_is_returned_in_capitals() -> None:
     assert check_ticker("brk.b") == "BRK.B"
 
 
@@ -35,20 +35,23 @@ def test_a_ticker_is_kept_in_capitals() -> None:
         "AAPL\x00",
     ],
 )
-def test_what_is_no_ticker_is_refused(text: str) -> None:
+def test_an_invalid_ticker_is_refused(text: str) -> None:
     with pytest.raises(TickerError, match="`ticker` must be 1 to 24 letters"):
         check_ticker(text)
 
 
-def test_a_long_text_is_cut_in_the_error() -> None:
+def test_a_long_text_is_shortened_in_the_error() -> None:
     with pytest.raises(TickerError) as caught:
         check_ticker("X" * 10_000)
 
     assert len(str(caught.value)) < 250
 
 
-def test_an_unknown_ticker_is_answered_with_near_ones() -> None:
+def test_the_error_for_an_unknown_ticker_suggests_similar_ones() -> None:
     error = unknown_ticker("APPL", "the sample provider", ["MSFT", "AAPL", "IBM"])
 
     assert error.near == ("AAPL",)
-    assert str(error) == "`ticker` 'APPL' is not known to the sample provider. Did you mean AAPL?"
+    assert (
+        str(error)
+        == "`ticker` 'APPL' is not available from the sample provider. Did you mean AAPL?"
+    )

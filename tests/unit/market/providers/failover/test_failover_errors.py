@@ -99,6 +99,6 @@ def test_near_names_of_all_are_kept() -> None:
     assert isinstance(error, UnknownTickerError)
     assert error.near == ("AAPL", "APP", "APLE")
     assert str(error) == (
-        "`ticker` 'APPL' is not known to the providers alpha_vantage and yahoo. "
+        "`ticker` 'APPL' is not available from the providers alpha_vantage and yahoo. "
         "Did you mean AAPL, APP, APLE?"
     )

@@ -171,7 +171,7 @@ def test_a_quote_is_the_present_price_for_one_call(
 def test_a_ticker_that_yahoo_does_not_have_is_refused_at_once(
     yahoo: YahooEmulator, provider: YahooProvider, ask: str
 ) -> None:
-    with pytest.raises(UnknownTickerError, match="'APPL' is not known to the yahoo provider"):
+    with pytest.raises(UnknownTickerError, match="'APPL' is not available from the yahoo provider"):
         getattr(provider, ask)("APPL")
 
     assert len(yahoo.charts()) == 1
