@@ -113,15 +113,3 @@ def _largest_difference(output: BundleOutput, index: int, native: Moments) -> fl
     mean_error = np.abs(output.member_mean[:, index] - native.mean) / native.scale
     scale_error = np.abs(output.member_scale[:, index] - native.scale) / native.scale
     return float(np.max([mean_error, scale_error]))  # `max` propagates NaN, which is no parity
-
-
-def save_native(folder: Path, member: Member, panel: Panel) -> None:
-    """Write the native forecasts of the parity windows into `folder`."""
-    moments = member.moments(panel, parity_rows(panel))
-    np.savez(folder / NATIVE_FILE, mean=moments.mean, scale=moments.scale)
-
-
-def parity_error(output: BundleOutput, member: int, folder: Path) -> float:
-    """Return the largest difference between graph and native member, in units of the scale."""
-    with np.load(folder / NATIVE_FILE, allow_pickle=False) as native:
-        return _largest_difference(output, member, Moments(native["mean"], native["scale"]))

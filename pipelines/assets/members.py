@@ -1,29 +1,23 @@
-"""The two members of the bundle: fitted on everything known by now, and exported to ONNX."""
+"""Assets of the two ensemble members, fitted on all samples with known targets."""
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from forecasting.export.fusion import export_forest, export_lstm
-from forecasting.export.parity import save_native
-from forecasting.models.base import Member, Rows
-from forecasting.models.forest import ForestModel
-from forecasting.models.lstm import LstmModel
-from forecasting.models.training import TrainingConfig, final_rows
-from forecasting.samples.panel import Panel
-from forecasting.samples.scaling import Scaler
+from forecasting.models.training import TrainingConfig
 from forecasting.settings import TrainingSettings
 from pipelines.assets.training import POOL
 from pipelines.failures import classed_failures
 from pipelines.reporting import plots
-from pipelines.stages.contents import load_panel, shared_scaler
+from pipelines.stages.members import (
+    ForestStage,
+    LstmStage,
+    MemberStage,
+    build_forest,
+    build_lstm,
+)
 from pipelines.stages.store import Stage, StageStore
-
-Fit = Callable[[Panel, Rows, Scaler], tuple[Member, bytes, dict[str, object]]]
 
 
 @dg.asset(
@@ -37,20 +31,16 @@ def forest(
     settings: dg.ResourceParam[TrainingSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
-    """The Random Forest, fitted on everything known by now, exported to ONNX."""
+    """The Random Forest, fitted on all samples with known targets and exported to ONNX."""
     config = TrainingConfig.from_settings(settings)
-
-    def fit(panel: Panel, rows: Rows, scaler: Scaler) -> tuple[Member, bytes, dict[str, object]]:
-        model = ForestModel(config.forest, seed=config.seed, scaler=scaler).fit(panel, rows)
-        importance = model.importance(panel.feature_names)
-        told: dict[str, object] = {"names": importance.names, "importance": importance.values}
-        return model, export_forest(model), told
-
-    stage = _make_member("forest", fit, evaluation, settings, stages)
-    told = stage.document("told")
-    picture = plots.importance(told["names"], told["importance"])
+    with classed_failures():
+        build = partial(build_forest, evaluation=evaluation, config=config)
+        ingredients = {"config": config.as_dict()}
+        stage = stages.make(ForestStage.NAME, ingredients, build, upstream=[evaluation])
+    member = ForestStage(stage)
+    picture = plots.importance(member.importance)
     return _materialised(
-        stage,
+        member,
         {
             "trees": config.forest.trees,
             "importance": plots.inline(picture, "Feature importance"),
@@ -69,44 +59,28 @@ def lstm(
     settings: dg.ResourceParam[TrainingSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
-    """The LSTM, fitted on everything known by now, exported to ONNX."""
+    """The LSTM, fitted on all samples with known targets and exported to ONNX."""
     config = TrainingConfig.from_settings(settings)
-
-    def fit(panel: Panel, rows: Rows, scaler: Scaler) -> tuple[Member, bytes, dict[str, object]]:
-        model = LstmModel(config.lstm, seed=config.seed, scaler=scaler).fit(panel, rows)
-        return model, export_lstm(model), {"history": asdict(model.history)}
-
-    stage = _make_member("lstm", fit, evaluation, settings, stages)
-    history = stage.document("told")["history"]
+    with classed_failures():
+        build = partial(build_lstm, evaluation=evaluation, config=config)
+        ingredients = {"config": config.as_dict()}
+        stage = stages.make(LstmStage.NAME, ingredients, build, upstream=[evaluation])
+    member = LstmStage(stage)
+    history = member.history
     return _materialised(
-        stage,
+        member,
         {
             "units": config.lstm.units,
-            "epochs": len(history["loss"]),
+            "epochs": len(history.loss),
             "loss_curve": plots.inline(plots.loss_curve(history), "Loss of the LSTM"),
         },
     )
 
 
-def _make_member(
-    name: str, fit: Fit, evaluation: Stage, settings: TrainingSettings, stages: StageStore
-) -> Stage:
-    """Fit a member on the very table that was evaluated, and keep its export and its forecasts."""
-
-    def build(folder: Path) -> None:
-        panel = load_panel(evaluation.upstream("feature_table"))
-        member, exported, told = fit(panel, final_rows(panel), shared_scaler(panel))
-        (folder / "model.onnx").write_bytes(exported)
-        save_native(folder, member, panel)
-        (folder / "told.json").write_text(json.dumps(told))
-
-    ingredients = {"config": TrainingConfig.from_settings(settings).as_dict()}
-    with classed_failures():
-        return stages.make(name, ingredients, build, upstream=[evaluation])
-
-
-def _materialised(stage: Stage, metadata: dict[str, Any]) -> dg.MaterializeResult[Stage]:
-    size = (stage.path / "model.onnx").stat().st_size
+def _materialised(member: MemberStage, metadata: dict[str, Any]) -> dg.MaterializeResult[Stage]:
+    stage = member.stage
     return dg.MaterializeResult(
-        value=stage, data_version=stage.data_version, metadata={"onnx_bytes": size, **metadata}
+        value=stage,
+        data_version=stage.data_version,
+        metadata={"onnx_bytes": len(member.exported.graph), **metadata},
     )

@@ -1,54 +1,77 @@
-"""Drift of the features: whether models still see the market that they were trained on.
+"""Asset of the drift report: recent feature distributions compared with earlier ones.
 
-The only module that knows Evidently.
+The only module that imports Evidently.
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 import polars as pl
 
 from core.errors import NotEnoughHistoryError
 from pipelines.failures import classed_failures
-from pipelines.reporting.reports import publish
+from pipelines.reporting.reports import publish_file
 from pipelines.reporting.tables import markdown_table
 from pipelines.settings import PipelineSettings
-from pipelines.stages.store import Stage, StageStore
+from pipelines.stages.feature_table import FeatureTable
+from pipelines.stages.store import Stage, StageReader, StageStore
 
 # A quarter against the two years before it. Indicators move slowly, so ordinary quarters differ a
-# little: on the sample, half the features pass this distance in one quarter of seven.
+# little: on the sample, half of the features exceed `DISTANCE` in one quarter of seven.
 CURRENT_SIZE = 63
 REFERENCE_SIZE = 504
-# Any history that can be trained on has so many; a shorter reference is a rougher one.
+# Every history that can be trained on is this long; a shorter reference is less precise.
 LEAST_REFERENCE_SIZE = 126
 METHOD = "wasserstein"
 DISTANCE = 0.5
+HTML_FILE = "drift.html"
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far each feature's recent distribution is from the one before."""
+    """Feature -> distance between its recent and its earlier distribution."""
 
     scores: dict[str, float]
 
     @property
     def drifted(self) -> list[str]:
-        """Features whose distance passes the threshold."""
+        """Features whose distance reaches the threshold."""
         return [name for name, score in self.scores.items() if score >= DISTANCE]
 
     @property
     def share(self) -> float:
-        """Share of features that drifted."""
+        """Share of features that drifted, from 0 to 1."""
         return len(self.drifted) / len(self.scores)
 
     def as_frame(self) -> pl.DataFrame:
-        """Return one row a feature, the furthest first."""
+        """Return one row a feature, the largest distance first."""
         rows = {"feature": list(self.scores), "distance": list(self.scores.values())}
         return pl.DataFrame(rows).sort("distance", descending=True)
+
+    def save(self, folder: Path) -> None:
+        """Write the distances into `folder`."""
+        pl.DataFrame({"scores": [self.scores]}).write_json(folder / "drift.json")
+
+
+class DriftStage(StageReader):
+    """A finished drift report."""
+
+    NAME: ClassVar[str] = "drift_report"
+
+    @property
+    def drift(self) -> Drift:
+        """The distances of all features."""
+        return Drift(self.stage.document("drift")[0]["scores"])
+
+    @property
+    def html(self) -> Path:
+        """Evidently's report."""
+        return self.stage.path / HTML_FILE
 
 
 @dg.asset(
@@ -63,24 +86,21 @@ def drift_report(
     settings: dg.ResourceParam[PipelineSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> Iterator[dg.MaterializeResult[Stage]]:
-    """Feature by feature, the last quarter against the two years before it."""
-
-    def build(folder: Path) -> None:
-        reference, current = drift_windows(feature_table.frame("features"))
-        scores = measure_drift(reference, current, folder / "drift.html")
-        pl.DataFrame({"scores": [scores]}).write_json(folder / "drift.json")
-
+    """Drift of every feature: the last quarter compared with the two years before it."""
+    table = FeatureTable(feature_table)
+    build = partial(build_drift_report, table=table)
     with classed_failures():
         try:
-            stage = stages.make("drift_report", _settings(), build, upstream=[feature_table])
+            stage = stages.make(DriftStage.NAME, _settings(), build, upstream=[feature_table])
         except NotEnoughHistoryError as error:
-            context.log.warning(f"No report yet. {error}")
+            context.log.warning(f"No drift report was made. {error}")
             return
-    drift = Drift(stage.document("drift")[0]["scores"])
-    html = publish(stage, "drift.html", settings)
+    result = DriftStage(stage)
+    drift = result.drift
+    html = publish_file(result.html, settings)
     context.log.info(
         f"{len(drift.drifted)} of {len(drift.scores)} features drifted ({drift.share:.0%}); "
-        f"retraining is asked for at {settings.drift_share:.0%}"
+        f"retraining starts at {settings.drift_share:.0%}"
     )
     yield dg.MaterializeResult(
         value=stage,
@@ -88,15 +108,21 @@ def drift_report(
         metadata={
             "drift_share": drift.share,
             "drifted": len(drift.drifted),
-            "data_fingerprint": feature_table.document("data_fingerprint"),
+            "data_fingerprint": table.data_fingerprint,
             "scores": dg.MetadataValue.md(markdown_table(drift.as_frame())),
             "report": dg.MetadataValue.url(html.as_uri()),
         },
     )
 
 
+def build_drift_report(folder: Path, *, table: FeatureTable) -> None:
+    """Measure the drift of the features of `table`, and write the distances and the report."""
+    reference, current = drift_windows(table.features)
+    Drift(measure_drift(reference, current, folder / HTML_FILE)).save(folder)
+
+
 def drift_windows(features: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return reference and current rows: complete ones of the sessions that are compared.
+    """Return the reference rows and the current rows, without rows that lack a feature.
 
     The reference is as long as the history allows, up to `REFERENCE_SIZE` sessions.
 
@@ -110,8 +136,9 @@ def drift_windows(features: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     needed = CURRENT_SIZE + LEAST_REFERENCE_SIZE
     if sessions.len() < needed:
         msg = (
-            f"Drift compares {CURRENT_SIZE} sessions with at least {LEAST_REFERENCE_SIZE} before "
-            f"them; got {sessions.len()} with all features, add {needed - sessions.len()} more."
+            f"Drift compares {CURRENT_SIZE} sessions with at least {LEAST_REFERENCE_SIZE} earlier "
+            f"ones; got {sessions.len()} sessions with all features, add "
+            f"{needed - sessions.len()} more."
         )
         raise NotEnoughHistoryError(msg)
     start = sessions[-min(sessions.len(), CURRENT_SIZE + REFERENCE_SIZE)]
@@ -123,7 +150,7 @@ def drift_windows(features: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def measure_drift(reference: pl.DataFrame, current: pl.DataFrame, html: Path) -> dict[str, float]:
-    """Return the distance of every feature in standard deviations, and write the report."""
+    """Return the distance of every feature in standard deviations, and write Evidently's report."""
     os.environ.setdefault("DO_NOT_TRACK", "true")  # Evidently reads it when it is imported
     from evidently import Report  # noqa: PLC0415  takes eight seconds
     from evidently.presets import DataDriftPreset  # noqa: PLC0415

@@ -5,7 +5,6 @@ why it was kept back; the promotion decision has a gate of its own for it.
 """
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from forecasting.export.parity import TOLERANCE
@@ -16,6 +15,9 @@ from pipelines.assets.features import feature_table
 from pipelines.assets.registration import forecast_bundle
 from pipelines.registration.evidence import coverage_of, policy_of
 from pipelines.reporting.tables import markdown_table
+from pipelines.stages.bundle import ForecastBundle
+from pipelines.stages.evaluation import EvaluationScores
+from pipelines.stages.feature_table import FeatureTable
 from pipelines.stages.store import Stage
 from registry.promotion.gates import weigh_coverage
 from registry.settings import RegistrySettings
@@ -34,7 +36,8 @@ def no_leak(
     feature_table: Stage, settings: dg.ResourceParam[TrainingSettings]
 ) -> dg.AssetCheckResult:
     """Recompute the features with altered later bars, and compare what came before."""
-    table, adjusted = feature_table.frame("features"), feature_table.frame("adjusted")
+    stored = FeatureTable(feature_table)
+    table, adjusted = stored.features, stored.adjusted
     sessions = adjusted["session"].unique().sort()
     first_changed = sessions[-min(CHANGED_SESSIONS, sessions.len() // 2)]
     later = pl.col("session") >= first_changed
@@ -63,7 +66,7 @@ def coverage(
     evaluation: Stage, settings: dg.ResourceParam[RegistrySettings]
 ) -> dg.AssetCheckResult:
     """Weigh each interval's coverage as the promotion decision does."""
-    reasons = weigh_coverage(coverage_of(evaluation), policy_of(settings))
+    reasons = weigh_coverage(coverage_of(EvaluationScores(evaluation)), policy_of(settings))
     failed = [reason.sentence for reason in reasons if not reason.passed]
     table = pl.DataFrame({"interval": [reason.sentence for reason in reasons]})
     return dg.AssetCheckResult(
@@ -80,10 +83,12 @@ def coverage(
 )
 def parity(forecast_bundle: Stage) -> dg.AssetCheckResult:
     """Compare the differences that were measured when the bundle was made with the tolerance."""
-    found = forecast_bundle.document("parity")
-    worst = float(np.max(list(found["error"].values())))
+    measured = ForecastBundle(forecast_bundle).parity
     return dg.AssetCheckResult(
-        passed=worst <= TOLERANCE,
-        description=f"The largest difference is {worst:.1e} of a scale; allowed: {TOLERANCE:.0e}.",
-        metadata={"windows": found["windows"], **found["error"]},
+        passed=measured.worst <= TOLERANCE,
+        description=(
+            f"The largest difference is {measured.worst:.1e} of a scale, at most {TOLERANCE:.0e} "
+            f"is allowed."
+        ),
+        metadata={"windows": measured.windows, **measured.error},
     )

@@ -1,6 +1,6 @@
-"""What the promotion decision is given: the stages' results as the plain numbers that it weighs.
+"""Evidence for the promotion decision, collected from the stages of a candidate.
 
-How they are weighed belongs to `registry.promotion.gates`; how scores are compared, to `forecasting`.
+The gates that use it are in `registry.promotion.gates`.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ from core.errors import BundleError, RegistryError
 from forecasting.bundle.bundle import Bundle
 from forecasting.distribution.levels import COVERAGES
 from forecasting.scoring.diebold_mariano import diebold_mariano
-from pipelines.stages.store import Stage
+from pipelines.stages.evaluation import EvaluationScores
 from registry.names import CHAMPION
 from registry.promotion.evidence import ChampionComparison, Evidence, PairedScore, Policy
 from registry.settings import RegistrySettings
@@ -27,7 +27,11 @@ KEY = ["ticker", "as_of", "target_session", "horizon"]
 
 
 def gather_evidence(
-    forecasts: pl.DataFrame, evaluation: Stage, bundle_folder: Path, *, withdrawn: str | None
+    forecasts: pl.DataFrame,
+    evaluation: EvaluationScores,
+    bundle_folder: Path,
+    *,
+    withdrawn: str | None,
 ) -> Evidence:
     """Return what is known about a candidate; whatever cannot be shown stays unknown, and fails."""
     ensemble, naive = (forecasts.filter(model=model) for model in ("ensemble", "naive"))
@@ -41,9 +45,9 @@ def gather_evidence(
     )
 
 
-def coverage_of(evaluation: Stage) -> Evidence:
+def coverage_of(evaluation: EvaluationScores) -> Evidence:
     """Return the part of the evidence that tells how often the ensemble's intervals held."""
-    pooled = evaluation.document("evaluation")["pooled"]["ensemble"]
+    pooled = evaluation.scores["pooled"]["ensemble"]
     return Evidence(
         coverage=_by_level(pooled, "coverage_{:.0f}"),
         coverage_error=_by_level(pooled, "coverage_{:.0f}_error"),

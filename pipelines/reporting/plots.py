@@ -6,6 +6,7 @@ Only drawing lives here; every number comes in as a frame or array. matplotlib i
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from forecasting.horizons import LABEL_OF
+from forecasting.models.diagnostics import FeatureImportance, TrainingHistory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,20 +104,21 @@ def weights(learnt: Mapping[int, Sequence[Mapping[str, float]]]) -> bytes:
     return to_png(figure)
 
 
-def importance(names: Sequence[str], values: Sequence[float]) -> bytes:
-    """Draw the forest's impurity importance of every feature, largest on top."""
+def importance(importance: FeatureImportance) -> bytes:
+    """Draw the forest's impurity importance of every feature, the largest at the top."""
+    values = np.asarray(importance.values)
     order = np.argsort(values)
-    figure, (axes,) = _figure(1, height=0.18 * len(names) + 1)
-    axes.barh([names[i] for i in order], np.asarray(values)[order], color=COLOURS["forest"])
+    figure, (axes,) = _figure(1, height=0.18 * len(values) + 1)
+    axes.barh([importance.names[i] for i in order], values[order], color=COLOURS["forest"])
     axes.set(title="Feature importance of the forest", xlabel="share of the impurity decrease")
     axes.tick_params(labelsize=7)
     return to_png(figure)
 
 
-def loss_curve(history: Mapping[str, Sequence[float]]) -> bytes:
-    """Draw the LSTM's loss by epoch, on what it was fitted to and on the later stretch."""
+def loss_curve(history: TrainingHistory) -> bytes:
+    """Draw the LSTM's loss by epoch, on the training rows and on the validation rows."""
     figure, (axes,) = _figure(1)
-    for name, losses in sorted(history.items()):
+    for name, losses in sorted(asdict(history).items()):
         axes.plot(range(1, len(losses) + 1), losses, ".-", label=name)
     axes.set(title="Loss of the LSTM", xlabel="epoch", ylabel="negative log likelihood")
     axes.legend()

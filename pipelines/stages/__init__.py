@@ -1,1 +1,1 @@
-"""Cached results that assets hand to each other."""
+"""Content-addressed results that assets pass to each other: store, code versions, typed readers."""

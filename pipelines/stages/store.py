@@ -1,8 +1,9 @@
-"""What assets hand to each other: folders of results, named by what went into them.
+"""Folders of results that assets pass to each other, named by a hash of their ingredients.
 
-A stage that was made from the same code, settings and data is taken as it is, so a repeated run is
-quick. A folder appears by one rename when it is whole, so a killed run leaves nothing half made;
-the draft that it was working on is removed by the next one. No asset logic here.
+A stage with the same code, settings and data is reused, so a repeated run is quick. A build writes
+into a draft folder, which one rename turns into the stage. A killed run therefore leaves no
+incomplete stage, and the next run removes its draft. The other modules of this package read and
+write the contents.
 """
 
 import fcntl
@@ -14,14 +15,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import dagster as dg
 import polars as pl
 
 from core.errors import PermanentError
 from core.files import locked, write_atomically
-from pipelines.stages.fingerprints import code_version, fingerprint
+from pipelines.stages.code_version import code_version_of
+from pipelines.stages.fingerprints import fingerprint
 
 KEPT = 12
 LINEAGE = "lineage"
@@ -31,7 +33,7 @@ _LOCK = ".lock"
 
 @dataclass(frozen=True)
 class Stage:
-    """One finished result: a read-only folder and the key of what went into it."""
+    """One finished result: a read-only folder, and the hash of its ingredients."""
 
     name: str
     key: str
@@ -52,13 +54,14 @@ class Stage:
         Raises
         ------
         PermanentError
-            When it was cleared away since.
+            When that stage has been removed since.
         """
         key = self.document(LINEAGE)[name]
         path = self.path.parent.parent / name / key
         if not path.is_dir():
             msg = (
-                f"`{self.name}` was made from a `{name}` that is gone; materialise `{name}` again."
+                f"`{self.name}` was made from a `{name}` stage that has been removed; "
+                f"materialise `{name}` again."
             )
             raise PermanentError(msg)
         return Stage(name, key, path)
@@ -69,8 +72,22 @@ class Stage:
         return dg.DataVersion(self.key[:16])
 
 
+@dataclass(frozen=True)
+class StageReader:
+    """Typed view of a stage. Subclasses name the stage and read its files on access."""
+
+    NAME: ClassVar[str]
+
+    stage: Stage
+
+    @classmethod
+    def upstream_of(cls, stage: Stage) -> Self:
+        """Return the stage of this kind that `stage` was made from; see `Stage.upstream`."""
+        return cls(stage.upstream(cls.NAME))
+
+
 class StageStore(dg.IOManager):
-    """Makes stages, and passes the newest of each asset to the assets behind it."""
+    """Builds stages, and loads the newest stage of each asset for the assets downstream."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -84,24 +101,30 @@ class StageStore(dg.IOManager):
         upstream: Sequence[Stage] = (),
         kept: int = KEPT,
     ) -> Stage:
-        """Return the stage made from these, calling ``build(folder)`` only if it is new.
+        """Return the stage with these ingredients; call ``build(folder)`` only if it is new.
 
         Parameters
         ----------
         name
-            Of the stage.
+            The name of the stage.
         ingredients
-            Settings that decide the result, fit for JSON. The code always counts among them.
+            Settings and data versions that decide the result, as JSON types. The version of the
+            code that `build` uses is added to them.
         build
-            Writes the result's files into a folder that is there.
+            A function, or a `partial` of one, that writes the files into an existing folder.
         upstream
-            The stages that it is made from; `Stage.upstream` finds them, and theirs, again.
+            The stages that this one is made from. `Stage.upstream` finds them, and theirs.
         kept
-            How many stages of this name stay, the last used ones.
+            The number of stages of this name to keep, the most recently used ones.
         """
-        made_from = {stage.name: stage.key for stage in upstream}
-        parts = {"stage": name, "code": code_version(), "upstream": made_from}
-        key = fingerprint({**parts, "ingredients": ingredients})
+        key = fingerprint(
+            {
+                "stage": name,
+                "code": code_version_of(build),
+                "upstream": {stage.name: stage.key for stage in upstream},
+                "ingredients": ingredients,
+            }
+        )
         path = self.root / name / key
         if path.is_dir():
             os.utime(path)
@@ -112,14 +135,14 @@ class StageStore(dg.IOManager):
             try:
                 draft.rename(path)
             except OSError:
-                if not path.is_dir():  # else another run finished the same stage first
+                if not path.is_dir():  # otherwise another run finished the same stage first
                     raise
         with locked(path.parent / _LOCK):
             _prune(path.parent, kept)
         return Stage(name, key, path, reused=False)
 
     def handle_output(self, context: dg.OutputContext, obj: Stage | None) -> None:
-        """Point at the stage that an asset returned."""
+        """Record the stage that an asset returned as its newest."""
         if obj is None:
             return
         pointer = self._pointer(context.asset_key)
@@ -129,7 +152,7 @@ class StageStore(dg.IOManager):
         )
 
     def load_input(self, context: dg.InputContext) -> Stage:
-        """Return the newest stage of the asset in front."""
+        """Return the newest stage of the upstream asset."""
         return self.newest(context.asset_key)
 
     def newest(self, asset: dg.AssetKey) -> Stage:
@@ -138,7 +161,7 @@ class StageStore(dg.IOManager):
         Raises
         ------
         PermanentError
-            When the asset was never materialised, or its folder was removed.
+            When the asset was never materialised, or its stage has been removed.
         """
         name = asset.to_user_string()
         pointer = self._pointer(asset)
@@ -156,10 +179,10 @@ class StageStore(dg.IOManager):
 
 @contextmanager
 def _draft_in(folder: Path) -> Iterator[Path]:
-    """Lend a new folder, locked as long as its maker lives, and remove what is left of it."""
+    """Yield a new folder, locked while this process lives; remove the drafts of killed runs."""
     with locked(folder / _LOCK):
-        for left in folder.glob(f"{_DRAFT}*"):
-            _remove_if_abandoned(left)
+        for draft in folder.glob(f"{_DRAFT}*"):
+            _remove_if_abandoned(draft)
         draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
         handle = _lock(draft)
     try:
@@ -170,8 +193,8 @@ def _draft_in(folder: Path) -> Iterator[Path]:
 
 
 def _remove_if_abandoned(draft: Path) -> None:
-    """Remove the draft of a run that was killed: the system has freed its lock."""
-    with suppress(OSError):  # a run at work holds it, or has just finished it
+    """Remove the draft of a killed run, whose lock the system has released."""
+    with suppress(OSError):  # a running build holds the lock, or has just renamed the draft
         handle = _lock(draft)
         shutil.rmtree(draft, ignore_errors=True)
         os.close(handle)
@@ -193,14 +216,14 @@ def _prune(folder: Path, kept: int) -> None:
         key=lambda path: path.stat().st_mtime,
     )
     for path in stages[:-kept]:
-        # Renamed first: a kill in the middle must not leave half a stage under its own name.
-        doomed = path.with_name(f"{_DRAFT}doomed-{path.name}")
-        path.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        # Renamed first: a kill during the removal must not leave a partial stage under its name.
+        removed = path.with_name(f"{_DRAFT}removed-{path.name}")
+        path.rename(removed)
+        shutil.rmtree(removed, ignore_errors=True)
 
 
 def _lineage(upstream: Sequence[Stage]) -> dict[str, str]:
-    """Return the key of every stage that went into a result, by name."""
+    """Return the names and keys of all stages that a result was made from."""
     keys: dict[str, str] = {}
     for stage in upstream:
         keys |= {**stage.document(LINEAGE), stage.name: stage.key}

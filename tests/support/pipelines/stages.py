@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,7 @@ def make_stage(
     frames: dict[str, pl.DataFrame] | None = None,
     documents: dict[str, object] | None = None,
     files: dict[str, bytes] | None = None,
+    save: Callable[[Path], None] | None = None,
     upstream: tuple[Stage, ...] = (),
 ) -> Stage:
     """Write a stage of `name` under `root`, holding exactly these files."""
@@ -28,5 +30,8 @@ def make_stage(
             (folder / f"{stem}.json").write_text(json.dumps(content))
         for file, content in (files or {}).items():
             (folder / file).write_bytes(content)
+
+        if save is not None:
+            save(folder)
 
     return StageStore(root).make(name, {}, build, upstream=upstream)

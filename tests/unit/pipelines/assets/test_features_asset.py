@@ -10,8 +10,9 @@ import pytest
 from support.market.bars import sample_bars
 
 from market.store import BarStore
-from pipelines.assets.features import feature_table, load_panel
+from pipelines.assets.features import feature_table
 from pipelines.settings import PipelineSettings
+from pipelines.stages.feature_table import FeatureTable
 from pipelines.stages.store import StageStore
 
 
@@ -60,7 +61,7 @@ def test_another_lookback_is_another_stage_for_all_that_is_made_from_it(tmp_path
     ]
 
     assert made[0].key == made[2].key != made[1].key
-    assert [load_panel(stage).lookback for stage in made] == [20, 30, 20]
+    assert [FeatureTable(stage).lookback for stage in made] == [20, 30, 20]
 
 
 def in_pence(ticker: str, *, last: int) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from support.forecasting.scored_forecasts import scored_forecasts
@@ -11,13 +12,23 @@ from support.market.bars import sample_bars
 from support.pipelines.stages import make_stage
 
 from core.settings import load_settings
+from forecasting.evaluation.combination import WalkForwardResult
 from forecasting.evaluation.scorecard import evaluate
+from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA
+from forecasting.models.diagnostics import FeatureImportance, TrainingHistory
+from forecasting.models.ensemble import EnsembleWeights
 from pipelines.registration.candidate_record import FOLD_METRICS, candidate_record
 from pipelines.settings import PipelineSettings
 from pipelines.stages.store import Stage
 from registry.publishing.candidates import CandidateRecord
 
-LEARNT = {"scale": {h: [{"forest": 0.4, "lstm": 0.6}] * 3 for h in ("1", "5", "21")}}
+WALK_FORWARD = WalkForwardResult(
+    forecasts=scored_forecasts(),
+    weights={fold: EnsembleWeights.prior((1, 5, 21)) for fold in (1, 2, 3)},
+    final_weights=EnsembleWeights.prior((1, 5, 21)),
+    conformal_quantiles={h: np.linspace(-2, 2, 199) for h in (1, 5, 21)},
+    excluded=pl.DataFrame(schema=EXCLUDED_SCHEMA),
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +42,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
         frames={"bars": bars},
         documents={"data_fingerprint": "d" * 64},
     )
-    walk = make_stage(
-        root, "walk_forward_forecasts", documents={"weights": LEARNT}, upstream=(table,)
-    )
+    walk = make_stage(root, "walk_forward_forecasts", save=WALK_FORWARD.save, upstream=(table,))
     evaluation = make_stage(
         root,
         "evaluation",
@@ -42,12 +51,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
         files={"calibration.png": b"a picture"},
         upstream=(walk,),
     )
-    told = {"names": ["a", "b"], "importance": [0.3, 0.7]}
-    history = {"loss": [1.2, 1.1], "val_loss": [1.3, 1.2]}
-    forest = make_stage(root, "forest", documents={"told": told}, upstream=(evaluation,))
-    lstm = make_stage(
-        root, "lstm", documents={"told": {"history": history}}, upstream=(evaluation,)
-    )
+    importance = FeatureImportance(["a", "b"], [0.3, 0.7])
+    history = TrainingHistory([1.2, 1.1], [1.3, 1.2])
+    forest = make_stage(root, "forest", save=importance.save, upstream=(evaluation,))
+    lstm = make_stage(root, "lstm", save=history.save, upstream=(evaluation,))
     return make_stage(root, "forecast_bundle", upstream=(forest, lstm))
 
 

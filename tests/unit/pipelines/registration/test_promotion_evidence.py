@@ -17,7 +17,7 @@ from support.serving.homes import TestHome
 
 from forecasting.evaluation.scorecard import evaluate
 from pipelines.registration.evidence import compare_with_champion, gather_evidence, paired_scores
-from pipelines.stages.store import Stage
+from pipelines.stages.evaluation import EvaluationScores
 from registry.promotion.evidence import ChampionComparison
 from registry.promotion.gates import decide
 from registry.publishing.candidates import log_candidate
@@ -39,8 +39,9 @@ def losses(by_session: Mapping[int, Mapping[str, float]], horizon: int = 1) -> p
     return pl.DataFrame(rows)
 
 
-def evaluation_of(root: Path, forecasts: pl.DataFrame) -> Stage:
-    return make_stage(root, "evaluation", documents={"evaluation": evaluate(forecasts)})
+def evaluation_of(root: Path, forecasts: pl.DataFrame) -> EvaluationScores:
+    documents: dict[str, object] = {"evaluation": evaluate(forecasts)}
+    return EvaluationScores(make_stage(root, "evaluation", documents=documents))
 
 
 def test_losses_are_averaged_over_a_sessions_tickers_and_then_over_sessions() -> None:

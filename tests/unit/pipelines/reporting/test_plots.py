@@ -1,4 +1,4 @@
-"""Every plot is a PNG of a size that a page can show, drawn from what assets really hand over."""
+"""Plots are PNG files that fit a page."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ import pytest
 from support.forecasting.scored_forecasts import scored_forecasts
 
 from forecasting.features.feature_set import feature_set
+from forecasting.models.diagnostics import FeatureImportance, TrainingHistory
 from pipelines.reporting import plots
 
-HISTORY = {"loss": [1.4, 1.2, 1.1], "val_loss": [1.5, 1.3, 1.35]}
-LEARNT = {h: [{"forest": 0.4, "lstm": 0.6}, {"forest": 1.0, "lstm": 0.0}] for h in (1, 5, 21)}
+HISTORY = TrainingHistory(loss=[1.4, 1.2, 1.1], val_loss=[1.5, 1.3, 1.35])
+WEIGHTS = {h: [{"forest": 0.4, "lstm": 0.6}, {"forest": 1.0, "lstm": 0.0}] for h in (1, 5, 21)}
 
 
 def size_of(picture: bytes) -> tuple[int, int]:
-    """Width and height as the PNG's header has them."""
+    """Return width and height from the header of the PNG."""
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack(">II", picture[16:24])
     return width, height
 
 
-def drawn() -> dict[str, bytes]:
-    forecasts, names = scored_forecasts(), feature_set().names
+def draw_all() -> dict[str, bytes]:
+    forecasts, names = scored_forecasts(), list(feature_set().names)
     return {
         "fan": plots.forecast_fan(forecasts, "AAA", 5),
         "calibration": plots.calibration(forecasts),
-        "weights": plots.weights(LEARNT),
-        "importance": plots.importance(names, [1 / len(names)] * len(names)),
+        "weights": plots.weights(WEIGHTS),
+        "importance": plots.importance(FeatureImportance(names, [1 / len(names)] * len(names))),
         "loss": plots.loss_curve(HISTORY),
     }
 
 
 @pytest.mark.parametrize("name", ["fan", "calibration", "weights", "importance", "loss"])
 def test_a_plot_is_a_png_that_fits_a_page(name: str) -> None:
-    picture = drawn()[name]
+    picture = draw_all()[name]
     width, height = size_of(picture)
 
     assert 800 <= width <= 1200
@@ -44,11 +45,11 @@ def test_a_plot_is_a_png_that_fits_a_page(name: str) -> None:
     assert 5_000 < len(picture) < 200_000
 
 
-def test_the_same_numbers_give_the_same_bytes() -> None:
-    assert drawn() == drawn()
+def test_equal_numbers_give_equal_bytes() -> None:
+    assert draw_all() == draw_all()
 
 
-def test_other_numbers_give_another_picture() -> None:
+def test_different_numbers_give_a_different_picture() -> None:
     forecasts = scored_forecasts()
     wider = forecasts.with_columns(pl.col("q99.5") + 0.02)
 
@@ -56,16 +57,16 @@ def test_other_numbers_give_another_picture() -> None:
 
 
 def test_a_model_without_forecasts_is_left_out_of_the_calibration() -> None:
-    some = scored_forecasts().filter(pl.col("model").is_in(["naive", "ensemble"]))
+    forecasts = scored_forecasts().filter(pl.col("model").is_in(["naive", "ensemble"]))
 
-    assert size_of(plots.calibration(some))
+    assert size_of(plots.calibration(forecasts))
 
 
-def test_one_horizon_alone_can_be_drawn() -> None:
+def test_a_single_horizon_is_enough() -> None:
     assert size_of(plots.calibration(scored_forecasts().filter(horizon=5)))
 
 
-def test_an_inline_picture_is_markdown_that_carries_its_bytes() -> None:
+def test_an_inline_picture_is_markdown_with_the_bytes_of_the_picture() -> None:
     picture = plots.loss_curve(HISTORY)
 
     text = plots.inline(picture, "Loss").value

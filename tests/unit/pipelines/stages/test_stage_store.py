@@ -75,13 +75,15 @@ def test_an_upstream_stage_that_was_cleared_away_is_named(store: StageStore) -> 
     (bars.path / "lineage.json").unlink()
     bars.path.rmdir()
 
-    with pytest.raises(PermanentError, match="`bars` that is gone; materialise `bars` again"):
+    with pytest.raises(
+        PermanentError, match="`bars` stage that has been removed; materialise `bars` again"
+    ):
         table.upstream("bars")
 
 
 def test_other_code_makes_another_stage(store: StageStore, monkeypatch: pytest.MonkeyPatch) -> None:
     before = store.make("thing", {}, write("old"))
-    monkeypatch.setattr(stages_module, "code_version", lambda: "edited")
+    monkeypatch.setattr(stages_module, "code_version_of", lambda _: "edited")
 
     after = store.make("thing", {}, write("new"))
 
