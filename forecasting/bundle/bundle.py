@@ -36,7 +36,7 @@ from forecasting.bundle.manifest import (
     seal_manifest,
     sha256,
 )
-from forecasting.distribution.conformal import PredictiveDistribution
+from forecasting.distribution.predictive import PredictiveDistribution
 
 MEGABYTE = 2**20
 # Far above any real bundle; they keep a wrong file from filling the memory.

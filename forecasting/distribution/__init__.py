@@ -1,1 +1,1 @@
-"""The predictive distribution: levels, conformal calibration, trading signals."""
+"""Predictive distributions: quantile levels, conformal calibration and trading signals."""

@@ -1,15 +1,15 @@
-"""From a predictive distribution to the words of an answer: price target, direction, signal.
+"""Trading signals: price target, direction and recommendation of a predictive distribution.
 
-The rules that turn numbers into words belong here, and nothing else: no model, no HTTP, no clock.
-
-- **price target**: the median of the price at the target session, ``price * exp(median)``. Half of
-  the distribution lies above it, so it always agrees with the probability of a rise. Returns
-  include dividends: a stock that goes ex-dividend on the way trades lower by about the dividend.
-- **expected return**: the simple return from the current price to the price target.
-- **direction**: bullish from a probability of a rise of 0.55, bearish to 0.45, neutral between.
-- **signal**: BUY or SELL only where direction and expected return agree and the return is more than
-  a round trip costs; HOLD otherwise.
-- **confidence**: the probability of the likelier side, between 0.5 and 1.
+- **price target**: median price at the target session, ``price * exp(median)``. Half of the
+  distribution lies above it, so it always agrees with the probability of a rise. Returns include
+  dividends: if the ticker goes ex-dividend before the target session, its traded price is lower by
+  about the dividend.
+- **expected return**: simple return from the current price to the price target.
+- **direction**: bullish if the probability of a rise is at least 0.55, bearish if it is at most
+  0.45, else neutral.
+- **signal**: BUY or SELL if direction and expected return agree and the absolute expected return
+  exceeds the cost of a round trip, else HOLD.
+- **confidence**: probability of the more likely direction, between 0.5 and 1.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.errors import ForecastError
-from forecasting.distribution.conformal import PredictiveDistribution
+from forecasting.distribution.levels import COVERAGES
+from forecasting.distribution.predictive import PredictiveDistribution
 
 Direction = Literal["bullish", "bearish", "neutral"]
 Recommendation = Literal["BUY", "HOLD", "SELL"]
@@ -27,22 +28,20 @@ Recommendation = Literal["BUY", "HOLD", "SELL"]
 BULLISH_FROM = 0.55
 BEARISH_TO = 0.45
 COST_BPS = 10.0
-# The coverage of each interval, under the name it carries in an answer.
-COVERAGES: dict[str, float] = {"80": 0.80, "95": 0.95, "99": 0.99}
 
 
 @dataclass(frozen=True)
 class Signal:
-    """What a distribution says about a price, in units of that price.
+    """Trading signal of one forecast, in units of the price.
 
     Attributes
     ----------
     price_target, expected_return
         Median price at the target session, and the simple return to it.
     direction, signal, confidence, probability_up
-        See the module's rules.
+        See `forecasting.distribution.signals` for the rules.
     intervals
-        Coverage in percent -> lowest and highest price of the central interval.
+        Coverage in percent -> lower and upper price of the central interval.
     """
 
     price_target: float
@@ -55,19 +54,29 @@ class Signal:
 
 
 def derive_signal(distribution: PredictiveDistribution, price: float) -> Signal:
-    """Apply the rules to one forecast.
+    """Return the trading signal of one forecast.
 
     Parameters
     ----------
     distribution
-        Of the log return from `as_of` to the target session.
+        Distribution of the log return from the `as_of` session to the target session.
     price
-        The close as traded at `as_of`; nothing later is used.
+        Close as traded at the `as_of` session.
 
     Raises
     ------
     ForecastError
-        When `price` is not a positive number.
+        When `price` is not positive and finite.
+
+    Examples
+    --------
+    >>> from forecasting.distribution.levels import LEVELS
+    >>> distribution = PredictiveDistribution(0.01, 0.02, LEVELS, z_quantiles=4 * LEVELS - 2)
+    >>> signal = derive_signal(distribution, price=100.0)
+    >>> round(signal.price_target, 2), signal.direction, signal.signal
+    (101.01, 'bullish', 'BUY')
+    >>> [round(bound, 2) for bound in signal.intervals["80"]]
+    [97.82, 104.29]
     """
     if not (math.isfinite(price) and price > 0):
         msg = f"`price` must be positive and finite, got {price}; leave the ticker out."
@@ -84,14 +93,20 @@ def derive_signal(distribution: PredictiveDistribution, price: float) -> Signal:
         confidence=max(probability_up, 1 - probability_up),
         probability_up=probability_up,
         intervals={
-            name: _in_prices(distribution.interval(coverage), price)
-            for name, coverage in COVERAGES.items()
+            f"{100 * coverage:.0f}": _price_interval(distribution.interval(coverage), price)
+            for coverage in COVERAGES
         },
     )
 
 
 def direction_of(probability_up: float) -> Direction:
-    """Name the side that a probability of a rise speaks for; both bounds belong to their side."""
+    """Return the direction for a probability of a rise.
+
+    Examples
+    --------
+    >>> [direction_of(p) for p in (0.55, 0.54, 0.45)]
+    ['bullish', 'neutral', 'bearish']
+    """
     if probability_up >= BULLISH_FROM:
         return "bullish"
     return "bearish" if probability_up <= BEARISH_TO else "neutral"
@@ -100,16 +115,21 @@ def direction_of(probability_up: float) -> Direction:
 def signal_of(
     direction: Direction, expected_return: float, *, cost_bps: float = COST_BPS
 ) -> Recommendation:
-    """Say what to do after costs: a trade must be likely to win and worth its price.
+    """Return the recommendation after costs.
 
     Parameters
     ----------
     direction
-        From `direction_of`.
+        Result of `direction_of`.
     expected_return
         Simple return to the price target.
     cost_bps
         Cost of a round trip in basis points (0.01 %) of the position.
+
+    Examples
+    --------
+    >>> signal_of("bullish", 0.02), signal_of("bullish", 0.0005), signal_of("bearish", -0.02)
+    ('BUY', 'HOLD', 'SELL')
     """
     cost = cost_bps / 10_000
     if direction == "bullish" and expected_return > cost:
@@ -119,6 +139,6 @@ def signal_of(
     return "HOLD"
 
 
-def _in_prices(log_returns: tuple[float, float], price: float) -> tuple[float, float]:
+def _price_interval(log_returns: tuple[float, float], price: float) -> tuple[float, float]:
     low, high = log_returns
     return price * math.exp(low), price * math.exp(high)

@@ -17,8 +17,9 @@ import numpy.typing as npt
 import polars as pl
 
 from core.errors import ForecastError, NotEnoughHistoryError
-from forecasting.distribution.conformal import MIN_RESIDUALS, calibrate, quantile_surface
+from forecasting.distribution.conformal import MIN_RESIDUALS, calibrate
 from forecasting.distribution.levels import LEVELS, REPORTED_COLUMNS, REPORTED_INDEX
+from forecasting.distribution.predictive import quantile_surface
 from forecasting.evaluation.walk_forward import (
     EXCLUDED_FILE,
     EXCLUDED_SCHEMA,

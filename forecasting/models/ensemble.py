@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from forecasting.distribution.conformal import conformal_quantiles, quantile_surface
+from forecasting.distribution.conformal import conformal_quantiles
 from forecasting.distribution.levels import LEVELS
+from forecasting.distribution.predictive import quantile_surface
 from forecasting.scoring.diebold_mariano import long_run_variance, newey_west_lag
 from forecasting.scoring.metrics import crps_from_quantiles
 

@@ -1,1 +1,1 @@
-"""Training samples: targets, windows, scaling, walk-forward splits."""
+"""Training samples: targets, windows, scaling and walk-forward splits."""

@@ -1,8 +1,7 @@
-"""Feature table -> samples: which windows exist, and what is known about each.
+"""Samples: the feature windows of all tickers, with their targets.
 
-Belongs here: laying windows out in memory and handing them out by row. Windows overlap almost
-wholly, so the rows are stored once and windows are gathered when asked for. Does not belong here:
-which samples train and which test (`forecasting.samples.splits`), and scaling.
+Neighbouring windows overlap almost completely, so the panel stores each feature row once and
+gathers windows on request. `forecasting.samples.splits` selects training and test samples.
 """
 
 from __future__ import annotations
@@ -29,22 +28,22 @@ class Panel:
     Attributes
     ----------
     keys
-        ``ticker, session`` (the as-of session), a row a sample, sorted by session, then ticker.
+        ``ticker, session`` (the as-of session), one row per sample, sorted by session and ticker.
     matrix
-        Complete feature rows (m, F), a ticker's rows in session order and side by side.
+        (m, F) complete feature rows; the rows of a ticker are adjacent and in session order.
     ends
-        (n,) for each sample the row of `matrix` that its window ends with.
+        (n,) row of `matrix` that the window of each sample ends with.
     lookback, feature_names, horizons
-        Sessions in a window; the columns of `matrix`; the columns of the targets.
+        Sessions in a window, names of the columns of `matrix`, horizons of the target columns.
     log_returns, target_sessions
-        (n, H) targets and the session they are known at; NaN and NaT where not yet known.
+        (n, H) targets, and the session whose close completes each. NaN and NaT where unknown.
     volatility
-        (n,) EWMA volatility a session, known at the as-of session.
+        (n,) EWMA volatility per session, known at the as-of session.
     daily
-        ``ticker, session, log_return``: adjusted close to close over the whole history, null in a
-        ticker's first row.
+        ``ticker, session, log_return``: log return of the adjusted close over one session, for the
+        whole history. Null in the first row of a ticker.
     skipped
-        ``ticker, bars, needed, reason``: tickers that give no sample.
+        ``ticker, bars, needed, reason``: tickers without a sample.
     """
 
     keys: pl.DataFrame
@@ -64,20 +63,20 @@ class Panel:
 
     @cached_property
     def sessions(self) -> NDArray[np.datetime64]:
-        """As-of sessions of the samples, each once, ascending."""
+        """Unique as-of sessions of the samples, ascending."""
         return np.unique(self.sample_sessions)
 
     @cached_property
     def sample_sessions(self) -> NDArray[np.datetime64]:
-        """(n,) the as-of session of every sample."""
+        """(n,) as-of session of every sample."""
         return self.keys["session"].to_numpy().astype("datetime64[D]")
 
     def windows(self, rows: ArrayLike) -> NDArray[np.float32]:
-        """Gather the windows of samples `rows` (indices or a mask): (k, lookback, F)."""
+        """Return the windows of samples `rows` (k indices or a mask): (k, lookback, F)."""
         return _gather(self.matrix, self.ends[np.asarray(rows)], self.lookback)
 
     def last(self, rows: ArrayLike) -> NDArray[np.float32]:
-        """Gather the last feature row of samples `rows`: (k, F)."""
+        """Return the last feature row of samples `rows` (k indices or a mask): (k, F)."""
         taken: NDArray[np.float32] = self.matrix[self.ends[np.asarray(rows)]]
         return taken
 
@@ -90,26 +89,47 @@ def build_panel(
     *,
     warmup: int = MAX_WARMUP,
 ) -> Panel:
-    """Make a sample of every bar that ends a complete window.
+    """Build one sample for every bar that ends a complete window.
 
     Parameters
     ----------
     feature_table
-        From `forecasting.features.feature_set.compute_features`, sorted by ticker and session.
+        Result of `forecasting.features.feature_set.compute_features`, sorted by ticker and
+        session.
     adjusted
-        The adjusted bars it was computed from.
+        Adjusted bars that `feature_table` was computed from.
     lookback
-        Sessions in a window. A window is complete when none of its values is null; it never spans
-        two tickers.
+        Sessions in a window. A window is complete when it has no null. It covers consecutive bars
+        of one ticker.
     horizons
         Sessions ahead of the targets.
     warmup
-        Warm-up of the feature set, to tell how many bars a skipped ticker needs.
+        Warm-up of the feature set, to state how many bars a skipped ticker needs.
 
     Returns
     -------
     Panel
-        Samples whose targets are not known yet are included, with NaN.
+        Samples with unknown targets are included; these targets are NaN.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> bars = pl.DataFrame(
+    ...     {
+    ...         "ticker": ["ABC"] * 4,
+    ...         "session": [date(2024, 1, day) for day in (2, 3, 4, 5)],
+    ...         "close": [100.0, 110.0, 99.0, 99.0],
+    ...     }
+    ... )
+    >>> volatility = pl.Series([None, 0.5, 0.25, 1.0])
+    >>> table = bars.select("ticker", "session", ewma_volatility=volatility)
+    >>> panel = build_panel(table, bars, lookback=2, horizons=[1])
+    >>> [str(session) for session in panel.keys["session"]]
+    ['2024-01-04', '2024-01-05']
+    >>> panel.windows([0]).tolist()
+    [[[0.5], [0.25]]]
+    >>> panel.log_returns.tolist()
+    [[0.0], [nan]]
     """
     complete = _complete_rows(feature_table, lookback)
     names = tuple(name for name in feature_table.columns if name not in KEY)
@@ -119,8 +139,7 @@ def build_panel(
         .join(compute_targets(adjusted, horizons), on=KEY, how="left", maintain_order="left")
         .sort("session", "ticker")
     )
-    returns = [f"log_return_{h}" for h in horizons]
-    known_at = [f"target_session_{h}" for h in horizons]
+    log_returns, target_sessions = _target_arrays(samples, horizons)
     return Panel(
         keys=samples.select(KEY),
         matrix=_to_matrix(complete, names),
@@ -128,10 +147,8 @@ def build_panel(
         lookback=lookback,
         feature_names=names,
         horizons=tuple(horizons),
-        log_returns=samples.select(returns).cast(pl.Float64).fill_null(np.nan).to_numpy(),
-        target_sessions=np.column_stack(
-            [samples[name].to_numpy().astype("datetime64[D]") for name in known_at]
-        ),
+        log_returns=log_returns,
+        target_sessions=target_sessions,
         volatility=samples[VOLATILITY].to_numpy(),
         daily=_daily_log_returns(adjusted),
         skipped=_skipped(feature_table, samples["ticker"], warmup + lookback - 1),
@@ -146,10 +163,26 @@ def latest_windows(
     Returns
     -------
     keys : polars.DataFrame
-        ``ticker, session`` of each window's last row, sorted by ticker. It is not a ticker's newest
-        bar where that bar's features are undefined.
+        ``ticker, session`` of the last row of each window, sorted by ticker. The session is older
+        than the newest bar of the ticker where features of the newest bar are undefined.
     windows : numpy.ndarray
         float32 (n, lookback, F), in the order of `keys`.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> table = pl.DataFrame(
+    ...     {
+    ...         "ticker": ["ABC"] * 4,
+    ...         "session": [date(2024, 1, day) for day in (2, 3, 4, 5)],
+    ...         "gap": [0.0, 1.0, 2.0, None],
+    ...     }
+    ... )
+    >>> keys, windows = latest_windows(table, lookback=2)
+    >>> keys.rows()
+    [('ABC', datetime.date(2024, 1, 4))]
+    >>> windows.tolist()
+    [[[1.0], [2.0]]]
     """
     names = tuple(name for name in feature_table.columns if name not in KEY)
     complete = _complete_rows(feature_table, lookback)
@@ -159,10 +192,10 @@ def latest_windows(
 
 
 def _complete_rows(feature_table: pl.DataFrame, lookback: int) -> pl.DataFrame:
-    """Keep rows without nulls, numbered, and tell which of them end a complete window.
+    """Return the rows without nulls, numbered, with a flag for rows that end a complete window.
 
-    `_run` numbers the bars of a ticker and the complete ones apart: the difference is constant
-    along an unbroken run of complete rows.
+    `_run` is the number of a bar minus the number of complete bars so far. It is constant within
+    an unbroken run of complete rows.
     """
     values = pl.exclude(KEY)
     run = pl.int_range(pl.len()).over("ticker") - pl.col("_complete").cum_sum().over("ticker")
@@ -174,6 +207,17 @@ def _complete_rows(feature_table: pl.DataFrame, lookback: int) -> pl.DataFrame:
             _row=pl.int_range(pl.len()),
             _ends_window=pl.int_range(pl.len()).over("ticker", "_run") >= lookback - 1,
         )
+    )
+
+
+def _target_arrays(
+    samples: pl.DataFrame, horizons: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.datetime64]]:
+    returns = samples.select(f"log_return_{h}" for h in horizons).cast(pl.Float64)
+    sessions = [samples[f"target_session_{h}"].to_numpy() for h in horizons]
+    return (
+        returns.fill_null(np.nan).to_numpy(),
+        np.column_stack([session.astype("datetime64[D]") for session in sessions]),
     )
 
 
@@ -197,14 +241,14 @@ def _daily_log_returns(adjusted: pl.DataFrame) -> pl.DataFrame:
 
 
 def _skipped(feature_table: pl.DataFrame, sampled: pl.Series, needed: int) -> pl.DataFrame:
-    young = pl.format(
+    too_short = pl.format(
         "has {} bars; a first window needs {}", pl.col("bars"), pl.lit(needed, pl.Int64)
     )
-    undefined = pl.lit("no unbroken window: features are undefined where prices stand still")
+    undefined = pl.lit("has no complete window: features are undefined while prices do not move")
     return (
         feature_table.group_by("ticker", maintain_order=True)
         .agg(bars=pl.len().cast(pl.Int64))
         .filter(~pl.col("ticker").is_in(sampled.unique().to_list()))
         .with_columns(needed=pl.lit(needed, pl.Int64))
-        .with_columns(reason=pl.when(pl.col("bars") < needed).then(young).otherwise(undefined))
+        .with_columns(reason=pl.when(pl.col("bars") < needed).then(too_short).otherwise(undefined))
     )

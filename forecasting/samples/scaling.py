@@ -1,7 +1,7 @@
-"""The scaling of features that both ensemble members see, fitted on training rows only.
+"""Scaling of features, fitted on training rows and shared by both members of the ensemble.
 
-It travels inside the bundle and is never refitted. Scaling of targets by volatility does not belong
-here (`forecasting.models.base`).
+The fitted scaling is part of the bundle and is never refitted. Targets are scaled by volatility,
+see `forecasting.models.base`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,27 @@ from core.errors import ForecastError, NotEnoughHistoryError
 
 Floats = npt.NDArray[np.float32]
 
-# A scaled feature beyond five spreads says "extreme"; how extreme must not steer a network.
+# Beyond five standard deviations, the size of an outlier must not dominate a network's inputs.
 CLIP = 5.0
 
 
 @dataclass(frozen=True, eq=False)
 class Scaler:
-    """Centre and spread of each feature; ``clip((x - center) / spread, -clip, clip)``.
+    """Centre and spread of each feature: ``clip((x - center) / spread, -clip, clip)``.
 
     Attributes
     ----------
     center, spread
-        float32 (F,); mean and standard deviation of the rows it was fitted on. The spread of a
-        constant feature is 1.
+        float32 (F,): mean and standard deviation of the training rows. The spread of a constant
+        feature is 1.
     clip
-        Bound of a scaled value.
+        Bound of the absolute scaled value.
+
+    Examples
+    --------
+    >>> scaler = Scaler.fit(np.array([[1.0, 7.0], [3.0, 7.0]], dtype=np.float32))
+    >>> scaler.transform(np.array([[2.5, 7.0], [99.0, 7.0]], dtype=np.float32)).tolist()
+    [[0.5, 0.0], [5.0, 0.0]]
     """
 
     center: Floats
@@ -38,22 +44,22 @@ class Scaler:
 
     @classmethod
     def fit(cls, rows: Floats) -> Scaler:
-        """Fit on feature rows.
+        """Compute centre and spread of each feature.
 
         Parameters
         ----------
         rows
-            float32 (n, F), finite; the newest row of each training window.
+            float32 (n, F), finite: the newest feature row of each training window.
 
         Raises
         ------
         NotEnoughHistoryError
-            When there is no row.
+            When `rows` is empty.
         ForecastError
             When a value is missing or infinite.
         """
         if len(rows) == 0:
-            msg = "`rows` must hold at least one training row, got none; provide a longer history."
+            msg = "`rows` must contain at least one training row, got 0; provide a longer history."
             raise NotEnoughHistoryError(msg)
         if not np.isfinite(rows).all():
             columns = np.flatnonzero(~np.isfinite(rows).all(axis=0)).tolist()
@@ -62,11 +68,11 @@ class Scaler:
         wide = rows.astype(np.float64)
         center = wide.mean(axis=0).astype(np.float32)
         spread = wide.std(axis=0).astype(np.float32)
-        # A constant has a spread of rounding errors; dividing by it would make noise of it.
-        constant = spread <= 1e-6 * np.maximum(np.abs(center), 1e-6)
-        return cls(center, np.where(constant, np.float32(1), spread))
+        # The spread of a constant is a rounding error; dividing by it would amplify the error.
+        is_constant = spread <= 1e-6 * np.maximum(np.abs(center), 1e-6)
+        return cls(center, np.where(is_constant, np.float32(1), spread))
 
     def transform(self, values: Floats) -> Floats:
-        """Scale the last axis of `values`, (..., F); returns float32 of the same shape."""
+        """Return `values` (..., F) scaled along the last axis, as float32 of the same shape."""
         scaled: Floats = np.clip((values - self.center) / self.spread, -self.clip, self.clip)
         return scaled.astype(np.float32, copy=False)

@@ -1,20 +1,19 @@
 """Walk-forward folds over sessions, purged and embargoed.
 
-Belongs here: which sessions train and which test. Knows nothing of prices or models.
-
 ::
 
     expanding   |------------ train ------------|  purged  | embargo |--- test ---|
     rolling          |--- min_train_size -------|  purged  | embargo |--- test ---|
                                               cutoff
 
-Between the last training session (the cutoff) and the first test session lie exactly ``purged_size
-+ embargo_size`` sessions. With ``purged_size`` no shorter than the longest horizon, the target of
-the last training row is known before the embargo begins, so no training target overlaps the test
-stretch. Test stretches follow one another without a gap, and the last one ends at the last session.
+Exactly ``purged_size + embargo_size`` sessions lie between the last training session, the cutoff,
+and the first test session. Because ``purged_size`` is at least the longest horizon, the target of
+the last training row is known before the embargo begins, and no training target overlaps the test
+sessions. Test sets follow each other without a gap, and the last one ends at the last session.
 
-The first stretch, the burn-in, is twice as long where history allows it: the first weights and
-calibration come from it alone, and one year holds only a dozen separate outcomes over 21 sessions.
+The first test set, the burn-in, is twice as long where the history is long enough: the first
+weights and the first calibration are learned from it, and one year contains only twelve
+non-overlapping outcomes over 21 sessions.
 """
 
 from __future__ import annotations
@@ -38,9 +37,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fold:
-    """Sessions to train on and sessions to test on, as datetime64[D], ascending.
+    """Training sessions and test sessions of one fold, as ascending datetime64[D].
 
-    Fold 0 is the burn-in: its forecasts seed weights and calibration and are never scored.
+    Fold 0 is the burn-in: weights and calibration are learned from its forecasts, which are not
+    scored.
     """
 
     index: int
@@ -49,27 +49,41 @@ class Fold:
 
     @property
     def cutoff(self) -> date:
-        """The last session that training sees as an as-of session."""
+        """Last as-of session of the training samples."""
         return _to_date(self.train[-1])
 
 
 @dataclass(frozen=True)
 class WalkForward:
-    """Cut sessions into one burn-in fold and `n_folds` scored folds.
+    """Splits sessions into one burn-in fold and `n_folds` scored folds.
 
     Attributes
     ----------
     n_folds
-        Scored folds; one unscored fold comes before them.
+        Number of scored folds. One burn-in fold precedes them.
     test_size
-        Sessions in each scored test stretch; up to twice as many in the burn-in.
+        Sessions in each scored test set; the burn-in has up to twice as many.
     min_train_size
-        Sessions that the first fold must have to train on; in rolling mode every fold trains on
-        just so many.
+        Smallest number of training sessions of the first fold. In rolling mode, the number of
+        training sessions of every fold.
     purged_size, embargo_size
-        Sessions left out between training and test; `purged_size` is at least the longest horizon.
+        Sessions left out between training and test. `purged_size` must be at least the longest
+        horizon.
     mode
-        Whether training keeps all the past (expanding) or the newest part of it (rolling).
+        ``expanding`` trains on all sessions before the gap, ``rolling`` on the newest of them.
+
+    Raises
+    ------
+    SettingsError
+        When a size is too small.
+
+    Examples
+    --------
+    >>> sessions = np.arange("2024-01-01", "2024-05-10", dtype="datetime64[D]")
+    >>> for fold in WalkForward(n_folds=1, test_size=21, min_train_size=40).split(sessions):
+    ...     print(fold.index, len(fold.train), fold.cutoff, fold.test[0], len(fold.test))
+    0 41 2024-02-10 2024-03-08 42
+    1 83 2024-03-23 2024-04-19 21
     """
 
     n_folds: int = 5
@@ -87,13 +101,13 @@ class WalkForward:
             "embargo_size": 0,
         }
         for name, least in bounds.items():
-            if (got := getattr(self, name)) < least:
-                msg = f"`{name}` must be at least {least}, got {got}."
+            if (value := getattr(self, name)) < least:
+                msg = f"`{name}` must be at least {least}, got {value}."
                 raise SettingsError(msg)
         if self.purged_size < max(HORIZONS):
             msg = (
                 f"`purged_size` must be at least the longest horizon ({max(HORIZONS)}), "
-                f"got {self.purged_size}; raise it, or training targets reach into the test."
+                f"got {self.purged_size}; raise it, or training targets overlap the test sessions."
             )
             raise SettingsError(msg)
         if self.mode not in ("expanding", "rolling"):
@@ -106,7 +120,7 @@ class WalkForward:
         Raises
         ------
         NotEnoughHistoryError
-            When not even test stretches of 21 sessions fit; says how many sessions are needed.
+            When test sets of 21 sessions do not fit.
         """
         test_size = self.fitted_test_size(len(sessions))
         gap = self.purged_size + self.embargo_size
@@ -122,49 +136,69 @@ class WalkForward:
         return folds
 
     def fitted_test_size(self, n_sessions: int) -> int:
-        """Return `test_size`, or the largest that fits into `n_sessions` (with a logged warning).
+        """Return `test_size`, or log a warning and return the largest size that fits.
 
         Raises
         ------
         NotEnoughHistoryError
-            When fewer than 21 sessions a test stretch would be left.
+            When fewer than 21 sessions per test set fit into `n_sessions`.
         """
         before = self.min_train_size + self.purged_size + self.embargo_size
-        stretches = self.n_folds + 1
-        fitting = (n_sessions - before) // stretches
-        if fitting < MIN_TEST_SIZE:
+        n_tests = self.n_folds + 1
+        largest = (n_sessions - before) // n_tests
+        if largest < MIN_TEST_SIZE:
             msg = (
                 f"`n_folds` {self.n_folds} with `min_train_size` {self.min_train_size} needs at "
-                f"least {before + stretches * MIN_TEST_SIZE} sessions with complete windows, got "
-                f"{n_sessions}; bring more history, or lower `n_folds` or `min_train_size`."
+                f"least {before + n_tests * MIN_TEST_SIZE} sessions with complete windows, got "
+                f"{n_sessions}; provide a longer history, or lower `n_folds` or `min_train_size`."
             )
             raise NotEnoughHistoryError(msg)
-        if fitting < self.test_size:
+        if largest < self.test_size:
             logger.warning(
-                "`test_size` shrinks from %d to %d: %d sessions hold %d stretches no longer.",
+                "`test_size` is reduced from %d to %d: the history of %d sessions has to hold %d "
+                "test sets.",
                 self.test_size,
-                fitting,
+                largest,
                 n_sessions,
-                stretches,
+                n_tests,
             )
-        return min(fitting, self.test_size)
+        return min(largest, self.test_size)
 
 
 def training_rows(panel: Panel, fold: Fold) -> NDArray[np.int64]:
-    """Return the samples that `fold` may train on.
+    """Return the samples that `fold` trains on.
 
-    A sample counts when its session is one of the fold's and its last target is known before the
-    first test session. The second condition matters for a ticker with missing bars, whose h bars
-    ahead lie more than h sessions ahead.
+    A training sample has its as-of session in ``fold.train``, and all its targets are known before
+    the first test session. The second condition matters for tickers with missing bars: their h
+    bars ahead span more than h sessions.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> days = np.arange("2024-01-01", "2024-01-07", dtype="datetime64[D]")
+    >>> panel = SimpleNamespace(sample_sessions=days[:4], target_sessions=days[[1, 3, 3, 4], None])
+    >>> training_rows(panel, Fold(1, train=days[:3], test=days[4:])).tolist()
+    [0, 1, 2]
+    >>> training_rows(panel, Fold(1, train=days[:3], test=days[3:])).tolist()
+    [0]
     """
-    inside = np.isin(panel.sample_sessions, fold.train)
-    # NaT compares false: a target that is not known cannot be trained on.
-    known = (panel.target_sessions < fold.test[0]).all(axis=1)
-    return np.flatnonzero(inside & known)
+    in_train = np.isin(panel.sample_sessions, fold.train)
+    # NaT, an unknown target, compares false.
+    is_known = (panel.target_sessions < fold.test[0]).all(axis=1)
+    return np.flatnonzero(in_train & is_known)
 
 
 def forecast_rows(panel: Panel, fold: Fold) -> NDArray[np.int64]:
-    """Return the samples that `fold` forecasts, those without a known target included."""
+    """Return the samples that `fold` forecasts, including samples without a known target.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> days = np.arange("2024-01-01", "2024-01-07", dtype="datetime64[D]")
+    >>> fold = Fold(1, train=days[:3], test=days[4:])
+    >>> forecast_rows(SimpleNamespace(sample_sessions=days), fold).tolist()
+    [4, 5]
+    """
     return np.flatnonzero(np.isin(panel.sample_sessions, fold.test))
 
 

@@ -1,7 +1,4 @@
-"""What the models are asked to forecast: log returns over the coming sessions.
-
-Belongs here: targets and when they become known. Anything that looks back is a feature.
-"""
+"""Targets of the models: log returns over the coming sessions."""
 
 from __future__ import annotations
 
@@ -13,22 +10,37 @@ from forecasting.horizons import HORIZONS
 
 
 def compute_targets(adjusted: pl.DataFrame, horizons: Sequence[int] = HORIZONS) -> pl.DataFrame:
-    """Return the log return of the adjusted close over each horizon, and when it becomes known.
+    """Return the log return over each horizon, and the session whose close completes it.
 
     Parameters
     ----------
     adjusted
-        Adjusted bars sorted by ticker and session.
+        Adjusted bars sorted by ticker and session: ``ticker session close`` at least.
     horizons
-        Sessions ahead, counted in the ticker's own bars.
+        Numbers of sessions ahead, counted in the bars of the ticker.
 
     Returns
     -------
     polars.DataFrame
-        Key ``(ticker, session)``; for each horizon h ``log_return_{h}``, the log of the close h
-        bars later over this close, and ``target_session_{h}``, the session at whose close it is
-        known. Both are null in a ticker's last h rows. Nothing in a row but the key is known at
-        its own session.
+        Key ``(ticker, session)``. For each horizon h, ``log_return_{h}`` is the log of the close h
+        bars later divided by this close, and ``target_session_{h}`` is the session of that later
+        close. Both are null in the last h rows of a ticker. No target is known at its `session`.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> bars = pl.DataFrame(
+    ...     {
+    ...         "ticker": ["ABC"] * 3,
+    ...         "session": [date(2024, 1, day) for day in (4, 5, 8)],
+    ...         "close": [100.0, 110.0, 99.0],
+    ...     }
+    ... )
+    >>> targets = compute_targets(bars, horizons=[1])
+    >>> targets["log_return_1"].round(4).to_list()
+    [0.0953, -0.1054, None]
+    >>> [str(session) for session in targets["target_session_1"]]
+    ['2024-01-05', '2024-01-08', 'None']
     """
     close, session = pl.col("close"), pl.col("session")
     columns: list[pl.Expr] = []

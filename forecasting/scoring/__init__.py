@@ -1,1 +1,1 @@
-"""Scores on arrays and tests of their difference."""
+"""Scores of forecasts, and tests of their difference."""

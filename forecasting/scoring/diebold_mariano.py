@@ -1,6 +1,15 @@
-"""Whether one forecast's scores are better than another's by more than chance: Diebold-Mariano.
+"""Test of equal predictive accuracy (Diebold and Mariano), and the variances that it needs.
 
-Only paired scores on the same rows can be compared. Scoring belongs to `forecasting.scoring.metrics`.
+References
+----------
+.. [1] Diebold, F. X. and Mariano, R. S. (1995). Comparing predictive accuracy. Journal of Business
+       and Economic Statistics 13, 253-263.
+.. [2] Harvey, D., Leybourne, S. and Newbold, P. (1997). Testing the equality of prediction mean
+       squared errors. International Journal of Forecasting 13, 281-291.
+.. [3] Newey, W. K. and West, K. D. (1987). A simple, positive semi-definite, heteroskedasticity
+       and autocorrelation consistent covariance matrix. Econometrica 55, 703-708.
+.. [4] Newey, W. K. and West, K. D. (1994). Automatic lag selection in covariance matrix
+       estimation. Review of Economic Studies 61, 631-653.
 """
 
 from __future__ import annotations
@@ -18,16 +27,17 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DieboldMariano:
-    """The test of equal expected loss.
+    """Result of the test of equal expected loss.
 
     Attributes
     ----------
     difference
-        Mean over sessions of the loss differential; negative when the first forecast is better.
+        Mean loss differential over sessions; negative when the first forecast is better.
     statistic, p_value
-        Of the two-sided test; None when there are too few sessions, or no differential varies.
+        Statistic and p-value of the two-sided test. None when there are too few sessions, or when
+        the differential does not vary.
     lag, sessions
-        Autocovariances that were used, and the number of sessions.
+        Number of autocovariances, and number of sessions.
     """
 
     difference: float
@@ -38,64 +48,77 @@ class DieboldMariano:
 
     @property
     def p_greater(self) -> float:
-        """P-value of "the first loses no more" against "it loses more": small, it loses more.
+        """P-value of the one-sided test; a small value means that the first loss is greater.
 
-        NaN when there are too few sessions; a differential that never varies decides by its sign.
+        NaN when there are too few sessions. When the differential does not vary, 1 if it is at
+        most 0, else 0.
         """
         if self.statistic is None:
-            return math.nan if self._too_few else float(self.difference <= 0)
-        from scipy import stats  # noqa: PLC0415  only training has it
+            return math.nan if self._has_too_few_sessions else float(self.difference <= 0)
+        from scipy import stats  # noqa: PLC0415  serving does not install scipy
 
         return float(stats.t.sf(self.statistic, self.sessions - 1))
 
     def upper_bound(self, confidence: float = 0.95) -> float:
-        """Return the one-sided upper confidence bound of the difference; NaN as in `p_greater`."""
+        """Return the one-sided upper confidence bound of the difference.
+
+        NaN when there are too few sessions. When the differential does not vary, the difference
+        itself.
+        """
         if self.statistic is None:
-            return math.nan if self._too_few else self.difference
-        from scipy import stats  # noqa: PLC0415  only training has it
+            return math.nan if self._has_too_few_sessions else self.difference
+        from scipy import stats  # noqa: PLC0415  serving does not install scipy
 
         error = self.difference / self.statistic if self.statistic else 0.0
         return self.difference + error * float(stats.t.ppf(confidence, self.sessions - 1))
 
     @property
-    def _too_few(self) -> bool:
+    def _has_too_few_sessions(self) -> bool:
         return self.sessions <= self.lag + 1
 
 
 def diebold_mariano(differential: Array, sessions: npt.ArrayLike, horizon: int) -> DieboldMariano:
-    """Test whether two forecasts over `horizon` sessions lose equally much.
+    """Test whether two forecasts over `horizon` sessions have the same expected loss [1]_.
 
-    Losses of one session are averaged over tickers first, because tickers move together; a long-run
-    variance over sessions then allows for overlapping targets and volatility clusters (Diebold &
-    Mariano 1995, with the small-sample correction of Harvey, Leybourne & Newbold 1997 and the t
-    distribution).
+    The losses of one session are averaged over tickers first, because tickers move together. The
+    long-run variance over sessions accounts for overlapping targets and volatility clusters. The
+    statistic has the small-sample correction and the t distribution of [2]_.
 
     Parameters
     ----------
     differential
-        (n,) loss of the first forecast less that of the second, a row a ticker and session.
+        (n,) loss of the first forecast minus loss of the second, one row per ticker and session.
     sessions
         (n,) as-of session of each row, in any order.
     horizon
-        Sessions ahead; fixes the least lag, h - 1.
+        Sessions ahead. The lag is at least ``horizon - 1``.
 
     Raises
     ------
     ForecastError
-        When there is no row.
+        When `differential` is empty.
+
+    Examples
+    --------
+    The first forecast loses 0.2 less on average, on 100 sessions:
+
+    >>> noise = np.random.default_rng(0).normal(size=100)
+    >>> test = diebold_mariano(noise - 0.2 - noise.mean(), np.arange(100), horizon=1)
+    >>> round(test.difference, 2), round(test.statistic, 2), round(test.p_value, 3), test.lag
+    (-0.2, -1.88, 0.064, 4)
     """
     if len(differential) == 0:
-        msg = "`differential` must hold at least one paired loss, got none."
+        msg = "`differential` must contain at least one paired loss, got 0."
         raise ForecastError(msg)
     mean = session_means(differential, sessions)
     n, lag = len(mean), newey_west_lag(len(mean), horizon)
     difference = float(mean.mean())
     variance = long_run_variance(mean, lag) / n if n > lag + 1 else 0.0
     correction = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n
-    # Losses that differ by rounding alone have a variance that is rounding alone.
+    # When losses differ only by rounding errors, the variance is a rounding error too.
     if variance <= (1e-12 * float(np.abs(mean).max())) ** 2 or correction <= 0:
         return DieboldMariano(difference, None, None, lag, n)
-    from scipy import stats  # noqa: PLC0415  only training has it
+    from scipy import stats  # noqa: PLC0415  serving does not install scipy
 
     statistic = difference / math.sqrt(variance) * math.sqrt(correction)
     p_value = float(2 * stats.t.sf(abs(statistic), n - 1))
@@ -105,7 +128,14 @@ def diebold_mariano(differential: Array, sessions: npt.ArrayLike, horizon: int) 
 def standard_error(values: Array, sessions: npt.ArrayLike, horizon: int) -> float | None:
     """Return the standard error of the mean of `values`, robust as in `diebold_mariano`.
 
-    None when there are too few sessions for the lags that the horizon needs.
+    Returns None when the lag of the horizon needs more sessions.
+
+    Examples
+    --------
+    >>> standard_error(np.arange(100.0) % 2, np.arange(100), horizon=1) < 0.05
+    True
+    >>> standard_error(np.ones(3), np.arange(3), horizon=21) is None
+    True
     """
     mean = session_means(values, sessions)
     lag = newey_west_lag(len(mean), horizon)
@@ -113,21 +143,40 @@ def standard_error(values: Array, sessions: npt.ArrayLike, horizon: int) -> floa
 
 
 def session_means(values: Array, sessions: npt.ArrayLike) -> Array:
-    """Return the mean of `values` over the tickers of each session, in session order."""
+    """Return the mean of `values` over the tickers of each session, in session order.
+
+    Examples
+    --------
+    >>> session_means(np.array([1.0, 2.0, 4.0]), sessions=[7, 8, 8]).tolist()
+    [1.0, 3.0]
+    """
     _, place = np.unique(np.asarray(sessions), return_inverse=True)
     means: Array = np.bincount(place, weights=values) / np.bincount(place)
     return means
 
 
 def newey_west_lag(n: int, horizon: int) -> int:
-    """Return the lag: the h - 1 sessions that targets overlap, plus Newey & West's (1994) rule."""
+    """Return ``horizon - 1``, the overlap of targets, plus the rule of thumb of [4]_.
+
+    Examples
+    --------
+    >>> newey_west_lag(250, horizon=1), newey_west_lag(250, horizon=21)
+    (4, 24)
+    """
     return horizon - 1 + int(4 * (n / 100) ** (2 / 9))
 
 
 def long_run_variance(series: Array, lag: int) -> float:
-    """Return the heteroskedasticity- and autocorrelation-consistent variance (Newey & West 1987).
+    """Return the heteroskedasticity- and autocorrelation-consistent variance [3]_.
 
-    Bartlett weights keep it positive.
+    Bartlett weights keep the variance positive.
+
+    Examples
+    --------
+    >>> long_run_variance(np.array([1.0, -1.0, 1.0, -1.0]), lag=0)
+    1.0
+    >>> long_run_variance(np.array([1.0, -1.0, 1.0, -1.0]), lag=1)
+    0.25
     """
     centred = series - series.mean()
     n = len(centred)

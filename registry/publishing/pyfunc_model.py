@@ -2,7 +2,7 @@
 
 It must work where Stockcast is not installed: NumPy, pandas, ONNX Runtime and MLflow only, and no
 import of ours. Nothing of ours imports it either; `registry.publishing.packaging` hands MLflow its path. The
-arithmetic of quantiles is that of `forecasting.distribution.conformal`, and a test holds the two together.
+arithmetic of quantiles is that of `forecasting.distribution.predictive`, and a test holds the two together.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def test_samples_are_sorted_by_session_then_ticker() -> None:
     assert panel().keys.equals(panel().keys.sort("session", "ticker"))
 
 
-def test_windows_hold_the_feature_rows_of_the_sessions_before() -> None:
+def test_a_window_contains_the_feature_rows_up_to_its_session() -> None:
     rows = [0, 1, 5000, len(panel()) - 1]
     windows = panel().windows(rows)
     assert windows.dtype == np.float32
@@ -54,7 +54,7 @@ def test_windows_hold_the_feature_rows_of_the_sessions_before() -> None:
     np.testing.assert_array_equal(panel().last(rows), windows[:, -1])
 
 
-def test_rows_may_be_chosen_by_a_mask() -> None:
+def test_a_mask_selects_samples() -> None:
     mask = (panel().keys["ticker"] == "FB").to_numpy()
     assert panel().windows(mask).shape == (mask.sum(), LOOKBACK, len(panel().feature_names))
 
@@ -67,13 +67,13 @@ def test_targets_and_volatility_belong_to_their_sample() -> None:
         expected = targets.row(by_predicate=at, named=True)
         for column, h in enumerate(HORIZONS):
             assert panel().log_returns[row, column] == expected[f"log_return_{h}"]
-            known_at = expected[f"target_session_{h}"]
-            assert panel().target_sessions[row, column] == np.datetime64(known_at)
+            target_session = expected[f"target_session_{h}"]
+            assert panel().target_sessions[row, column] == np.datetime64(target_session)
         volatility = table().row(by_predicate=at, named=True)[VOLATILITY]
         assert panel().volatility[row] == volatility
 
 
-def test_what_is_not_known_yet_is_kept_as_nan_and_nat() -> None:
+def test_unknown_targets_are_nan_and_nat() -> None:
     unknown = np.isnan(panel().log_returns)
     np.testing.assert_array_equal(unknown, np.isnat(panel().target_sessions))
     assert unknown.sum(axis=0).tolist() == [5 * h for h in HORIZONS]
@@ -91,7 +91,7 @@ def test_daily_log_returns_cover_the_whole_history() -> None:
     assert fall["log_return"] == pytest.approx(np.log(25.75 / 53.50), abs=1e-4)
 
 
-def test_a_ticker_too_young_is_reported_not_guessed() -> None:
+def test_a_ticker_with_a_short_history_is_reported() -> None:
     bars = pl.concat([adjusted_sample("AAPL"), adjusted_sample("FB").head(148)])
     built = build_panel(compute_features(bars, feature_set()), bars, LOOKBACK)
     assert built.keys["ticker"].unique().to_list() == ["AAPL"]
@@ -105,23 +105,23 @@ def test_one_more_bar_makes_the_first_sample() -> None:
     assert built.skipped.is_empty()
 
 
-def test_a_ticker_whose_price_stands_still_is_reported() -> None:
+def test_a_ticker_with_a_constant_price_is_reported() -> None:
     bars = adjusted_sample("IBM").with_columns(*(pl.lit(5.0).alias(p) for p in PRICES))
     built = build_panel(compute_features(bars, feature_set()), bars, LOOKBACK)
     assert len(built) == 0
     assert built.log_returns.shape == (0, 3)
     assert built.target_sessions.shape == (0, 3)
-    assert "prices stand still" in built.skipped["reason"][0]
+    assert "prices do not move" in built.skipped["reason"][0]
 
 
-def test_a_hole_in_the_features_breaks_every_window_over_it() -> None:
-    hole = (pl.col("ticker") == "IBM") & (pl.col("session") == date(2005, 6, 15))
-    gapped = table().with_columns(gap=pl.when(~hole).then(pl.col("gap")))
+def test_a_gap_in_the_features_removes_every_window_that_contains_it() -> None:
+    is_gap = (pl.col("ticker") == "IBM") & (pl.col("session") == date(2005, 6, 15))
+    gapped = table().with_columns(gap=pl.when(~is_gap).then(pl.col("gap")))
     built = build_panel(gapped, adjusted_sample(), LOOKBACK)
-    lost = panel().keys.join(built.keys, on=["ticker", "session"], how="anti")
+    missing = panel().keys.join(built.keys, on=["ticker", "session"], how="anti")
     sessions = adjusted_sample("IBM").filter(pl.col("session") >= date(2005, 6, 15))["session"]
-    assert lost["ticker"].unique().to_list() == ["IBM"]
-    assert lost["session"].to_list() == sessions.head(LOOKBACK).to_list()
+    assert missing["ticker"].unique().to_list() == ["IBM"]
+    assert missing["session"].to_list() == sessions.head(LOOKBACK).to_list()
     keys = built.keys.with_row_index("row").filter(pl.col("ticker") == "IBM")
     after = keys.row(by_predicate=pl.col("session") == sessions[LOOKBACK], named=True)
     expected = rows_until(table(), "IBM", sessions[LOOKBACK], LOOKBACK)
@@ -134,7 +134,7 @@ def test_latest_windows_are_the_last_samples_of_the_panel() -> None:
     np.testing.assert_array_equal(windows, panel().windows(np.arange(-5, 0)))
 
 
-def test_latest_windows_fall_back_to_the_newest_complete_one() -> None:
+def test_latest_windows_are_the_newest_complete_ones() -> None:
     last = pl.col("session") == date(2013, 3, 1)
     gapped = table().with_columns(gap=pl.when(~last).then(pl.col("gap")))
     keys, windows = latest_windows(gapped, LOOKBACK)
@@ -142,7 +142,7 @@ def test_latest_windows_fall_back_to_the_newest_complete_one() -> None:
     assert windows.shape == (5, LOOKBACK, len(feature_set().names))
 
 
-def test_no_windows_when_nobody_is_old_enough() -> None:
+def test_short_histories_have_no_windows() -> None:
     bars = adjusted_sample("FB").head(60)
     keys, windows = latest_windows(compute_features(bars, feature_set()), LOOKBACK)
     assert keys.is_empty()

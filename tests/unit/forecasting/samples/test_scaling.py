@@ -13,12 +13,12 @@ def rows(n: int = 500) -> np.ndarray:
     return (np.random.default_rng(0).normal(size=(n, 3)) * scale + scale).astype(np.float32)
 
 
-def test_scaling_equals_scikit_learns_up_to_the_clip() -> None:
+def test_scaling_equals_the_standard_scaler_of_scikit_learn() -> None:
     expected = StandardScaler().fit_transform(rows().astype(np.float64))
     np.testing.assert_allclose(Scaler.fit(rows()).transform(rows()), expected, atol=2e-5)
 
 
-def test_extremes_are_clipped_and_stay_float32() -> None:
+def test_outliers_are_clipped_as_float32() -> None:
     scaled = Scaler.fit(rows()).transform(np.array([[1e6, -1e6, 300.0]], dtype=np.float32))
     assert scaled.dtype == np.float32
     assert scaled[0, :2].tolist() == [5.0, -5.0]
@@ -31,12 +31,12 @@ def test_windows_are_scaled_along_their_last_axis() -> None:
     )
 
 
-def test_a_constant_feature_becomes_zero_not_noise() -> None:
+def test_a_constant_feature_is_scaled_to_zero() -> None:
     constant = np.full((1000, 1), 0.1, dtype=np.float32)
     assert not Scaler.fit(constant).transform(constant).any()
 
 
-def test_missing_features_are_refused_by_their_column() -> None:
+def test_missing_values_are_refused_with_their_column() -> None:
     broken = rows()
     broken[3, 2] = np.nan
     with pytest.raises(ForecastError, match=r"features \[2\]"):

@@ -18,9 +18,8 @@ from forecasting.features.feature_set import compute_features, feature_set
 from forecasting.samples.panel import Panel, build_panel
 from forecasting.samples.splits import WalkForward, forecast_rows, training_rows
 
-# (cutoff, first and last test session), counted off on the XNYS calendar by exchange_calendars:
-# stretches of 252 sessions back from 2013-03-01, the earliest of 504, and the 27th session before
-# each.
+# (cutoff, first and last test session), from the XNYS calendar of exchange_calendars: test sets of
+# 252 sessions that end at 2013-03-01, the first one of 504, each 27 sessions after its cutoff.
 SAMPLE_FOLDS = [
     ("2006-01-19", "2006-02-28", "2008-02-28"),
     ("2008-01-22", "2008-02-29", "2009-02-27"),
@@ -41,7 +40,7 @@ def sessions(n: int) -> np.ndarray:
     return np.arange(n).astype("datetime64[D]")
 
 
-def test_the_folds_of_the_sample_are_written_out() -> None:
+def test_the_folds_of_the_sample_have_the_expected_sessions() -> None:
     folds = WalkForward().split(sample_panel().sessions)
     assert [f.index for f in folds] == [0, 1, 2, 3, 4, 5]
     found = [(str(f.cutoff), str(f.test[0]), str(f.test[-1])) for f in folds]
@@ -57,7 +56,7 @@ def test_rolling_training_moves_with_the_test() -> None:
 
 
 @pytest.mark.parametrize("mode", ["expanding", "rolling"])
-def test_no_training_target_is_known_only_inside_or_after_the_test(
+def test_every_training_target_is_known_before_the_test(
     mode: Literal["expanding", "rolling"],
 ) -> None:
     panel = sample_panel()
@@ -79,18 +78,18 @@ def test_every_sample_of_a_test_session_is_forecast_once() -> None:
     np.testing.assert_array_equal(np.sort(rows), np.flatnonzero(inside))
 
 
-def test_a_ticker_with_missing_bars_cannot_reach_into_the_test() -> None:
+def test_training_targets_of_a_ticker_with_missing_bars_do_not_reach_the_test() -> None:
     fold = WalkForward().split(sample_panel().sessions)[3]
-    paused = (pl.col("ticker") == "IBM") & pl.col("session").is_between(
+    is_paused = (pl.col("ticker") == "IBM") & pl.col("session").is_between(
         date(2010, 1, 20), date(2010, 3, 5)
     )
-    bars = adjusted_sample().filter(~paused)
+    bars = adjusted_sample().filter(~is_paused)
     panel = build_panel(compute_features(bars, feature_set()), bars, lookback=20)
     rows = training_rows(panel, fold)
     assert (panel.target_sessions[rows] < fold.test[0]).all()
-    left = panel.keys[rows].filter(pl.col("ticker") == "IBM")["session"].max()
-    # 21 bars before the last one ahead of the pause, 2010-01-19.
-    assert left == date(2009, 12, 16)
+    newest = panel.keys[rows].filter(pl.col("ticker") == "IBM")["session"].max()
+    # 21 bars before 2010-01-19, the last bar before the pause.
+    assert newest == date(2009, 12, 16)
 
 
 @given(
@@ -102,7 +101,7 @@ def test_a_ticker_with_missing_bars_cannot_reach_into_the_test() -> None:
     embargo_size=st.integers(0, 20),
     mode=st.sampled_from(["expanding", "rolling"]),
 )
-def test_folds_keep_their_promises_for_any_sizes(
+def test_folds_have_their_properties_for_any_sizes(
     n: int,
     mode: Literal["expanding", "rolling"],
     min_train_size: int,
@@ -121,8 +120,8 @@ def test_folds_keep_their_promises_for_any_sizes(
     try:
         folds = walk.split(days)
     except NotEnoughHistoryError:
-        need = min_train_size + purged_size + embargo_size + 21 * (walk.n_folds + 1)
-        assert n < need
+        needed = min_train_size + purged_size + embargo_size + 21 * (walk.n_folds + 1)
+        assert n < needed
         return
     assert len(folds) == walk.n_folds + 1
     assert folds[-1].test[-1] == days[-1]
@@ -131,7 +130,7 @@ def test_folds_keep_their_promises_for_any_sizes(
         assert after.test[0] == before.test[-1] + one_day
     test_size = len(folds[1].test)
     assert 21 <= test_size <= walk.test_size
-    # The burn-in is twice as long, unless that would take sessions from its training.
+    # The burn-in is twice as long, unless its training would be too short.
     spare = len(folds[0].train) > min_train_size and mode == "expanding"
     assert test_size <= len(folds[0].test) <= 2 * test_size
     assert not spare or len(folds[0].test) == 2 * test_size
@@ -145,24 +144,24 @@ def test_folds_keep_their_promises_for_any_sizes(
             assert fold.train[0] == days[0]
 
 
-def test_a_short_history_shrinks_the_test_stretches_evenly_and_says_so(
+def test_a_short_history_reduces_the_test_size_with_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
         folds = WalkForward().split(sessions(504 + 26 + 6 * 100 + 5))
     assert [len(fold.test) for fold in folds] == [105, 100, 100, 100, 100, 100]
     assert len(folds[0].train) == 504
-    assert "`test_size` shrinks from 252 to 100" in caplog.text
+    assert "`test_size` is reduced from 252 to 100" in caplog.text
 
 
-def test_too_short_a_history_says_how_much_is_needed() -> None:
+def test_a_history_that_is_too_short_is_refused_with_the_needed_size() -> None:
     with pytest.raises(NotEnoughHistoryError, match=r"at least 656 sessions .* got 655"):
         WalkForward().split(sessions(655))
     assert len(WalkForward().split(sessions(656))) == 6
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "message"),
     [
         ({"purged_size": 20}, r"`purged_size` must be at least the longest horizon \(21\), got 20"),
         ({"n_folds": 0}, "`n_folds` must be at least 1, got 0"),
@@ -172,8 +171,6 @@ def test_too_short_a_history_says_how_much_is_needed() -> None:
         ({"mode": "anchored"}, "`mode` must be 'expanding' or 'rolling', got 'anchored'"),
     ],
 )
-def test_sizes_that_would_leak_or_mean_nothing_are_refused(
-    change: dict[str, Any], named: str
-) -> None:
-    with pytest.raises(SettingsError, match=named):
+def test_sizes_outside_their_range_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         WalkForward(**change)

@@ -22,7 +22,7 @@ def small_bars() -> pl.DataFrame:
     )
 
 
-def test_targets_are_written_out_for_a_small_frame() -> None:
+def test_targets_of_a_small_frame_have_the_expected_values() -> None:
     targets = compute_targets(small_bars(), horizons=(1, 2))
     assert targets.columns == [
         "ticker",
@@ -41,7 +41,7 @@ def test_targets_are_written_out_for_a_small_frame() -> None:
     )
 
 
-def test_sessions_ahead_are_counted_in_the_tickers_own_bars() -> None:
+def test_sessions_ahead_are_counted_in_the_bars_of_the_ticker() -> None:
     targets = compute_targets(small_bars(), horizons=(1, 2))
     sixth, seventh = date(2021, 1, 6), date(2021, 1, 7)
     assert targets["target_session_1"].to_list()[1] == sixth
@@ -49,7 +49,7 @@ def test_sessions_ahead_are_counted_in_the_tickers_own_bars() -> None:
 
 
 @pytest.mark.parametrize("horizon", HORIZONS)
-def test_the_last_rows_of_every_ticker_are_not_known_yet(horizon: int) -> None:
+def test_targets_of_the_last_rows_of_every_ticker_are_unknown(horizon: int) -> None:
     targets = compute_targets(adjusted_sample())
     for part in targets.partition_by("ticker"):
         for column in (f"log_return_{horizon}", f"target_session_{horizon}"):
@@ -57,7 +57,7 @@ def test_the_last_rows_of_every_ticker_are_not_known_yet(horizon: int) -> None:
             assert part[column].null_count() == horizon
 
 
-def test_a_target_of_aapl_is_its_true_fall() -> None:
+def test_a_large_true_fall_of_aapl_is_a_target() -> None:
     targets = compute_targets(adjusted_sample("AAPL"))
     row = targets.row(by_predicate=pl.col("session") == date(2000, 9, 28), named=True)
     assert row["target_session_1"] == date(2000, 9, 29)

@@ -1,4 +1,4 @@
-"""The Diebold-Mariano test against `statsmodels`, and by its behaviour."""
+"""The Diebold-Mariano test, compared with `statsmodels`."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def test_the_lag_spans_the_overlap_of_targets() -> None:
         assert newey_west_lag(1260, horizon) >= horizon - 1
 
 
-def test_equal_forecasts_are_rarely_told_apart_although_targets_overlap() -> None:
-    refused = [
+def test_the_test_has_its_nominal_size_with_overlapping_targets() -> None:
+    rejections = [
         diebold_mariano(autocorrelated(500, seed=seed), np.arange(500), 6).p_value < 0.05
         for seed in range(300)
     ]
-    assert 0.01 < np.mean(refused) < 0.11
+    assert 0.01 < np.mean(rejections) < 0.11
 
 
 def test_tickers_of_one_session_count_as_one_observation() -> None:
@@ -64,13 +64,13 @@ def test_tickers_of_one_session_count_as_one_observation() -> None:
     assert many.sessions == 200
 
 
-def test_order_of_rows_does_not_matter() -> None:
+def test_the_order_of_rows_does_not_change_the_statistic() -> None:
     series, shuffle = autocorrelated(200, mean=0.3), np.random.default_rng(0).permutation(200)
     found = diebold_mariano(series[shuffle], np.arange(200)[shuffle], 5)
     assert found.statistic == pytest.approx(diebold_mariano(series, np.arange(200), 5).statistic)
 
 
-def test_a_clearly_better_forecast_is_recognised_with_its_sign() -> None:
+def test_a_better_forecast_is_significant_with_a_negative_sign() -> None:
     found = diebold_mariano(autocorrelated(500, mean=-2.0), np.arange(500), 5)
     assert found.difference < 0
     assert found.statistic < 0
@@ -79,7 +79,7 @@ def test_a_clearly_better_forecast_is_recognised_with_its_sign() -> None:
     assert found.difference < found.upper_bound() < 0
 
 
-def test_the_upper_bound_is_where_the_one_sided_test_turns() -> None:
+def test_the_upper_bound_inverts_the_one_sided_test() -> None:
     series = autocorrelated(500, mean=0.2)
     found = diebold_mariano(series, np.arange(500), 5)
     at_bound = diebold_mariano(series - found.upper_bound(0.95), np.arange(500), 5)
@@ -91,12 +91,12 @@ def test_without_variation_or_sessions_there_is_no_p_value(series: np.ndarray) -
     assert diebold_mariano(series, np.arange(len(series)), 5).p_value is None
 
 
-def test_too_few_sessions_decide_nothing() -> None:
+def test_too_few_sessions_give_nan() -> None:
     found = diebold_mariano(np.array([1.0, 2.0]), np.arange(2), 5)
     assert math.isnan(found.p_greater)
     assert math.isnan(found.upper_bound())
 
 
-def test_no_rows_are_refused() -> None:
+def test_an_empty_differential_is_refused() -> None:
     with pytest.raises(ForecastError, match="`differential`"):
         diebold_mariano(np.array([]), np.array([]), 1)

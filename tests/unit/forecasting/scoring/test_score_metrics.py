@@ -1,4 +1,4 @@
-"""Scores against `scoringrules`, `statsmodels` and closed forms."""
+"""Scores, compared with `scoringrules`, `statsmodels` and closed forms."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_crps_equals_scoringrules(outcome: np.ndarray, quantiles: np.ndarray) ->
     np.testing.assert_allclose(crps_from_quantiles(outcome, quantiles, LEVELS), expected)
 
 
-def test_crps_over_199_levels_is_close_to_the_exact_one_of_a_normal(outcome: np.ndarray) -> None:
+def test_crps_over_199_levels_is_close_to_the_exact_score_of_a_normal(outcome: np.ndarray) -> None:
     standard = np.broadcast_to(stats.norm.ppf(LEVELS), (200, 199))
     exact = scoringrules.crps_normal(outcome, 0.0, 1.0)
     assert crps_from_quantiles(outcome, standard, LEVELS).mean() == pytest.approx(
@@ -48,7 +48,7 @@ def test_crps_over_199_levels_is_close_to_the_exact_one_of_a_normal(outcome: np.
     )
 
 
-def test_a_sharp_forecast_at_the_outcome_scores_zero() -> None:
+def test_a_point_mass_at_the_outcome_scores_zero() -> None:
     assert crps_from_quantiles(np.array([0.3]), np.full((1, 199), 0.3), LEVELS)[0] == 0
 
 
@@ -61,7 +61,7 @@ def test_interval_score_equals_scoringrules(
     np.testing.assert_allclose(interval_score(outcome, low, high, level), expected)
 
 
-def test_bounds_of_an_interval_belong_to_it() -> None:
+def test_the_bounds_of_an_interval_are_included() -> None:
     low, high = np.zeros(4), np.ones(4)
     assert coverage(np.array([0.0, 1.0, 0.5, 1.1]), low, high) == 0.75
 
@@ -72,7 +72,7 @@ def test_errors_of_a_point_forecast() -> None:
     assert rmse(outcome, point) == pytest.approx(math.sqrt(5))
 
 
-def test_skill_is_the_share_of_the_reference_that_is_saved() -> None:
+def test_skill_is_one_minus_the_ratio_of_scores() -> None:
     assert skill(0.9, 1.0) == pytest.approx(0.1)
     assert skill(0.0, 0.0) is None
 
@@ -83,10 +83,10 @@ def test_binomial_interval_equals_statsmodels(hits: int, trials: int) -> None:
     assert wilson_interval(hits, trials) == pytest.approx(expected, abs=1e-12)
 
 
-def test_direction_leaves_out_rows_without_a_call_or_a_move() -> None:
+def test_rows_without_a_call_or_a_move_are_left_out() -> None:
     outcome = np.array([0.01, -0.02, 0.03, 0.0, 0.01])
-    lean = np.array([1.0, 1.0, -1.0, 1.0, 0.0])
-    found = direction_accuracy(outcome, lean)
+    median = np.array([1.0, 1.0, -1.0, 1.0, 0.0])
+    found = direction_accuracy(outcome, median)
     assert (found.calls, found.accuracy) == (3, pytest.approx(1 / 3))
     assert found.base_rate == pytest.approx(2 / 3)
 
@@ -97,7 +97,7 @@ def test_a_forecast_without_any_call_has_no_accuracy() -> None:
     assert found.calls == 0
 
 
-def test_always_calling_a_rise_earns_the_base_rate_of_rises() -> None:
+def test_always_calling_a_rise_has_the_accuracy_of_the_base_rate() -> None:
     outcome = np.array([0.01, 0.02, 0.03, -0.01])
     found = direction_accuracy(outcome, np.ones(4))
     assert found.accuracy == found.base_rate == 0.75
