@@ -1,1 +1,1 @@
-"""Answers: the HTTP service that reads a champion's bundle and the published feature windows."""
+"""Forecast service: an HTTP API over the champion bundle and the published feature windows."""

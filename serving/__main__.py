@@ -1,6 +1,6 @@
-"""``python -m serving``: the forecast service in one process, under uvicorn.
+"""``python -m serving``: the forecast service in one process, run by uvicorn.
 
-The environment that BentoML reads is prepared here, before BentoML is imported.
+It sets the environment variables of BentoML before the import of BentoML.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 def main() -> int:
-    """Serve until stopped; return the exit code."""
+    """Run the service until a signal stops it; return the exit code."""
     try:
         settings = load_settings(ServingSettings)
     except SettingsError as error:
@@ -30,10 +30,10 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("BENTOML_HOME", str(folder / "bentoml"))
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-    # uvicorn ends by raising the signal that stopped it; the folder below must still be removed.
+    # At shutdown uvicorn raises the signal again. This handler lets the folder below be removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with tempfile.TemporaryDirectory(prefix="metrics-", dir=folder) as metrics:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics
+    with tempfile.TemporaryDirectory(prefix="metrics-", dir=folder) as metrics_folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
         _serve(settings)
     return 0
 
@@ -41,7 +41,7 @@ def main() -> int:
 def _serve(settings: ServingSettings) -> None:
     import uvicorn  # noqa: PLC0415
 
-    from serving.service import Stockcast  # noqa: PLC0415  # reads the environment at import
+    from serving.service import Stockcast  # noqa: PLC0415  # BentoML reads its environment at import
 
     uvicorn.run(
         Stockcast.to_asgi(),  # type: ignore[attr-defined]  # a BentoML service

@@ -1,4 +1,7 @@
-"""The REST routes as one Starlette app, which the BentoML service mounts."""
+"""Starlette app with the REST routes, which the BentoML service mounts.
+
+The service sets `app.state.service` to a complete `serving.state.ServiceState` during start-up.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from serving.routes.health import get_health
 from serving.routes.predict import get_prediction
 from serving.routes.quote import get_quote
 from serving.routes.status import get_status
-from serving.state import ServiceState
+from serving.state import state_of
 
 
-def build_app(office: ServiceState) -> Starlette:
-    """Return the app; it answers from what `office` holds at each request."""
-    app = Starlette(
+def build_app() -> Starlette:
+    """Return the app with all REST routes."""
+    return Starlette(
         routes=[
             Route("/predict/{ticker}", get_prediction),
             Route("/quote/{ticker}", get_quote),
@@ -27,11 +30,9 @@ def build_app(office: ServiceState) -> Starlette:
             Route("/models/compare/{ticker}", compare_models),
             Route("/health", get_health),
         ],
-        exception_handlers={Problem: _answer_problem, StockcastError: _answer_problem},
+        exception_handlers={Problem: _send_problem, StockcastError: _send_problem},
     )
-    app.state.office = office
-    return app
 
 
-async def _answer_problem(_: Request, error: Exception) -> Response:
-    return problem_of(error).response()
+async def _send_problem(request: Request, error: Exception) -> Response:
+    return problem_of(error).response(state_of(request).clock.now())

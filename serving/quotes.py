@@ -1,14 +1,14 @@
-"""Current prices from the providers: one call for all who ask at once, kept for a minute.
+"""Current prices from the providers, cached for one minute.
 
-Which provider is asked, and whether its budget allows it, belongs to `market`. A provider may take
-longer than a caller waits, so each call has a thread of its own, and what it brings is kept.
+Concurrent requests for one ticker share one provider call. `market` selects the provider and
+enforces its budget. A provider may be slower than the caller's time-out, so each call runs in its
+own thread, and its result is cached even if no caller waits any more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,152 +16,156 @@ from datetime import date
 from functools import cached_property
 from http import HTTPStatus
 
+from core.clock import Clock
 from core.errors import QuotaError, StockcastError
 from core.settings import PREFIX
 from market.providers.catalog import quote_providers, selected_specs
 from market.providers.factory import make_provider
 from market.providers.protocol import Quote, QuoteProvider
-from market.providers.status import ProviderStatus
 from market.settings import MarketSettings
 from serving.http.problems import Problem, seconds_until
 
-KEPT_SECONDS = 60.0
-# Less than BentoML's own time-out, so that the caller reads our answer and not its.
+CACHE_SECONDS = 60.0
+# Shorter than the time-out of BentoML, so that the caller receives this problem instead.
 WAIT_SECONDS = 8.0
-_MAX_KEPT = 5_000
-_MAX_ASKING = 8
+_MAX_CACHED = 5_000
+_MAX_PENDING = 8
 
-Outcome = Quote | Exception
-Followed = Mapping[str, date | None]
+Result = Quote | Exception
+# Newest session of each ticker in the snapshot, or None for a ticker without forecast.
+NewestSessions = Mapping[str, date | None]
 
 
 @dataclass(frozen=True)
-class _Kept:
-    outcome: Outcome
-    until: float
+class _CachedResult:
+    result: Result
+    expires_at: float
 
 
 class QuoteCache:
-    """Prices of now; used from one event loop.
+    """Cache of current prices. Use it from one event loop only.
 
     Parameters
     ----------
-    provider
-        Makes who is asked, at the first question; by default what the settings name.
     reserved_calls
-        Returns the calls of the day that a quote must leave for other purposes, from the newest
-        session of each followed ticker; `ProviderStatus.reserved_from_quotes` by default.
+        Returns the number of today's calls that a quote must leave for other purposes, for example
+        `market.providers.status.ProviderStatus.reserved_from_quotes`.
+    make_quote_provider
+        Creates the provider at the first request; by default the settings select it.
     wait_seconds
-        How long a caller waits.
+        Time-out of a caller.
     """
 
     def __init__(
         self,
         settings: MarketSettings,
+        clock: Clock,
+        reserved_calls: Callable[[NewestSessions], int],
         *,
-        provider: Callable[[], QuoteProvider] | None = None,
-        reserved_calls: Callable[[Followed], int] | None = None,
-        elapsed: Callable[[], float] = time.monotonic,
+        make_quote_provider: Callable[[], QuoteProvider] | None = None,
         wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._settings = settings
-        self._make = provider or self._from_settings
-        self._reserved_calls = reserved_calls or ProviderStatus(settings).reserved_from_quotes
-        self._elapsed = elapsed
+        self._clock = clock
+        self._reserved_calls = reserved_calls
+        self._make = make_quote_provider or self._from_settings
         self._wait_seconds = wait_seconds
-        self._kept: dict[str, _Kept] = {}
-        self._asking: dict[str, asyncio.Future[Outcome]] = {}
+        self._cached: dict[str, _CachedResult] = {}
+        self._pending: dict[str, asyncio.Future[Result]] = {}
 
-    async def get(self, ticker: str, *, followed: Followed) -> Quote:
-        """Return the price of a ticker, a minute old at most.
+    async def get(self, ticker: str, newest_sessions: NewestSessions) -> Quote:
+        """Return the price of a ticker, at most one minute old.
 
         Parameters
         ----------
-        followed
-            Newest session in the snapshot of each followed ticker, or None if it has none. The
-            calls that the bars of these tickers still need today are reserved.
+        newest_sessions
+            All tickers of the snapshot. The calls that their bars still need today are reserved.
 
         Raises
         ------
         Problem
-            When no provider knows prices of now, or none has answered in time.
+            If no selected provider serves quotes, or none responds in time.
         StockcastError
-            What the providers said instead of a price.
+            If all providers fail; the error of the provider.
         """
         if not any(spec.serves_quotes for spec in selected_specs(self._settings)):
-            raise self._no_quotes()
-        kept = self._kept.get(ticker)
-        if kept is not None and self._elapsed() < kept.until:
-            return _price_of(kept.outcome)
-        asking = self._asking.get(ticker) or self._ask(ticker, followed)
+            raise self._not_supported()
+        cached = self._cached.get(ticker)
+        if cached is not None and self._clock.elapsed() < cached.expires_at:
+            return _unwrap(cached.result)
+        pending = self._pending.get(ticker) or self._fetch(ticker, newest_sessions)
         try:
-            # Other callers wait for it too, and it is kept when all of them have gone.
-            outcome = await asyncio.wait_for(asyncio.shield(asking), self._wait_seconds)
+            # The shield keeps the call alive for other callers and for the cache.
+            result = await asyncio.wait_for(asyncio.shield(pending), self._wait_seconds)
         except TimeoutError:
-            msg = f"No provider has answered within {self._wait_seconds:g} s; ask again."
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "quote-slow", msg) from None
-        return _price_of(outcome)
+            msg = f"No provider responded within {self._wait_seconds:g} s; retry later."
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "quote-timeout", msg) from None
+        return _unwrap(result)
 
-    def _ask(self, ticker: str, followed: Followed) -> asyncio.Future[Outcome]:
-        if len(self._asking) >= _MAX_ASKING:
-            msg = f"{_MAX_ASKING} prices are being asked for; ask again when some have come."
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "quotes-busy", msg)
+    def _fetch(self, ticker: str, newest_sessions: NewestSessions) -> asyncio.Future[Result]:
+        """Start the provider call in a thread."""
+        if len(self._pending) >= _MAX_PENDING:
+            msg = f"{_MAX_PENDING} price requests are pending, which is the limit; retry later."
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-quote-requests", msg)
         loop = asyncio.get_running_loop()
-        asking: asyncio.Future[Outcome] = loop.create_future()
-        self._asking[ticker] = asking
+        pending: asyncio.Future[Result] = loop.create_future()
+        self._pending[ticker] = pending
 
-        def ask() -> None:
-            outcome = self._answer(ticker, followed)
-            # When the service has stopped meanwhile, nobody is there to hear it.
+        def fetch() -> None:
+            result = self._call_provider(ticker, newest_sessions)
+            # The loop is closed if the service has stopped in the meantime.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._came, ticker, outcome)
+                loop.call_soon_threadsafe(self._store, ticker, result)
 
-        # A daemon: neither a slow provider nor its time-outs hold up the end of the service.
-        threading.Thread(target=ask, name="quote", daemon=True).start()
-        return asking
+        # A daemon thread: a slow provider must not delay the shutdown of the service.
+        threading.Thread(target=fetch, name="quote", daemon=True).start()
+        return pending
 
-    def _answer(self, ticker: str, followed: Followed) -> Outcome:
+    def _call_provider(self, ticker: str, newest_sessions: NewestSessions) -> Result:
         try:
-            # In this thread, because it reads the database of the home.
-            return self._provider.fetch_quote(ticker, self._reserved_calls(followed))
-        except Exception as error:  # noqa: BLE001  # it is raised where the caller waits
+            # Reads the database of this home, so it must not run in the event loop.
+            reserved = self._reserved_calls(newest_sessions)
+            return self._provider.fetch_quote(ticker, reserved)
+        except Exception as error:  # noqa: BLE001  # `_unwrap` raises it in the caller's task
             return error
 
-    def _came(self, ticker: str, outcome: Outcome) -> None:
-        self._asking.pop(ticker).set_result(outcome)
-        self._kept.pop(ticker, None)
-        if isinstance(outcome, Quote | StockcastError):
-            if len(self._kept) >= _MAX_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[ticker] = _Kept(outcome, self._elapsed() + _kept_seconds(outcome))
+    def _store(self, ticker: str, result: Result) -> None:
+        """Pass the result to the waiting callers, and cache it unless it is unexpected."""
+        self._pending.pop(ticker).set_result(result)
+        self._cached.pop(ticker, None)
+        if isinstance(result, Quote | StockcastError):
+            if len(self._cached) >= _MAX_CACHED:
+                self._cached.pop(next(iter(self._cached)))
+            expires_at = self._clock.elapsed() + self._cache_seconds(result)
+            self._cached[ticker] = _CachedResult(result, expires_at)
+
+    def _cache_seconds(self, result: Result) -> float:
+        if isinstance(result, QuotaError):
+            return min(CACHE_SECONDS, seconds_until(result.renews_at, self._clock.now()))
+        return CACHE_SECONDS
 
     @cached_property
     def _provider(self) -> QuoteProvider:
         return self._make()
 
     def _from_settings(self) -> QuoteProvider:
-        provider = make_provider(self._settings)
+        provider = make_provider(self._settings, clock=self._clock)
         if not isinstance(provider, QuoteProvider):
-            raise self._no_quotes()
+            raise self._not_supported()
         return provider
 
-    def _no_quotes(self) -> Problem:
-        asked = ", ".join(self._settings.providers)
+    def _not_supported(self) -> Problem:
+        selected = ", ".join(self._settings.providers)
+        supported = " or ".join(quote_providers())
         msg = (
-            f"No provider among {asked} serves current prices; name {' or '.join(quote_providers())} in "
-            f"{PREFIX}PROVIDER or {PREFIX}BACKUPS."
+            f"The selected providers ({selected}) have no current prices; add {supported} to"
+            f" {PREFIX}PROVIDER or {PREFIX}BACKUPS."
         )
-        return Problem(HTTPStatus.NOT_IMPLEMENTED, "no-quotes", msg)
+        return Problem(HTTPStatus.NOT_IMPLEMENTED, "quotes-not-supported", msg)
 
 
-def _price_of(outcome: Outcome) -> Quote:
-    if isinstance(outcome, Quote):
-        return outcome
-    # It may be raised many times; its traceback would grow each time.
-    raise outcome.with_traceback(None)
-
-
-def _kept_seconds(outcome: Outcome) -> float:
-    if isinstance(outcome, QuotaError):
-        return min(KEPT_SECONDS, seconds_until(outcome.renews_at))
-    return KEPT_SECONDS
+def _unwrap(result: Result) -> Quote:
+    if isinstance(result, Quote):
+        return result
+    # A cached error is raised several times, and each raise would extend its traceback.
+    raise result.with_traceback(None)

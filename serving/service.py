@@ -1,7 +1,8 @@
-"""The BentoML service: thin. It opens the office at start-up and closes it at the end.
+"""BentoML service: builds the application state at start-up, and stops the refresh at shutdown.
 
-``bentoml serve serving.service:Stockcast`` and ``python -m serving`` run the same ASGI app, front
-included. No `from __future__ import annotations`: BentoML reads the annotations of the typed route.
+``bentoml serve serving.service:Stockcast`` and ``python -m serving`` run the same ASGI app with the
+fast path. No `from __future__ import annotations`: BentoML reads the annotations of the typed route
+at run time.
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from core.clock import SystemClock
 from core.settings import load_settings
-from forecasting.snapshot import SNAPSHOT_FOLDER
 from registry.versions import ModelRegistry
 from serving.app import build_app
 from serving.asgi.error_boundary import ErrorBoundary
@@ -25,39 +26,31 @@ from serving.asgi.fast_path import FastPath
 from serving.http.openapi import with_rest_routes
 from serving.http.problems import problem_of
 from serving.http.schemas import Forecast, PredictRequest
-from serving.live.challenger import ChallengerCache
-from serving.live.live_state import LiveState
-from serving.live.refresher import ChampionRefresher
-from serving.models.model_cache import ModelCache
-from serving.models.snapshot_cache import SnapshotCache
 from serving.observability.metrics import Metrics
-from serving.provider_status import PriceFeed
-from serving.quotes import QuoteCache
 from serving.routes.predict import post_prediction
 from serving.settings import ServingSettings
-from serving.state import ServiceState
+from serving.state import build_state
 
-# BentoML keeps some 5 KB of a request alive until its time-out, answered or not.
+# BentoML keeps about 5 KB of each request in memory until this time-out.
 _TIMEOUT_SECONDS = 10
-# One process holds one office: BentoML makes one instance of the service in each.
-OFFICE = ServiceState(LiveState())
+REST_APP = build_app()
 
 
-class FastPathService(bentoml.Service[Any]):  # type: ignore[misc]  # BentoML ships no types here
-    """A service whose ASGI app has the front outermost, whoever runs it."""
+class FastPathService(bentoml.Service[Any]):  # type: ignore[misc]  # BentoML ships no types
+    """BentoML service whose ASGI app has the fast path outermost."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002  # BentoML's signature
-        """Return the app that a server runs."""
-        return FastPath(super().to_asgi(is_main), OFFICE)
+        """Return the app for the server."""
+        return FastPath(super().to_asgi(is_main), REST_APP.state)
 
     @property
-    def openapi_spec(self) -> "_Document":
-        """The OpenAPI document, REST routes included."""
-        return _Document(super().openapi_spec)
+    def openapi_spec(self) -> "_OpenApiDocument":
+        """OpenAPI document with the REST routes."""
+        return _OpenApiDocument(super().openapi_spec)
 
 
-class _Document:
-    """What BentoML asks a specification for."""
+class _OpenApiDocument:
+    """Has the method `asdict`, which BentoML expects of a specification."""
 
     def __init__(self, typed_routes: Any) -> None:  # noqa: ANN401  # BentoML ships no types
         self._typed_routes = typed_routes
@@ -75,73 +68,62 @@ class _Document:
     traffic={"timeout": _TIMEOUT_SECONDS},
     logging={"access": {"enabled": False}},
 )
-@bentoml.asgi_app(build_app(OFFICE), path="/")
+@bentoml.asgi_app(REST_APP, path="/")
 class Stockcast:
     """Calibrated stock forecasts: price target, probability of a rise, and intervals."""
 
     def __init__(self) -> None:
         settings = load_settings(ServingSettings)
-        registry = ModelRegistry.from_settings(settings)
-        cache = ModelCache(registry, settings.home / "serving" / "models")
-        snapshots = settings.home / SNAPSHOT_FOLDER
-        OFFICE.desk.poll_seconds = settings.poll_seconds
-        OFFICE.metrics = Metrics()
-        OFFICE.challenger = ChallengerCache(
-            registry, cache, SnapshotCache(snapshots), poll_seconds=settings.poll_seconds
-        )
-        OFFICE.quotes = QuoteCache(settings)
-        self._watch = ChampionRefresher(
-            OFFICE.desk,
-            registry,
-            cache,
-            SnapshotCache(snapshots),
-            OFFICE.metrics,
-            prices=PriceFeed(settings),
-        )
-        self._following: asyncio.Task[None] | None = None
-        # BentoML logs a traceback for every malformed request; its sender has the reason already.
-        logging.getLogger("bentoml._internal.server.http_app").addFilter(_is_our_fault)
+        clock = SystemClock()
+        registry = ModelRegistry.from_settings(settings, clock=clock)
+        self._state = build_state(settings, clock, registry, Metrics())
+        # BentoML creates this instance before the server accepts requests.
+        REST_APP.state.service = self._state
+        self._tasks: list[asyncio.Task[None]] = []
+        # BentoML logs a traceback for each invalid request, whose response has the reason already.
+        logging.getLogger("bentoml._internal.server.http_app").addFilter(_is_server_error)
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
-    async def open(self) -> None:
-        """Have answers before the first request, then follow what changes."""
-        await asyncio.to_thread(self._watch.refresh)
-        self._following = asyncio.create_task(self._watch.run())
-        # What start-up made stays for good; scanning it again costs a pause of 100 ms.
+    async def start(self) -> None:
+        """Load champion and snapshot before the first request, then start the refresh."""
+        refresher = self._state.refresher
+        await asyncio.to_thread(refresher.refresh)
+        self._tasks.append(asyncio.create_task(refresher.run()))
+        # Objects of the start-up live until shutdown; a later scan of them would pause for 100 ms.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
-    async def close(self) -> None:
-        """Stop following."""
-        if self._following is not None:
-            self._following.cancel()
+    async def stop(self) -> None:
+        """Stop the refresh."""
+        for task in self._tasks:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._following
+                await task
 
     async def __is_ready__(self) -> bool:  # BentoML's hook behind /readyz
-        """Say whether a champion and a snapshot are live."""
-        return OFFICE.desk.live is not None
+        """Return whether forecasts are live."""
+        return self._state.live.forecasts is not None
 
     @bentoml.api(route="/predict", output_spec=Forecast)  # type: ignore[untyped-decorator]
     async def predict(self, request: PredictRequest, /) -> Response:
-        """Forecast a known ticker, or any ticker from your own `bars`.
+        """Forecast a ticker of the published snapshot, or any ticker from the `bars` sent with it.
 
         `horizon` is 1d, 1w or 1m: 1, 5 or 21 sessions ahead. Errors are `application/problem+json`.
         """
         try:
-            return await post_prediction(OFFICE, request)
+            return await post_prediction(self._state, request)
         except Exception as error:
             problem = problem_of(error)
             if problem.status == 500:  # noqa: PLR2004
                 raise
-            return problem.response()
+            return problem.response(self._state.clock.now())
 
 
-def _is_our_fault(record: logging.LogRecord) -> bool:
+def _is_server_error(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, ValidationError | BentoMLException)
 
 
-Stockcast.add_asgi_middleware(ErrorBoundary)  # type: ignore[attr-defined]  # a Service by now
+Stockcast.add_asgi_middleware(ErrorBoundary)  # type: ignore[attr-defined]  # the decorator made a Service

@@ -1,41 +1,75 @@
-"""What routes and the fast path share: filled in by the service when it starts."""
+"""Application state: every object that routes, fast path and refresher share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.requests import Request
 
-from serving.http.problems import Problem
+from core.clock import Clock
+from forecasting.snapshot import SNAPSHOT_FOLDER
+from market.providers.status import ProviderStatus
+from registry.versions import ModelRegistry
+from serving.live.alias_follower import AliasFollower
+from serving.live.calendar_follower import CalendarFollower
 from serving.live.challenger import ChallengerCache
 from serving.live.live_state import LiveState
+from serving.live.provider_follower import ProviderFollower
+from serving.live.refresher import ChampionRefresher
+from serving.live.snapshot_follower import SnapshotFollower
+from serving.models.model_cache import ModelCache
+from serving.models.snapshot_cache import SnapshotCache
 from serving.observability.metrics import Metrics
 from serving.quotes import QuoteCache
+from serving.settings import ServingSettings
+
+MODEL_FOLDER = Path("serving") / "models"
 
 
-@dataclass
+@dataclass(frozen=True)
 class ServiceState:
-    """What routes share; the service fills it in when it starts."""
+    """State of one process, complete from the start of the service."""
 
-    desk: LiveState
-    metrics: Metrics | None = None
-    challenger: ChallengerCache | None = None
-    quotes: QuoteCache | None = None
+    clock: Clock
+    metrics: Metrics
+    live: LiveState
+    refresher: ChampionRefresher
+    challenger: ChallengerCache
+    quotes: QuoteCache
+    poll_seconds: float
 
-    def count(self, route: str, horizon: str) -> None:
-        """Count one forecast."""
-        if self.metrics is not None:
-            self.metrics.count(route, horizon)
 
-    def require_quotes(self) -> QuoteCache:
-        """Return who asks for prices, which the service made before it listens."""
-        if self.quotes is None:
-            msg = "The service is starting; ask again."
-            raise Problem(503, "not-ready", msg)
-        return self.quotes
+def build_state(
+    settings: ServingSettings, clock: Clock, registry: ModelRegistry, metrics: Metrics
+) -> ServiceState:
+    """Build the complete state. The first refresh reads registry, snapshot and providers."""
+    live = LiveState(clock, metrics)
+    cache = ModelCache(registry, settings.home / MODEL_FOLDER)
+    snapshots = settings.home / SNAPSHOT_FOLDER
+    provider_status = ProviderStatus(settings, clock)
+    poll_seconds = settings.poll_seconds
+    followers = (
+        AliasFollower(live, registry, cache),
+        SnapshotFollower(live, cache, SnapshotCache(snapshots)),
+        CalendarFollower(live),
+        ProviderFollower(live, provider_status),
+    )
+    challenger = ChallengerCache(
+        registry, cache, SnapshotCache(snapshots), clock, poll_seconds=poll_seconds
+    )
+    return ServiceState(
+        clock=clock,
+        metrics=metrics,
+        live=live,
+        refresher=ChampionRefresher(live, followers, poll_seconds=poll_seconds),
+        challenger=challenger,
+        quotes=QuoteCache(settings, clock, provider_status.reserved_from_quotes),
+        poll_seconds=poll_seconds,
+    )
 
 
 def state_of(request: Request) -> ServiceState:
-    """Return what the app was built with."""
-    office: ServiceState = request.app.state.office
-    return office
+    """Return the state that the service has set at its start."""
+    state: ServiceState = request.app.state.service
+    return state

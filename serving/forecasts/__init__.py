@@ -1,1 +1,1 @@
-"""Forecast responses: built, precomputed, or made from the caller's bars."""
+"""Forecast responses: computed from a snapshot, or from the bars of a caller."""

@@ -1,6 +1,6 @@
-"""A forecast from the caller's own bars: checked, adjusted and turned into a window as in training.
+"""Forecast from the bars of a caller: validate, adjust, compute features and run the model.
 
-Nothing is stored, and nothing of the published snapshot is used.
+Nothing is stored, and the published snapshot is not used.
 """
 
 from __future__ import annotations
@@ -31,51 +31,52 @@ def forecast_from_bars(
     Raises
     ------
     Problem
-        When bars break the bar contract (each with its session and reason), or are too few.
+        If `bars` break the bar contract (with session and reason of each bar), or are too few.
     BundleError
-        When this server computes features in another way than the model was trained on.
+        If this server computes other features than the training code did.
     """
     manifest = model.bundle.manifest
     sessions = SessionsByTicker(manifest.exchange)(ticker)
     last_closed = sessions.last_closed(now)
-    good = _validated(ticker, bars, sessions, last_closed)
+    valid = _validate(ticker, bars, sessions, last_closed)
     needed = model.features.warmup + manifest.lookback - 1
-    if len(good) < needed:
+    if len(valid) < needed:
         msg = (
-            f"`bars` must hold at least {needed} sessions (features look back"
-            f" {model.features.warmup}, the model {manifest.lookback}), got {len(good)}."
+            f"`bars` must contain at least {needed} sessions (feature warm-up"
+            f" {model.features.warmup}, lookback {manifest.lookback}), got {len(valid)};"
+            " send more bars."
         )
-        raise Problem(422, "not-enough-bars", msg, needed=needed, got=len(good))
-    table = compute_features(adjust_bars(good).tail(needed), model.features)
+        raise Problem(422, "not-enough-bars", msg, needed=needed, got=len(valid))
+    table = compute_features(adjust_bars(valid).tail(needed), model.features)
     keys, windows = latest_windows(table, manifest.lookback)
-    as_of, close = good["session"][-1], good["close"][-1]
+    as_of, close = valid["session"][-1], valid["close"][-1]
     if keys.is_empty() or keys["session"][-1] != as_of:
-        msg = "`bars` leave a feature undefined in the last window: prices must move in it."
+        msg = (
+            "`bars` leave a feature undefined in the last window; its prices must not be constant."
+        )
         raise Problem(422, "invalid-request", msg)
     targets = {h: sessions.offset(as_of, h) for h in manifest.horizons}
-    row = ForecastRow(
-        ticker, sessions.exchange, as_of, close, targets, model.bundle.run(windows), at=0
-    )
+    output = model.bundle.run(windows)
+    row = ForecastRow(ticker, sessions.exchange, as_of, close, targets, output, at=0)
     age = len(sessions.between(as_of, last_closed)) - 1
-    return build_forecast(
-        model, row, horizon, Freshness(now.replace(microsecond=0), last_closed, age)
-    )
+    freshness = Freshness(now.replace(microsecond=0), last_closed, age)
+    return build_forecast(model, row, horizon, freshness)
 
 
-def _validated(
+def _validate(
     ticker: str, bars: list[CallerBar], sessions: Sessions, last_closed: date
 ) -> pl.DataFrame:
-    """Return the bars in order; one bad bar refuses the whole request."""
+    """Return the bars sorted by session; one invalid bar rejects the whole request."""
     rows = [{"ticker": ticker, "source": "caller", **bar.model_dump()} for bar in bars]
     frame = pl.DataFrame(rows, schema=BAR_SCHEMA)
     checked = validate_bars(frame, sessions, last_session=last_closed)
     if checked.quarantine.is_empty():
         return checked.bars
-    wrong = checked.quarantine.select("session", "reason").rows()
+    invalid = checked.quarantine.select("session", "reason").rows()
     errors = [
         {"field": "bars", "session": str(session), "message": reason}
-        for session, reason in wrong[:_MAX_ERRORS]
+        for session, reason in invalid[:_MAX_ERRORS]
     ]
     first = errors[0]
-    msg = f"`bars`: {len(wrong)} refused; {first['session']}: {first['message']}"
-    raise Problem(422, "invalid-bars", msg, errors=errors, error_count=len(wrong))
+    msg = f"`bars` has {len(invalid)} invalid rows. First: {first['session']}: {first['message']}"
+    raise Problem(422, "invalid-bars", msg, errors=errors, error_count=len(invalid))

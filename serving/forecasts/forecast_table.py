@@ -1,7 +1,7 @@
-"""The book of answers: one model over one snapshot, computed once and looked up from then on.
+"""Forecast table: the output of one model for every ticker of one snapshot.
 
-A book never changes; a new champion, a new snapshot or a closed session makes a new one. Noticing
-those belongs to `serving.live.refresher`.
+A table is immutable. A new champion, a new snapshot or a closed session leads to a new table, and
+`serving.live` publishes it.
 """
 
 from __future__ import annotations
@@ -11,116 +11,86 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any
 
 import numpy as np
 
 from core.errors import ForecastError
 from core.tickers import unknown_ticker
 from forecasting.bundle.graph import Floats
-from forecasting.horizons import LABEL_OF, LABELS
 from forecasting.snapshot import Snapshot
 from market.calendars.sessions import Sessions
 from serving.forecasts.responses import ForecastRow, Freshness, build_forecast
 from serving.http.problems import Problem
-from serving.http.schemas import DEFAULT_HORIZON, Forecast
+from serving.http.schemas import Forecast
 from serving.models.model_cache import LiveModel
 
-# Windows that go through the graph at once: fast, and bounded in memory for any universe.
-_BATCH = 256
-# Up to here every answer is made ready at the swap; in a larger universe at its first request.
-EAGER_TICKERS = 1_000
-
-Message = dict[str, Any]
-RequestKey = tuple[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class PrecomputedResponse:
-    """A whole HTTP answer as the two ASGI messages that carry it."""
-
-    start: Message
-    body: Message
-    horizon: str
-
-    @property
-    def content(self) -> bytes:
-        """The answer's JSON."""
-        content: bytes = self.body["body"]
-        return content
+# Number of windows in one run of the graph. It bounds the memory for a universe of any size.
+_BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
 class ForecastTable:
     """Forecasts of one model for every ticker of one snapshot.
 
-    `closed` is the last closed session of each exchange that a ticker trades on.
+    Parameters
+    ----------
+    rows
+        Model output by ticker.
+    without_forecast
+        Reason by ticker, for each ticker of the snapshot that is not in `rows`.
+    closed_sessions
+        Last closed session by exchange, for each exchange in `rows`.
     """
 
     model: LiveModel
     snapshot: Snapshot
     rows: dict[str, ForecastRow]
-    refused: dict[str, str]
+    without_forecast: dict[str, str]
     computed_at: datetime
-    closed: dict[str, date]
+    closed_sessions: dict[str, date]
 
     def forecast(self, ticker: str, horizon: int) -> Forecast:
-        """Return the forecast; a `Problem` or `UnknownTickerError` says why there is none."""
+        """Return the forecast of a ticker.
+
+        Raises
+        ------
+        Problem
+            If the ticker is in `without_forecast`.
+        UnknownTickerError
+            If the ticker is not in the snapshot.
+        """
         row = self.row(ticker)
-        clock = Freshness(self.computed_at, self.closed[row.exchange], self.age_of(row))
-        return build_forecast(self.model, row, horizon, clock)
+        last_closed = self.closed_sessions[row.exchange]
+        freshness = Freshness(self.computed_at, last_closed, self.row_age_sessions(row))
+        return build_forecast(self.model, row, horizon, freshness)
 
     def row(self, ticker: str) -> ForecastRow:
-        """Return a ticker's place in the output."""
+        """Return the model output of a ticker; raise as `forecast` does."""
         if (row := self.rows.get(ticker)) is not None:
             return row
-        if (reason := self.refused.get(ticker)) is not None:
+        if (reason := self.without_forecast.get(ticker)) is not None:
             msg = f"{ticker} has no forecast: {reason}"
             raise Problem(HTTPStatus.CONFLICT, "ticker-without-forecast", msg, reason=reason)
         raise unknown_ticker(ticker, "the published snapshot", self.rows)
 
-    def ready(self, ticker: str, horizon: int) -> PrecomputedResponse:
-        """Return the whole HTTP answer."""
-        content = self.forecast(ticker, horizon).model_dump_json().encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(content)).encode()),
-        ]
-        return PrecomputedResponse(
-            start={"type": "http.response.start", "status": 200, "headers": headers},
-            body={"type": "http.response.body", "body": content},
-            horizon=LABEL_OF[horizon],
-        )
-
-    def precompute_responses(self) -> dict[RequestKey, PrecomputedResponse]:
-        """Return every answer under its request_keys, or none yet when there are very many."""
-        if len(self.rows) > EAGER_TICKERS:
-            return {}
-        return {
-            key: answer
-            for ticker in self.rows
-            for horizon in LABELS.values()
-            for answer in [self.ready(ticker, horizon)]
-            for key in request_keys(ticker, horizon)
-        }
-
-    def at(self, closed: dict[str, date]) -> ForecastTable:
+    def with_closed_sessions(self, closed_sessions: dict[str, date]) -> ForecastTable:
         """Return the same forecasts with their age as of other closed sessions."""
-        return replace(self, closed=closed)
+        return replace(self, closed_sessions=closed_sessions)
 
     @cached_property
-    def age(self) -> int:
-        """Sessions closed since the newest `as_of`, where several exchanges share it the most."""
+    def age_sessions(self) -> int:
+        """Number of sessions closed since the newest `as_of`, the maximum over its exchanges."""
         newest = max(row.as_of for row in self.rows.values())
-        return max(self.age_of(row) for row in self.rows.values() if row.as_of == newest)
+        return max(self.row_age_sessions(r) for r in self.rows.values() if r.as_of == newest)
 
-    def age_of(self, row: ForecastRow) -> int:
-        """Sessions that a ticker's exchange has closed since its `as_of`."""
-        known = self._ages.get((row.exchange, row.as_of))
-        if known is None:
-            closed = Sessions(row.exchange).between(row.as_of, self.closed[row.exchange])
-            known = self._ages[row.exchange, row.as_of] = max(0, len(closed) - 1)
-        return known
+    def row_age_sessions(self, row: ForecastRow) -> int:
+        """Return the number of sessions that the ticker's exchange has closed since `as_of`."""
+        age = self._ages.get((row.exchange, row.as_of))
+        if age is None:
+            last_closed = self.closed_sessions[row.exchange]
+            closed = Sessions(row.exchange).between(row.as_of, last_closed)
+            age = self._ages[row.exchange, row.as_of] = max(0, len(closed) - 1)
+        return age
 
     @cached_property
     def _ages(self) -> dict[tuple[str, date], int]:
@@ -133,44 +103,38 @@ def build_forecast_table(model: LiveModel, snapshot: Snapshot, now: datetime) ->
     Raises
     ------
     ForecastError
-        When it has no forecast for any ticker: such a model must not go live.
+        If the model has no forecast for any ticker. Such a model must not be published.
     """
     rows: dict[str, ForecastRow] = {}
-    refused = dict(snapshot.skipped)
-    for row in _run(model, snapshot):
-        if isinstance(row, ForecastRow):
-            rows[row.ticker] = row
+    without_forecast = dict(snapshot.skipped)
+    for result in _run(model, snapshot):
+        if isinstance(result, ForecastRow):
+            rows[result.ticker] = result
         else:
-            refused[row[0]] = row[1]
+            ticker, reason = result
+            without_forecast[ticker] = reason
     if not rows:
-        reason = next(iter(refused.values()), "the snapshot is empty")
-        msg = f"No ticker of the snapshot has a forecast; the first one: {reason}"
+        reason = next(iter(without_forecast.values()), "the snapshot is empty")
+        msg = f"No ticker of the snapshot has a forecast. First reason: {reason}"
         raise ForecastError(msg)
     computed_at = now.astimezone(UTC).replace(microsecond=0)
-    closed = last_closed_sessions({row.exchange for row in rows.values()}, now)
-    return ForecastTable(model, snapshot, rows, refused, computed_at, closed)
+    closed_sessions = last_closed_sessions({row.exchange for row in rows.values()}, now)
+    return ForecastTable(model, snapshot, rows, without_forecast, computed_at, closed_sessions)
 
 
 def last_closed_sessions(exchanges: Iterable[str], now: datetime) -> dict[str, date]:
-    """Return the last session that each exchange has closed."""
+    """Return the last closed session of each exchange."""
     return {exchange: Sessions(exchange).last_closed(now) for exchange in exchanges}
 
 
-def request_keys(ticker: str, horizon: int) -> list[RequestKey]:
-    """Return the paths and queries that ask for a forecast; `path` is already percent-decoded."""
-    label = LABEL_OF[horizon]
-    queries = [f"horizon={label}".encode()] + ([b""] if label == DEFAULT_HORIZON else [])
-    return [(f"/predict/{ticker}", query) for query in queries]
-
-
 def _run(model: LiveModel, snapshot: Snapshot) -> Iterator[ForecastRow | tuple[str, str]]:
-    """Yield each ticker's row, or the ticker with the reason why it has none."""
-    for start in range(0, len(snapshot.tickers), _BATCH):
-        positions = range(start, min(start + _BATCH, len(snapshot.tickers)))
+    """Yield the row of each ticker, or the ticker and the reason for a missing forecast."""
+    for start in range(0, len(snapshot.tickers), _BATCH_SIZE):
+        positions = range(start, min(start + _BATCH_SIZE, len(snapshot.tickers)))
         try:
             yield from _run_batch(model, snapshot, positions)
         except ForecastError:
-            # One bad window refuses its whole batch; alone, each ticker answers for itself.
+            # One bad window fails its whole batch, so run the tickers of this batch one by one.
             for position in positions:
                 try:
                     yield from _run_batch(model, snapshot, range(position, position + 1))
@@ -187,7 +151,7 @@ def _run_batch(model: LiveModel, snapshot: Snapshot, positions: range) -> list[F
             exchange=snapshot.exchanges[i],
             as_of=snapshot.as_of[i],
             close=snapshot.close[i],
-            targets={h: days[i] for h, days in snapshot.target_sessions.items()},
+            targets={h: sessions[i] for h, sessions in snapshot.target_sessions.items()},
             output=output,
             at=i - positions.start,
         )

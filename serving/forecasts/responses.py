@@ -1,7 +1,4 @@
-"""One forecast as an answer: from a row of the bundle's output to the fields that go over HTTP.
-
-Units, rounding and names belong here. Where windows and prices come from does not.
-"""
+"""Response fields of one forecast: units, rounding and names."""
 
 from __future__ import annotations
 
@@ -16,13 +13,13 @@ from forecasting.horizons import LABEL_OF
 from serving.http.schemas import Forecast, HorizonLabel, MemberForecast, Prediction
 from serving.models.model_cache import LiveModel
 
-# The graph computes in float32: later digits would be noise.
-_DIGITS = 7
+# The graph computes in float32, so later digits are noise.
+_SIGNIFICANT_DIGITS = 7
 
 
 @dataclass(frozen=True)
 class ForecastRow:
-    """One window's place in an output, with what is known at its `as_of`."""
+    """Model output of one ticker: row `at` of `output`, with the close at `as_of`."""
 
     ticker: str
     exchange: str
@@ -35,76 +32,79 @@ class ForecastRow:
 
 @dataclass(frozen=True)
 class Freshness:
-    """When a forecast was computed, and how old its data is by its exchange's calendar."""
+    """Time of computation, and age of the data on the exchange's calendar."""
 
     computed_at: datetime
-    last_closed: date
-    age: int
+    last_closed_session: date
+    age_sessions: int
 
 
-def build_forecast(model: LiveModel, row: ForecastRow, horizon: int, clock: Freshness) -> Forecast:
-    """Return the answer for one ticker and horizon."""
+def build_forecast(
+    model: LiveModel, row: ForecastRow, horizon: int, freshness: Freshness
+) -> Forecast:
+    """Return the response body for one ticker and horizon."""
     manifest = model.bundle.manifest
     return Forecast(
         ticker=row.ticker,
         as_of=row.as_of,
-        horizon=label_of(horizon),
+        horizon=horizon_label(horizon),
         target_session=row.targets[horizon],
-        current_price=round_significant(row.close),
+        current_price=round_float32(row.close),
         prediction=build_prediction(model.bundle, row, horizon),
         members=build_members(model.bundle, row, horizon),
         weights=_with_naive(manifest.mean_weights[horizon]),
         scale_weights=manifest.scale_weights[horizon],
         model=model.info,
-        last_closed_session=clock.last_closed,
-        data_age_sessions=clock.age,
-        timestamp=clock.computed_at,
+        last_closed_session=freshness.last_closed_session,
+        data_age_sessions=freshness.age_sessions,
+        timestamp=freshness.computed_at,
     )
 
 
 def build_prediction(bundle: Bundle, row: ForecastRow, horizon: int) -> Prediction:
-    """Return the ensemble's calibrated forecast in prices."""
-    outlook = derive_signal(bundle.distribution(row.output, row.at, horizon), row.close)
+    """Return the calibrated forecast of the ensemble in prices."""
+    signal = derive_signal(bundle.distribution(row.output, row.at, horizon), row.close)
+    intervals = {
+        coverage: (round_float32(low), round_float32(high))
+        for coverage, (low, high) in signal.intervals.items()
+    }
     return Prediction(
         **{
-            **asdict(outlook),
-            "price_target": round_significant(outlook.price_target),
-            "expected_return": round_significant(outlook.expected_return),
-            "confidence": round_significant(outlook.confidence),
-            "probability_up": round_significant(outlook.probability_up),
-            "intervals": {
-                k: (round_significant(lo), round_significant(hi))
-                for k, (lo, hi) in outlook.intervals.items()
-            },
+            **asdict(signal),
+            "price_target": round_float32(signal.price_target),
+            "expected_return": round_float32(signal.expected_return),
+            "confidence": round_float32(signal.confidence),
+            "probability_up": round_float32(signal.probability_up),
+            "intervals": intervals,
         }
     )
 
 
 def build_members(bundle: Bundle, row: ForecastRow, horizon: int) -> dict[str, MemberForecast]:
-    """Return what each member says on its own, uncalibrated."""
+    """Return the forecast of each ensemble member before calibration."""
     column = bundle.manifest.horizons.index(horizon)
     means = row.output.member_mean[row.at, :, column].tolist()
     scales = row.output.member_scale[row.at, :, column].tolist()
     return {
         name: MemberForecast(
-            price_target=round_significant(row.close * math.exp(mean)),
-            expected_return=round_significant(math.expm1(mean)),
-            scale=round_significant(scale),
+            price_target=round_float32(row.close * math.exp(mean)),
+            expected_return=round_float32(math.expm1(mean)),
+            scale=round_float32(scale),
         )
         for name, mean, scale in zip(bundle.manifest.members, means, scales, strict=True)
     }
 
 
-def label_of(horizon: int) -> HorizonLabel:
-    """Return the name that a horizon carries over HTTP."""
+def horizon_label(horizon: int) -> HorizonLabel:
+    """Return the label of a horizon in requests and responses."""
     label: HorizonLabel = LABEL_OF[horizon]  # type: ignore[assignment]
     return label
 
 
-def round_significant(value: float) -> float:
-    """Round to the digits that the model's arithmetic has."""
-    return float(f"{value:.{_DIGITS}g}")
+def round_float32(value: float) -> float:
+    """Round to the significant digits of float32."""
+    return float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
 
 
 def _with_naive(weights: dict[str, float]) -> dict[str, float]:
-    return {**weights, "naive": round_significant(max(0.0, 1 - sum(weights.values())))}
+    return {**weights, "naive": round_float32(max(0.0, 1 - sum(weights.values())))}

@@ -1,1 +1,1 @@
-"""The HTTP contract: schemas, problems (RFC 9457), OpenAPI."""
+"""HTTP contract: schemas, problems (RFC 9457) and OpenAPI."""

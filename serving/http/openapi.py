@@ -1,4 +1,4 @@
-"""The REST routes in BentoML's OpenAPI document, which knows only the typed route by itself."""
+"""OpenAPI: add the REST routes to the document of BentoML, which lists typed routes only."""
 
 from __future__ import annotations
 
@@ -15,29 +15,35 @@ _REF = "#/components/schemas/{model}"
 
 
 class ProblemBody(BaseModel):
-    """An error: RFC 9457, with `errors` by field where the request is at fault."""
+    """Error body of RFC 9457. An invalid request has `errors` with one entry for each field."""
 
-    type: str = Field(description="Stable name of the kind of error: urn:stockcast:problem:...")
+    type: str = Field(description="Stable name of the error kind: urn:stockcast:problem:...")
     title: str
     status: int
-    detail: str = Field(description="What is wrong, and the way out.")
+    detail: str = Field(description="The cause and the remedy.")
 
 
 def with_rest_routes(document: dict[str, Any]) -> dict[str, Any]:
     """Return the document with the REST routes and their schemas added."""
     ticker = _parameter("ticker", "path", {"type": "string"}, required=True)
-    labels = {"type": "string", "enum": list(LABELS), "default": DEFAULT_HORIZON}
-    horizon = _parameter("horizon", "query", labels, required=False)
+    horizon_schema = {"type": "string", "enum": list(LABELS), "default": DEFAULT_HORIZON}
+    horizon = _parameter("horizon", "query", horizon_schema, required=False)
     paths = {
-        "/predict/{ticker}": _get("Forecast of a known ticker", Forecast, ticker, horizon),
-        "/models/compare/{ticker}": _get("Champion beside challenger", Comparison, ticker),
-        "/quote/{ticker}": _get("Current price of a followed ticker", CurrentPrice, ticker),
-        "/models/status": _get("What is live, and what was refused", None),
-        "/health": _get("Whether forecasts are answered, and every trouble", None),
+        "/predict/{ticker}": _get(
+            "Forecast of a ticker in the published snapshot", Forecast, ticker, horizon
+        ),
+        "/models/compare/{ticker}": _get(
+            "Forecasts of champion and challenger", Comparison, ticker
+        ),
+        "/quote/{ticker}": _get(
+            "Current price of a ticker in the published snapshot", CurrentPrice, ticker
+        ),
+        "/models/status": _get("Live model, snapshot and refused versions", None),
+        "/health": _get("Health status and health issues", None),
     }
     components = dict(document["components"])
-    ours = _schemas(Forecast, Comparison, CurrentPrice, ProblemBody)
-    components["schemas"] = {**components["schemas"], **ours}
+    schemas = _schemas(Forecast, Comparison, CurrentPrice, ProblemBody)
+    components["schemas"] = {**components["schemas"], **schemas}
     return {**document, "paths": {**document["paths"], **paths}, "components": components}
 
 
@@ -62,8 +68,10 @@ def _get(
     }
 
 
-def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
-    return {"name": name, "in": place, "required": required, "schema": schema}
+def _parameter(
+    name: str, location: str, schema: dict[str, Any], *, required: bool
+) -> dict[str, Any]:
+    return {"name": name, "in": location, "required": required, "schema": schema}
 
 
 def _schemas(*models: type[BaseModel]) -> dict[str, Any]:

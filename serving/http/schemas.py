@@ -1,7 +1,4 @@
-"""What goes in and out over HTTP, as pydantic models: validation and the OpenAPI page use them.
-
-Field names, bounds and descriptions belong here. How an answer comes about does not.
-"""
+"""Request and response bodies as pydantic models, used for validation and for OpenAPI."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ Price = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class CallerBar(BaseModel):
-    """One session's bar as the caller knows it: prices as traded, volume in shares."""
+    """One daily bar from the caller: prices as traded, volume in shares."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -33,48 +30,50 @@ class CallerBar(BaseModel):
     close: Price
     volume: int
     adj_close: Price | None = Field(
-        None, description="Close adjusted for splits and dividends; left out, `close` is used."
+        None, description="Close adjusted for splits and dividends. Defaults to `close`."
     )
 
 
 class PredictRequest(BaseModel):
-    """Which forecast is wanted; with `bars`, it is made from the caller's own prices."""
+    """Request for one forecast. With `bars`, the forecast uses these bars only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ticker: Ticker = Field(
-        description="Such as AAPL, BRK.B or AZN.L; with `bars` any name, whose suffix tells the"
-        " exchange."
+        description="For example AAPL, BRK.B or AZN.L. With `bars`, any ticker is accepted and its"
+        " suffix selects the exchange."
     )
     horizon: HorizonLabel = Field(
-        DEFAULT_HORIZON, description="1d is one session ahead, 1w five, 1m twenty-one."
+        DEFAULT_HORIZON, description="1d is 1 session ahead, 1w is 5 sessions, 1m is 21 sessions."
     )
     bars: list[CallerBar] | None = Field(
         None,
         min_length=1,
         max_length=MAX_CALLER_BARS,
-        description="Daily bars up to the session to forecast from, in any order.",
+        description="Daily bars in any order. The forecast starts from the last session.",
     )
 
 
 class Prediction(BaseModel):
-    """The ensemble's forecast; `forecasting.distribution.signals` documents every rule behind these words."""
+    """Calibrated ensemble forecast; `forecasting.distribution.signals` defines its fields."""
 
     price_target: float = Field(description="Median price at the target session.")
-    expected_return: float = Field(description="Simple return to the price target.")
+    expected_return: float = Field(description="Simple return from the close to the price target.")
     direction: Direction
     signal: Recommendation = Field(
-        description="BUY or SELL only where the return exceeds 10 bps of cost."
+        description="BUY or SELL if the expected return exceeds a cost of 10 bps, else HOLD."
     )
-    confidence: float = Field(description="Probability of the likelier side, 0.5 to 1.")
+    confidence: float = Field(
+        description="Probability of the more likely direction, from 0.5 to 1."
+    )
     probability_up: float
     intervals: dict[str, tuple[float, float]] = Field(
-        description="Coverage in percent -> lowest and highest price."
+        description="Coverage in percent, mapped to the lower and upper price."
     )
 
 
 class MemberForecast(BaseModel):
-    """What one member of the ensemble says on its own, before calibration."""
+    """Forecast of one ensemble member before calibration."""
 
     price_target: float
     expected_return: float
@@ -82,52 +81,56 @@ class MemberForecast(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """Which registered version answered."""
+    """Registered model version that made a forecast."""
 
     name: str
     version: int
-    trained_through: date = Field(description="The last session that training has seen.")
+    trained_through: date = Field(description="Last session in the training data.")
 
 
 class Forecast(BaseModel):
-    """The answer of every forecast route."""
+    """Response body of every forecast route."""
 
     ticker: str
-    as_of: date = Field(description="The session whose close the forecast starts from.")
+    as_of: date = Field(description="Session whose close is the start of the forecast.")
     horizon: HorizonLabel
     target_session: date
     current_price: float = Field(description="Close as traded at `as_of`.")
     prediction: Prediction
     members: dict[str, MemberForecast]
     weights: dict[str, float] = Field(
-        description="Of each member in the mean; `naive` is the rest, drawn towards no change."
+        description="Weight of each member in the mean. `naive` is the weight of no change."
     )
-    scale_weights: dict[str, float] = Field(description="Of each member in the scale.")
+    scale_weights: dict[str, float] = Field(description="Weight of each member in the scale.")
     model: ModelInfo
     last_closed_session: date = Field(
-        description="The newest session that the ticker's exchange has closed."
+        description="Newest session that has closed on the exchange of the ticker."
     )
-    data_age_sessions: int = Field(description="Sessions closed since `as_of`: 0 is up to date.")
+    data_age_sessions: int = Field(
+        description="Number of sessions closed since `as_of`. 0 means up to date."
+    )
     timestamp: datetime = Field(
-        description="When the forecast was computed (UTC); it stays until model or data change."
+        description="Time of computation (UTC). It changes only with the model or the data."
     )
 
 
 class CurrentPrice(BaseModel):
-    """The answer of ``/quote/{ticker}``: the price now, or at the last trade; as traded."""
+    """Response body of ``/quote/{ticker}``: the price of the last trade, as traded."""
 
     ticker: str
     price: float
     previous_close: float | None
     volume: int | None
-    session: date = Field(description="The session that the price belongs to.")
-    source: str = Field(description="The provider that told it.")
-    asked_at: datetime = Field(description="When the provider was asked (UTC).")
-    age_seconds: float = Field(description="Seconds since then: an answer is kept for a minute.")
+    session: date = Field(description="Session of the price.")
+    source: str = Field(description="Provider of the price.")
+    fetched_at: datetime = Field(description="Time of the request to the provider (UTC).")
+    age_seconds: float = Field(
+        description="Seconds since `fetched_at`. The service caches a price for one minute."
+    )
 
 
 class ComparedHorizon(BaseModel):
-    """One model's forecast for one horizon."""
+    """Forecast of one model for one horizon."""
 
     target_session: date
     prediction: Prediction
@@ -135,21 +138,24 @@ class ComparedHorizon(BaseModel):
 
 
 class ComparedModel(BaseModel):
-    """One version's forecasts for a ticker, beside how it did out of sample."""
+    """Forecasts of one model version for a ticker, with its out-of-sample metrics."""
 
     model: ModelInfo
     as_of: date
     horizons: dict[HorizonLabel, ComparedHorizon]
     metrics: dict[str, dict[str, dict[str, float | None]]] = Field(
-        description="Model -> horizon in sessions -> metric, out of sample, at training time."
+        description="Out-of-sample metrics at training time, by model, horizon in sessions and"
+        " metric name."
     )
 
 
 class Comparison(BaseModel):
-    """The answer of ``/models/compare/{ticker}``."""
+    """Response body of ``/models/compare/{ticker}``."""
 
     ticker: str
     current_price: float
     champion: ComparedModel
     challenger: ComparedModel | None
-    challenger_note: str | None = Field(description="Why there is no challenger's forecast.")
+    challenger_note: str | None = Field(
+        description="Reason why `challenger` is null. Null if there is a challenger."
+    )

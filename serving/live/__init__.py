@@ -1,1 +1,1 @@
-"""What is live, and what refreshes it."""
+"""Live forecasts, and the followers that refresh them."""

@@ -1,12 +1,11 @@
-"""The challenger, loaded when a comparison first asks for it: most processes never need one."""
+"""Forecasts of the challenger, loaded at the first comparison."""
 
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 
-from core.clock import utc_now
+from core.clock import Clock
 from core.errors import StockcastError
 from registry.names import CHALLENGER
 from registry.versions import ModelRegistry
@@ -17,55 +16,56 @@ from serving.models.snapshot_cache import SnapshotCache
 
 @dataclass(frozen=True)
 class ChallengerForecasts:
-    """The challenger's book, or why there is none."""
+    """The table of the challenger, or a note on why there is none."""
 
-    book: ForecastTable | None
+    table: ForecastTable | None
     note: str | None
 
 
 class ChallengerCache:
-    """Keeps the challenger's book while alias and snapshot stay; threads may share it."""
+    """Caches the challenger's table until alias or snapshot change. It is thread-safe."""
 
     def __init__(
         self,
         registry: ModelRegistry,
         cache: ModelCache,
-        feed: SnapshotCache,
+        snapshots: SnapshotCache,
+        clock: Clock,
         *,
         poll_seconds: float,
     ) -> None:
         self._registry = registry
         self._cache = cache
-        self._feed = feed
+        self._snapshots = snapshots
+        self._clock = clock
         self._poll_seconds = poll_seconds
         self._lock = threading.Lock()
-        self._known = ChallengerForecasts(None, None)
-        self._looked_at = -poll_seconds
+        self._cached = ChallengerForecasts(None, None)
+        self._expires_at = 0.0
 
-    def look(self) -> ChallengerForecasts:
-        """Return the present challenge; it is at most `poll_seconds` old."""
+    def get(self) -> ChallengerForecasts:
+        """Return the forecasts; they are at most `poll_seconds` old."""
         with self._lock:
-            if time.monotonic() - self._looked_at >= self._poll_seconds:
-                self._known = self._read()
-                self._looked_at = time.monotonic()
-            return self._known
+            if self._clock.elapsed() >= self._expires_at:
+                self._cached = self._read()
+                self._expires_at = self._clock.elapsed() + self._poll_seconds
+            return self._cached
 
     def _read(self) -> ChallengerForecasts:
         try:
             version = self._registry.alias_version(CHALLENGER)
             if version is None:
                 return ChallengerForecasts(None, "No challenger is set.")
-            known = self._known.book
-            model = known.model if known and known.model.version == version else None
+            cached = self._cached.table
+            model = cached.model if cached and cached.model.version == version else None
             model = model or self._cache.load(version)
-            snapshot = self._feed.newest(model.bundle.manifest)
+            snapshot = self._snapshots.newest(model.bundle.manifest)
             if snapshot is None:
-                return ChallengerForecasts(
-                    None, f"No snapshot fits the features of version {version}."
-                )
-            if known and known.model is model and known.snapshot is snapshot:
-                return self._known
-            book = build_forecast_table(model, snapshot, utc_now())
+                note = f"No snapshot fits the features of version {version}."
+                return ChallengerForecasts(None, note)
+            if cached and cached.model is model and cached.snapshot is snapshot:
+                return self._cached
+            table = build_forecast_table(model, snapshot, self._clock.now())
         except (StockcastError, OSError) as error:
-            return ChallengerForecasts(None, f"The challenger cannot be shown: {error}")
-        return ChallengerForecasts(book, None)
+            return ChallengerForecasts(None, f"The challenger is not available: {error}")
+        return ChallengerForecasts(table, None)

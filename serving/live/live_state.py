@@ -1,109 +1,163 @@
-"""What is live right now, and what stands in the way: the one object that routes and front read.
+"""Live state: the published forecasts, and the issues that `/health` and `/models/status` report.
 
-Only `serving.live.refresher` changes it, from one thread. Readers take `desk.live` once a request, so that a
-swap in the middle of it changes nothing.
+Only the followers of `serving.live.refresher` change it, all from one thread. A reader takes
+`forecasts` once for each request, so a swap does not affect a request in progress.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from serving.forecasts.forecast_table import (
-    ForecastTable,
+from core.clock import Clock
+from market.providers.status import ProviderState
+from serving.forecasts.forecast_table import ForecastTable
+from serving.forecasts.precomputed import (
     PrecomputedResponse,
     RequestKey,
+    build_response,
+    precompute_responses,
     request_keys,
 )
 from serving.http.problems import RUN_THE_PIPELINE, Problem
+from serving.models.model_cache import LiveModel
 from serving.observability.events import log_event
-from serving.provider_status import Prices
+from serving.observability.metrics import Metrics
 
-PRICES = "prices"
+CHAMPION, REGISTRY, SNAPSHOT = "champion", "registry", "snapshot"
+PROVIDERS, REFRESH = "providers", "refresh"
+_MODEL_TOPICS = {CHAMPION, REGISTRY, SNAPSHOT}
 
 
 @dataclass(frozen=True)
-class Live:
-    """A book of answers with the finished ones under their request_keys."""
+class LiveForecasts:
+    """A published forecast table with the responses that are ready to send."""
 
-    book: ForecastTable
-    ready: dict[RequestKey, PrecomputedResponse]
+    table: ForecastTable
+    responses: dict[RequestKey, PrecomputedResponse]
 
-    def answer(self, ticker: str, horizon: int) -> PrecomputedResponse:
-        """Return a finished answer, and keep it when it is made here for the first time."""
+    def response(self, ticker: str, horizon: int) -> PrecomputedResponse:
+        """Return a response; build and cache it at the first request."""
         keys = request_keys(ticker, horizon)
-        if (known := self.ready.get(keys[0])) is not None:
-            return known
-        answer = self.book.ready(ticker, horizon)
-        self.ready.update(dict.fromkeys(keys, answer))
-        return answer
+        if (cached := self.responses.get(keys[0])) is not None:
+            return cached
+        response = build_response(self.table, ticker, horizon)
+        self.responses.update(dict.fromkeys(keys, response))
+        return response
 
 
 @dataclass(frozen=True)
 class HealthIssue:
-    """Something that a person should know about, since when."""
+    """A problem that needs attention, and the time of its first occurrence."""
 
-    sentence: str
+    detail: str
     since: datetime
 
 
 @dataclass(frozen=True)
 class RefusedVersion(HealthIssue):
-    """Why a version may not go live; without `retry_at` for good."""
+    """Reason why a version must not be published. Without `retry_at` it is final."""
 
     retry_at: datetime | None = None
 
     def can_be_retried(self, now: datetime) -> bool:
-        """Say whether the cause may have gone."""
+        """Return whether the version may be loaded again."""
         return self.retry_at is not None and now >= self.retry_at
 
 
 @dataclass
 class LiveState:
-    """The live answers, and everything `/health` and `/models/status` log_event.
+    """Published forecasts, candidate, refused versions and health issues.
 
-    `ready` belongs to `live`; it stands here too because the front reads it for every request.
+    Parameters
+    ----------
+    forecasts
+        The published forecasts. None until the first champion and snapshot are available.
+    responses
+        Equal to `forecasts.responses`; the fast path reads it for every request.
+    candidate
+        Verified version that replaces the live one as soon as a snapshot fits it.
     """
 
-    live: Live | None = None
-    ready: dict[RequestKey, PrecomputedResponse] = field(default_factory=dict)
+    clock: Clock
+    metrics: Metrics
+    forecasts: LiveForecasts | None = None
+    responses: dict[RequestKey, PrecomputedResponse] = field(default_factory=dict)
     live_since: datetime | None = None
     alias_version: int | None = None
+    candidate: LiveModel | None = None
     refused: dict[int, RefusedVersion] = field(default_factory=dict)
-    troubles: dict[str, HealthIssue] = field(default_factory=dict)
-    prices: Prices = field(default_factory=Prices)
-    polled_at: datetime | None = None
-    poll_seconds: float = 1.0
+    issues: dict[str, HealthIssue] = field(default_factory=dict)
+    providers: Sequence[ProviderState] = ()
+    refreshed_at: datetime | None = None
 
-    def show(self, book: ForecastTable, now: datetime) -> None:
-        """Put a book on display; its answers are finished before anyone can see it."""
-        live = Live(book, book.precompute_responses())
-        swapped = self.live is None or self.live.book.model is not book.model
-        self.live, self.ready = live, live.ready
-        if swapped:
-            self.live_since = now
+    @property
+    def model(self) -> LiveModel | None:
+        """The live model."""
+        return self.forecasts.table.model if self.forecasts else None
 
-    def report_issue(self, topic: str, sentence: str, now: datetime) -> None:
-        """Remember a trouble, and log_event it once however long it lasts."""
-        known = self.troubles.get(topic)
-        if known is None or known.sentence != sentence:
-            self.troubles[topic] = HealthIssue(sentence, known.since if known else now)
-            log_event("trouble", level=logging.WARNING, topic=topic, detail=sentence)
+    @property
+    def version(self) -> int | None:
+        """Version of the live model."""
+        return self.model.version if self.model else None
 
-    def clear_issue(self, topic: str, now: datetime) -> None:
-        """Forget a trouble that is over, and log_event how long it lasted."""
-        known = self.troubles.pop(topic, None)
-        if known is not None:
-            log_event("trouble_over", topic=topic, seconds=(now - known.since).total_seconds())
-
-    def require(self) -> Live:
-        """Return what is live; without it the `Problem` says what is missing and the way out."""
-        if self.live is not None:
-            return self.live
-        # Without providers of prices, forecasts go on: they are never what is missing.
-        known = [item for item in self.troubles.items() if item[0] != PRICES]
-        topic, trouble = known[0] if known else ("champion", None)
-        kind = f"no-{topic}" if topic in {"champion", "snapshot"} else "not-ready"
-        detail = trouble.sentence if trouble else f"No champion is live yet. {RUN_THE_PIPELINE}"
+    def require(self) -> LiveForecasts:
+        """Return the published forecasts; raise a `Problem` with the reason if there are none."""
+        if self.forecasts is not None:
+            return self.forecasts
+        # Forecasts do not need a price provider, so its issues are never the reason.
+        issues = [item for item in self.issues.items() if item[0] != PROVIDERS]
+        topic, issue = issues[0] if issues else (CHAMPION, None)
+        kind = f"no-{topic}" if topic in {CHAMPION, SNAPSHOT} else "not-ready"
+        detail = issue.detail if issue else f"No champion is live yet. {RUN_THE_PIPELINE}"
         raise Problem(503, kind, detail)
+
+    def publish(self, table: ForecastTable, event: str) -> None:
+        """Swap in a table after its responses are built; count and log the event."""
+        started, previous = self.clock.elapsed(), self.model
+        forecasts = LiveForecasts(table, precompute_responses(table))
+        self.forecasts, self.responses = forecasts, forecasts.responses
+        if previous is not table.model:
+            self.live_since = self.clock.now()
+        self.metrics.record_published(table.model.version, table.age_sessions, event)
+        log_event(
+            event,
+            version=table.model.version,
+            previous=previous.version if previous else None,
+            tickers=len(table.rows),
+            tickers_without_forecast=len(table.without_forecast),
+            snapshot=table.snapshot.fingerprint[:12],
+            age_sessions=table.age_sessions,
+            seconds=self.clock.elapsed() - started,
+        )
+
+    def refuse(self, version: int, reason: str, *, retry_at: datetime | None = None) -> None:
+        """Drop the candidate and refuse its version; log each reason once."""
+        self.candidate = None
+        detail = f"Version {version} is refused: {reason}"
+        previous = self.refused.get(version)
+        since = previous.since if previous else self.clock.now()
+        self.refused[version] = RefusedVersion(detail, since, retry_at)
+        if previous is None or previous.detail != detail:
+            self.metrics.count_refused()
+            log_event("champion_refused", level=logging.ERROR, version=version, reason=reason)
+        self.report_issue(CHAMPION, detail)
+
+    def report_issue(self, topic: str, detail: str) -> None:
+        """Add an issue, or update its detail; log each detail once."""
+        if topic in _MODEL_TOPICS and self.version is not None:
+            detail = f"{detail} Version {self.version} stays live."
+        previous = self.issues.get(topic)
+        if previous is None or previous.detail != detail:
+            since = previous.since if previous else self.clock.now()
+            self.issues[topic] = HealthIssue(detail, since)
+            log_event("health_issue", level=logging.WARNING, topic=topic, detail=detail)
+
+    def clear_issue(self, topic: str) -> None:
+        """Remove an issue, and log its duration."""
+        issue = self.issues.pop(topic, None)
+        if issue is not None:
+            seconds = (self.clock.now() - issue.since).total_seconds()
+            log_event("health_issue_resolved", topic=topic, seconds=seconds)

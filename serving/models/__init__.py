@@ -1,1 +1,1 @@
-"""Model versions and feature snapshots as this process has loaded them."""
+"""Model versions and feature snapshots, cached by this process."""

@@ -1,6 +1,6 @@
-"""A registered version made ready to answer: fetched, verified and kept in a local cache.
+"""Local cache of registered model versions: download, verify and keep them.
 
-Which version should be live is decided by the registry's alias and followed by `serving.live.refresher`.
+`serving.live.alias_follower` selects the version to serve.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from forecasting.features.feature_set import FeatureSet, feature_set
 from registry.versions import ModelRegistry
 from serving.http.schemas import ModelInfo
 
-# Enough for the live version, the one before it and a challenger.
-_KEPT_VERSIONS = 4
-_LONGEST_DOWNLOAD = 3600.0
+# The live version, its predecessor, the challenger and one spare.
+_MAX_VERSIONS = 4
+_MAX_DOWNLOAD_SECONDS = 3600.0
 _LAST_LIVE = "last-live.json"
 
 
 @dataclass(frozen=True)
 class LiveModel:
-    """A verified bundle with the name and version it was registered as."""
+    """Verified bundle with the name and version of its registration."""
 
     name: str
     version: int
@@ -35,18 +35,18 @@ class LiveModel:
 
     @cached_property
     def info(self) -> ModelInfo:
-        """How answers name this model."""
+        """Identification of this model in responses."""
         cutoff = self.bundle.manifest.cutoff
         return ModelInfo(name=self.name, version=self.version, trained_through=cutoff)
 
     @cached_property
     def features(self) -> FeatureSet:
-        """The features of this model's windows, as this process would compute them.
+        """Feature set of this model, as this process computes it.
 
         Raises
         ------
         BundleError
-            When this code computes them in another way than the code that trained the model.
+            If the code of this process computes other features than the training code did.
         """
         manifest = self.bundle.manifest
         features = feature_set(manifest.extra_indicators)
@@ -54,30 +54,30 @@ class LiveModel:
             msg = (
                 f"Model version {self.version} was trained on features"
                 f" {manifest.feature_hash[:12]}, this server computes {features.hash[:12]};"
-                " serve with the code that trained it, or train again with this one."
+                " serve with the code that trained the model, or train a new version."
             )
             raise BundleError(msg)
         return features
 
 
 class ModelCache:
-    """Versions fetched from the registry once, and kept under ``<version>-<fingerprint>``."""
+    """Versions downloaded from the registry, one folder ``<version>-<fingerprint>`` each."""
 
     def __init__(self, registry: ModelRegistry, folder: Path) -> None:
         self._registry = registry
         self._folder = folder
 
     def load(self, version: int) -> LiveModel:
-        """Return a version, verified by fingerprint and by its golden vectors.
+        """Return a version after verification of its fingerprint and golden vectors.
 
         Raises
         ------
         BundleError
-            When it is damaged, or not what was registered.
+            If the bundle is damaged or differs from the registered one.
         RegistryError
-            When the registry has no such version, or the version has no bundle.
+            If the registry has no such version, or the version has no bundle.
         RegistryDownError
-            When the registry does not answer.
+            If the registry does not respond.
         """
         info = self._registry.get(version)
         dest = self._folder / _folder_name(version, info.fingerprint or "unknown")
@@ -87,34 +87,35 @@ class ModelCache:
         return LiveModel(info.name, version, bundle)
 
     def save_last_live(self, model: LiveModel) -> None:
-        """Note which version is live, for a start while the registry is down."""
-        note = {
+        """Record the live version for a start while the registry is down."""
+        record = {
             "name": model.name,
             "version": model.version,
             "fingerprint": model.bundle.fingerprint,
         }
-        write_atomically(self._folder / _LAST_LIVE, json.dumps(note).encode())
+        write_atomically(self._folder / _LAST_LIVE, json.dumps(record).encode())
 
     def load_last_live(self) -> LiveModel | None:
-        """Return the version that was live last, or None when the cache does not have it whole."""
+        """Return the last live version, or None if the cache has no intact copy of it."""
         try:
-            note = json.loads((self._folder / _LAST_LIVE).read_bytes())
-            folder = self._folder / _folder_name(note["version"], note["fingerprint"])
+            record = json.loads((self._folder / _LAST_LIVE).read_bytes())
+            folder = self._folder / _folder_name(record["version"], record["fingerprint"])
             bundle = Bundle.load(folder)
         except (OSError, ValueError, LookupError, TypeError, StockcastError):
             return None
-        if bundle.fingerprint != note["fingerprint"]:
+        if bundle.fingerprint != record["fingerprint"]:
             return None
-        return LiveModel(str(note["name"]), int(note["version"]), bundle)
+        return LiveModel(str(record["name"]), int(record["version"]), bundle)
 
     def _prune(self) -> None:
-        """Remove versions not used lately, and what killed processes left of a download."""
+        """Remove the least recently used versions, and downloads that a killed process left."""
         folders = (path for path in self._folder.iterdir() if path.is_dir())
-        by_age = sorted(folders, key=_used_at, reverse=True)
-        kept = [path for path in by_age if path.name[0].isdigit()]
-        abandoned = time.time() - _LONGEST_DOWNLOAD
-        leftovers = [p for p in by_age if p not in kept and _used_at(p) < abandoned]
-        for path in kept[_KEPT_VERSIONS:] + leftovers:
+        newest_first = sorted(folders, key=_used_at, reverse=True)
+        versions = [path for path in newest_first if path.name[0].isdigit()]
+        # The file system sets modification times, so the limit uses the machine's time as well.
+        limit = time.time() - _MAX_DOWNLOAD_SECONDS
+        leftovers = [p for p in newest_first if p not in versions and _used_at(p) < limit]
+        for path in versions[_MAX_VERSIONS:] + leftovers:
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -125,5 +126,5 @@ def _folder_name(version: int, fingerprint: str) -> str:
 def _used_at(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:  # another worker's download was just finished or given up
+    except FileNotFoundError:  # another worker has just renamed or removed its download
         return time.time()

@@ -1,6 +1,6 @@
-"""The published feature windows, as they change: reads only what is new, and checks the fit.
+"""Cache of the published feature windows, with a check that they fit the model.
 
-The format and its integrity belong to `forecasting.snapshot`.
+`forecasting.snapshot` defines the format and verifies its integrity.
 """
 
 from __future__ import annotations
@@ -13,49 +13,49 @@ from forecasting.snapshot import Snapshot, read_snapshot, snapshot_token
 
 
 class SnapshotCache:
-    """The newest snapshot for a model's features; unchanged ones are not read again."""
+    """Newest snapshot for the features of a model; reads the files only after a change."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._read: dict[str, tuple[str, Snapshot]] = {}
+        self._cached: dict[str, tuple[str, Snapshot]] = {}
 
     def newest(self, manifest: Manifest) -> Snapshot | None:
-        """Return the snapshot that fits a model, the same object while nothing changed.
+        """Return the newest snapshot for a model: the same object until a new one is published.
 
-        None says that nothing was published for the model's features yet.
+        Returns None before the first snapshot for the features of the model.
 
         Raises
         ------
         BundleError
-            When the published windows are not those that the model was trained on.
+            If the published windows do not fit the model.
         StockcastError
-            When what was published is damaged.
+            If the snapshot is damaged.
         """
         feature_hash = manifest.feature_hash
         token = snapshot_token(self._root, feature_hash)
         if token is None:
             return None
-        known = self._read.get(feature_hash)
-        if known is None or known[0] != token:
+        cached = self._cached.get(feature_hash)
+        if cached is None or cached[0] != token:
             snapshot = read_snapshot(self._root, feature_hash)
             check_fit(snapshot, manifest)
-            known = (token, snapshot)
-            self._read = {feature_hash: known}
-        return known[1]
+            cached = (token, snapshot)
+            self._cached = {feature_hash: cached}
+        return cached[1]
 
 
 def check_fit(snapshot: Snapshot, manifest: Manifest) -> None:
-    """Raise a `BundleError` unless the model can read these windows and their dates."""
+    """Raise a `BundleError` unless windows and target sessions fit the model."""
     pairs = {
         "feature_hash": (manifest.feature_hash, snapshot.feature_hash),
         "features": (manifest.features, tuple(snapshot.feature_names)),
         "lookback": (manifest.lookback, snapshot.windows.shape[1]),
         "horizons": (set(manifest.horizons), set(snapshot.target_sessions)),
     }
-    for name, (model, published) in pairs.items():
-        if model != published:
+    for name, (expected, published) in pairs.items():
+        if expected != published:
             msg = (
-                f"The model's `{name}` is {model}, the published snapshot's is {published};"
-                " materialise `feature_snapshot` with the settings that trained the model."
+                f"The model has `{name}` {expected}, the published snapshot has {published};"
+                " materialise `feature_snapshot` with the settings of the training."
             )
             raise BundleError(msg)

@@ -1,96 +1,103 @@
-"""Prometheus metrics of our own; BentoML's count the requests that pass through it.
+"""Prometheus metrics of forecasts, model and providers.
 
-No label here can grow with what callers send: no ticker, no path.
+BentoML counts the requests that pass through it. No label depends on the requests of callers, such
+as ticker or path, because the number of time series must be bounded.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from serving.provider_status import Prices
+from market.providers.status import ProviderState
+from market.quota.budgets import Usage
 
 _MINUTE = 60.0
 
 
 class Metrics:
-    """The metrics of one process. Made at start-up: BentoML sets their folder after imports."""
+    """Metrics of one process. Create it at start-up, after BentoML has set the metrics folder."""
 
     def __init__(self) -> None:
         import prometheus_client  # noqa: PLC0415  # reads its folder at import
 
         self._forecasts = prometheus_client.Counter(
             "stockcast_forecasts_total",
-            "Forecasts answered, by the way they took and their horizon.",
+            "Forecasts served, by route (fast_path, rest, typed, bars) and horizon.",
             ["route", "horizon"],
         )
         self._changes = prometheus_client.Counter(
-            "stockcast_changes_total", "Changes of what is live, and versions refused.", ["event"]
+            "stockcast_changes_total", "Changes of the live forecasts, and refusals.", ["event"]
         )
         self._version = prometheus_client.Gauge(
-            "stockcast_champion_version", "Version that answers.", multiprocess_mode="livemax"
+            "stockcast_champion_version", "Version that is live.", multiprocess_mode="livemax"
         )
         self._age = prometheus_client.Gauge(
             "stockcast_data_age_sessions",
-            "Sessions that its exchange has closed since the newest bar.",
+            "Sessions that the exchange has closed since the newest bar.",
             multiprocess_mode="livemax",
         )
         self._registry = prometheus_client.Gauge(
-            "stockcast_registry_up", "Whether the registry answers.", multiprocess_mode="livemin"
+            "stockcast_registry_up",
+            "1 if the registry responded at the last refresh, else 0.",
+            multiprocess_mode="livemin",
         )
-
         self._provider = prometheus_client.Gauge(
             "stockcast_provider_up",
-            "Whether a provider of prices is asked: 0 after it was down several times in a row.",
+            "1 if the circuit breaker of a price provider is closed, else 0.",
             ["provider"],
             multiprocess_mode="livemin",
         )
         self._quota = prometheus_client.Gauge(
             "stockcast_quota_calls",
-            "Calls to a provider that count now, and how many may.",
+            "Calls to a price provider in the current window (made), and their limit.",
             ["provider", "window", "kind"],
             multiprocess_mode="livemax",
         )
-
         self._counted: Counter[tuple[str, str]] = Counter()
         self._written: Counter[tuple[str, str]] = Counter()
 
-    def count(self, route: str, horizon: str) -> None:
-        """Count one forecast; `write` makes it visible, because that costs a tenth of an answer."""
+    def count_forecast(self, route: str, horizon: str) -> None:
+        """Count one forecast. `write` exports the counts, as that is too slow for each request."""
         self._counted[route, horizon] += 1
 
     def write(self) -> None:
-        """Make the counts visible; the watch calls it at every look."""
+        """Export the counts of forecasts; called at every refresh."""
         for key, total in list(self._counted.items()):
             new = total - self._written[key]
             if new:
                 self._forecasts.labels(*key).inc(new)
                 self._written[key] = total
 
-    def shown(self, version: int, age: int, event: str) -> None:
-        """Record what is live now."""
+    def record_published(self, version: int, age_sessions: int, event: str) -> None:
+        """Record a change of the live forecasts."""
         self._changes.labels(event).inc()
         self._version.set(version)
-        self._age.set(age)
+        self._age.set(age_sessions)
 
-    def refused(self) -> None:
-        """Count a version that was not fit to go live."""
+    def count_refused(self) -> None:
+        """Count a refused version."""
         self._changes.labels("champion_refused").inc()
 
-    def prices(self, prices: Prices) -> None:
-        """Record how the providers are, and their budgets by day and by minute."""
-        for state in prices.states:
-            self._provider.labels(state.name).set(int(state.state == "closed"))
-        for name, usage in prices.usages.items():
-            self._record(name, "day", usage.made_today, usage.per_day)
-            for window in usage.windows:
-                if window.seconds == _MINUTE:
-                    self._record(name, "minute", window.made, window.calls)
+    def set_providers(self, states: Sequence[ProviderState]) -> None:
+        """Record the status of each provider, and its budgets for a day and a minute."""
+        for state in states:
+            if state.breaker is not None:
+                self._provider.labels(state.name).set(int(state.breaker.state == "closed"))
+            if state.usage is not None:
+                self._set_usage(state.name, state.usage)
 
-    def _record(self, provider: str, window: str, made: int, limit: int | None) -> None:
+    def set_registry_up(self, *, up: bool) -> None:
+        """Record whether the registry responded."""
+        self._registry.set(int(up))
+
+    def _set_usage(self, provider: str, usage: Usage) -> None:
+        self._set_quota(provider, "day", usage.made_today, usage.per_day)
+        for window in usage.windows:
+            if window.seconds == _MINUTE:
+                self._set_quota(provider, "minute", window.made, window.calls)
+
+    def _set_quota(self, provider: str, window: str, made: int, limit: int | None) -> None:
         self._quota.labels(provider, window, "made").set(made)
         if limit is not None:
             self._quota.labels(provider, window, "limit").set(limit)
-
-    def registry_up(self, *, up: bool) -> None:
-        """Record whether the registry answered the last look."""
-        self._registry.set(int(up))

@@ -1,1 +1,1 @@
-"""REST routes, one module a concern."""
+"""REST routes, one module for each concern."""

@@ -1,4 +1,4 @@
-"""GET /models/compare/{ticker}: champion and challenger side by side, with their scores."""
+"""GET /models/compare/{ticker}: forecasts and scores of champion and challenger."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from starlette.responses import Response
 from core.errors import StockcastError
 from core.tickers import check_ticker
 from serving.forecasts.forecast_table import ForecastTable
-from serving.forecasts.responses import build_members, build_prediction, label_of, round_significant
+from serving.forecasts.responses import (
+    build_members,
+    build_prediction,
+    horizon_label,
+    round_float32,
+)
 from serving.http.problems import Problem
 from serving.http.schemas import ComparedHorizon, ComparedModel, Comparison
 from serving.live.challenger import ChallengerForecasts
@@ -19,19 +24,17 @@ from serving.state import state_of
 
 
 async def compare_models(request: Request) -> Response:
-    """Answer with both models' forecasts for every horizon."""
-    office = state_of(request)
+    """Return the forecasts of both models for every horizon."""
+    state = state_of(request)
     check_query(request, allowed=())
     ticker = check_ticker(request.path_params["ticker"])
-    book = office.desk.require().book
-    champion = _compared(book, ticker)
-    challenge = ChallengerForecasts(None, "No challenger is set.")
-    if office.challenger is not None:
-        challenge = await asyncio.to_thread(office.challenger.look)
-    challenger, note = _challenger(challenge, ticker)
+    table = state.live.require().table
+    champion = _compare_model(table, ticker)
+    challenger_forecasts = await asyncio.to_thread(state.challenger.get)
+    challenger, note = _compare_challenger(challenger_forecasts, ticker)
     comparison = Comparison(
         ticker=ticker,
-        current_price=round_significant(book.row(ticker).close),
+        current_price=round_float32(table.row(ticker).close),
         champion=champion,
         challenger=challenger,
         challenger_note=note,
@@ -39,24 +42,25 @@ async def compare_models(request: Request) -> Response:
     return Response(comparison.model_dump_json(), media_type="application/json")
 
 
-def _challenger(
-    challenge: ChallengerForecasts, ticker: str
+def _compare_challenger(
+    forecasts: ChallengerForecasts, ticker: str
 ) -> tuple[ComparedModel | None, str | None]:
-    if challenge.book is None:
-        return None, challenge.note
+    """Return the challenger's forecasts, or a note on why there are none."""
+    if forecasts.table is None:
+        return None, forecasts.note
     try:
-        return _compared(challenge.book, ticker), None
+        return _compare_model(forecasts.table, ticker), None
     except (Problem, StockcastError) as error:
         return None, str(error)
 
 
-def _compared(book: ForecastTable, ticker: str) -> ComparedModel:
-    bundle, row = book.model.bundle, book.row(ticker)
+def _compare_model(table: ForecastTable, ticker: str) -> ComparedModel:
+    bundle, row = table.model.bundle, table.row(ticker)
     return ComparedModel(
-        model=book.model.info,
+        model=table.model.info,
         as_of=row.as_of,
         horizons={
-            label_of(h): ComparedHorizon(
+            horizon_label(h): ComparedHorizon(
                 target_session=row.targets[h],
                 prediction=build_prediction(bundle, row, h),
                 members=build_members(bundle, row, h),

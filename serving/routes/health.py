@@ -1,62 +1,74 @@
-"""GET /health: whether forecasts are answered, and every trouble in a sentence with its duration.
+"""GET /health: status of the service, and every health issue with its duration.
 
-200 while answers go out, even when something is wrong (`degraded`); 503 when there are none.
+The status code is 200 while forecasts are live, even with issues (`degraded`), and 503 otherwise.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.clock import utc_now
 from market.providers.failover.circuit_breaker import BreakerState
 from market.quota.budgets import Usage
-from serving.live.live_state import LiveState
-from serving.state import state_of
+from serving.live.live_state import REFRESH, REGISTRY
+from serving.state import ServiceState, state_of
 
-# A look that takes longer than this, in polls and in seconds, is itself a trouble.
-_SLOW_POLLS, _SLOW_SECONDS = 10, 30.0
+# A refresh is overdue after this number of poll intervals, and after this number of seconds.
+_OVERDUE_POLLS, _OVERDUE_SECONDS = 10, 30.0
 
 
 async def get_health(request: Request) -> Response:
-    """Answer with status, age of the data and troubles."""
-    health = read_health(state_of(request).desk, utc_now())
+    """Return status, age of the data and issues."""
+    health = read_health(state_of(request))
     status = 503 if health["status"] == "unavailable" else 200
     return Response(orjson.dumps(health), status, media_type="application/json")
 
 
-def read_health(desk: LiveState, now: datetime) -> dict[str, Any]:
-    """Return what `/health` says at an instant."""
-    troubles = [
-        {
-            "topic": topic,
-            "detail": trouble.sentence,
-            "since": trouble.since,
-            "for_seconds": round((now - trouble.since).total_seconds(), 1),
-        }
-        for topic, trouble in list(desk.troubles.items())
-    ]
-    looked = _look_age(desk, now)
-    if looked is None or looked > max(_SLOW_SECONDS, _SLOW_POLLS * desk.poll_seconds):
-        detail = "The watch has not finished a look at the registry and the snapshot lately."
-        troubles.append({"topic": "watch", "detail": detail, "since": desk.polled_at})
-    live = desk.live
-    status = "unavailable" if live is None else "degraded" if troubles else "ok"
+def read_health(state: ServiceState) -> dict[str, Any]:
+    """Return the body of `/health` at the present time of the clock."""
+    live = state.live
+    table = live.forecasts.table if live.forecasts else None
+    issues = _issues(state)
+    status = "unavailable" if table is None else "degraded" if issues else "ok"
     return {
         "status": status,
-        "model_version": live.book.model.version if live else None,
-        "tickers": len(live.book.rows) if live else 0,
-        "data_age_sessions": live.book.age if live else None,
-        "registry": "down" if "registry" in desk.troubles else "up",
-        "providers": [_provider(state) for state in desk.prices.states],
-        "quota": [_quota(name, usage) for name, usage in desk.prices.usages.items()],
-        "last_look_seconds_ago": looked,
-        "troubles": troubles,
+        "model_version": table.model.version if table else None,
+        "tickers": len(table.rows) if table else 0,
+        "data_age_sessions": table.age_sessions if table else None,
+        "registry": "down" if REGISTRY in live.issues else "up",
+        "providers": [_provider(s.breaker) for s in live.providers if s.breaker is not None],
+        "quota": [_quota(s.name, s.usage) for s in live.providers if s.usage is not None],
+        "last_refresh_seconds_ago": _seconds_since_refresh(state),
+        "issues": issues,
     }
+
+
+def _issues(state: ServiceState) -> list[dict[str, Any]]:
+    now = state.clock.now()
+    issues = [
+        {
+            "topic": topic,
+            "detail": issue.detail,
+            "since": issue.since,
+            "duration_seconds": round((now - issue.since).total_seconds(), 1),
+        }
+        for topic, issue in list(state.live.issues.items())
+    ]
+    seconds = _seconds_since_refresh(state)
+    limit = max(_OVERDUE_SECONDS, _OVERDUE_POLLS * state.poll_seconds)
+    if seconds is None or seconds > limit:
+        detail = f"The last refresh did not finish within {limit:g} s."
+        issues.append({"topic": REFRESH, "detail": detail, "since": state.live.refreshed_at})
+    return issues
+
+
+def _seconds_since_refresh(state: ServiceState) -> float | None:
+    if state.live.refreshed_at is None:
+        return None
+    return round((state.clock.now() - state.live.refreshed_at).total_seconds(), 1)
 
 
 def _provider(state: BreakerState) -> dict[str, Any]:
@@ -78,9 +90,3 @@ def _quota(provider: str, usage: Usage) -> dict[str, Any]:
         "left_today": usage.left_today,
         "renews_at": usage.renews_at,
     }
-
-
-def _look_age(desk: LiveState, now: datetime) -> float | None:
-    if desk.polled_at is None:
-        return None
-    return round((now - desk.polled_at).total_seconds(), 1)

@@ -1,4 +1,4 @@
-"""GET /predict/{ticker}?horizon=1d|1w|1m, and what the typed POST /predict does."""
+"""GET /predict/{ticker}?horizon=1d|1w|1m, and the handler of the typed POST /predict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.clock import utc_now
 from core.tickers import check_ticker
 from forecasting.horizons import LABELS
 from serving.forecasts.caller_bars import forecast_from_bars
@@ -19,24 +18,25 @@ JSON = "application/json"
 
 
 async def get_prediction(request: Request) -> Response:
-    """Answer with the forecast of a known ticker."""
-    office = state_of(request)
+    """Return the forecast of a ticker in the published snapshot."""
+    state = state_of(request)
     ticker = check_ticker(request.path_params["ticker"])
     horizon = read_horizon(request)
-    answer = office.desk.require().answer(ticker, horizon)
-    office.count("rest", answer.horizon)
-    return Response(answer.content, media_type=JSON)
+    response = state.live.require().response(ticker, horizon)
+    state.metrics.count_forecast("rest", response.horizon)
+    return Response(response.content, media_type=JSON)
 
 
-async def post_prediction(office: ServiceState, asked: PredictRequest) -> Response:
-    """Answer with the forecast of a known ticker, or from the caller's own bars."""
-    live, horizon = office.desk.require(), LABELS[asked.horizon]
-    if asked.bars is None:
-        answer = live.answer(asked.ticker, horizon)
-        office.count("typed", asked.horizon)
-        return Response(answer.content, media_type=JSON)
+async def post_prediction(state: ServiceState, body: PredictRequest) -> Response:
+    """Return the forecast of a ticker in the published snapshot, or from the bars in `body`."""
+    forecasts, horizon = state.live.require(), LABELS[body.horizon]
+    if body.bars is None:
+        response = forecasts.response(body.ticker, horizon)
+        state.metrics.count_forecast("typed", body.horizon)
+        return Response(response.content, media_type=JSON)
+    model, now = forecasts.table.model, state.clock.now()
     forecast = await asyncio.to_thread(
-        forecast_from_bars, live.book.model, asked.ticker, horizon, asked.bars, utc_now()
+        forecast_from_bars, model, body.ticker, horizon, body.bars, now
     )
-    office.count("bars", asked.horizon)
+    state.metrics.count_forecast("bars", body.horizon)
     return Response(forecast.model_dump_json(), media_type=JSON)

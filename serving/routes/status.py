@@ -1,43 +1,45 @@
-"""GET /models/status: which version is live since when, on which data, and which were refused."""
+"""GET /models/status: live model, snapshot, champion alias and refused versions."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.live.live_state import Live, LiveState
+from serving.forecasts.forecast_table import ForecastTable
+from serving.live.live_state import LiveState
+from serving.models.model_cache import LiveModel
 from serving.state import state_of
 
 
 async def get_status(request: Request) -> Response:
-    """Answer with the model, the snapshot, the alias and the refusals."""
-    body = read_status(state_of(request).desk)
+    """Return model, snapshot, alias and refused versions."""
+    body = read_status(state_of(request).live)
     return Response(orjson.dumps(body), media_type="application/json")
 
 
-def read_status(desk: LiveState) -> dict[str, Any]:
-    """Return what `/models/status` says."""
-    live = desk.live
+def read_status(live: LiveState) -> dict[str, Any]:
+    """Return the body of `/models/status`."""
+    table = live.forecasts.table if live.forecasts else None
     return {
-        "champion_alias": desk.alias_version,
-        "live": _model(desk, live) if live else None,
-        "snapshot": _snapshot(live) if live else None,
+        "champion_alias": live.alias_version,
+        "live": _model(table.model, live.live_since) if table else None,
+        "snapshot": _snapshot(table) if table else None,
         "refused": [
-            {"version": version, "reason": refusal.sentence, "since": refusal.since}
-            for version, refusal in sorted(desk.refused.items())
+            {"version": version, "reason": refused.detail, "since": refused.since}
+            for version, refused in sorted(live.refused.items())
         ],
     }
 
 
-def _model(desk: LiveState, live: Live) -> dict[str, Any]:
-    model = live.book.model
+def _model(model: LiveModel, live_since: datetime | None) -> dict[str, Any]:
     manifest = model.bundle.manifest
     return {
         **model.info.model_dump(),
-        "live_since": desk.live_since,
+        "live_since": live_since,
         "fingerprint": model.bundle.fingerprint,
         "feature_hash": manifest.feature_hash,
         "data_fingerprint": manifest.data_fingerprint,
@@ -49,16 +51,15 @@ def _model(desk: LiveState, live: Live) -> dict[str, Any]:
     }
 
 
-def _snapshot(live: Live) -> dict[str, Any]:
-    book = live.book
-    as_of = [row.as_of for row in book.rows.values()]
+def _snapshot(table: ForecastTable) -> dict[str, Any]:
+    as_of = [row.as_of for row in table.rows.values()]
     return {
-        "fingerprint": book.snapshot.fingerprint,
-        "data_fingerprint": book.snapshot.data_fingerprint,
-        "tickers": len(book.rows),
-        "without_forecast": book.refused,
+        "fingerprint": table.snapshot.fingerprint,
+        "data_fingerprint": table.snapshot.data_fingerprint,
+        "tickers": len(table.rows),
+        "without_forecast": table.without_forecast,
         "as_of": {"oldest": min(as_of), "newest": max(as_of)},
-        "last_closed_sessions": book.closed,
-        "data_age_sessions": book.age,
-        "computed_at": book.computed_at,
+        "last_closed_sessions": table.closed_sessions,
+        "data_age_sessions": table.age_sessions,
+        "computed_at": table.computed_at,
     }

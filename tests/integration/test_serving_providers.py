@@ -97,17 +97,17 @@ def test_with_both_providers_down_forecasts_go_on_and_say_how_old_they_are(
     assert answer.json()["last_close_session"] == "2013-03-01"
     assert answer.json()["last_close"] == server.get("/predict/MSFT").json()["current_price"]
 
-    health = CircuitBreakers(database(home))
+    breakers = CircuitBreakers(database(home))
     for name in ("alpha_vantage", "yahoo"):
         for _ in range(3):
-            health.record_failure(name, f"{name} did not answer.")
+            breakers.record_failure(name, f"{name} did not answer.")
     wait_until(lambda: server.get("/health").json()["status"] == "degraded", 10, server)
-    told = server.get("/health").json()
-    (trouble,) = told["troubles"]
-    age = told["data_age_sessions"]
-    assert trouble["detail"].startswith("No provider of prices answers since ")
-    assert trouble["detail"].endswith(f"forecasts go on from bars {age} sessions old.")
-    assert [state["state"] for state in told["providers"]] == ["open", "open"]
+    health = server.get("/health").json()
+    (issue,) = health["issues"]
+    age = health["data_age_sessions"]
+    assert issue["detail"].startswith("All price providers are down since ")
+    assert issue["detail"].endswith(f"The forecasts use bars that are {age} sessions old.")
+    assert [state["state"] for state in health["providers"]] == ["open", "open"]
     for ticker in TICKERS:
         forecast = server.get(f"/predict/{ticker}", horizon="1m")
         assert forecast.status_code == 200

@@ -1,4 +1,4 @@
-"""Every route of a real service: once behind `python -m serving`, once behind `bentoml serve`."""
+"""All routes of a real service, run by `python -m serving` and by `bentoml serve`."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_bad_and_too_few_bars_say_which_and_how_many(server: Server) -> None:
 
 
 def test_unknown_routes_and_methods_are_problems(server: Server) -> None:
-    problem(server.get("/nope"), 404, "no-such-route")
+    problem(server.get("/nope"), 404, "route-not-found")
     problem(server.post("/health"), 405, "method-not-allowed")
 
 
@@ -165,7 +165,7 @@ def test_compare_shows_champion_and_challenger_with_their_scores(server: Server)
 
 
 def test_the_sample_has_no_price_of_now_and_says_which_setting_gives_one(server: Server) -> None:
-    body = problem(server.get("/quote/AAPL"), 501, "no-quotes")
+    body = problem(server.get("/quote/AAPL"), 501, "quotes-not-supported")
     assert "STOCKCAST_PROVIDER" in body["detail"]
     assert (body["last_close"], body["last_close_session"]) == (430.47, "2013-03-01")
 
@@ -193,7 +193,7 @@ def test_metrics_count_forecasts_and_never_name_a_ticker(server: Server) -> None
     def metrics() -> str:
         return server.get("/metrics").text
 
-    counted = 'stockcast_forecasts_total{horizon="1m",route="ready"}'
+    counted = 'stockcast_forecasts_total{horizon="1m",route="fast_path"}'
     wait_until(lambda: counted in metrics(), 10, server)
     text = metrics()
     assert "bentoml_service_request_total" in text

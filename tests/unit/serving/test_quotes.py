@@ -1,244 +1,257 @@
-"""Current prices: few calls however many ask, and nothing of a slow or refusing provider hangs."""
+"""Current prices: shared calls, caching, time-outs and errors of the provider."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
 
 import httpx
 import pytest
-from support.serving.refresher_setup import RefresherSetup
+from support.clocks.moving_clock import MovingClock
+from support.serving.service_setup import NOW, ServiceSetup
 
-from core.errors import ProviderDownError, QuotaError, StockcastError
+from core.errors import ProviderDownError, QuotaError
 from market.providers.protocol import Quote
 from market.settings import MarketSettings
 from serving.app import build_app
 from serving.http.problems import Problem
-from serving.quotes import Followed, QuoteCache
-from serving.state import ServiceState
+from serving.quotes import NewestSessions, QuoteCache
 
 SESSION = date(2013, 3, 4)
 
 
-class Teller:
-    """A provider that tells prices; slow until it is let go on when `held`."""
+class FakeQuoteProvider:
+    """A provider with one price. With `blocked`, it responds only after `release` is set."""
 
-    def __init__(self, *, error: StockcastError | None = None, held: bool = False) -> None:
+    def __init__(self, *, error: Exception | None = None, blocked: bool = False) -> None:
         self.error = error
-        self.asked: list[tuple[str, int]] = []
-        self.go_on = threading.Event()
-        if not held:
-            self.go_on.set()
+        self.calls: list[tuple[str, int]] = []
+        self.release = threading.Event()
+        if not blocked:
+            self.release.set()
 
     def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:
-        self.asked.append((ticker, reserved_calls))
-        assert self.go_on.wait(10)
+        self.calls.append((ticker, reserved_calls))
+        assert self.release.wait(10)
         if self.error is not None:
             raise self.error
-        asked_at = datetime.now(UTC) - timedelta(seconds=2)
-        return Quote(ticker, 431.5, 430.47, 1_000, SESSION, asked_at, "teller")
+        return Quote(ticker, 431.5, 430.47, 1_000, SESSION, NOW - timedelta(seconds=2), "fake")
 
 
-class Watched:
-    """Seconds that a test lets pass."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def setup(tmp_path: Path) -> RefresherSetup:
-    return RefresherSetup(tmp_path)
-
-
-def quotes_of(teller: Teller, **options: object) -> QuoteCache:
+def make_quotes(
+    provider: FakeQuoteProvider,
+    clock: MovingClock | None = None,
+    reserved_calls: Callable[[NewestSessions], int] = len,
+    **options: float,
+) -> QuoteCache:
     settings = MarketSettings(provider="yahoo", tickers="AAPL")  # type: ignore[arg-type]
-    return QuoteCache(settings, provider=lambda: teller, **options)  # type: ignore[arg-type]
+    clock = clock or MovingClock(NOW)
+    return QuoteCache(
+        settings, clock, reserved_calls, make_quote_provider=lambda: provider, **options
+    )
 
 
-def get(setup: RefresherSetup, quotes: QuoteCache, *paths: str) -> list[httpx.Response]:
-    async def ask() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(build_app(ServiceState(setup.desk, quotes=quotes)))
+def get(service: ServiceSetup, quotes: QuoteCache, *paths: str) -> list[httpx.Response]:
+    app = build_app()
+    app.state.service = replace(service.state, quotes=quotes)
+
+    async def send() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return [await client.get(path) for path in paths]
 
-    return asyncio.run(ask())
+    return asyncio.run(send())
 
 
-def test_a_followed_ticker_has_a_price_with_its_source_and_age(setup: RefresherSetup) -> None:
-    setup.go_live()
-    teller = Teller()
-    answer, again = get(setup, quotes_of(teller), "/quote/aapl", "/quote/AAPL")
-    assert answer.status_code == 200
-    body = answer.json()
-    assert body.pop("asked_at").endswith("Z")
-    assert 2 <= body.pop("age_seconds") < 60
-    assert body == {
+def test_a_ticker_of_the_snapshot_has_a_price_with_source_and_age(service: ServiceSetup) -> None:
+    service.go_live()
+    provider = FakeQuoteProvider()
+    first, second = get(service, make_quotes(provider), "/quote/aapl", "/quote/AAPL")
+    assert first.status_code == 200
+    assert first.json() == {
         "ticker": "AAPL",
         "price": 431.5,
         "previous_close": 430.47,
         "volume": 1_000,
         "session": "2013-03-04",
-        "source": "teller",
+        "source": "fake",
+        "fetched_at": "2013-03-04T11:59:58Z",
+        "age_seconds": 2.0,
     }
-    assert again.status_code == 200
-    assert teller.asked == [("AAPL", 0)]
+    assert second.status_code == 200
+    assert len(provider.calls) == 1
 
 
-def test_a_quote_leaves_the_calls_that_the_followed_tickers_need(setup: RefresherSetup) -> None:
-    setup.go_live()
-    teller, followed = Teller(), []
+def test_a_quote_leaves_the_calls_that_the_tickers_of_the_snapshot_need(
+    service: ServiceSetup,
+) -> None:
+    service.go_live()
+    provider, requests = FakeQuoteProvider(), []
 
-    def reserved_calls(newest: Followed) -> int:
-        followed.append(newest)
+    def reserved_calls(newest_sessions: NewestSessions) -> int:
+        requests.append(newest_sessions)
         return 6
 
-    get(setup, quotes_of(teller, reserved_calls=reserved_calls), "/quote/AAPL")
-    assert teller.asked == [("AAPL", 6)]
+    get(service, make_quotes(provider, reserved_calls=reserved_calls), "/quote/AAPL")
+    assert provider.calls == [("AAPL", 6)]
     # Four tickers have forecasts; FB is too young for one.
     newest = date(2013, 3, 1)
-    assert followed == [{"FB": None, **dict.fromkeys(("AAPL", "GOOG", "IBM", "MSFT"), newest)}]
+    assert requests == [{"FB": None, **dict.fromkeys(("AAPL", "GOOG", "IBM", "MSFT"), newest)}]
 
 
-def test_a_ticker_too_young_for_a_forecast_has_a_price(setup: RefresherSetup) -> None:
-    setup.go_live()
-    (answer,) = get(setup, quotes_of(Teller()), "/quote/FB")
-    assert (answer.status_code, answer.json()["ticker"]) == (200, "FB")
+def test_a_ticker_too_young_for_a_forecast_has_a_price(service: ServiceSetup) -> None:
+    service.go_live()
+    (response,) = get(service, make_quotes(FakeQuoteProvider()), "/quote/FB")
+    assert (response.status_code, response.json()["ticker"]) == (200, "FB")
 
 
-def test_other_tickers_cost_no_call(setup: RefresherSetup) -> None:
-    setup.go_live()
-    teller = Teller()
+def test_an_invalid_request_costs_no_call(service: ServiceSetup) -> None:
+    service.go_live()
+    provider = FakeQuoteProvider()
     unknown, malformed, query = get(
-        setup, quotes_of(teller), "/quote/GOOGL", "/quote/a'b", "/quote/AAPL?horizon=1d"
+        service, make_quotes(provider), "/quote/GOOGL", "/quote/a'b", "/quote/AAPL?horizon=1d"
     )
     assert (unknown.status_code, unknown.json()["near"]) == (404, ["GOOG"])
     assert (malformed.status_code, query.status_code) == (422, 422)
-    assert teller.asked == []
+    assert provider.calls == []
 
 
-def test_a_spent_budget_says_when_it_renews_and_tells_the_last_close(setup: RefresherSetup) -> None:
-    setup.go_live()
-    renews_at = datetime.now(UTC) + timedelta(hours=2)
-    teller = Teller(error=QuotaError("All 25 calls a day are spent.", renews_at=renews_at))
-    answer, again = get(setup, quotes_of(teller), "/quote/AAPL", "/quote/AAPL")
-    body = answer.json()
-    assert (answer.status_code, body["type"]) == (503, "urn:stockcast:problem:quota-spent")
-    assert 7_100 < int(answer.headers["retry-after"]) <= 7_200
+def test_an_exhausted_quota_has_the_renewal_and_the_last_close(service: ServiceSetup) -> None:
+    service.go_live()
+    error = QuotaError("All 25 calls of today are used.", renews_at=NOW + timedelta(hours=2))
+    provider = FakeQuoteProvider(error=error)
+    first, second = get(service, make_quotes(provider), "/quote/AAPL", "/quote/AAPL")
+    body = first.json()
+    assert (first.status_code, body["type"]) == (503, "urn:stockcast:problem:quota-exhausted")
+    assert int(first.headers["retry-after"]) == 7_200
     assert (body["last_close"], body["last_close_session"]) == (430.47, "2013-03-01")
-    assert body["detail"] == "All 25 calls a day are spent."
-    assert again.json() == body
-    assert len(teller.asked) == 1
+    assert body["detail"] == "All 25 calls of today are used."
+    assert second.json() == body
+    assert len(provider.calls) == 1
 
 
-def test_providers_that_are_down_are_not_asked_again_for_a_minute(setup: RefresherSetup) -> None:
-    setup.go_live()
-    passed = Watched()
-    teller = Teller(error=ProviderDownError("teller did not connect"))
-    quotes = quotes_of(teller, elapsed=passed)
-    answer, _ = get(setup, quotes, "/quote/AAPL", "/quote/AAPL")
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
-    assert answer.json()["type"] == "urn:stockcast:problem:provider-down"
-    assert len(teller.asked) == 1
-    passed.seconds, teller.error = 60.0, None
-    assert [a.status_code for a in get(setup, quotes, "/quote/AAPL")] == [200]
+def test_an_exhausted_quota_is_cached_until_its_renewal(service: ServiceSetup) -> None:
+    service.go_live()
+    error = QuotaError("All 5 calls of this minute are used.", renews_at=NOW + timedelta(seconds=9))
+    provider = FakeQuoteProvider(error=error)
+    quotes = make_quotes(provider, service.clock)
+    (first,) = get(service, quotes, "/quote/AAPL")
+    assert int(first.headers["retry-after"]) == 9
+    service.clock.advance(seconds=9)
+    provider.error = None
+    assert [response.status_code for response in get(service, quotes, "/quote/AAPL")] == [200]
 
 
-def test_a_provider_without_prices_of_now_names_the_setting(setup: RefresherSetup) -> None:
-    setup.go_live()
-    (answer,) = get(setup, QuoteCache(MarketSettings()), "/quote/AAPL")
-    assert (answer.status_code, answer.json()["type"]) == (501, "urn:stockcast:problem:no-quotes")
-    assert "STOCKCAST_PROVIDER" in answer.json()["detail"]
-    assert answer.json()["last_close"] == 430.47
+def test_after_an_outage_the_providers_are_not_called_for_a_minute(service: ServiceSetup) -> None:
+    service.go_live()
+    provider = FakeQuoteProvider(error=ProviderDownError("fake did not connect"))
+    quotes = make_quotes(provider, service.clock)
+    response, _ = get(service, quotes, "/quote/AAPL", "/quote/AAPL")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "60")
+    assert response.json()["type"] == "urn:stockcast:problem:provider-down"
+    assert len(provider.calls) == 1
+    service.clock.advance(seconds=60)
+    provider.error = None
+    assert [response.status_code for response in get(service, quotes, "/quote/AAPL")] == [200]
 
 
-def test_all_who_ask_at_once_share_one_call() -> None:
-    teller = Teller(held=True)
-    quotes = quotes_of(teller)
+def test_without_a_provider_of_quotes_the_problem_names_the_setting(service: ServiceSetup) -> None:
+    service.go_live()
+    (response,) = get(service, QuoteCache(MarketSettings(), service.clock, len), "/quote/AAPL")
+    body = response.json()
+    assert (response.status_code, body["type"]) == (
+        501,
+        "urn:stockcast:problem:quotes-not-supported",
+    )
+    assert "STOCKCAST_PROVIDER" in body["detail"]
+    assert "alpha_vantage or yahoo" in body["detail"]
+    assert body["last_close"] == 430.47
 
-    async def ask() -> list[Quote]:
-        asking = [asyncio.ensure_future(quotes.get("AAPL", followed=4)) for _ in range(50)]
+
+def test_concurrent_requests_share_one_call() -> None:
+    provider = FakeQuoteProvider(blocked=True)
+    quotes = make_quotes(provider)
+
+    async def send() -> list[Quote]:
+        tasks = [asyncio.ensure_future(quotes.get("AAPL", {})) for _ in range(50)]
         await asyncio.sleep(0)
-        teller.go_on.set()
-        return await asyncio.gather(*asking)
+        provider.release.set()
+        return await asyncio.gather(*tasks)
 
-    assert {quote.price for quote in asyncio.run(ask())} == {431.5}
-    assert len(teller.asked) == 1
+    assert {quote.price for quote in asyncio.run(send())} == {431.5}
+    assert len(provider.calls) == 1
 
 
-def test_a_slow_provider_keeps_no_caller_and_its_answer_is_kept() -> None:
-    teller = Teller(held=True)
-    quotes = quotes_of(teller, wait_seconds=0.05)
+def test_a_slow_provider_leads_to_a_timeout_and_its_price_is_cached() -> None:
+    provider = FakeQuoteProvider(blocked=True)
+    quotes = make_quotes(provider, wait_seconds=0.05)
 
-    async def ask() -> Quote:
+    async def send() -> Quote:
         for _ in range(2):
-            with pytest.raises(Problem, match=r"within 0\.05 s; ask again") as caught:
-                await quotes.get("AAPL", followed=4)
-            assert caught.value.status == 503
-        teller.go_on.set()
-        while "AAPL" in quotes._asking:
+            with pytest.raises(Problem, match=r"within 0\.05 s; retry later") as caught:
+                await quotes.get("AAPL", {})
+            assert (caught.value.status, caught.value.kind) == (503, "quote-timeout")
+        provider.release.set()
+        while "AAPL" in quotes._pending:
             await asyncio.sleep(0.01)
-        return await quotes.get("AAPL", followed=4)
+        return await quotes.get("AAPL", {})
 
-    assert asyncio.run(ask()).price == 431.5
-    assert len(teller.asked) == 1
+    assert asyncio.run(send()).price == 431.5
+    assert len(provider.calls) == 1
 
 
-def test_more_tickers_at_once_than_may_be_asked_are_told_to_come_again() -> None:
-    teller = Teller(held=True)
-    quotes = quotes_of(teller)
+def test_requests_beyond_the_limit_of_pending_calls_are_rejected() -> None:
+    provider = FakeQuoteProvider(blocked=True)
+    quotes = make_quotes(provider)
 
-    async def ask() -> list[Quote | BaseException]:
-        asking = [asyncio.ensure_future(quotes.get(f"T{n}", followed=4)) for n in range(9)]
+    async def send() -> list[Quote | BaseException]:
+        tasks = [asyncio.ensure_future(quotes.get(f"T{n}", {})) for n in range(9)]
         await asyncio.sleep(0)
-        teller.go_on.set()
-        return await asyncio.gather(*asking, return_exceptions=True)
+        provider.release.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
 
-    *answered, refused = asyncio.run(ask())
-    assert all(isinstance(quote, Quote) for quote in answered)
-    assert isinstance(refused, Problem)
-    assert refused.kind == "quotes-busy"
-
-
-def test_an_answer_is_kept_for_a_minute_and_no_longer() -> None:
-    passed, teller = Watched(), Teller()
-    quotes = quotes_of(teller, elapsed=passed)
-
-    async def ask() -> None:
-        for seconds in (0.0, 59.9, 60.0):
-            passed.seconds = seconds
-            await quotes.get("AAPL", followed=4)
-
-    asyncio.run(ask())
-    assert len(teller.asked) == 2
+    *accepted, rejected = asyncio.run(send())
+    assert all(isinstance(quote, Quote) for quote in accepted)
+    assert isinstance(rejected, Problem)
+    assert rejected.kind == "too-many-quote-requests"
 
 
-def test_no_more_answers_are_kept_than_a_universe_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.quotes._MAX_KEPT", 3)
-    quotes = quotes_of(Teller())
+def test_a_price_is_cached_for_one_minute() -> None:
+    provider, clock = FakeQuoteProvider(), MovingClock(NOW)
+    quotes = make_quotes(provider, clock)
 
-    async def ask() -> None:
+    async def send() -> None:
+        for seconds in (0.0, 59.9, 0.1):
+            clock.advance(seconds=seconds)
+            await quotes.get("AAPL", {})
+
+    asyncio.run(send())
+    assert len(provider.calls) == 2
+
+
+def test_the_size_of_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.quotes._MAX_CACHED", 3)
+    quotes = make_quotes(FakeQuoteProvider())
+
+    async def send() -> None:
         for n in range(5):
-            await quotes.get(f"T{n}", followed=4)
+            await quotes.get(f"T{n}", {})
 
-    asyncio.run(ask())
-    assert list(quotes._kept) == ["T2", "T3", "T4"]
+    asyncio.run(send())
+    assert list(quotes._cached) == ["T2", "T3", "T4"]
 
 
-def test_a_surprise_is_not_kept() -> None:
-    teller = Teller()
-    teller.error = KeyError("nobody foresaw this")  # type: ignore[assignment]
-    quotes = quotes_of(teller)
+def test_an_unexpected_error_is_not_cached() -> None:
+    provider = FakeQuoteProvider(error=KeyError("unexpected"))
+    quotes = make_quotes(provider)
 
-    async def ask() -> Quote:
+    async def send() -> Quote:
         with pytest.raises(KeyError):
-            await quotes.get("AAPL", followed=4)
-        teller.error = None
-        return await quotes.get("AAPL", followed=4)
+            await quotes.get("AAPL", {})
+        provider.error = None
+        return await quotes.get("AAPL", {})
 
-    assert asyncio.run(ask()).price == 431.5
+    assert asyncio.run(send()).price == 431.5

@@ -1,3 +1,5 @@
+"""Errors of routes, BentoML and Starlette become problems."""
+
 from __future__ import annotations
 
 import asyncio
@@ -27,12 +29,12 @@ async def echo(request: Request) -> Response:
     return PlainTextResponse(f"{request.url.path} {len(await request.body())}")
 
 
-async def explode(_: Request) -> Response:
+async def raise_error(_: Request) -> Response:
     msg = "secret detail"
     raise RuntimeError(msg)
 
 
-async def answer_as_bentoml(request: Request) -> Response:
+async def respond_as_bentoml(request: Request) -> Response:
     kind = (await request.body()).decode()
     if kind == "validation":
         return JSONResponse(VALIDATION, 400)
@@ -49,13 +51,13 @@ async def health(_: Request) -> Response:
 
 ROUTES = [
     Route("/echo", echo, methods=["POST"]),
-    Route("/explode", explode),
-    Route("/predict", answer_as_bentoml, methods=["POST"]),
+    Route("/explode", raise_error),
+    Route("/predict", respond_as_bentoml, methods=["POST"]),
     Route("/health", health),
 ]
 
 
-def ask(path: str, content: bytes | AsyncIterator[bytes] | None = None) -> httpx.Response:
+def request(path: str, content: bytes | AsyncIterator[bytes] | None = None) -> httpx.Response:
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(ErrorBoundary(Starlette(routes=ROUTES)))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -74,59 +76,59 @@ def problem(response: httpx.Response) -> dict[str, Any]:
 
 
 def test_a_body_passes_through_up_to_the_limit() -> None:
-    answer = ask("/echo", b"x" * MAX_BODY_BYTES)
-    assert answer.text == f"/echo {MAX_BODY_BYTES}"
+    response = request("/echo", b"x" * MAX_BODY_BYTES)
+    assert response.text == f"/echo {MAX_BODY_BYTES}"
 
 
-def test_a_larger_body_is_refused_even_without_a_stated_length() -> None:
-    assert problem(ask("/echo", b"x" * (MAX_BODY_BYTES + 1)))["status"] == 413
+def test_a_larger_body_is_rejected_even_without_content_length() -> None:
+    assert problem(request("/echo", b"x" * (MAX_BODY_BYTES + 1)))["status"] == 413
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield b"x" * 65536
 
-    assert problem(ask("/echo", chunks()))["limit_bytes"] == MAX_BODY_BYTES
+    assert problem(request("/echo", chunks()))["limit_bytes"] == MAX_BODY_BYTES
 
 
-def test_an_exception_is_answered_and_logged_but_not_told(
+def test_an_exception_gets_a_response_and_is_logged_but_not_exposed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.ERROR, "stockcast.serving"):
-        body = problem(ask("/explode"))
+        body = problem(request("/explode"))
     assert body["status"] == 500
     assert "secret" not in json.dumps(body)
     assert "event=request_failed method=GET path=/explode" in caplog.text
     assert "secret detail" in caplog.text
 
 
-def test_what_bentoml_found_wrong_is_told_by_field() -> None:
-    body = problem(ask("/predict", b"validation"))
+def test_validation_errors_of_bentoml_are_listed_by_field() -> None:
+    body = problem(request("/predict", b"validation"))
     assert body["status"] == 422
     assert body["errors"] == [{"field": "bars.3.high", "message": "Field required."}]
 
 
-def test_broken_json_is_a_problem_of_its_own() -> None:
-    body = problem(ask("/predict", b"json"))
+def test_malformed_json_has_its_own_problem() -> None:
+    body = problem(request("/predict", b"json"))
     assert (body["status"], body["type"]) == (400, "urn:stockcast:problem:malformed-json")
 
 
 def test_other_errors_of_bentoml_keep_their_status() -> None:
-    assert problem(ask("/predict", b"masked"))["status"] == 500
-    assert problem(ask("/predict", b"pickle"))["status"] == 415
+    assert problem(request("/predict", b"masked"))["status"] == 500
+    assert problem(request("/predict", b"pickle"))["status"] == 415
 
 
 def test_unknown_routes_and_methods_are_problems_too() -> None:
-    assert "There is no /nope" in problem(ask("/nope"))["detail"]
-    answer = ask("/echo")
-    assert problem(answer)["status"] == 405
-    assert answer.headers["allow"] == "POST"
+    assert "There is no route /nope" in problem(request("/nope"))["detail"]
+    response = request("/echo")
+    assert problem(response)["status"] == 405
+    assert response.headers["allow"] == "POST"
 
 
-def test_our_own_health_answer_is_left_alone() -> None:
-    assert ask("/health").json() == {"status": "unavailable"}
+def test_the_response_of_health_is_not_replaced() -> None:
+    assert request("/health").json() == {"status": "unavailable"}
 
 
-def test_the_real_path_is_put_back_behind_bentoml() -> None:
+def test_the_real_path_is_restored() -> None:
     seen = []
 
     async def inner(scope: dict[str, Any], *_: object) -> None:
@@ -140,9 +142,9 @@ def test_the_real_path_is_put_back_behind_bentoml() -> None:
     assert seen == ["/predict/X"]
 
 
-def test_a_client_that_went_away_is_not_answered() -> None:
+def test_a_disconnected_client_gets_no_response() -> None:
     async def inner(*_: object) -> None:
-        pytest.fail("nobody waits for this answer")
+        pytest.fail("the client has disconnected")
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.disconnect"}

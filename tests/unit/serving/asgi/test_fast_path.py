@@ -1,22 +1,23 @@
+"""The fast path: which requests it handles, and what BentoML receives of all others."""
+
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
-from support.serving.refresher_setup import RefresherSetup
+from support.serving.service_setup import ServiceSetup
 
 from serving.asgi.error_boundary import REAL_PATH
 from serving.asgi.fast_path import FastPath
-from serving.state import ServiceState
 
 
-class Inner:
-    """Stands for BentoML: remembers the scopes that reach it."""
+class InnerApp:
+    """Stands for BentoML and records the scopes that it receives."""
 
     def __init__(self) -> None:
         self.scopes: list[dict[str, Any]] = []
@@ -31,32 +32,29 @@ class Inner:
         self.scopes.append(scope)
 
 
-@pytest.fixture
-def setup(tmp_path: Path) -> RefresherSetup:
-    return RefresherSetup(tmp_path)
-
-
-def ask(
-    front: FastPath, path: str, query: bytes = b"", method: str = "GET"
+def send_request(
+    inner: InnerApp, service: ServiceSetup, path: str, query: bytes = b"", method: str = "GET"
 ) -> list[dict[str, Any]]:
+    """Send one request through the fast path; return the messages that it sends itself."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
+    app = FastPath(inner, State({"service": service.state}))  # type: ignore[arg-type]
     scope = {"type": "http", "method": method, "path": path, "query_string": query, "headers": []}
-    asyncio.run(front(scope, None, send))  # type: ignore[arg-type]
+    asyncio.run(app(scope, None, send))  # type: ignore[arg-type]
     return sent
 
 
-def test_a_ready_answer_never_reaches_bentoml(setup: RefresherSetup) -> None:
-    setup.go_live()
-    inner, office = Inner(), ServiceState(setup.desk, metrics=setup.metrics)
-    start, body = ask(FastPath(inner, office), "/predict/AAPL", b"horizon=1w")
+def test_a_precomputed_response_never_reaches_bentoml(service: ServiceSetup) -> None:
+    service.go_live()
+    inner = InnerApp()
+    start, body = send_request(inner, service, "/predict/AAPL", b"horizon=1w")
     assert start["status"] == 200
-    assert body["body"] == setup.desk.require().answer("AAPL", 5).content
+    assert body["body"] == service.live.require().response("AAPL", 5).content
     assert inner.scopes == []
-    assert setup.metrics.counts == [("ready", "1w")]
+    assert service.metrics.counts == [("fast_path", "1w")]
 
 
 @pytest.mark.parametrize(
@@ -68,12 +66,12 @@ def test_a_ready_answer_never_reaches_bentoml(setup: RefresherSetup) -> None:
         ("/predict/NOPE", b"", "GET"),
     ],
 )
-def test_everything_else_passes_on_with_its_real_path(
-    setup: RefresherSetup, path: str, query: bytes, method: str
+def test_every_other_request_is_passed_on_with_its_real_path(
+    service: ServiceSetup, path: str, query: bytes, method: str
 ) -> None:
-    setup.go_live()
-    inner = Inner()
-    assert ask(FastPath(inner, ServiceState(setup.desk)), path, query, method) == []
+    service.go_live()
+    inner = InnerApp()
+    assert send_request(inner, service, path, query, method) == []
     (scope,) = inner.scopes
     assert scope[REAL_PATH] == path
     assert scope["path"] == "/predict/{ticker}"
@@ -83,15 +81,22 @@ def test_everything_else_passes_on_with_its_real_path(
     ("path", "pattern"),
     [("/livez", "/livez"), ("/assets/a/b.js", "/assets"), ("/x/y", "/unknown"), ("/", "/unknown")],
 )
-def test_metrics_see_few_paths_whatever_callers_ask_for(
-    setup: RefresherSetup, path: str, pattern: str
+def test_the_metrics_of_bentoml_receive_a_bounded_number_of_paths(
+    service: ServiceSetup, path: str, pattern: str
 ) -> None:
-    inner = Inner()
-    ask(FastPath(inner, ServiceState(setup.desk)), path)
+    inner = InnerApp()
+    send_request(inner, service, path)
     assert inner.scopes[0]["path"] == pattern
 
 
-def test_before_anything_is_live_every_request_passes_on(setup: RefresherSetup) -> None:
-    inner = Inner()
-    ask(FastPath(inner, ServiceState(setup.desk)), "/predict/AAPL")
+def test_without_live_forecasts_every_request_is_passed_on(service: ServiceSetup) -> None:
+    inner = InnerApp()
+    send_request(inner, service, "/predict/AAPL")
     assert len(inner.scopes) == 1
+
+
+def test_the_lifespan_is_passed_on_before_the_state_exists() -> None:
+    inner = InnerApp()
+    app = FastPath(inner, State())  # type: ignore[arg-type]
+    asyncio.run(app({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    assert inner.scopes == [{"type": "lifespan"}]

@@ -1,3 +1,5 @@
+"""Forecasts from the bars of a caller."""
+
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
@@ -7,7 +9,7 @@ import polars as pl
 import pytest
 from support.forecasting.bundles import tiny_bundle
 from support.serving.homes import LOOKBACK, recent_bars, sample_snapshot
-from support.serving.refresher_setup import NOW, live_model
+from support.serving.service_setup import NOW, live_model
 
 from core.errors import BundleError
 from forecasting.features.feature_set import feature_set
@@ -22,30 +24,24 @@ NEEDED = feature_set().warmup + LOOKBACK - 1
 COLUMNS = ("session", "open", "high", "low", "close", "volume", "adj_close")
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> LiveModel:
-    folder = tmp_path_factory.mktemp("bundle") / "one"
-    return live_model(tiny_bundle(folder, seed=1, lookback=LOOKBACK))
-
-
 def caller_bars(ticker: str = "MSFT", *, last: int = 252) -> list[CallerBar]:
     bars = recent_bars().filter(pl.col("ticker") == ticker).tail(last)
     return [CallerBar(**row) for row in bars.select(COLUMNS).to_dicts()]
 
 
-def test_the_same_prices_give_the_published_forecast(model: LiveModel) -> None:
+def test_the_bars_of_the_snapshot_give_the_published_forecast(model: LiveModel) -> None:
     own = forecast_from_bars(model, "MINE", 5, caller_bars(), NOW)
     published = build_forecast_table(model, sample_snapshot(), NOW).forecast("MSFT", 5)
     assert own.ticker == "MINE"
     assert (own.as_of, own.target_session) == (published.as_of, published.target_session)
     assert own.data_age_sessions == 0
-    ours, theirs = own.prediction, published.prediction
-    assert ours.price_target == pytest.approx(theirs.price_target, rel=1e-4)
-    assert ours.probability_up == pytest.approx(theirs.probability_up, abs=1e-3)
-    assert ours.intervals["95"] == pytest.approx(theirs.intervals["95"], rel=1e-3)
+    actual, expected = own.prediction, published.prediction
+    assert actual.price_target == pytest.approx(expected.price_target, rel=1e-4)
+    assert actual.probability_up == pytest.approx(expected.probability_up, abs=1e-3)
+    assert actual.intervals["95"] == pytest.approx(expected.intervals["95"], rel=1e-3)
 
 
-def test_just_enough_bars_are_enough_and_one_less_says_how_many(model: LiveModel) -> None:
+def test_the_minimum_number_of_bars_is_enough_and_one_less_is_rejected(model: LiveModel) -> None:
     assert forecast_from_bars(model, "MINE", 1, caller_bars(last=NEEDED), NOW).as_of == date(
         2013, 3, 1
     )
@@ -55,7 +51,7 @@ def test_just_enough_bars_are_enough_and_one_less_says_how_many(model: LiveModel
     assert caught.value.extra == {"needed": NEEDED, "got": NEEDED - 1}
 
 
-def test_the_suffix_of_the_callers_ticker_tells_the_calendar(model: LiveModel) -> None:
+def test_the_suffix_of_the_ticker_selects_the_calendar(model: LiveModel) -> None:
     london = Sessions("XLON")
     bars = [bar for bar in caller_bars() if london.is_session(bar.session)]
     boxing_night = datetime(2012, 12, 26, 22, tzinfo=UTC)
@@ -83,7 +79,7 @@ def test_the_order_of_the_bars_does_not_matter(model: LiveModel) -> None:
         ("session", date(2012, 12, 25), "session"),
     ],
 )
-def test_a_bad_bar_refuses_the_request_and_names_its_session(
+def test_an_invalid_bar_rejects_the_request_and_names_its_session(
     model: LiveModel, field: str, value: object, reason: str
 ) -> None:
     bars = caller_bars()
@@ -96,20 +92,20 @@ def test_a_bad_bar_refuses_the_request_and_names_its_session(
     assert reason in error["message"]
 
 
-def test_a_session_that_has_not_closed_is_refused(model: LiveModel) -> None:
+def test_an_open_session_is_rejected(model: LiveModel) -> None:
     early = datetime(2013, 3, 1, 15, 0, tzinfo=UTC)
     with pytest.raises(Problem, match="2013-03-01"):
         forecast_from_bars(model, "MINE", 1, caller_bars(), early)
 
 
-def test_prices_that_never_move_have_no_forecast(model: LiveModel) -> None:
+def test_constant_prices_have_no_forecast(model: LiveModel) -> None:
     flat = {"open": 10.0, "high": 10.0, "low": 10.0, "close": 10.0, "adj_close": 10.0}
     bars = [bar.model_copy(update=flat) for bar in caller_bars()]
-    with pytest.raises(Exception, match=r"price has not moved|prices must move"):
+    with pytest.raises(Exception, match=r"price has not moved|prices must not be constant"):
         forecast_from_bars(model, "MINE", 1, bars, NOW)
 
 
-def test_other_features_than_in_training_are_refused(tmp_path: Path) -> None:
+def test_other_features_than_in_training_are_rejected(tmp_path: Path) -> None:
     model = live_model(tiny_bundle(tmp_path / "b", lookback=LOOKBACK))
     manifest = model.bundle.manifest.model_copy(update={"feature_hash": "0" * 64})
     object.__setattr__(model.bundle, "manifest", manifest)

@@ -1,60 +1,69 @@
+"""The challenger's forecasts: loaded on demand, cached, and refreshed."""
+
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from support.serving.refresher_setup import RefresherSetup
+from support.serving.service_setup import ServiceSetup
 
 from serving.live.challenger import ChallengerCache
 
 
 @pytest.fixture
-def setup(tmp_path: Path) -> RefresherSetup:
-    setup = RefresherSetup(tmp_path)
-    setup.go_live()
-    return setup
+def challenger(service: ServiceSetup) -> ChallengerCache:
+    service.go_live()
+    return service.state.challenger
 
 
-def make_challenger(setup: RefresherSetup, *, poll_seconds: float = 0.0) -> ChallengerCache:
-    return ChallengerCache(setup.registry, setup.cache, setup.feed, poll_seconds=poll_seconds)  # type: ignore[arg-type]
+def expire(service: ServiceSetup) -> None:
+    service.clock.advance(seconds=service.state.poll_seconds)
 
 
-def test_without_a_challenger_the_note_says_so(setup: RefresherSetup) -> None:
-    challenge = make_challenger(setup).look()
-    assert challenge.book is None
-    assert challenge.note == "No challenger is set."
+def test_without_a_challenger_there_is_a_note(challenger: ChallengerCache) -> None:
+    forecasts = challenger.get()
+    assert forecasts.table is None
+    assert forecasts.note == "No challenger is set."
 
 
-def test_a_challenger_is_loaded_when_first_looked_at_and_then_kept(setup: RefresherSetup) -> None:
-    setup.registry.aliases["challenger"] = setup.register(2)
-    challenger = make_challenger(setup)
-    assert setup.registry.downloads == 1
-    first = challenger.look().book
+def test_a_challenger_is_loaded_at_the_first_request_and_then_cached(
+    service: ServiceSetup, challenger: ChallengerCache
+) -> None:
+    service.registry.aliases["challenger"] = service.register(2)
+    assert service.registry.downloads == 1
+    first = challenger.get().table
     assert first is not None
     assert first.model.version == 2
-    assert challenger.look().book is first
-    assert setup.registry.downloads == 2
+    expire(service)
+    assert challenger.get().table is first
+    assert service.registry.downloads == 2
 
 
-def test_another_challenger_takes_its_place(setup: RefresherSetup) -> None:
-    challenger = make_challenger(setup)
+def test_a_new_challenger_replaces_the_cached_one(
+    service: ServiceSetup, challenger: ChallengerCache
+) -> None:
     for seed in (2, 3):
-        version = setup.register(seed)
-        setup.registry.aliases["challenger"] = version
-        book = challenger.look().book
-        assert book is not None
-        assert book.model.version == version
+        version = service.register(seed)
+        service.registry.aliases["challenger"] = version
+        table = challenger.get().table
+        assert table is not None
+        assert table.model.version == version
+        expire(service)
 
 
-def test_the_registry_is_asked_at_most_once_a_poll(setup: RefresherSetup) -> None:
-    challenger = make_challenger(setup, poll_seconds=60)
-    challenger.look()
-    setup.registry.aliases["challenger"] = setup.register(2)
-    assert challenger.look().book is None
+def test_the_registry_is_read_at_most_once_per_poll_interval(
+    service: ServiceSetup, challenger: ChallengerCache
+) -> None:
+    challenger.get()
+    service.registry.aliases["challenger"] = service.register(2)
+    service.clock.advance(seconds=service.state.poll_seconds - 0.1)
+    assert challenger.get().table is None
+    service.clock.advance(seconds=0.1)
+    assert challenger.get().table is not None
 
 
-def test_a_challenger_that_cannot_be_shown_says_why(setup: RefresherSetup) -> None:
-    setup.registry.aliases["challenger"] = 99
-    note = make_challenger(setup).look().note
+def test_a_challenger_that_fails_to_load_has_a_note(
+    service: ServiceSetup, challenger: ChallengerCache
+) -> None:
+    service.registry.aliases["challenger"] = 99
+    note = challenger.get().note
     assert note is not None
     assert "no version 99" in note

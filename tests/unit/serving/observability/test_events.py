@@ -1,8 +1,10 @@
+"""The format of log events."""
+
 from __future__ import annotations
 
 import pytest
 
-from serving.observability.events import line
+from serving.observability.events import format_event
 
 
 @pytest.mark.parametrize(
@@ -18,5 +20,5 @@ from serving.observability.events import line
         ("forged\nevent=ok", 'x="forged\\nevent=ok"'),
     ],
 )
-def test_a_line_stays_one_line_that_a_program_can_read(value: object, text: str) -> None:
-    assert line("swap", {"x": value}) == f"event=swap {text}"
+def test_an_event_is_one_line_that_a_program_can_parse(value: object, text: str) -> None:
+    assert format_event("swap", {"x": value}) == f"event=swap {text}"

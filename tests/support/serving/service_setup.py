@@ -1,0 +1,100 @@
+"""The state of a service with an in-memory registry and a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+from support.clocks.moving_clock import MovingClock
+from support.forecasting.bundles import tiny_bundle
+from support.registry.in_memory import FakeRegistry
+from support.serving.homes import LOOKBACK, TICKERS, sample_snapshot
+
+from forecasting.bundle.bundle import Bundle
+from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
+from market.providers.status import ProviderState
+from serving.models.model_cache import LiveModel
+from serving.settings import ServingSettings
+from serving.state import MODEL_FOLDER, build_state
+
+# A Monday before the exchange opens: the last closed session is Friday, 2013-03-01.
+NOW = datetime(2013, 3, 4, 12, 0, tzinfo=UTC)
+
+
+class FakeMetrics:
+    """Records the calls. Real metrics can be created only once in a process."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.counts: list[tuple[str, str]] = []
+
+    def count_forecast(self, route: str, horizon: str) -> None:
+        self.counts.append((route, horizon))
+
+    def write(self) -> None: ...
+
+    def record_published(self, version: int, age_sessions: int, event: str) -> None:
+        self.events.append(f"{event} {version} {age_sessions}")
+
+    def count_refused(self) -> None:
+        self.events.append("refused")
+
+    def set_registry_up(self, *, up: bool) -> None: ...
+
+    def set_providers(self, states: Sequence[ProviderState]) -> None: ...
+
+
+class ServiceSetup:
+    """Service state over a folder. A second setup on the same folder and registry is a restart."""
+
+    def __init__(self, folder: Path, *, registry: FakeRegistry | None = None) -> None:
+        self.folder = folder
+        self.clock = MovingClock(NOW)
+        self.registry = registry or FakeRegistry()
+        self.metrics = FakeMetrics()
+        self.state = build_state(self.settings, self.clock, self.registry, self.metrics)  # type: ignore[arg-type]
+        self.live = self.state.live
+
+    @property
+    def settings(self) -> ServingSettings:
+        """Settings with two price providers. No test sends a request to them."""
+        return ServingSettings(
+            home=self.folder,
+            provider="alpha_vantage",
+            backups=("yahoo",),
+            alpha_vantage_key=SecretStr("demo-key"),
+            tickers=TICKERS,
+        )
+
+    @property
+    def models_folder(self) -> Path:
+        return self.folder / MODEL_FOLDER
+
+    def register(self, seed: int) -> int:
+        folder = self.folder / f"bundle-{seed}"
+        return self.registry.add(folder, tiny_bundle(folder, seed=seed, lookback=LOOKBACK))
+
+    def publish(self, snapshot: Snapshot | None = None) -> None:
+        write_snapshot(self.folder / SNAPSHOT_FOLDER, snapshot or sample_snapshot())
+
+    def set_champion(self, version: int) -> None:
+        self.registry.aliases["champion"] = version
+
+    def refresh(self) -> None:
+        self.state.refresher.refresh()
+
+    def go_live(self, seed: int = 1) -> int:
+        """Register and publish a champion with the sample's snapshot; return its version."""
+        version = self.register(seed)
+        self.set_champion(version)
+        self.publish()
+        self.refresh()
+        assert self.live.forecasts is not None, self.live.issues
+        return version
+
+
+def live_model(bundle: Bundle) -> LiveModel:
+    """Return a bundle as version 1 of a registry."""
+    return LiveModel("stockcast", 1, bundle)

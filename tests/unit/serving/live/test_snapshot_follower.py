@@ -1,0 +1,79 @@
+"""The published snapshot: new data, missing data, and data that does not fit the model."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.serving.homes import sample_snapshot
+from support.serving.service_setup import ServiceSetup
+
+from serving.http.problems import Problem
+from serving.routes.health import read_health
+
+
+def test_without_a_snapshot_the_problem_names_the_command(service: ServiceSetup) -> None:
+    service.set_champion(service.register(1))
+    service.refresh()
+    with pytest.raises(Problem, match=r"none is published.*stockcast run") as caught:
+        service.live.require()
+    assert (caught.value.status, caught.value.kind) == (503, "no-snapshot")
+    service.publish()
+    service.refresh()
+    assert service.live.version == 1
+    assert service.registry.downloads == 1
+
+
+def test_nothing_is_computed_without_a_change(service: ServiceSetup) -> None:
+    service.go_live()
+    forecasts = service.live.forecasts
+    for _ in range(3):
+        service.refresh()
+    assert service.live.forecasts is forecasts
+
+
+def test_a_new_snapshot_goes_live_even_while_the_registry_is_down(service: ServiceSetup) -> None:
+    service.go_live()
+    service.registry.down = "connection refused"
+    service.publish(replace(sample_snapshot(), close=(500.0, 801.0, 202.0, 28.0)))
+    service.refresh()
+    assert service.live.require().table.forecast("AAPL", 1).current_price == 500.0
+    assert service.metrics.events == ["champion_swapped 1 0", "snapshot_swapped 1 0"]
+
+
+def test_a_snapshot_of_other_features_is_not_used(service: ServiceSetup) -> None:
+    service.go_live()
+    service.register(2)
+    snapshot = sample_snapshot()
+    names = (*snapshot.feature_names[1:], snapshot.feature_names[0])
+    service.publish(replace(snapshot, feature_names=names))
+    service.refresh()
+    assert service.live.version == 1
+    assert service.live.require().table.snapshot.feature_names == snapshot.feature_names
+    detail = read_health(service.state)["issues"][0]["detail"]
+    assert "`features`" in detail
+    assert "feature_snapshot" in detail
+
+
+def test_a_snapshot_without_any_forecast_does_not_replace_the_live_one(
+    service: ServiceSetup,
+) -> None:
+    service.go_live()
+    snapshot = sample_snapshot()
+    service.publish(replace(snapshot, windows=np.zeros_like(snapshot.windows)))
+    for _ in range(3):
+        service.refresh()
+    assert service.live.require().table.snapshot.fingerprint == snapshot.fingerprint
+    assert read_health(service.state)["status"] == "degraded"
+
+
+def test_a_record_that_cannot_be_written_is_logged_and_the_version_goes_live(
+    service: ServiceSetup, caplog: pytest.LogCaptureFixture
+) -> None:
+    (service.models_folder / "last-live.json").mkdir(parents=True)
+    with caplog.at_level(logging.WARNING, "stockcast.serving"):
+        service.go_live()
+    assert service.live.version == 1
+    assert "event=last_live_not_saved version=1" in caplog.text
