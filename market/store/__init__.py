@@ -1,4 +1,4 @@
-"""The bar store. `BarStore` is all that other rooms use; how bars lie on disk stays in here."""
+"""The bar store. `market.store.BarStore` is its public interface."""
 
 from market.store.bar_store import BarStore, UpsertReport
 

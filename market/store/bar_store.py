@@ -1,7 +1,6 @@
-"""The bar store: bars keyed by ticker and session, kept through kills and read in one sweep.
+"""The public interface of the bar store: upsert, read and fingerprint bars.
 
-It keeps validated bars and judges none. Its parts: `index` (what is where, and the journal),
-`files` (Parquet), `view` (reading), `writing`, `digest`.
+`market.bars.contract` validates bars before they are stored.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ from core.errors import BarsError
 from core.tickers import check_ticker, unknown_ticker
 from market.bars.contract import BAR_SCHEMA, KEY, conform_bars
 from market.store.digest import Digest
-from market.store.index import anchor, reading
-from market.store.view import View, opened
-from market.store.writing import OLD_FILES, OUR_FILES, Writer
+from market.store.index import open_for_reading, open_idle_connection
+from market.store.view import StoreView, open_view
+from market.store.writer import LEGACY_FILES, STORE_FILES, Writer
 
 _INDEX = "index.sqlite"
-# A file is written anew when a hundredth of it is new: a new bar moves at most a hundred others.
-_LEAST_SHARE = 0.01
-# Some 350,000 bars, which a read of all takes from SQLite in half a second.
-_MOST_BYTES_OF_INDEX = 32_000_000
+# A file is rewritten when 1 % of its bars are new, so a new bar rewrites at most 100 others.
+_MIN_NEW_SHARE = 0.01
+# About 350,000 bars, which take half a second to read from SQLite.
+_MAX_INDEX_BYTES = 32_000_000
 _EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
 class UpsertReport:
-    """How many bars an upsert added, changed and found as they were."""
+    """The numbers of bars that an upsert inserted, updated and left unchanged."""
 
     inserted: int
     updated: int
@@ -41,79 +40,79 @@ class UpsertReport:
 
 
 class BarStore:
-    """Bars on disk, keyed by ticker and session.
+    """Bars on a local disk, keyed by ticker and session.
 
-    New bars go to a journal in SQLite, and from there, when there are enough of them, to Parquet
-    files of some fifty tickers each. A kill at any moment leaves each upsert done or not begun.
-    Several processes may upsert and compact at once. Readers take no lock and see one instant.
+    New bars go to a journal in SQLite. A compaction moves them to Parquet files of about fifty
+    tickers each. Each upsert is atomic, even if the process is killed. Several processes may upsert
+    and compact concurrently. Readers take no lock and see the bars of one instant.
 
     Parameters
     ----------
     root
-        Folder of the store, on a disk of this machine; made at the first upsert. Files of one
-        ticker each, as older versions wrote them, are taken over at the first use.
+        Folder of the store on a local disk; created by the first upsert. Files of earlier
+        versions, with one ticker each, are imported on first use.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._index = root / _INDEX
-        self._anchor: sqlite3.Connection | None = None
+        self._idle_connection: sqlite3.Connection | None = None
 
     def upsert(self, bars: pl.DataFrame) -> UpsertReport:
-        """Insert new bars and replace those whose key is stored already; keep all others.
+        """Insert new bars and replace stored bars with the same key; keep all other bars.
 
         Parameters
         ----------
         bars
-            Validated bars of any tickers, at most one a key, in any order.
+            Validated bars of any tickers in any order, at most one per key.
 
         Raises
         ------
         BarsError
-            When a key is missing or comes twice, or a stored file is damaged.
+            If a key is missing or repeated, or a stored file is damaged.
         TickerError
-            When a ticker is not written like one.
+            If a ticker is malformed.
         """
         bars = _check_keys(conform_bars(bars)).sort(KEY)
         for ticker in bars.get_column("ticker").unique():
             check_ticker(ticker)
-        with self._writing() as writer:
-            report = UpsertReport(*writer.put(bars))
-            is_long = writer.index.size() > _MOST_BYTES_OF_INDEX
-        if is_long:
-            self._fold_all(least_share=0)
+        with self._acquire_writer() as writer:
+            report = UpsertReport(*writer.upsert(bars))
+            is_full = writer.index.size() > _MAX_INDEX_BYTES
+        if is_full:
+            self._compact_spans(min_new_share=0)
         return report
 
     def compact(self) -> None:
-        """Write the journal's bars into files where there are enough of them to be worth it.
+        """Move bars from the journal to files, wherever at least 1 % of a file is new.
 
-        It frees the lock after each file, so writers beside it wait for a part of a second; after
-        a kill the next call goes on. Call it after a run; an upsert that makes the journal too
-        long does it as well.
+        The lock is released after each file, so concurrent writers wait for a fraction of a second.
+        A call after a kill continues the work. Call it after each run. An upsert that makes the
+        journal too large compacts as well.
 
         Raises
         ------
         BarsError
-            When a stored file is damaged.
+            If a stored file is damaged.
         """
-        self._fold_all(least_share=_LEAST_SHARE)
+        self._compact_spans(min_new_share=_MIN_NEW_SHARE)
 
     def read(self, tickers: Sequence[str] | None = None, since: date | None = None) -> pl.DataFrame:
-        """Return the bars of some tickers, or of all: bar contract, sorted by ticker and session.
+        """Return stored bars: bar contract, sorted by ticker and session.
 
         Parameters
         ----------
         tickers
-            All that are stored by default.
+            Tickers to read; by default all stored tickers.
         since
-            The first session wanted; all by default.
+            First session to read; by default all sessions.
 
         Raises
         ------
         UnknownTickerError
-            When a ticker is not stored.
+            If a ticker is not stored.
         BarsError
-            When a file is damaged; the message names it.
+            If a file is damaged; the message names the file.
         """
         parts = list(self.read_in_parts(tickers, since))
         return pl.concat(parts) if parts else BAR_SCHEMA.to_frame()
@@ -121,20 +120,24 @@ class BarStore:
     def read_in_parts(
         self, tickers: Sequence[str] | None = None, since: date | None = None
     ) -> Iterator[pl.DataFrame]:
-        """Yield what `read` returns in parts of some fifty whole tickers, as of one instant.
+        """Yield the result of `read` in parts of about fifty whole tickers, as of one instant.
 
-        What is computed ticker by ticker, such as adjusted bars, then needs little memory beside
-        its result.
+        This limits the memory of computations per ticker, such as adjusted bars.
+
+        Parameters
+        ----------
+        tickers, since
+            As in `read`.
 
         Raises
         ------
         UnknownTickerError
-            When a ticker is not stored.
+            If a ticker is not stored.
         BarsError
-            When a file is damaged; the message names it.
+            If a file is damaged; the message names the file.
         """
-        with self._view(tickers, since) as view:
-            if tickers is not None and (unknown := sorted({*tickers} - view.known())):
+        with self._open_view(tickers, since) as view:
+            if tickers is not None and (unknown := sorted({*tickers} - view.tickers())):
                 raise unknown_ticker(unknown[0], f"the bar store {self.root}", self.tickers())
             yield from view.parts()
 
@@ -143,81 +146,80 @@ class BarStore:
         return tuple(self.last_sessions())
 
     def last_sessions(self, tickers: Sequence[str] | None = None) -> dict[str, date]:
-        """Return the last stored session of each ticker, sorted by ticker; no bar is read.
+        """Return the last stored session of each ticker, sorted by ticker, without reading files.
 
         Parameters
         ----------
         tickers
-            All that are stored by default; those among them that are not stored are left out.
+            By default all stored tickers. Tickers that are not stored are omitted.
         """
-        with self._view(tickers, since=date.max) as view:
-            days = dict(view.placed.select("ticker", "last").iter_rows())
-            for ticker, day in view.journaled.items():
+        with self._open_view(tickers, since=date.max) as view:
+            days = dict(view.locations.select("ticker", "last").iter_rows())
+            for ticker, day in view.last_journaled.items():
                 days[ticker] = max(day, days.get(ticker, day))
         return {ticker: _EPOCH + timedelta(days=day) for ticker, day in sorted(days.items())}
 
     def fingerprint(self, tickers: Sequence[str] | None = None) -> str:
-        """Return the SHA-256, in hexadecimal, of what the bars say.
+        """Return the hexadecimal SHA-256 of tickers, sessions, prices, volumes and actions.
 
-        It depends on tickers, sessions, prices, volumes and corporate actions alone: not on files,
-        compression, the order of ingest, or the `source` column.
+        It does not depend on files, compression, the order of ingest, or the `source` column.
 
         Raises
         ------
         UnknownTickerError
-            When a ticker is not stored.
+            If a ticker is not stored.
         BarsError
-            When a file is damaged.
+            If a file is damaged.
         """
         digest = Digest()
         for part in self.read_in_parts(tickers):
             digest.update(part)
         return digest.hexdigest()
 
-    def _fold_all(self, *, least_share: float) -> None:
-        """Fold the spans whose journal is at least so large a share of their file, one by one."""
-        folding = True
-        while folding:
-            with self._writing() as writer:
+    def _compact_spans(self, *, min_new_share: float) -> None:
+        """Compact, one by one, the spans whose journal exceeds this share of their file."""
+        has_more = True
+        while has_more:
+            with self._acquire_writer() as writer:
                 spans = [
-                    span for span in writer.spans() if span.in_journal > least_share * span.in_file
+                    span
+                    for span in writer.spans()
+                    if span.in_journal > min_new_share * span.in_file
                 ]
                 for span in spans[:1]:
-                    writer.fold(span)
-                folding = len(spans) > 1
+                    writer.compact(span)
+                has_more = len(spans) > 1
 
     @contextmanager
-    def _writing(self) -> Iterator[Writer]:
-        resolve_split_jumps = self._anchor is None
-        with Writer.at_work(
-            self.root, self._index, resolve_split_jumps=resolve_split_jumps
-        ) as writer:
-            self._anchor = self._anchor or anchor(self._index)
+    def _acquire_writer(self) -> Iterator[Writer]:
+        is_first = self._idle_connection is None
+        with Writer.acquire(self.root, self._index, recover=is_first) as writer:
+            self._idle_connection = self._idle_connection or open_idle_connection(self._index)
             yield writer
 
     @contextmanager
-    def _view(
+    def _open_view(
         self, tickers: Sequence[str] | None = None, since: date | None = None
-    ) -> Iterator[View]:
-        with reading(self._index) as index:
-            is_lost = not index.is_settled() and any(self.root.glob(OUR_FILES))
-        if is_lost or any(self.root.glob(OLD_FILES)):
-            with Writer.at_work(self.root, self._index, resolve_split_jumps=True):
+    ) -> Iterator[StoreView]:
+        with open_for_reading(self._index) as index:
+            is_lost = not index.is_recovered() and any(self.root.glob(STORE_FILES))
+        if is_lost or any(self.root.glob(LEGACY_FILES)):
+            with Writer.acquire(self.root, self._index, recover=True):
                 pass
-        with opened(self.root, lambda: reading(self._index), tickers, since) as view:
+        with open_view(self.root, lambda: open_for_reading(self._index), tickers, since) as view:
             yield view
 
 
 def _check_keys(bars: pl.DataFrame) -> pl.DataFrame:
     if any(bars.get_column(name).null_count() for name in KEY):
-        msg = "bars must have a ticker and a session in every row; run `validate_bars` first."
+        msg = "`bars` must have a ticker and a session in every row; run `validate_bars` first."
         raise BarsError(msg)
     is_repeated = bars.select(KEY).is_duplicated()
     if is_repeated.any():
         ticker, session = bars.filter(is_repeated).select(KEY).row(0)
         msg = (
-            f"bars must have one row a ticker and session, but {ticker} {session} comes "
-            f"more than once; run `validate_bars` first."
+            f"`bars` must have one row per ticker and session, but {ticker} {session} is "
+            f"repeated; run `validate_bars` first."
         )
         raise BarsError(msg)
     return bars

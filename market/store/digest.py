@@ -1,4 +1,4 @@
-"""What bars say, as a number: the same from any files, in any order of ingest, from any source."""
+"""A digest of the content of bars, independent of files, ingest order and source."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import polars as pl
 
 from market.bars.contract import BAR_SCHEMA, KEY
 
-# Prices decide what is learnt; who delivered them does not.
+# Models depend on the values of bars, not on their provider.
 _VALUES = [name for name in BAR_SCHEMA if name not in {*KEY, "source"}]
 
 
 class Digest:
-    """The SHA-256 of bars that come in parts of whole tickers, sorted by ticker and session."""
+    """Incremental SHA-256 of bars, in parts of whole tickers, sorted by ticker and session."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
     def update(self, bars: pl.DataFrame) -> None:
-        """Take the next part in."""
+        """Add the next part."""
         sessions = bars.get_column("session").to_physical().to_numpy().astype("<i4")
         columns = [(name, *_bytes_of(bars.get_column(name))) for name in _VALUES]
         tickers = bars.get_column("ticker").rle().struct.unnest()
@@ -41,7 +41,7 @@ class Digest:
 
 
 def _bytes_of(column: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the column is null, and its values in one byte order, null as zero."""
+    """Return the null mask and the little-endian values of a column, with zeros for nulls."""
     kind = "<i8" if column.dtype == pl.Int64 else "<f8"
-    # Adding zero makes -0.0 and 0.0, which are equal, look equal.
+    # Adding zero turns -0.0 into 0.0, which has other bytes but is equal.
     return column.is_null().to_numpy(), (column.fill_null(0).to_numpy() + 0).astype(kind)

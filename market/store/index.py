@@ -1,10 +1,9 @@
-"""The index of a bar store: which file holds which tickers, and the bars that no file holds yet.
+"""The SQLite index of a bar store: the file of each ticker, and a journal of bars without a file.
 
-It is SQLite, so that what a transaction changes is whole, and on disk when it ends. The files are
-read and written in `market.store.files`.
+Transactions of SQLite are atomic and durable. `market.store.files` reads and writes the files.
 """
 
-# ruff: noqa: S608  what is put together here are constants; values are bound
+# ruff: noqa: S608  statements are built from constants only; values are bound
 from __future__ import annotations
 
 import json
@@ -21,9 +20,9 @@ from core.errors import BarsError, PermanentError
 from core.sqlite import Database
 from market.bars.contract import BAR_SCHEMA
 
-# Sorts behind every ticker.
+# Sorts after every ticker.
 END = "\x7f"
-PLACED_SCHEMA = pl.Schema(
+LOCATION_SCHEMA = pl.Schema(
     {
         "ticker": pl.String(),
         "file": pl.String(),
@@ -35,8 +34,8 @@ PLACED_SCHEMA = pl.Schema(
 _JOURNAL_SCHEMA = pl.Schema({**BAR_SCHEMA, "session": pl.Int32()})
 _KINDS = {pl.String(): "TEXT", pl.Int32(): "INTEGER", pl.Int64(): "INTEGER", pl.Float64(): "REAL"}
 _EPOCH = date(1970, 1, 1).toordinal()
-_EVER = -(2**31)
-_DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_MIN_SESSION = -(2**31)
+_DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _columns(schema: pl.Schema) -> str:
@@ -46,34 +45,38 @@ def _columns(schema: pl.Schema) -> str:
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS journal
     ({_columns(_JOURNAL_SCHEMA)}, PRIMARY KEY (ticker, session)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS placed ({_columns(PLACED_SCHEMA)}, PRIMARY KEY (ticker)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS placed ({_columns(LOCATION_SCHEMA)}, PRIMARY KEY (ticker)) WITHOUT ROWID;
 """
 _AMONG = "ticker IN (SELECT value FROM json_each(?))"
 _BETWEEN = "ticker >= ? AND ticker < ?"
 
 
 @dataclass(frozen=True)
-class Look:
-    """What the index said at one instant of some tickers.
+class IndexSnapshot:
+    """The entries of some tickers at one instant.
 
     Attributes
     ----------
-    placed
-        A row a ticker: its file, the row there of its first bar, their number, its last session.
+    locations
+        One row per ticker, `LOCATION_SCHEMA`: its file, the row of its first bar in the file, the
+        number of its bars, and its last session in days since 1970-01-01.
     journal
-        The bars that no file holds yet, or that replace bars of a file: bar contract, sorted.
-    journaled
-        The last session in the journal of each ticker there, in days since 1970.
+        The bars that are in no file yet, or replace bars of a file: bar contract, sorted by key.
+    last_journaled
+        The last session of each ticker in the journal, in days since 1970-01-01.
     """
 
-    placed: pl.DataFrame
+    locations: pl.DataFrame
     journal: pl.DataFrame
-    journaled: dict[str, int]
+    last_journaled: dict[str, int]
 
 
 @dataclass(frozen=True)
 class FileSpan:
-    """Tickers from `lower` to before `upper`, which one file holds, or none; bars counted."""
+    """The tickers from `lower` (included) to `upper` (excluded), in one file or none.
+
+    `in_file` and `in_journal` are numbers of bars.
+    """
 
     lower: str
     upper: str
@@ -83,96 +86,104 @@ class FileSpan:
 
 
 class Index:
-    """The index in one transaction: it sees one instant, and what it changed itself."""
+    """The index within one transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._ask = connection.execute
-        self._tell_many = connection.executemany
+        self._execute = connection.execute
+        self._execute_many = connection.executemany
 
-    def look(self, tickers: Sequence[str] | None = None, since: date | None = None) -> Look:
-        """Return what is known of `tickers`, or of all; of the journal, bars from `since` on."""
-        which, chosen = (_AMONG, (json.dumps(list(tickers)),)) if tickers is not None else ("1", ())
-        first = since.toordinal() - _EPOCH if since else _EVER
-        journaled = self._ask(
-            f"SELECT ticker, max(session) FROM journal WHERE {which} GROUP BY ticker", chosen
+    def snapshot(
+        self, tickers: Sequence[str] | None = None, since: date | None = None
+    ) -> IndexSnapshot:
+        """Return the entries of `tickers` (by default all), and their journal from `since` on."""
+        condition = "1"
+        values: tuple[str, ...] = ()
+        if tickers is not None:
+            condition, values = _AMONG, (json.dumps(list(tickers)),)
+        first = since.toordinal() - _EPOCH if since else _MIN_SESSION
+        last_journaled = self._execute(
+            f"SELECT ticker, max(session) FROM journal WHERE {condition} GROUP BY ticker", values
         )
-        return Look(
-            self._placed(f"{which} ORDER BY ticker", chosen),
-            self._journal(f"{which} AND session >= ?", (*chosen, first)),
-            dict(journaled.fetchall()),
+        return IndexSnapshot(
+            self._locations(f"{condition} ORDER BY ticker", values),
+            self._journal(f"{condition} AND session >= ?", (*values, first)),
+            dict(last_journaled.fetchall()),
         )
 
-    def files(self) -> set[str]:
-        """Return the names of the files that the index knows."""
-        return {name for (name,) in self._ask("SELECT DISTINCT file FROM placed")}
+    def file_names(self) -> set[str]:
+        """Return the names of the current files."""
+        return {name for (name,) in self._execute("SELECT DISTINCT file FROM placed")}
 
-    def placed_in(self, file: str) -> pl.DataFrame:
-        """Return where the tickers of one file are (`PLACED_SCHEMA`), in order."""
-        return self._placed("file = ? ORDER BY start", (file,))
+    def locations_in(self, file: str) -> pl.DataFrame:
+        """Return the locations of the tickers in one file, `LOCATION_SCHEMA`, in order."""
+        return self._locations("file = ? ORDER BY start", (file,))
 
     def journal_of(self, span: FileSpan) -> pl.DataFrame:
-        """Return the bars in the journal of the span's tickers: bar contract, sorted."""
+        """Return the journal of the tickers of a span: bar contract, sorted by key."""
         return self._journal(_BETWEEN, (span.lower, span.upper))
 
     def spans(self) -> list[FileSpan]:
-        """Return the spans of all files in order, which cover all tickers that there can be."""
-        files = self._ask(
+        """Return the spans of all files in order; together they cover every possible ticker."""
+        files = self._execute(
             "SELECT file, min(ticker), sum(bars) FROM placed GROUP BY file ORDER BY 2"
         ).fetchall() or [(None, "", 0)]
         lowers = ["", *(lower for _, lower, _ in files[1:])]
         count = f"SELECT count(*) FROM journal WHERE {_BETWEEN}"
         return [
-            FileSpan(lower, upper, file, bars, self._ask(count, (lower, upper)).fetchone()[0])
+            FileSpan(lower, upper, file, bars, self._execute(count, (lower, upper)).fetchone()[0])
             for lower, upper, (file, _, bars) in zip(lowers, [*lowers[1:], END], files, strict=True)
         ]
 
     def add(self, bars: pl.DataFrame) -> None:
-        """Write bars into the journal, in place of those with the same key."""
+        """Insert bars into the journal, or replace the bars with the same keys."""
         marks = ", ".join("?" * len(BAR_SCHEMA))
         rows = bars.with_columns(pl.col("session").to_physical()).iter_rows()
-        self._tell_many(f"INSERT OR REPLACE INTO journal VALUES ({marks})", rows)
+        self._execute_many(f"INSERT OR REPLACE INTO journal VALUES ({marks})", rows)
 
-    def replace(self, span: FileSpan, placed: pl.DataFrame) -> None:
-        """Let new files take the place of a span's file and journal."""
-        self._ask(f"DELETE FROM journal WHERE {_BETWEEN}", (span.lower, span.upper))
-        self.forget({span.file} if span.file else set())
-        marks = ", ".join("?" * len(PLACED_SCHEMA))
-        rows = placed.select(PLACED_SCHEMA.names()).iter_rows()
-        self._tell_many(f"INSERT INTO placed VALUES ({marks})", rows)
+    def replace(self, span: FileSpan, locations: pl.DataFrame) -> None:
+        """Replace the file and the journal of a span by the locations in new files."""
+        self._execute(f"DELETE FROM journal WHERE {_BETWEEN}", (span.lower, span.upper))
+        self.remove_files({span.file} if span.file else set())
+        marks = ", ".join("?" * len(LOCATION_SCHEMA))
+        rows = locations.select(LOCATION_SCHEMA.names()).iter_rows()
+        self._execute_many(f"INSERT INTO placed VALUES ({marks})", rows)
 
-    def forget(self, files: set[str]) -> None:
-        """Take the tickers in these files for not stored."""
-        self._tell_many("DELETE FROM placed WHERE file = ?", [(name,) for name in files])
+    def remove_files(self, files: set[str]) -> None:
+        """Remove the locations of all tickers in `files`."""
+        self._execute_many("DELETE FROM placed WHERE file = ?", [(name,) for name in files])
 
-    def is_settled(self) -> bool:
-        """Whether the files beside the index were gone through since it was made."""
+    def is_recovered(self) -> bool:
+        """Return whether a recovery has run since the index was created."""
         return bool(self._pragma("user_version"))
 
-    def mark_settled(self) -> None:
-        """Note that the files beside the index were gone through."""
-        self._ask("PRAGMA user_version = 1")
+    def mark_recovered(self) -> None:
+        """Record that a recovery has run."""
+        self._execute("PRAGMA user_version = 1")
 
     def size(self) -> int:
-        """Return the bytes in use, nearly all of them the journal's; it costs no scan."""
+        """Return the bytes in use, nearly all of them by the journal, without a scan."""
         pages = self._pragma("page_count") - self._pragma("freelist_count")
         return pages * self._pragma("page_size")
 
     def _pragma(self, name: str) -> int:
-        return int(self._ask(f"PRAGMA {name}").fetchone()[0])
+        return int(self._execute(f"PRAGMA {name}").fetchone()[0])
 
-    def _placed(self, which: str, values: tuple[str, ...]) -> pl.DataFrame:
-        return _frame(self._ask(f"SELECT * FROM placed WHERE {which}", values), PLACED_SCHEMA)
+    def _locations(self, condition: str, values: tuple[str, ...]) -> pl.DataFrame:
+        rows = self._execute(f"SELECT * FROM placed WHERE {condition}", values)
+        return _frame(rows, LOCATION_SCHEMA)
 
-    def _journal(self, which: str, values: tuple[str | int, ...]) -> pl.DataFrame:
-        rows = self._ask(f"SELECT * FROM journal WHERE {which} ORDER BY ticker, session", values)
+    def _journal(self, condition: str, values: tuple[str | int, ...]) -> pl.DataFrame:
+        rows = self._execute(
+            f"SELECT * FROM journal WHERE {condition} ORDER BY ticker, session", values
+        )
         return _frame(rows, _JOURNAL_SCHEMA).cast({"session": pl.Date})
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Index]:
-    """Give the index at one instant; writers do not wait for it. No file, no bars."""
+def open_for_reading(path: Path) -> Iterator[Index]:
+    """Open the index at one instant without blocking writers; without a file it is empty."""
     if path.exists():
-        with _explained(path), Database(path, _SCHEMA).connection() as connection:
+        with _explain_damage(path), Database(path, _SCHEMA).connection() as connection:
             connection.row_factory = None
             connection.execute("BEGIN")
             yield Index(connection)
@@ -183,17 +194,17 @@ def reading(path: Path) -> Iterator[Index]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Index]:
-    """Give the index to be changed: all of it at the end, on disk, or nothing after an error."""
-    with _explained(path), Database(path, _SCHEMA).transaction() as connection:
+def open_for_writing(path: Path) -> Iterator[Index]:
+    """Open the index in a transaction, which is on disk at the end or rolled back on an error."""
+    with _explain_damage(path), Database(path, _SCHEMA).transaction() as connection:
         connection.row_factory = None
         yield Index(connection)
 
 
-def anchor(path: Path) -> sqlite3.Connection:
-    """Return an idle connection to the index, to be held by a process that writes often.
+def open_idle_connection(path: Path) -> sqlite3.Connection:
+    """Open a connection that a process with many writes keeps open.
 
-    When the last one closes, SQLite puts its log away, which costs four more waits for the disk.
+    SQLite removes its log when the last connection closes, which costs four more disk syncs.
     """
     connection = sqlite3.connect(path, check_same_thread=False)
     connection.execute("SELECT 1 FROM placed LIMIT 1").fetchall()
@@ -201,16 +212,16 @@ def anchor(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explain_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except PermanentError as error:
-        if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF not in _DAMAGES:
+        if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE_CODES:
             raise
         msg = (
-            f"the index of the bar store, {path}, is damaged ({error.__cause__}); move it away: "
-            f"the next use makes a new one from the Parquet files beside it, and sessions that "
-            f"were not in them yet must be ingested again."
+            f"The index of the bar store, {path}, is damaged ({error.__cause__}); move it away: "
+            f"the next use creates a new one from the Parquet files in its folder. Sessions that "
+            f"are not in these files must be ingested again."
         )
         raise BarsError(msg) from error
 

@@ -1,7 +1,4 @@
-"""Stored bars at one instant: the index as it was, and the files it named, all held open.
-
-Nothing here writes or locks.
-"""
+"""Read access to stored bars as of one instant, without locks."""
 
 from __future__ import annotations
 
@@ -14,84 +11,85 @@ from typing import BinaryIO
 
 import polars as pl
 
-from market.store.files import newest_of, read_file
-from market.store.index import Index, Look
+from market.store.files import merge_bars, read_file
+from market.store.index import Index, IndexSnapshot
 
 
 @dataclass(frozen=True)
-class View(Look):
-    """What the index said, and its files, open: a fold that replaces them changes nothing here."""
+class StoreView(IndexSnapshot):
+    """A snapshot of the index with its files open, so that a compaction does not affect it."""
 
     root: Path
     files: dict[str, BinaryIO]
     since: date | None
 
-    def known(self) -> set[str]:
-        """Return the tickers that have bars, of any session."""
-        return {*self.placed.get_column("ticker"), *self.journaled}
+    def tickers(self) -> set[str]:
+        """Return the tickers with bars of any session."""
+        return {*self.locations.get_column("ticker"), *self.last_journaled}
 
     def parts(self) -> Iterator[pl.DataFrame]:
-        """Yield the bars in order: a part a file, the journal's bars in their places.
+        """Yield the sorted bars, one part per file, with the bars of the journal merged in.
 
         Raises
         ------
         BarsError
-            When a file is damaged.
+            If a file is damaged.
         """
-        places = [self.placed]
-        if self.placed.height > 1:
-            places = self.placed.partition_by("file", maintain_order=True)
-        # What comes before the second file's first ticker is read with the first file, and so on.
-        lowers = [place.item(0, "ticker") for place in places[1:]]
+        by_file = [self.locations]
+        if self.locations.height > 1:
+            by_file = self.locations.partition_by("file", maintain_order=True)
+        # Journal bars before the first ticker of the second file belong to the first part, etc.
+        lowers = [locations.item(0, "ticker") for locations in by_file[1:]]
         cuts = [self.journal.get_column("ticker").search_sorted(lower) for lower in lowers]
-        for place, begin, end in zip(places, [0, *cuts], [*cuts, self.journal.height], strict=True):
-            part = newest_of(self._read(place), self.journal[begin:end])
+        starts, ends = [0, *cuts], [*cuts, self.journal.height]
+        for locations, start, end in zip(by_file, starts, ends, strict=True):
+            part = merge_bars(self._read(locations), self.journal[start:end])
             if part.height:
                 yield part
 
-    def _read(self, place: pl.DataFrame) -> pl.DataFrame:
-        if self.since is not None and place.height:
-            place = place.filter(pl.col("last").cast(pl.Date) >= self.since)
-        if place.is_empty():
+    def _read(self, locations: pl.DataFrame) -> pl.DataFrame:
+        if self.since is not None and locations.height:
+            locations = locations.filter(pl.col("last").cast(pl.Date) >= self.since)
+        if locations.is_empty():
             return self.journal.clear()
-        name = place.item(0, "file")
-        bars = read_file(self.root / name, self.files[name], place)
+        name = locations.item(0, "file")
+        bars = read_file(self.root / name, self.files[name], locations)
         return bars if self.since is None else bars.filter(pl.col("session") >= self.since)
 
 
 @contextmanager
-def opened(
+def open_view(
     root: Path,
-    reading: Callable[[], AbstractContextManager[Index]],
+    open_index: Callable[[], AbstractContextManager[Index]],
     tickers: Sequence[str] | None = None,
     since: date | None = None,
-) -> Iterator[View]:
-    """Give a view of `tickers`, or of all, and of their bars from `since` on, or all.
+) -> Iterator[StoreView]:
+    """Open a view of `tickers` (by default all), with bars from `since` on (by default all).
 
-    A file that the index names and that is not there was moved away by a person, because it is
-    damaged: its tickers then count as not stored.
+    A file that the index lists but that does not exist was moved away by a person because of
+    damage. Its tickers count as not stored.
 
     Parameters
     ----------
-    reading
-        Gives the index; it is asked again when a file is missing.
+    open_index
+        Opens the index. It is opened again when a file is missing.
     """
     missing: set[str] = set()
     with ExitStack() as stack:
         while True:
-            with reading() as index:
-                look = index.look(tickers, since)
+            with open_index() as index:
+                snapshot = index.snapshot(tickers, since)
             files, absent = {}, set()
-            for name in set(look.placed.get_column("file")):
+            for name in set(snapshot.locations.get_column("file")):
                 try:
                     files[name] = stack.enter_context((root / name).open("rb"))
                 except FileNotFoundError:
                     absent.add(name)
             if absent <= missing:
                 break
-            # A fold may have replaced them since we looked; names never come again.
+            # A compaction may have replaced the files since the snapshot. Names are never reused.
             missing |= absent
-        placed = look.placed
+        locations = snapshot.locations
         if absent:
-            placed = placed.filter(~pl.col("file").is_in(list(absent)))
-        yield View(placed, look.journal, look.journaled, root, files, since)
+            locations = locations.filter(~pl.col("file").is_in(list(absent)))
+        yield StoreView(locations, snapshot.journal, snapshot.last_journaled, root, files, since)

@@ -32,7 +32,7 @@ DEATHS = (
     "AlphaVantageClient._checked:2",  # a call is paid for, its answer not read
     "BarStore.upsert:1",  # an answer is read, not stored
     "TickerStateStore.update:1",  # bars are stored, not remembered
-    "Writer.put:2",  # in the middle of storing
+    "Writer.upsert:2",  # in the middle of storing
     "fetchone:200",
     "AlphaVantageClient._checked:4",  # splits are paid for, dividends not asked for
     "TickerStateStore.update:2",  # splits and dividends are stored, not remembered

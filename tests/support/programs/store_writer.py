@@ -1,8 +1,7 @@
-"""A process that writes bars until it is killed: ``python store_writer.py ROOT SEED``.
+"""A program that upserts bars until it is killed: ``python store_writer.py ROOT SEED``.
 
-Every upsert replaces all bars of two tickers by a consistent set, told by its volume: all bars of
-one ticker have the same volume, so a mixture shows. Every other one is followed by a fold into
-files.
+Every upsert replaces all bars of two tickers. All bars of one upsert have the same volume, which
+reveals a mixture of two upserts. Every second upsert is followed by a compaction.
 """
 
 from __future__ import annotations

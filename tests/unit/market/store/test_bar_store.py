@@ -1,3 +1,5 @@
+"""The public interface of `BarStore`: upserts, reads and fingerprints."""
+
 import re
 from datetime import date
 from pathlib import Path
@@ -10,21 +12,21 @@ from core.errors import BarsError, TickerError, UnknownTickerError
 from market.bars.contract import BAR_SCHEMA
 from market.store import BarStore, UpsertReport
 
-# Of AAPL and FB of the sample, computed by version 0.1, which kept a file a ticker.
+# Fingerprint of AAPL and FB of the sample in version 0.1, which had one file per ticker.
 FINGERPRINT = "e269be7cb4e7421bca2fe7d05e49e8659de9f67ff87996030f6572bab576096c"
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Every Parquet file with its bytes; a file that is written anew gets another name."""
+    """Return the bytes of every Parquet file by name; a rewritten file has a new name."""
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.parquet"))}
 
 
 def changed(bars: pl.DataFrame, session: date, close: float) -> pl.DataFrame:
-    here = pl.col("session") == session
-    return bars.with_columns(close=pl.when(here).then(close).otherwise("close"))
+    is_changed = pl.col("session") == session
+    return bars.with_columns(close=pl.when(is_changed).then(close).otherwise("close"))
 
 
-def test_the_sample_comes_back_as_it_went_in(tmp_path: Path) -> None:
+def test_sample_round_trip(tmp_path: Path) -> None:
     store, sample = BarStore(tmp_path / "bars"), sample_bars()
 
     report = store.upsert(sample)
@@ -34,14 +36,14 @@ def test_the_sample_comes_back_as_it_went_in(tmp_path: Path) -> None:
     assert store.tickers() == ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
 
-def test_some_tickers_can_be_read_in_any_order(tmp_path: Path) -> None:
+def test_read_some_tickers_in_any_order(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars())
 
     assert store.read(["MSFT", "FB", "FB"]).equals(sample_bars("FB", "MSFT"))
 
 
-def test_an_upsert_without_news_changes_nothing(tmp_path: Path) -> None:
+def test_upsert_of_stored_bars_changes_nothing(tmp_path: Path) -> None:
     store, sample = BarStore(tmp_path), sample_bars("FB", "AAPL")
     store.upsert(sample)
     store.compact()
@@ -54,7 +56,7 @@ def test_an_upsert_without_news_changes_nothing(tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
-def test_an_upsert_inserts_updates_and_keeps(tmp_path: Path) -> None:
+def test_upsert_inserts_updates_and_keeps(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars("FB", end=date(2013, 2, 28)))
     corrected = changed(sample_bars("FB", start=date(2013, 2, 27)), date(2013, 2, 28), 27.3)
@@ -65,7 +67,7 @@ def test_an_upsert_inserts_updates_and_keeps(tmp_path: Path) -> None:
     assert store.read().equals(changed(sample_bars("FB"), date(2013, 2, 28), 27.3))
 
 
-def test_a_value_that_becomes_unknown_is_an_update(tmp_path: Path) -> None:
+def test_value_that_becomes_null_is_an_update(tmp_path: Path) -> None:
     store, bars = BarStore(tmp_path), sample_bars("FB")
     store.upsert(bars)
 
@@ -75,28 +77,28 @@ def test_a_value_that_becomes_unknown_is_an_update(tmp_path: Path) -> None:
     assert store.read().get_column("adj_close").null_count() == bars.height
 
 
-def test_the_order_of_ingest_leaves_no_trace(tmp_path: Path) -> None:
-    forth, back = BarStore(tmp_path / "forth"), BarStore(tmp_path / "back")
+def test_order_of_ingest_does_not_matter(tmp_path: Path) -> None:
+    forward, backward = BarStore(tmp_path / "forward"), BarStore(tmp_path / "backward")
     early = sample_bars("AAPL", "IBM", end=date(2006, 12, 29))
     late = sample_bars("AAPL", "IBM", start=date(2006, 12, 1))
 
-    for store, parts in ((forth, (early, late)), (back, (late, early))):
+    for store, parts in ((forward, (early, late)), (backward, (late, early))):
         for part in parts:
             store.upsert(part)
-    back.compact()
+    backward.compact()
 
-    assert forth.fingerprint() == back.fingerprint()
-    assert forth.read().equals(back.read())
+    assert forward.fingerprint() == backward.fingerprint()
+    assert forward.read().equals(backward.read())
 
 
-def test_the_fingerprint_is_that_of_every_version_before(tmp_path: Path) -> None:
+def test_fingerprint_equals_that_of_version_0_1(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars("AAPL", "FB"))
 
     assert store.fingerprint() == FINGERPRINT
 
 
-def test_the_fingerprint_does_not_depend_on_compression_or_source(tmp_path: Path) -> None:
+def test_fingerprint_does_not_depend_on_compression_or_source(tmp_path: Path) -> None:
     first, second = BarStore(tmp_path / "1"), BarStore(tmp_path / "2")
     first.upsert(sample_bars("FB"))
     second.upsert(sample_bars("FB").with_columns(source=pl.lit("elsewhere")))
@@ -124,7 +126,7 @@ def test_any_change_of_content_changes_the_fingerprint(tmp_path: Path, change: p
     assert first.fingerprint() != second.fingerprint()
 
 
-def test_a_ticker_has_its_own_fingerprint(tmp_path: Path) -> None:
+def test_fingerprint_of_one_ticker_does_not_depend_on_others(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars("FB", "IBM"))
     before = store.fingerprint(["FB"])
@@ -135,7 +137,7 @@ def test_a_ticker_has_its_own_fingerprint(tmp_path: Path) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", before)
 
 
-def test_tickers_of_any_kind_are_kept_apart(tmp_path: Path) -> None:
+def test_tickers_with_special_characters(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     names = ("005930.KS", "BF-B", "BRK.B", "BRKB", "EURUSD=X", "M&M.NS", "^GSPC")
     bars = synthetic_bars(names, n_sessions=3)
@@ -149,7 +151,7 @@ def test_tickers_of_any_kind_are_kept_apart(tmp_path: Path) -> None:
         store.compact()
 
 
-def test_a_store_that_does_not_exist_yet_is_empty(tmp_path: Path) -> None:
+def test_store_without_folder_is_empty(tmp_path: Path) -> None:
     store = BarStore(tmp_path / "nothing")
 
     assert store.tickers() == ()
@@ -160,7 +162,7 @@ def test_a_store_that_does_not_exist_yet_is_empty(tmp_path: Path) -> None:
     assert not store.root.exists()
 
 
-def test_an_unknown_ticker_is_answered_with_near_ones(tmp_path: Path) -> None:
+def test_unknown_ticker_raises_with_similar_names(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars("AAPL"))
 
@@ -170,23 +172,23 @@ def test_an_unknown_ticker_is_answered_with_near_ones(tmp_path: Path) -> None:
     assert caught.value.near == ("AAPL",)
 
 
-def test_a_key_given_twice_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_repeated_key_raises_before_anything_is_written(tmp_path: Path) -> None:
     store, bars = BarStore(tmp_path), sample_bars("FB")
 
-    with pytest.raises(BarsError, match="FB 2012-05-18 comes more than once"):
+    with pytest.raises(BarsError, match="FB 2012-05-18 is repeated"):
         store.upsert(pl.concat([bars, bars.head(1)]))
 
     assert store.tickers() == ()
 
 
-def test_a_missing_key_is_refused(tmp_path: Path) -> None:
+def test_missing_key_raises(tmp_path: Path) -> None:
     bars = sample_bars("FB").with_columns(session=pl.lit(None, dtype=pl.Date))
 
     with pytest.raises(BarsError, match="a ticker and a session in every row"):
         BarStore(tmp_path).upsert(bars)
 
 
-def test_a_ticker_that_is_a_path_is_refused(tmp_path: Path) -> None:
+def test_ticker_with_a_path_raises(tmp_path: Path) -> None:
     store = BarStore(tmp_path / "bars")
 
     with pytest.raises(TickerError):
@@ -195,7 +197,7 @@ def test_a_ticker_that_is_a_path_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
-def test_bars_from_a_session_on_can_be_read(tmp_path: Path) -> None:
+def test_read_since_a_session(tmp_path: Path) -> None:
     store, sample = BarStore(tmp_path), sample_bars()
     store.upsert(sample.filter(pl.col("session") < date(2013, 2, 1)))
     store.compact()
@@ -207,7 +209,7 @@ def test_bars_from_a_session_on_can_be_read(tmp_path: Path) -> None:
     assert store.read(["IBM"], date(2013, 3, 2)).is_empty()
 
 
-def test_the_last_session_of_each_ticker_is_known(tmp_path: Path) -> None:
+def test_last_sessions(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars("FB", "AAPL", end=date(2012, 12, 31)))
     store.compact()

@@ -1,4 +1,4 @@
-"""What is on disk: the journal, its folding into files, damage, and the files of older versions."""
+"""Files of a bar store: journal, compaction, damage, recovery and files of earlier versions."""
 
 from datetime import date
 from pathlib import Path
@@ -11,7 +11,7 @@ from core.errors import BarsError, UnknownTickerError
 from core.tickers import ticker_file_name
 from market.store import BarStore, UpsertReport, bar_store
 from market.store import files as store_files
-from market.store import writing as store_writing
+from market.store import writer as store_writer
 from market.store.files import write_files
 
 EARLY, LATE = date(2012, 12, 31), date(2013, 2, 28)
@@ -21,7 +21,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.parquet"))
 
 
-def write_old_files(folder: Path, bars: pl.DataFrame) -> None:
+def write_legacy_files(folder: Path, bars: pl.DataFrame) -> None:
     folder.mkdir(exist_ok=True)
     for (ticker,), part in bars.partition_by("ticker", as_dict=True).items():
         part.write_parquet(folder / ticker_file_name(str(ticker)))
@@ -29,11 +29,11 @@ def write_old_files(folder: Path, bars: pl.DataFrame) -> None:
 
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_files, "BARS_A_FILE", 1_000)
-    monkeypatch.setattr(store_writing, "BARS_TO_JOURNAL", 2_000)
+    monkeypatch.setattr(store_files, "BARS_PER_FILE", 1_000)
+    monkeypatch.setattr(store_writer, "MAX_BARS_TO_JOURNAL", 2_000)
 
 
-def test_an_upsert_of_a_session_writes_no_file(tmp_path: Path) -> None:
+def test_upsert_of_one_session_writes_no_file(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars(end=LATE))
     store.compact()
@@ -47,7 +47,7 @@ def test_an_upsert_of_a_session_writes_no_file(tmp_path: Path) -> None:
     assert store.read().equals(sample_bars())
 
 
-def test_a_file_is_written_anew_when_enough_of_it_is_new(tmp_path: Path) -> None:
+def test_file_is_rewritten_when_enough_bars_are_new(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars(end=EARLY))
     store.compact()
@@ -62,7 +62,7 @@ def test_a_file_is_written_anew_when_enough_of_it_is_new(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("small_files")
-def test_files_hold_neighbouring_tickers_and_only_those_with_news_are_written(
+def test_only_files_with_new_bars_are_rewritten(
     tmp_path: Path,
 ) -> None:
     store = BarStore(tmp_path)
@@ -83,7 +83,7 @@ def test_files_hold_neighbouring_tickers_and_only_those_with_news_are_written(
 
 
 @pytest.mark.usefixtures("small_files")
-def test_tickers_in_any_order_of_ingest_end_in_order(tmp_path: Path) -> None:
+def test_files_are_sorted_for_any_order_of_ingest(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     bars = synthetic_bars([f"T{n:02d}" for n in range(30)], n_sessions=100)
     parts = bars.partition_by("ticker")
@@ -99,7 +99,7 @@ def test_tickers_in_any_order_of_ingest_end_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_files")
-def test_the_panel_can_be_read_in_parts_of_whole_tickers(tmp_path: Path) -> None:
+def test_parts_have_whole_tickers(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     bars = synthetic_bars([f"T{n:02d}" for n in range(40)], n_sessions=100)
     store.upsert(bars)
@@ -112,10 +112,10 @@ def test_the_panel_can_be_read_in_parts_of_whole_tickers(tmp_path: Path) -> None
     assert pl.concat(parts).equals(pl.concat([newer, bars.filter(pl.col("ticker") >= "T20")]))
 
 
-def test_a_journal_that_grows_too_long_is_folded_by_the_upsert(
+def test_upsert_compacts_a_journal_that_is_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bar_store, "_MOST_BYTES_OF_INDEX", 100_000)
+    monkeypatch.setattr(bar_store, "_MAX_INDEX_BYTES", 100_000)
     store = BarStore(tmp_path)
     bars = synthetic_bars([f"T{n:02d}" for n in range(40)], n_sessions=100)
 
@@ -126,7 +126,7 @@ def test_a_journal_that_grows_too_long_is_folded_by_the_upsert(
     assert store.read().equals(bars)
 
 
-def test_who_reads_while_files_are_replaced_goes_on_reading_what_was(tmp_path: Path) -> None:
+def test_reader_is_not_affected_by_a_compaction(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars("FB"))
     store.compact()
@@ -142,7 +142,7 @@ def test_who_reads_while_files_are_replaced_goes_on_reading_what_was(tmp_path: P
 
 
 @pytest.mark.parametrize("damage", ["cut", "emptied", "foreign"])
-def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path, damage: str) -> None:
+def test_damaged_file_raises_with_the_remedy(tmp_path: Path, damage: str) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars("FB", "GOOG"))
     store.compact()
@@ -155,10 +155,10 @@ def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path, damage: str) -
     else:
         path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
 
-    way_out = rf"{name} cannot be read .* move it away and ingest its tickers \(FB to GOOG\) again"
-    for use in (store.read, store.fingerprint, lambda: store.upsert(sample_bars("FB", "GOOG"))):
-        with pytest.raises(BarsError, match=way_out):
-            use()
+    remedy = rf"{name} cannot be read .* move it away and ingest its tickers \(FB to GOOG\) again"
+    for access in (store.read, store.fingerprint, lambda: store.upsert(sample_bars("FB", "GOOG"))):
+        with pytest.raises(BarsError, match=remedy):
+            access()
     assert store.read(["IBM"]).equals(sample_bars("IBM"))
 
     path.rename(tmp_path / "away")
@@ -170,7 +170,7 @@ def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path, damage: str) -
     assert store.read().equals(sample_bars("FB", "IBM"))
 
 
-def test_a_damaged_index_is_named_and_made_again_from_the_files(tmp_path: Path) -> None:
+def test_damaged_index_raises_and_is_rebuilt_from_the_files(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars(end=LATE))
     store.compact()
@@ -190,19 +190,19 @@ def test_a_damaged_index_is_named_and_made_again_from_the_files(tmp_path: Path) 
     assert store.upsert(sample_bars()).inserted == 5
 
 
-def test_files_of_older_versions_are_taken_over_at_the_first_use(tmp_path: Path) -> None:
+def test_legacy_files_are_imported_on_first_use(tmp_path: Path) -> None:
     bars = pl.concat([synthetic_bars(["BRK.B", "^GSPC"], n_sessions=50), sample_bars("FB")])
-    write_old_files(tmp_path, bars)
+    write_legacy_files(tmp_path, bars)
 
     assert BarStore(tmp_path).read().equals(bars.sort("ticker", "session"))
     assert BarStore(tmp_path).tickers() == ("BRK.B", "FB", "^GSPC")
     assert names(tmp_path) == []
 
 
-def test_a_file_of_an_older_version_replaces_no_bar_that_is_stored(tmp_path: Path) -> None:
+def test_legacy_file_does_not_replace_stored_bars(tmp_path: Path) -> None:
     store = BarStore(tmp_path)
     store.upsert(sample_bars("FB", end=EARLY))
-    write_old_files(tmp_path, sample_bars("FB").with_columns(pl.col("volume") + 1))
+    write_legacy_files(tmp_path, sample_bars("FB").with_columns(pl.col("volume") + 1))
 
     report = store.upsert(sample_bars("IBM"))
 
@@ -213,8 +213,8 @@ def test_a_file_of_an_older_version_replaces_no_bar_that_is_stored(tmp_path: Pat
     assert store.read(["FB"]).head(10).equals(sample_bars("FB").head(10))
 
 
-def test_a_damaged_file_of_an_older_version_is_named(tmp_path: Path) -> None:
-    write_old_files(tmp_path, sample_bars("FB"))
+def test_damaged_legacy_file_raises(tmp_path: Path) -> None:
+    write_legacy_files(tmp_path, sample_bars("FB"))
     (tmp_path / "IBM.parquet").write_bytes(b"half")
 
     with pytest.raises(BarsError, match=r"IBM\.parquet cannot be read .* ingest its ticker again"):
@@ -224,11 +224,11 @@ def test_a_damaged_file_of_an_older_version_is_named(tmp_path: Path) -> None:
     assert BarStore(tmp_path).tickers() == ("FB",)
 
 
-def test_what_a_killed_writer_left_is_cleared_by_the_next(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_writer_are_deleted(tmp_path: Path) -> None:
     BarStore(tmp_path).upsert(sample_bars("IBM"))
     leftover = tmp_path / ".bars-000001.parquet.0123.tmp"
     leftover.write_bytes(b"half a file")
-    # A fold that was killed before its transaction ended.
+    # A compaction that was killed before its transaction ended.
     write_files(tmp_path, sample_bars("AAPL"))
     store = BarStore(tmp_path)
 
