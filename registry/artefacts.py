@@ -21,7 +21,7 @@ def fetch_folder(uri: str, dest: Path, tracking_uri: str) -> Path:
         return Path(path).rename(_beside(dest))
 
 
-def put_in_place(staged: Path, dest: Path) -> Path:
+def replace_folder(staged: Path, dest: Path) -> Path:
     """Rename `staged` to `dest`; what was there steps aside first and is then removed."""
     if not dest.exists():
         return staged.rename(dest)

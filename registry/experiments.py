@@ -23,7 +23,7 @@ PAGE = 1000
 
 def ensure_experiment(registry: ModelRegistry, name: str, note: str) -> str:
     """Return the id of the experiment `name`, made when missing and restored when deleted."""
-    with registry.asking(f"opening the experiment {name!r}") as client:
+    with registry.request(f"opening the experiment {name!r}") as client:
         found = client.get_experiment_by_name(name)
         if found is None:
             return _create(client, name, note, _artifact_root(registry))
@@ -34,7 +34,7 @@ def ensure_experiment(registry: ModelRegistry, name: str, note: str) -> str:
 
 def find_runs(registry: ModelRegistry, name: str, condition: str = "") -> list[Run]:
     """Return the runs of the experiment `name` that meet `condition`, the oldest first."""
-    with registry.asking(f"reading the experiment {name!r}") as client:
+    with registry.request(f"reading the experiment {name!r}") as client:
         found = client.get_experiment_by_name(name)
         if found is None:
             return []

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.clock import Clock, SystemClock
 from core.errors import BundleError, RegistryError
-from registry.artefacts import bundle_fingerprint, fetch_folder, put_in_place
+from registry.artefacts import bundle_fingerprint, fetch_folder, replace_folder
 from registry.client import (
     SERVERS,
     error_code,
@@ -46,7 +46,7 @@ class VersionInfo:
     """One version as the registry knows it.
 
     `cutoff` is the last session that training has seen; it and `fingerprint` are None for a version
-    that Stockcast did not log. `withdrawn` says why a person took the version back, if one did.
+    that Stockcast did not log. `withdrawal_reason` is the reason of a rollback from it, if any.
     """
 
     name: str
@@ -70,7 +70,7 @@ class VersionInfo:
         return self.tags.get(FINGERPRINT_TAG)
 
     @property
-    def withdrawn(self) -> str | None:
+    def withdrawal_reason(self) -> str | None:
         """Why a person rolled this version back; None when nobody did, or it was promoted again."""
         return self.tags.get(WITHDRAWN_TAG)
 
@@ -113,7 +113,7 @@ class ModelRegistry:
         return redacted(self.tracking_uri)
 
     @contextmanager
-    def asking(self, doing: str) -> Iterator[MlflowClient]:
+    def request(self, doing: str) -> Iterator[MlflowClient]:
         """Lend the client; what it raises becomes a `RegistryError` or `RegistryDownError`."""
         with translated(f"{doing} ({self.address})", self.tracking_uri):
             yield self.client
@@ -129,7 +129,7 @@ class ModelRegistry:
         """Return the version that `alias` names, or None; cheap enough to ask every second."""
         if self._has_no_file_yet():
             return None
-        with self.asking(f"reading the alias {alias!r} of {self.name!r}") as client:
+        with self.request(f"reading the alias {alias!r} of {self.name!r}") as client:
             try:
                 return int(client.get_model_version_by_alias(self.name, alias).version)
             except Exception as error:
@@ -160,7 +160,7 @@ class ModelRegistry:
 
     def set_tags(self, version: int, tags: Mapping[str, str]) -> None:
         """Set tags of a version; its other tags stay."""
-        with self.asking(f"tagging version {version} of {self.name!r}") as client:
+        with self.request(f"tagging version {version} of {self.name!r}") as client:
             for key, value in tags.items():
                 client.set_model_version_tag(self.name, str(version), key, value)
 
@@ -176,7 +176,7 @@ class ModelRegistry:
             raise RegistryError(msg)
         if bundle_fingerprint(dest) == info.fingerprint:
             return dest
-        with self.asking(f"fetching the bundle of version {version}") as client:
+        with self.request(f"fetching the bundle of version {version}") as client:
             uri = client.get_model_version_download_uri(self.name, str(version))
             staged = fetch_folder(f"{uri}/{BUNDLE_PATH}", dest, with_driver(self.tracking_uri))
         if bundle_fingerprint(staged) != info.fingerprint:
@@ -186,12 +186,12 @@ class ModelRegistry:
                 "changed its files. `stockcast rollback --reason ...` returns to the one before."
             )
             raise BundleError(msg)
-        return put_in_place(staged, dest)
+        return replace_folder(staged, dest)
 
-    def file(self, version: int, name: str, dest: Path) -> Path:
+    def download_evidence(self, version: int, name: str, dest: Path) -> Path:
         """Fetch one evidence file of a version, such as ``evaluation.json``, into folder `dest`."""
         info = self.get(version)
-        with self.asking(f"fetching {name!r} of version {version}") as client:
+        with self.request(f"fetching {name!r} of version {version}") as client:
             listed = client.list_artifacts(info.run_id, EVIDENCE_PATH)
             names = sorted(str(entry.path).rpartition("/")[2] for entry in listed)
             if name not in names:
@@ -208,7 +208,7 @@ class ModelRegistry:
         return path is not None and not path.exists()
 
     def _search(self, condition: str) -> tuple[VersionInfo, ...]:
-        with self.asking(f"listing the versions of {self.name!r}") as client:
+        with self.request(f"listing the versions of {self.name!r}") as client:
             try:
                 named: dict[str, Any] = client.get_registered_model(self.name).aliases
             except Exception as error:

@@ -6,8 +6,12 @@ import dagster as dg
 import polars as pl
 
 from pipelines.failures import classed_failures
-from pipelines.registration.candidate_record import candidate_record
-from pipelines.registration.evidence import compare_with_champion, gather_evidence, policy_of
+from pipelines.registration.candidate_contents import collect_candidate
+from pipelines.registration.evidence_collection import (
+    collect_evidence,
+    compare_with_champion,
+    policy_of,
+)
 from pipelines.reporting.reports import write_report
 from pipelines.reporting.tables import markdown_table
 from pipelines.settings import PipelineSettings
@@ -18,7 +22,7 @@ from pipelines.stages.registered import RegisteredVersion, build_registered_vers
 from pipelines.stages.store import Stage, StageStore
 from pipelines.stages.walk_forward import WalkForwardForecasts
 from registry.names import CHAMPION
-from registry.promotion.aliases import act_on
+from registry.promotion.aliases import apply_decision
 from registry.promotion.gates import Decision, decide
 from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
@@ -65,7 +69,7 @@ def registered_version(
 ) -> dg.MaterializeResult[Stage]:
     """The bundle as a version in MLflow, with parameters, metrics, plots and data of its run."""
     with classed_failures():
-        with candidate_record(forecast_bundle, settings, dagster_run=context.run_id) as record:
+        with collect_candidate(forecast_bundle, settings, dagster_run=context.run_id) as record:
             info = log_candidate(registry, record)
         stage = stages.make(
             RegisteredVersion.NAME,
@@ -100,11 +104,11 @@ def promotion(
     version = RegisteredVersion(registered_version).version
     with classed_failures():
         forecasts = WalkForwardForecasts.upstream_of(registered_version).forecasts
-        evidence = gather_evidence(
+        evidence = collect_evidence(
             forecasts,
             EvaluationScores.upstream_of(registered_version),
             ForecastBundle.upstream_of(registered_version).folder,
-            withdrawn=registry.get(version).withdrawn,
+            withdrawal_reason=registry.get(version).withdrawal_reason,
         )
         champion = compare_with_champion(registry, version, forecasts)
         decision = decide(evidence, champion, policy_of(settings))
@@ -131,5 +135,5 @@ def _apply(registry: ModelRegistry, version: int, decision: Decision, *, actor: 
     """Move the aliases as decided. A version that is champion already stays champion."""
     if registry.alias_version(CHAMPION) == version:
         return ALREADY_CHAMPION
-    act_on(registry, version, decision, actor)
+    apply_decision(registry, version, decision, actor)
     return "promoted to champion" if decision.promote else "kept as challenger"

@@ -13,13 +13,13 @@ from forecasting.settings import TrainingSettings
 from pipelines.assets.evaluation import evaluation
 from pipelines.assets.features import feature_table
 from pipelines.assets.registration import forecast_bundle
-from pipelines.registration.evidence import coverage_of, policy_of
+from pipelines.registration.evidence_collection import coverage_of, policy_of
 from pipelines.reporting.tables import markdown_table
 from pipelines.stages.bundle import ForecastBundle
 from pipelines.stages.evaluation import EvaluationScores
 from pipelines.stages.feature_table import FeatureTable
 from pipelines.stages.store import Stage
-from registry.promotion.gates import weigh_coverage
+from registry.promotion.gates import check_coverage
 from registry.settings import RegistrySettings
 
 CHANGED_SESSIONS = 100
@@ -66,7 +66,7 @@ def coverage(
     evaluation: Stage, settings: dg.ResourceParam[RegistrySettings]
 ) -> dg.AssetCheckResult:
     """Weigh each interval's coverage as the promotion decision does."""
-    reasons = weigh_coverage(coverage_of(EvaluationScores(evaluation)), policy_of(settings))
+    reasons = check_coverage(coverage_of(EvaluationScores(evaluation)), policy_of(settings))
     failed = [reason.sentence for reason in reasons if not reason.passed]
     table = pl.DataFrame({"interval": [reason.sentence for reason in reasons]})
     return dg.AssetCheckResult(

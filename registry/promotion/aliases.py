@@ -31,9 +31,9 @@ from registry.promotion.audit import (
     abandon_move,
     begin_move,
     finish_move,
-    live_version,
-    read_trail,
-    way_back,
+    read_moves,
+    recorded_champion,
+    rollback_path,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ OUTSIDE = "outside Stockcast"
 TAG_LIMIT = 5000
 
 
-def act_on(registry: ModelRegistry, version: int, decision: Decision, actor: str) -> Move | None:
+def apply_decision(
+    registry: ModelRegistry, version: int, decision: Decision, actor: str
+) -> Move | None:
     """Promote or keep a candidate as decided; None when there is nothing left to do."""
     if decision.promote:
         return promote(registry, version, decision.sentences, actor)
@@ -95,7 +97,7 @@ def rollback(registry: ModelRegistry, reason: str, actor: str) -> Move:
     reconcile(registry)
     live = registry.alias_version(CHAMPION)
     existing = {info.version for info in registry.list()}
-    path = way_back(read_trail(registry))
+    path = rollback_path(read_moves(registry))
     before = [version for version in path if version in existing]
     if live is not None and before[-1:] == [live]:
         before.pop()
@@ -116,7 +118,7 @@ def reconcile(registry: ModelRegistry) -> tuple[Move, ...]:
     Moves that were made outside Stockcast, such as in the MLflow UI, are recorded as such. When
     they were made is not known, so they count from now.
     """
-    moves = read_trail(registry)
+    moves = read_moves(registry)
     champion = registry.alias_version(CHAMPION)
     mended = []
     for move in (move for move in moves if move.pending):
@@ -127,8 +129,8 @@ def reconcile(registry: ModelRegistry) -> tuple[Move, ...]:
             abandon_move(registry, move)
         mended.append(move)
     if mended:
-        moves = read_trail(registry)
-    live = live_version(moves)
+        moves = read_moves(registry)
+    live = recorded_champion(moves)
     if live != champion:
         reasons = ["The alias was moved without Stockcast; this is when it was noticed."]
         move = begin_move(
@@ -157,7 +159,7 @@ def _make(
         registry, action, from_version=live, to_version=target, reasons=reasons, actor=actor
     )
     alias = CHALLENGER if action == "keep" else CHAMPION
-    with registry.asking(f"moving the alias {alias!r} to version {target}") as client:
+    with registry.request(f"moving the alias {alias!r} to version {target}") as client:
         client.set_registered_model_alias(registry.name, alias, str(target))
     _tell_and_finish(registry, move)
     return move
@@ -165,7 +167,7 @@ def _make(
 
 def _tell_and_finish(registry: ModelRegistry, move: Move) -> None:
     """Write a made move to the pages of its versions; doing it twice changes nothing."""
-    told = [*(m for m in read_trail(registry) if not m.pending and m.run_id != move.run_id), move]
+    told = [*(m for m in read_moves(registry) if not m.pending and m.run_id != move.run_id), move]
     for info in registry.list():
         if info.version == move.to_version:
             _mark_target(registry, info, move)
@@ -174,7 +176,7 @@ def _tell_and_finish(registry: ModelRegistry, move: Move) -> None:
         else:
             continue
         about = [m for m in told if _concerns(m, info.version)]
-        with registry.asking(f"describing version {info.version}") as client:
+        with registry.request(f"describing version {info.version}") as client:
             client.update_model_version(
                 registry.name, str(info.version), with_decisions(info.description, about)
             )
@@ -191,8 +193,8 @@ def _mark_target(registry: ModelRegistry, info: VersionInfo, move: Move) -> None
     registry.set_tags(info.version, tags)
     if move.action == "keep":
         return
-    with registry.asking(f"tidying up after the move to version {info.version}") as client:
-        if info.withdrawn is not None:
+    with registry.request(f"tidying up after the move to version {info.version}") as client:
+        if info.withdrawal_reason is not None:
             client.delete_model_version_tag(registry.name, str(info.version), WITHDRAWN_TAG)
         if CHALLENGER in info.aliases:
             client.delete_registered_model_alias(registry.name, CHALLENGER)

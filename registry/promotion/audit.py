@@ -73,7 +73,7 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Tenure:
+class ChampionPeriod:
     """A stretch of time in which one version was live; `until` is None while it lasts."""
 
     version: int
@@ -92,7 +92,7 @@ def begin_move(
     actor: str,
 ) -> Move:
     """Write down a move that is about to be made."""
-    experiment = ensure_experiment(registry, trail_name(registry), ABOUT)
+    experiment = ensure_experiment(registry, audit_experiment_name(registry), ABOUT)
     at_ms = registry.now_ms()
     at = datetime.fromtimestamp(at_ms / 1000, tz=UTC)
     move = Move("", at, action, from_version, to_version, actor, tuple(reasons), pending=True)
@@ -107,26 +107,26 @@ def begin_move(
             :REASONS_LIMIT
         ],
     }
-    with registry.asking("writing the audit trail") as client:
+    with registry.request("writing the audit trail") as client:
         run = client.create_run(experiment, at_ms, tags, run_name=f"{action} {to_version or NONE}")
     return _read(run)
 
 
 def finish_move(registry: ModelRegistry, move: Move) -> None:
     """Mark a move as made."""
-    with registry.asking("writing the audit trail") as client:
+    with registry.request("writing the audit trail") as client:
         client.set_terminated(move.run_id, "FINISHED", registry.now_ms())
 
 
 def abandon_move(registry: ModelRegistry, move: Move) -> None:
     """Mark a move as never made; it stays visible, and counts for nothing."""
-    with registry.asking("writing the audit trail") as client:
+    with registry.request("writing the audit trail") as client:
         client.set_terminated(move.run_id, "KILLED", registry.now_ms())
 
 
-def read_trail(registry: ModelRegistry) -> tuple[Move, ...]:
+def read_moves(registry: ModelRegistry) -> tuple[Move, ...]:
     """Return the moves that were made or are pending, the oldest first."""
-    runs = find_runs(registry, trail_name(registry))
+    runs = find_runs(registry, audit_experiment_name(registry))
     return tuple(
         _read(run)
         for run in runs
@@ -134,31 +134,31 @@ def read_trail(registry: ModelRegistry) -> tuple[Move, ...]:
     )
 
 
-def live_versions(moves: Iterable[Move]) -> tuple[Tenure, ...]:
+def champion_periods(moves: Iterable[Move]) -> tuple[ChampionPeriod, ...]:
     """Return who was live when, the oldest first.
 
     A move to the version that is live already, such as one that two machines noticed, changes
     nothing.
     """
-    tenures: list[Tenure] = []
+    tenures: list[ChampionPeriod] = []
     for move in _made(moves):
         current = tenures[-1] if tenures and tenures[-1].until is None else None
         if current is not None and current.version == move.to_version:
             continue
         if current is not None:
-            tenures[-1] = Tenure(current.version, current.since, move.at, current.move)
+            tenures[-1] = ChampionPeriod(current.version, current.since, move.at, current.move)
         if move.to_version is not None:
-            tenures.append(Tenure(move.to_version, move.at, None, move))
+            tenures.append(ChampionPeriod(move.to_version, move.at, None, move))
     return tuple(tenures)
 
 
-def live_version(moves: Iterable[Move]) -> int | None:
+def recorded_champion(moves: Iterable[Move]) -> int | None:
     """Return the version that is live as the trail has it."""
-    tenures = live_versions(moves)
+    tenures = champion_periods(moves)
     return tenures[-1].version if tenures and tenures[-1].until is None else None
 
 
-def way_back(moves: Iterable[Move]) -> tuple[int, ...]:
+def rollback_path(moves: Iterable[Move]) -> tuple[int, ...]:
     """Return the versions that repeated rollbacks lead through, the live one last.
 
     A rollback takes the versions after its target off the way, so that the next one walks on
@@ -174,7 +174,7 @@ def way_back(moves: Iterable[Move]) -> tuple[int, ...]:
     return tuple(path)
 
 
-def trail_name(registry: ModelRegistry) -> str:
+def audit_experiment_name(registry: ModelRegistry) -> str:
     """Return the name of the experiment that holds the trail."""
     return f"{registry.name}-audit"
 

@@ -55,7 +55,7 @@ class PairedScore:
         return self._share(self.upper_bound)
 
     @property
-    def sound(self) -> bool:
+    def is_consistent(self) -> bool:
         """Whether the numbers are there and do not contradict each other."""
         scores = (self.candidate_crps, self.reference_crps)
         return (
@@ -85,7 +85,7 @@ class Evidence:
         Horizon -> level -> standard error of the coverage, robust to overlapping targets.
     against_naive
         Horizon -> scores paired with the naive forecast's.
-    withdrawn
+    withdrawal_reason
         Why a person took this very version back, if one did: it is not promoted by itself again.
     """
 
@@ -94,7 +94,7 @@ class Evidence:
     coverage: Mapping[int, Mapping[float, float]] = field(default_factory=dict)
     coverage_error: Mapping[int, Mapping[float, float]] = field(default_factory=dict)
     against_naive: Mapping[int, PairedScore] = field(default_factory=dict)
-    withdrawn: str | None = None
+    withdrawal_reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -60,11 +60,11 @@ def _verdicts(
 ) -> Iterator[Reason]:
     yield _flag("golden", "Golden vectors come back within tolerance", holds=candidate.golden_holds)
     yield _flag("finite", "Outputs are finite with positive scales", holds=candidate.outputs_finite)
-    if candidate.withdrawn is not None:
-        text = f"This version was taken back by a person ({candidate.withdrawn})"
+    if candidate.withdrawal_reason is not None:
+        text = f"This version was taken back by a person ({candidate.withdrawal_reason})"
         way_out = "promote it by hand to have it back"
         yield _reason("withdrawn", text, passed=False, otherwise=way_out)
-    yield from weigh_coverage(candidate, policy)
+    yield from check_coverage(candidate, policy)
     for horizon in policy.horizons:
         yield _against_naive(candidate.against_naive.get(horizon), horizon, policy)
     if champion is None:
@@ -81,7 +81,7 @@ def _flag(gate: str, claim: str, *, holds: bool | None) -> Reason:
     return _reason(gate, claim, passed=bool(holds == 1), otherwise="they do not")
 
 
-def weigh_coverage(candidate: Evidence, policy: Policy) -> tuple[Reason, ...]:
+def check_coverage(candidate: Evidence, policy: Policy) -> tuple[Reason, ...]:
     """Return the verdict on every interval's coverage."""
     return tuple(
         _coverage(candidate, horizon, level, policy)
@@ -165,7 +165,7 @@ def _against_champion(champion: ChampionComparison, horizon: int, policy: Policy
 
 
 def _paired(score: PairedScore, horizon: int) -> bool:
-    return score.sound and score.horizon == horizon and score.sessions > 0
+    return score.is_consistent and score.horizon == horizon and score.sessions > 0
 
 
 def _beside(score: PairedScore, whose: str, what: str) -> str:

@@ -53,7 +53,7 @@ MODEL_PATH = "ensemble"
 
 
 @dataclass(frozen=True)
-class CandidateRecord:
+class Candidate:
     """A bundle and everything that should be known about it.
 
     Attributes
@@ -84,7 +84,7 @@ class CandidateRecord:
     description: str = ""
 
 
-def log_candidate(registry: ModelRegistry, record: CandidateRecord) -> VersionInfo:
+def log_candidate(registry: ModelRegistry, record: Candidate) -> VersionInfo:
     """Log and register a bundle, once: the version of an equal bundle is returned as it is.
 
     Raises `BundleError` for a bundle that does not hold, before anything is written.
@@ -100,7 +100,7 @@ def log_candidate(registry: ModelRegistry, record: CandidateRecord) -> VersionIn
     )
     tags = _tags(record, bundle)
     with (
-        registry.asking(f"logging a candidate of {registry.name!r}") as client,
+        registry.request(f"logging a candidate of {registry.name!r}") as client,
         TemporaryDirectory() as work,
         open_run(registry, experiment, f"through {bundle.manifest.cutoff}", tags) as run_id,
     ):
@@ -129,7 +129,7 @@ def log_candidate(registry: ModelRegistry, record: CandidateRecord) -> VersionIn
     return _keep_one(registry, bundle.fingerprint)
 
 
-def _tags(record: CandidateRecord, bundle: Bundle) -> dict[str, str]:
+def _tags(record: Candidate, bundle: Bundle) -> dict[str, str]:
     manifest = bundle.manifest
     return {
         **record.tags,
@@ -141,7 +141,7 @@ def _tags(record: CandidateRecord, bundle: Bundle) -> dict[str, str]:
     }
 
 
-def _log_files(client: MlflowClient, run_id: str, work: Path, record: CandidateRecord) -> None:
+def _log_files(client: MlflowClient, run_id: str, work: Path, record: Candidate) -> None:
     plots = {name if Path(name).suffix else name + p.suffix: p for name, p in record.plots.items()}
     for place, files in ((PLOTS_PATH, plots), (EVIDENCE_PATH, record.files)):
         folder = work / place
@@ -184,6 +184,6 @@ def _keep_one(registry: ModelRegistry, fingerprint: str) -> VersionInfo:
     """Settle a race: of several versions of one bundle the oldest stays, whoever looks."""
     *younger, oldest = registry.with_fingerprint(fingerprint)
     for twin in younger:
-        with registry.asking(f"removing version {twin.version}, a twin") as client:
+        with registry.request(f"removing version {twin.version}, a twin") as client:
             client.delete_model_version(registry.name, str(twin.version))
     return oldest

@@ -30,7 +30,7 @@ def open_run(
     registry: ModelRegistry, experiment: str, name: str, tags: Mapping[str, str]
 ) -> Iterator[str]:
     """Lend a new run; it ends as finished, or as failed when the body raises anything at all."""
-    with registry.asking("opening a run") as client:
+    with registry.request("opening a run") as client:
         run = client.create_run(experiment, registry.now_ms(), dict(tags), run_name=name)
     try:
         yield run.info.run_id
@@ -39,7 +39,7 @@ def open_run(
         with suppress(StockcastError):
             _close_failed(registry, run)
         raise
-    with registry.asking("finishing a run") as client:
+    with registry.request("finishing a run") as client:
         client.set_terminated(run.info.run_id, "FINISHED", registry.now_ms())
 
 
@@ -77,7 +77,7 @@ def log_values(
 
 
 def _close_failed(registry: ModelRegistry, run: Run) -> None:
-    with registry.asking("closing a failed run") as client:
+    with registry.request("closing a failed run") as client:
         client.set_terminated(run.info.run_id, "FAILED", registry.now_ms())
         of_run = f"source_run_id = '{run.info.run_id}'"
         for model in client.search_logged_models([run.info.experiment_id], of_run):

@@ -29,7 +29,7 @@ from forecasting.features.feature_set import feature_set
 from forecasting.snapshot import read_snapshot
 from registry.names import CHALLENGER, CHAMPION
 from registry.promotion.aliases import promote
-from registry.promotion.audit import read_trail
+from registry.promotion.audit import read_moves
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -65,7 +65,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         said=done.stdout,
         refused=refused.stderr,
         versions=home.registry.list(),
-        trail=read_trail(home.registry),
+        trail=read_moves(home.registry),
         run=run,
     )
 
@@ -177,7 +177,7 @@ def test_one_version_is_registered_with_its_evidence(finished: Finished, tmp_pat
     assert info.cutoff == date(2013, 3, 1)
     assert info.tags["dagster/run_id"] == finished.run
     for name in ("evaluation.json", "forecasts.parquet"):
-        kept = finished.home.registry.file(1, name, tmp_path)
+        kept = finished.home.registry.download_evidence(1, name, tmp_path)
         assert kept.read_bytes() == (reports / name).read_bytes()
     plots = finished.home.registry.client.list_artifacts(info.run_id, "plots")
     assert {Path(plot.path).stem for plot in plots} >= {
@@ -289,7 +289,7 @@ def test_a_run_that_was_killed_again_and_again_ends_as_an_undisturbed_one(
     (ours,), (theirs,) = home.registry.list(), finished.versions
     assert (ours.fingerprint, ours.aliases) == (theirs.fingerprint, theirs.aliases)
     assert ours.tags["stockcast.decision"] == theirs.tags["stockcast.decision"]
-    assert [move.action for move in read_trail(home.registry)] == [
+    assert [move.action for move in read_moves(home.registry)] == [
         move.action for move in finished.trail
     ]
     for name in ("evaluation.json", "forecasts.parquet"):

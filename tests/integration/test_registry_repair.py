@@ -18,7 +18,7 @@ from core.errors import BundleError, RegistryDownError, RegistryError
 from registry.experiments import find_runs
 from registry.promotion import aliases
 from registry.promotion.aliases import keep_as_challenger, promote, reconcile, rollback
-from registry.promotion.audit import read_trail
+from registry.promotion.audit import read_moves
 from registry.publishing import runs
 from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
@@ -140,10 +140,10 @@ def test_a_kill_between_the_writes_of_a_move_is_mended(
     assert reconcile(registry) == ()
     assert (registry.alias_version("champion"), registry.alias_version("challenger")) == before
     made = step != "set_registered_model_alias"
-    assert len(read_trail(registry)) == (3 if made else 2)
+    assert len(read_moves(registry)) == (3 if made else 2)
     target = {"promote": 3, "keep": 3, "rollback": 1}[action]
     assert (registry.get(target).tags.get("stockcast.decision") == action) == made
-    assert (registry.get(2).withdrawn == "back") == (made and action == "rollback")
+    assert (registry.get(2).withdrawal_reason == "back") == (made and action == "rollback")
 
     # A rollback that was made is not asked for again: that would walk one version further.
     if not (action == "rollback" and made):

@@ -11,8 +11,14 @@ from support.registry.candidates import candidate, champion_of, log_versions, ru
 
 from core.errors import BundleError, RegistryError
 from forecasting.bundle.bundle import Bundle
-from registry.promotion.aliases import act_on, keep_as_challenger, promote, reconcile, rollback
-from registry.promotion.audit import live_versions, read_trail
+from registry.promotion.aliases import (
+    apply_decision,
+    keep_as_challenger,
+    promote,
+    reconcile,
+    rollback,
+)
+from registry.promotion.audit import champion_periods, read_moves
 from registry.promotion.gates import Decision, Reason
 from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
@@ -74,10 +80,10 @@ def test_a_candidate_becomes_a_run_and_a_version(registry: ModelRegistry, tmp_pa
     assert '"num_rows": 3' in dataset.dataset.profile
     plots = registry.client.list_artifacts(info.run_id, "plots")
     assert [entry.path for entry in plots] == ["plots/forecast_fan.png"]
-    fetched = registry.file(1, "evaluation.json", tmp_path / "fetched")
+    fetched = registry.download_evidence(1, "evaluation.json", tmp_path / "fetched")
     assert fetched.read_text() == evaluation.read_text()
     with pytest.raises(RegistryError, match=r"no evidence 'report.html'; it has evaluation.json"):
-        registry.file(1, "report.html", tmp_path)
+        registry.download_evidence(1, "report.html", tmp_path)
 
 
 def test_the_same_bundle_is_registered_once(registry: ModelRegistry, tmp_path: Path) -> None:
@@ -120,18 +126,18 @@ def test_an_unknown_version_or_alias_is_named_with_those_there_are(
 def test_a_promotion_is_told_everywhere(registry: ModelRegistry, tmp_path: Path) -> None:
     log_versions(registry, tmp_path, 1)
     decision = Decision(promote=True, reasons=(Reason("golden", True, "Golden vectors hold"),))  # noqa: FBT003
-    act_on(registry, 1, decision, "pipeline")
+    apply_decision(registry, 1, decision, "pipeline")
     info = registry.get("champion")
     assert info.version == champion_of(registry) == 1
     assert info.tags["stockcast.decision"] == "promote"
     assert info.tags["stockcast.decided_by"] == "pipeline"
     assert info.tags["stockcast.decision_reasons"] == "Golden vectors hold"
     assert "Version 1 promoted to champion" in info.description
-    (move,) = read_trail(registry)
+    (move,) = read_moves(registry)
     assert (move.action, move.from_version, move.to_version) == ("promote", None, 1)
     assert (move.actor, move.reasons) == ("pipeline", ("Golden vectors hold",))
-    assert act_on(registry, 1, decision, "pipeline") is None
-    assert len(read_trail(registry)) == 1
+    assert apply_decision(registry, 1, decision, "pipeline") is None
+    assert len(read_moves(registry)) == 1
 
 
 def test_a_kept_version_becomes_challenger_and_the_champion_stays(
@@ -140,12 +146,12 @@ def test_a_kept_version_becomes_challenger_and_the_champion_stays(
     log_versions(registry, tmp_path, 2)
     promote(registry, 1, "first", "pipeline")
     decision = Decision(promote=False, reasons=(Reason("champion_1d", False, "worse"),))  # noqa: FBT003
-    act_on(registry, 2, decision, "pipeline")
+    apply_decision(registry, 2, decision, "pipeline")
     assert champion_of(registry) == 1
     assert registry.get("challenger").version == 2
     assert "Version 2 kept as challenger" in registry.get(2).description
-    assert act_on(registry, 2, decision, "pipeline") is None
-    assert len(read_trail(registry)) == 2
+    assert apply_decision(registry, 2, decision, "pipeline") is None
+    assert len(read_moves(registry)) == 2
     with pytest.raises(RegistryError, match="cannot be its own challenger"):
         keep_as_challenger(registry, 1, "no", "ann")
     promote(registry, 2, "better now", "ann")
@@ -158,16 +164,16 @@ def test_rollbacks_walk_back_and_do_not_return(registry: ModelRegistry, tmp_path
         promote(registry, version, "better", "pipeline")
     assert rollback(registry, "bad opens", "ann").to_version == 2
     assert champion_of(registry) == 2
-    assert registry.get(3).withdrawn == "bad opens"
+    assert registry.get(3).withdrawal_reason == "bad opens"
     assert "Rolled back to version 2, before it version 3" in registry.get(3).description
     assert rollback(registry, "worse still", "ann").to_version == 1
     with pytest.raises(RegistryError, match=r"no earlier version.*version 1 is live.*promote"):
         rollback(registry, "once more", "ann")
     assert champion_of(registry) == 1
     promote(registry, 3, "the opens are right", "ann")
-    assert registry.get(3).withdrawn is None
+    assert registry.get(3).withdrawal_reason is None
     assert rollback(registry, "no, they are not", "ann").to_version == 1
-    assert [t.version for t in live_versions(read_trail(registry))] == [1, 2, 3, 2, 1, 3, 1]
+    assert [t.version for t in champion_periods(read_moves(registry))] == [1, 2, 3, 2, 1, 3, 1]
 
 
 def test_moves_made_in_the_mlflow_ui_are_noticed_once(
@@ -191,7 +197,7 @@ def test_moves_made_in_the_mlflow_ui_are_noticed_once(
 def test_many_long_reasons_fit(registry: ModelRegistry, tmp_path: Path) -> None:
     log_versions(registry, tmp_path, 1)
     promote(registry, 1, [f"reason {i} " + "with its numbers " * 20 for i in range(60)], "pipeline")
-    (move,) = read_trail(registry)
+    (move,) = read_moves(registry)
     assert move.reasons[0].startswith("reason 0")
     assert move.reasons[-1] == "(more)"
     assert len(registry.get(1).description) <= 5000

@@ -9,8 +9,8 @@ import polars as pl
 from support.forecasting.bundles import tiny_bundle
 
 from registry.experiments import find_runs
-from registry.promotion.audit import live_version, read_trail
-from registry.publishing.candidates import CandidateRecord, log_candidate
+from registry.promotion.audit import read_moves, recorded_champion
+from registry.publishing.candidates import Candidate, log_candidate
 from registry.publishing.dataset import TrainingData
 from registry.versions import ModelRegistry, VersionInfo
 
@@ -23,13 +23,13 @@ BARS = pl.DataFrame(
 )
 
 
-def candidate(folder: Path, *, seed: int = 0, **fields: object) -> CandidateRecord:
+def candidate(folder: Path, *, seed: int = 0, **fields: object) -> Candidate:
     """A record of a tiny bundle; another seed is another bundle."""
     bundle_dir = folder / f"bundle-{seed}"
     if not bundle_dir.exists():
         tiny_bundle(bundle_dir, seed=seed)
     dataset = TrainingData("sample", "d" * 64, BARS)
-    return CandidateRecord(**{"bundle_dir": bundle_dir, "dataset": dataset, **fields})  # type: ignore[arg-type]
+    return Candidate(**{"bundle_dir": bundle_dir, "dataset": dataset, **fields})  # type: ignore[arg-type]
 
 
 def log_versions(registry: ModelRegistry, folder: Path, n: int) -> list[VersionInfo]:
@@ -40,8 +40,8 @@ def log_versions(registry: ModelRegistry, folder: Path, n: int) -> list[VersionI
 def champion_of(registry: ModelRegistry) -> int | None:
     """The live version, after asserting that the trail says the same."""
     live = registry.alias_version("champion")
-    assert live_version(read_trail(registry)) == live
-    assert not any(move.pending for move in read_trail(registry))
+    assert recorded_champion(read_moves(registry)) == live
+    assert not any(move.pending for move in read_moves(registry))
     return live
 
 

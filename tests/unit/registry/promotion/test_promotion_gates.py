@@ -193,14 +193,16 @@ def test_a_score_of_another_horizon_is_no_evidence() -> None:
 
 
 def test_what_a_person_took_back_is_not_promoted_by_itself() -> None:
-    decision = decide(evidence(withdrawn="wrong splits"), champion())
+    decision = decide(evidence(withdrawal_reason="wrong splits"), champion())
     assert failed_gates(decision) == {"withdrawn"}
     assert "wrong splits" in decision.failed[0].sentence
 
 
 def test_the_same_evidence_gives_the_same_decision() -> None:
     assert decide(evidence(), champion()) == decide(evidence(), champion())
-    assert decide(evidence(), champion()) != decide(replace(evidence(), withdrawn="x"), champion())
+    assert decide(evidence(), champion()) != decide(
+        replace(evidence(), withdrawal_reason="x"), champion()
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from support.serving.homes import TestHome
 from typer.testing import CliRunner
 
-from registry.promotion.audit import read_trail
+from registry.promotion.audit import read_moves
 from stockcast.cli.app import app
 
 
@@ -43,7 +43,7 @@ def test_promoting_and_rolling_back_move_the_champion_and_say_so(home: TestHome)
     assert promoted == [(0, f"Version {v} is the champion.", "") for v in (1, 2)]
     assert rolled == (0, "Version 1 is the champion again.", "")
     assert home.registry.alias_version("champion") == 1
-    trail = read_trail(home.registry)
+    trail = read_moves(home.registry)
     assert [(move.action, move.reasons) for move in trail] == [
         ("promote", ("why 1",)),
         ("promote", ("why 2",)),
@@ -66,7 +66,7 @@ def test_a_move_made_elsewhere_enters_the_trail_when_the_versions_are_listed(
 
     call("models", home=home.path)
 
-    move = read_trail(home.registry)[-1]
+    move = read_moves(home.registry)[-1]
     assert (move.action, move.to_version) == ("external", 2)
 
 

@@ -26,12 +26,12 @@ FORECASTS_FILE = "forecasts.parquet"
 KEY = ["ticker", "as_of", "target_session", "horizon"]
 
 
-def gather_evidence(
+def collect_evidence(
     forecasts: pl.DataFrame,
     evaluation: EvaluationScores,
     bundle_folder: Path,
     *,
-    withdrawn: str | None,
+    withdrawal_reason: str | None,
 ) -> Evidence:
     """Return what is known about a candidate; whatever cannot be shown stays unknown, and fails."""
     ensemble, naive = (forecasts.filter(model=model) for model in ("ensemble", "naive"))
@@ -41,7 +41,7 @@ def gather_evidence(
         golden_holds=golden_holds,
         outputs_finite=outputs_finite and bool(ensemble["crps"].is_finite().all()),
         against_naive=paired_scores(ensemble, naive),
-        withdrawn=withdrawn,
+        withdrawal_reason=withdrawal_reason,
     )
 
 
@@ -73,7 +73,7 @@ def compare_with_champion(
     ensemble = forecasts.filter(model="ensemble")
     with tempfile.TemporaryDirectory() as folder:
         try:
-            path = registry.file(champion, FORECASTS_FILE, Path(folder))
+            path = registry.download_evidence(champion, FORECASTS_FILE, Path(folder))
         except RegistryError:
             return ChampionComparison(champion)  # a version that Stockcast did not log
         theirs = pl.read_parquet(path).filter(model="ensemble")

@@ -17,10 +17,10 @@ from forecasting.evaluation.scorecard import evaluate
 from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA
 from forecasting.models.diagnostics import FeatureImportance, TrainingHistory
 from forecasting.models.ensemble import EnsembleWeights
-from pipelines.registration.candidate_record import FOLD_METRICS, candidate_record
+from pipelines.registration.candidate_contents import FOLD_METRICS, collect_candidate
 from pipelines.settings import PipelineSettings
 from pipelines.stages.store import Stage
-from registry.publishing.candidates import CandidateRecord
+from registry.publishing.candidates import Candidate
 
 WALK_FORWARD = WalkForwardResult(
     forecasts=scored_forecasts(),
@@ -58,9 +58,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return make_stage(root, "forecast_bundle", upstream=(forest, lstm))
 
 
-def record_of(stage: Stage, home: Path) -> tuple[CandidateRecord, dict[str, bytes]]:
+def record_of(stage: Stage, home: Path) -> tuple[Candidate, dict[str, bytes]]:
     """The record, and its plots as they were while it was lent."""
-    with candidate_record(
+    with collect_candidate(
         stage, load_settings(PipelineSettings, home=home), dagster_run="run-1"
     ) as record:
         return record, {name: path.read_bytes() for name, path in record.plots.items()}

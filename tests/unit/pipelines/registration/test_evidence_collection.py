@@ -16,7 +16,11 @@ from support.registry.candidates import candidate
 from support.serving.homes import TestHome
 
 from forecasting.evaluation.scorecard import evaluate
-from pipelines.registration.evidence import compare_with_champion, gather_evidence, paired_scores
+from pipelines.registration.evidence_collection import (
+    collect_evidence,
+    compare_with_champion,
+    paired_scores,
+)
 from pipelines.stages.evaluation import EvaluationScores
 from registry.promotion.evidence import ChampionComparison
 from registry.promotion.gates import decide
@@ -102,13 +106,13 @@ def test_the_evidence_holds_what_the_evaluation_found(tmp_path: Path) -> None:
     forecasts = scored_forecasts()
     tiny_bundle(tmp_path / "bundle")
 
-    found = gather_evidence(
-        forecasts, evaluation_of(tmp_path, forecasts), tmp_path / "bundle", withdrawn=None
+    found = collect_evidence(
+        forecasts, evaluation_of(tmp_path, forecasts), tmp_path / "bundle", withdrawal_reason=None
     )
 
     ensemble = forecasts.filter(model="ensemble", horizon=5)
     inside = ensemble["log_return"].is_between(ensemble["q10"], ensemble["q90"])
-    assert (found.golden_holds, found.outputs_finite, found.withdrawn) == (True, True, None)
+    assert (found.golden_holds, found.outputs_finite, found.withdrawal_reason) == (True, True, None)
     assert found.coverage[5][0.8] == pytest.approx(inside.mean())
     assert 0 < found.coverage_error[5][0.8] < 0.1
     assert found.against_naive[5].sessions == ensemble["as_of"].n_unique()
@@ -120,8 +124,11 @@ def test_a_bundle_that_does_not_load_is_no_evidence(tmp_path: Path) -> None:
     tiny_bundle(tmp_path / "bundle")
     (tmp_path / "bundle" / "ensemble.onnx").write_bytes(b"not a graph")
 
-    found = gather_evidence(
-        forecasts, evaluation_of(tmp_path, forecasts), tmp_path / "bundle", withdrawn="too bold"
+    found = collect_evidence(
+        forecasts,
+        evaluation_of(tmp_path, forecasts),
+        tmp_path / "bundle",
+        withdrawal_reason="too bold",
     )
 
     assert (found.golden_holds, found.outputs_finite) == (False, False)
@@ -137,7 +144,7 @@ def test_a_forecast_that_is_no_number_fails_the_candidate(tmp_path: Path) -> Non
         crps=pl.when(pl.col("model") == "ensemble").then(math.nan).otherwise("crps")
     )
 
-    found = gather_evidence(broken, stage, tmp_path / "bundle", withdrawn=None)
+    found = collect_evidence(broken, stage, tmp_path / "bundle", withdrawal_reason=None)
 
     assert found.outputs_finite is False
 
@@ -148,8 +155,8 @@ def test_a_coverage_that_is_not_known_is_left_out(tmp_path: Path) -> None:
     )
     tiny_bundle(tmp_path / "bundle")
 
-    found = gather_evidence(
-        forecasts, evaluation_of(tmp_path, forecasts), tmp_path / "bundle", withdrawn=None
+    found = collect_evidence(
+        forecasts, evaluation_of(tmp_path, forecasts), tmp_path / "bundle", withdrawal_reason=None
     )
 
     # Ten sessions cannot give the error of a mean over 21 overlapping ones.
@@ -204,8 +211,8 @@ def test_a_champion_without_evidence_leaves_nothing_proven(home: TestHome, tmp_p
     assert found == ChampionComparison(2)
     forecasts = scored_forecasts()
     tiny_bundle(tmp_path / "bundle")
-    evidence = gather_evidence(
-        forecasts, evaluation_of(tmp_path, forecasts), tmp_path / "bundle", withdrawn=None
+    evidence = collect_evidence(
+        forecasts, evaluation_of(tmp_path, forecasts), tmp_path / "bundle", withdrawal_reason=None
     )
     failed = {reason.gate for reason in decide(evidence, found).failed}
     assert failed >= {"champion_1d", "champion_1w", "champion_1m"}

@@ -16,7 +16,7 @@ from pipelines.stages.members import ForestStage, LstmStage
 from pipelines.stages.store import Stage
 from pipelines.stages.walk_forward import WalkForwardForecasts
 from registry.names import SKILL_TAG
-from registry.publishing.candidates import CandidateRecord
+from registry.publishing.candidates import Candidate
 from registry.publishing.dataset import TrainingData
 
 FOLD_METRICS = ("crps", "skill_naive", "skill_garch", "coverage_80", "coverage_95", "coverage_99")
@@ -24,15 +24,15 @@ RUN_TAG = "dagster/run_id"
 
 
 @contextmanager
-def candidate_record(
+def collect_candidate(
     forecast_bundle: Stage, settings: PipelineSettings, *, dagster_run: str
-) -> Iterator[CandidateRecord]:
+) -> Iterator[Candidate]:
     """Lend the record of a candidate; the plots that are drawn for it go when the block ends."""
     evaluation = EvaluationScores.upstream_of(forecast_bundle)
     table = FeatureTable.upstream_of(forecast_bundle)
     with tempfile.TemporaryDirectory() as folder:
         drawn = _draw(forecast_bundle, Path(folder))
-        yield CandidateRecord(
+        yield Candidate(
             bundle_dir=ForecastBundle(forecast_bundle).folder,
             dataset=TrainingData(
                 name=f"{settings.provider} bars",
