@@ -29,12 +29,12 @@ TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 # Each one in the middle of what the one before it left.
 DEATHS = (
     "connect:20",  # while it writes down that it is about to call
-    "AlphaVantageClient._checked:2",  # a call is paid for, its answer not read
+    "AlphaVantageClient._validate:2",  # a call is paid for, its answer not read
     "BarStore.upsert:1",  # an answer is read, not stored
     "TickerStateStore.update:1",  # bars are stored, not remembered
     "Writer.upsert:2",  # in the middle of storing
     "fetchone:200",
-    "AlphaVantageClient._checked:4",  # splits are paid for, dividends not asked for
+    "AlphaVantageClient._validate:4",  # splits are paid for, dividends not asked for
     "TickerStateStore.update:2",  # splits and dividends are stored, not remembered
 )
 

@@ -1,8 +1,4 @@
-"""Requests to Alpha Vantage: budget, refusals as errors, another try where that helps.
-
-How a request goes over the network is `alpha_vantage_wire`, what a sentence means
-`alpha_vantage_refusals`, what an answer holds `alpha_vantage_answers`.
-"""
+"""Client of Alpha Vantage: requests within the budget, refusals as errors, and retries."""
 
 from __future__ import annotations
 
@@ -36,7 +32,7 @@ from market.providers.alpha_vantage.transport import Transport
 from market.quota.budgets import Purpose
 from market.quota.ledger import QuotaLedger
 
-# Which part of each function's answer holds the data, and where the answer names its symbol.
+# For each function: the field with the data, its type, and the path of the symbol in the response.
 _SHAPES: dict[str, tuple[str, type, tuple[str, ...]]] = {
     "TIME_SERIES_DAILY": ("Time Series (Daily)", dict, ("Meta Data", "2. Symbol")),
     "TIME_SERIES_DAILY_ADJUSTED": ("Time Series (Daily)", dict, ("Meta Data", "2. Symbol")),
@@ -49,7 +45,15 @@ _SHAPES: dict[str, tuple[str, type, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class CallOptions:
-    """Why a request is made, and how much it may take; see `QuotaLedger.call`."""
+    """Purpose and limits of a request.
+
+    Attributes
+    ----------
+    purpose, ticker, reserved_calls, max_wait
+        See `market.quota.ledger.QuotaLedger.call`.
+    attempts
+        Maximum number of requests, retries included.
+    """
 
     purpose: Purpose
     ticker: str = ""
@@ -59,26 +63,27 @@ class CallOptions:
 
 
 class PaceError(QuotaError):
-    """Alpha Vantage wants a slower pace: the same request helps, a little later."""
+    """Alpha Vantage refused the rate of requests. A retry after `renews_at` can succeed."""
 
 
 class AlphaVantageClient:
-    """Sends one request at a time for any number of threads.
+    """Client for one key; any number of threads can use it.
 
     Parameters
     ----------
     key
-        The key; it stands in no address, error or log, see `keyed_session`.
+        Never part of an address, an error or a log; see
+        `market.providers.alpha_vantage.keyed_session`.
     tier
-        What the key may do.
+        Tier of the key.
     url
         Base address, without ``/query``.
     timeout
-        Seconds for one whole answer.
+        Timeout of one whole response in seconds.
     ledger
-        Where every attempt is entered before it is made.
+        Records every attempt before the request is sent.
     clock
-        What waiting between attempts sleeps on.
+        Clock for the waits between attempts.
     """
 
     def __init__(
@@ -97,13 +102,18 @@ class AlphaVantageClient:
         self._clock = clock
         self._transport = Transport(f"{url.rstrip('/')}/query", key, timeout)
 
-    def ask(self, options: CallOptions, parameters: Mapping[str, str]) -> dict[str, Any]:
-        """Return the answer to a request, checked to be one.
+    def request(self, options: CallOptions, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """Send a request and return the validated response.
+
+        Parameters
+        ----------
+        parameters
+            Query parameters without the key; ``function`` is required.
 
         Raises
         ------
         StockcastError
-            As `Provider.fetch` does.
+            See `market.providers.protocol.Provider.fetch`.
         """
         retrying = Retrying(
             stop=stop_after_attempt(options.attempts),
@@ -112,9 +122,9 @@ class AlphaVantageClient:
             sleep=self._clock.sleep,
             reraise=True,
         )
-        return retrying(self._ask_once, options, parameters)
+        return retrying(self._request_once, options, parameters)
 
-    def _ask_once(self, options: CallOptions, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def _request_once(self, options: CallOptions, parameters: Mapping[str, str]) -> dict[str, Any]:
         if self.budget.per_day is not None:
             self._transport.check_connection()
         with self._ledger.call(
@@ -128,103 +138,106 @@ class AlphaVantageClient:
         self._check_status(status)
         body = parse_object(text)
         if body is None:
-            msg = f"Alpha Vantage sent half an answer, or no JSON: {shorten_message(text)!r}."
+            msg = (
+                f"Alpha Vantage sent an incomplete response or invalid JSON: "
+                f"{shorten_message(text)!r}."
+            )
             raise ProviderDownError(msg)
-        sentence = refusal_message(body)
-        if sentence is not None:
-            self._refuse(sentence, options, parameters)
-        return self._checked(body, options, parameters)
+        message = refusal_message(body)
+        if message is not None:
+            self._raise_refusal(message, options, parameters)
+        return self._validate(body, options, parameters)
 
     def _check_status(self, status: int) -> None:
         if status == requests.codes.ok:
             return
         if status == requests.codes.too_many_requests:
-            self._slow_down(f"HTTP {status}")
+            self._raise_pace_error(f"HTTP {status}")
         if status in {requests.codes.unauthorized, requests.codes.forbidden}:
             msg = (
-                f"Alpha Vantage refuses our key or our address with HTTP {status}; "
+                f"Alpha Vantage rejected the key or the client address with HTTP {status}; "
                 f"check STOCKCAST_ALPHA_VANTAGE_KEY and STOCKCAST_ALPHA_VANTAGE_URL."
             )
             raise ProviderKeyError(msg)
-        passes = {requests.codes.request_timeout, requests.codes.too_early}
-        if status >= requests.codes.server_error or status in passes:
-            msg = f"Alpha Vantage failed with HTTP {status}; it may answer later."
+        transient = {requests.codes.request_timeout, requests.codes.too_early}
+        if status >= requests.codes.server_error or status in transient:
+            msg = f"Alpha Vantage failed with HTTP {status}; try again later."
             raise ProviderDownError(msg)
         msg = (
-            f"Alpha Vantage answered HTTP {status} instead of 200; STOCKCAST_ALPHA_VANTAGE_URL "
-            f"is the address that was asked: check it."
+            f"Alpha Vantage returned HTTP {status}, expected 200; check the address in "
+            f"STOCKCAST_ALPHA_VANTAGE_URL."
         )
         raise BarsError(msg)
 
-    def _refuse(
-        self, sentence: str, options: CallOptions, parameters: Mapping[str, str]
+    def _raise_refusal(
+        self, message: str, options: CallOptions, parameters: Mapping[str, str]
     ) -> NoReturn:
-        said = shorten_message(sentence)
-        match classify_refusal(sentence):
+        shown = shorten_message(message)
+        match classify_refusal(message):
             case "key":
                 msg = (
-                    f"Alpha Vantage does not accept the key: {said!r}; set "
-                    f"STOCKCAST_ALPHA_VANTAGE_KEY to yours."
+                    f"Alpha Vantage rejected the key: {shown!r}; set "
+                    f"STOCKCAST_ALPHA_VANTAGE_KEY to your key."
                 )
                 raise ProviderKeyError(msg)
             case "tier":
                 msg = (
-                    f"{parameters['function']} is more than the key may ask for: {said!r}; "
-                    f"STOCKCAST_ALPHA_VANTAGE_TIER is {self._tier}: set it to what the key is."
+                    f"The tier of the key does not include {parameters['function']}: {shown!r}; "
+                    f"STOCKCAST_ALPHA_VANTAGE_TIER is {self._tier}: set it to the tier of your key."
                 )
                 raise TierError(msg, reach=COMPACT)
             case "pace":
-                self._slow_down(said)
+                self._raise_pace_error(shown)
             case "day":
                 renews_at = self._ledger.record_refusal(self.budget, until_day_ends=True)
                 msg = (
-                    f"Alpha Vantage gives no more answers today: {said!r}; "
-                    f"it does again at {renews_at:%Y-%m-%d %H:%M} UTC."
+                    f"Alpha Vantage refuses more requests today: {shown!r}; "
+                    f"the next request is allowed at {renews_at:%Y-%m-%d %H:%M} UTC."
                 )
                 raise QuotaError(msg, renews_at=renews_at)
             case "ticker":
                 raise UnknownTickerError(options.ticker, "the alpha_vantage provider")
             case "other":
-                msg = f"Alpha Vantage sent a sentence instead of an answer: {said!r}."
+                msg = f"Alpha Vantage sent a message instead of data: {shown!r}."
                 raise ProviderDownError(msg)
 
-    def _slow_down(self, said: str) -> NoReturn:
+    def _raise_pace_error(self, reason: str) -> NoReturn:
         renews_at = self._ledger.record_refusal(self.budget, until_day_ends=False)
         msg = (
-            f"Alpha Vantage asks for a slower pace ({said}); "
-            f"it answers again at {renews_at:%Y-%m-%d %H:%M:%S} UTC."
+            f"Alpha Vantage refused the rate of requests ({reason}); "
+            f"the next request is allowed at {renews_at:%Y-%m-%d %H:%M:%S} UTC."
         )
         raise PaceError(msg, renews_at=renews_at)
 
-    def _checked(
+    def _validate(
         self, body: dict[str, Any], options: CallOptions, parameters: Mapping[str, str]
     ) -> dict[str, Any]:
         function = parameters["function"]
         name, kind, path = _SHAPES[function]
-        # A premium key's quotes may stand under a longer name, which tells how late they are.
-        found = next((key for key in body if key == name or key.startswith(f"{name} - ")), None)
-        data = body.get(found or name)
+        # Quotes of a premium key may have a longer field name that states their delay.
+        field = next((key for key in body if key == name or key.startswith(f"{name} - ")), name)
+        data = body.get(field)
         if function == "GLOBAL_QUOTE" and data == {}:
             raise UnknownTickerError(options.ticker, "the alpha_vantage provider")
         is_whole = (
             all(isinstance(row, dict) for row in data) if isinstance(data, list) else bool(data)
         )
         if not isinstance(data, kind) or not is_whole:
-            msg = f"Alpha Vantage sent an answer to {function} without {name!r}; it may come later."
+            msg = f"Alpha Vantage sent a response to {function} without {name!r}; try again later."
             raise ProviderDownError(msg)
-        answer = body | {name: data}
-        self._check_symbol(answer, path, parameters)
-        return answer
+        response = body | {name: data}
+        self._check_symbol(response, path, parameters)
+        return response
 
     def _check_symbol(
-        self, answer: dict[str, Any], path: tuple[str, ...], parameters: Mapping[str, str]
+        self, response: dict[str, Any], path: tuple[str, ...], parameters: Mapping[str, str]
     ) -> None:
         if not path:
             return
-        told: Any = answer
+        symbol: Any = response
         for step in path:
-            told = told.get(step) if isinstance(told, dict) else None
-        asked = parameters["symbol"]
-        if str(told).upper() != asked.upper():
-            msg = f"Alpha Vantage sent an answer about {told!r}, but {asked!r} was asked for."
+            symbol = symbol.get(step) if isinstance(symbol, dict) else None
+        expected = parameters["symbol"]
+        if str(symbol).upper() != expected.upper():
+            msg = f"Alpha Vantage sent a response about {symbol!r}, expected {expected!r}."
             raise ProviderDownError(msg)

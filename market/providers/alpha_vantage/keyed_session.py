@@ -1,6 +1,6 @@
-"""A session whose key joins the address on its way into the socket, and is nowhere else.
+"""HTTP session that inserts the key into the address just before it is sent.
 
-Requests, urllib3 and their errors log and repeat addresses: they only ever see `KEY_SLOT`.
+`requests` and `urllib3` repeat addresses in logs and errors. They only see `KEY_SLOT`.
 """
 
 from __future__ import annotations
@@ -14,22 +14,21 @@ from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.poolmanager import PoolManager
 
-# What stands for the key in the parameter of an address.
+# Placeholder for the key in an address.
 KEY_SLOT = "hidden"
 
-
-# Shorter ones, such as "demo", are no secret and may be a word of an answer.
+# A shorter key, such as "demo", is not secret and may be a word of a response.
 _SHORTEST_SECRET = 8
 
 
 def mask_key(text: str, key: SecretStr) -> str:
-    """Return a text from the other side without the key."""
+    """Return a text of the provider with every occurrence of the key replaced."""
     secret = key.get_secret_value()
     return text if len(secret) < _SHORTEST_SECRET else text.replace(secret, "***")
 
 
 def keyed_session(parameter: str, key: SecretStr) -> requests.Session:
-    """Return a session that sends ``parameter=key`` where an address has ``parameter=hidden``."""
+    """Return a session that replaces ``parameter=hidden`` in an address by ``parameter=key``."""
     session = requests.Session()
     adapter = _KeyedAdapter(parameter, key)
     session.mount("https://", adapter)
@@ -43,7 +42,7 @@ class _KeyedAdapter(HTTPAdapter):
         self._key = key
         super().__init__()
 
-    # The parameters are those of requests.
+    # The signature is that of `requests`.
     def init_poolmanager(
         self,
         connections: int,
@@ -52,16 +51,16 @@ class _KeyedAdapter(HTTPAdapter):
         **pool_kwargs: object,
     ) -> None:
         super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
-        self._give_key(self.poolmanager)
+        self._insert_key(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: object) -> PoolManager:
         is_new = proxy not in self.proxy_manager
         manager: PoolManager = super().proxy_manager_for(proxy, **proxy_kwargs)
         if is_new:
-            self._give_key(manager)
+            self._insert_key(manager)
         return manager
 
-    def _give_key(self, manager: PoolManager) -> None:
+    def _insert_key(self, manager: PoolManager) -> None:
         manager.pool_classes_by_scheme = {
             scheme: _keyed_pool(pool, self._parameter, self._key)
             for scheme, pool in manager.pool_classes_by_scheme.items()
@@ -71,13 +70,13 @@ class _KeyedAdapter(HTTPAdapter):
 def _keyed_pool(
     pool: type[HTTPConnectionPool], parameter: str, key: SecretStr
 ) -> type[HTTPConnectionPool]:
-    # Plain, TLS or through a proxy: each scheme and manager has its own.
+    # Plain, TLS and proxied connections have different connection classes.
     connection: Any = pool.ConnectionCls
 
     class KeyedConnection(connection):  # type: ignore[misc]
         def putrequest(self, method: str, url: str, *args: bool, **kwargs: bool) -> None:
             slot = f"{parameter}={KEY_SLOT}"
-            # Quoted, because http.client repeats an address with forbidden letters in its error.
+            # Quoted, because the errors of http.client repeat an address with invalid characters.
             full = url.replace(slot, f"{parameter}={quote(key.get_secret_value(), safe='')}")
             super().putrequest(method, full, *args, **kwargs)
 

@@ -1,8 +1,4 @@
-"""Alpha Vantage's answers: JSON text -> bars, splits and dividends, quotes.
-
-Whether a body is an answer or a refusal is `alpha_vantage_refusals`; whether bars are good is
-`market.bars.contract`.
-"""
+"""Parsing of Alpha Vantage's responses into bars, splits and dividends, quotes and matches."""
 
 from __future__ import annotations
 
@@ -26,18 +22,18 @@ _PLAIN = {
     "close": "4. close",
     "volume": "5. volume",
 }
-# Its adjusted close is left out: stored, it would have an old base at the next dividend.
+# The adjusted close is left out: after the next dividend, a stored value would be outdated.
 _ADJUSTED = _PLAIN | {
     "volume": "6. volume",
     "dividend": "7. dividend amount",
     "split_factor": "8. split coefficient",
 }
-# How it writes that it has no value.
+# Spellings of a missing value.
 _MISSING = ("", "none", "null", "nan", "-", ".")
 
 
 class RepeatingObject(dict[str, Any]):
-    """A JSON object in which a name occurs twice; `pairs` has both, where a dict has the last."""
+    """A JSON object with a repeated name. `pairs` has every value, the dict the last one."""
 
     def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -46,7 +42,7 @@ class RepeatingObject(dict[str, Any]):
 
 @dataclass(frozen=True)
 class SymbolMatch:
-    """One symbol that Alpha Vantage found for words; `score` is between 0 and 1."""
+    """One result of a symbol search. `score` is between 0 and 1, the best match."""
 
     ticker: str
     name: str
@@ -56,7 +52,7 @@ class SymbolMatch:
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
-    """Return the JSON object that the text is, or None when it is cut or something else."""
+    """Return the JSON object in `text`, or None if `text` is truncated or not an object."""
     try:
         body = json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError):
@@ -72,19 +68,19 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def parse_bars(
     series: Mapping[str, Any], *, ticker: str, source: str, adjusted: bool
 ) -> pl.DataFrame:
-    """Return a time series as bars, oldest first; repeated sessions stay, for validation to refuse.
+    """Return a time series as bars, oldest first. Repeated sessions are kept for validation.
 
     Raises
     ------
     BarsError
-        With session and field of the first value that cannot be read.
+        With session and field of the first value that cannot be parsed.
     """
     rows = list(series.pairs if isinstance(series, RepeatingObject) else series.items())
     where = f"{source}, bars of {ticker}"
     dates = [row[0] for row in rows]
     columns = {"session": _dates(dates, where)}
     for name, field in (_ADJUSTED if adjusted else _PLAIN).items():
-        cells = [_cell(row, field, f"{where}, session {day}") for day, row in rows]
+        cells = [_cell(row, field, f"{where}, session {session}") for session, row in rows]
         columns[name] = _numbers(cells, dates, field, where)
     columns["volume"] = columns["volume"].round().cast(pl.Int64, strict=False)
     frame = pl.DataFrame(columns).sort("session", maintain_order=True)
@@ -98,15 +94,15 @@ def parse_actions(
     ticker: str,
     source: str,
 ) -> pl.DataFrame:
-    """Return SPLITS and DIVIDENDS as one row an ex-date; see `ActionsProvider.fetch_actions`.
+    """Return SPLITS and DIVIDENDS rows in the form of `ActionsProvider.fetch_actions`.
 
-    Announcements without a date or an amount are left out until they have one. Several payments
-    on one ex-date, such as a special dividend beside the usual one, are added up.
+    Rows without a date or an amount are dropped: Alpha Vantage completes them later. Dividends on
+    one ex-date, such as a regular and a special one, are added; splits are multiplied.
 
     Raises
     ------
     BarsError
-        With date and field of the first value that cannot be read.
+        With date and field of the first value that cannot be parsed.
     """
     factors = _events(splits, "effective_date", "split_factor", f"{source}, splits of {ticker}")
     amounts = _events(dividends, "ex_dividend_date", "amount", f"{source}, dividends of {ticker}")
@@ -125,19 +121,19 @@ def parse_actions(
             pl.col("dividend").fill_null(0.0),
         )
     )
-    happened = (pl.col("split_factor") != 1.0) | (pl.col("dividend") != 0.0)
-    return joined.filter(happened).select(ACTIONS_SCHEMA.names()).sort("session")
+    has_action = (pl.col("split_factor") != 1.0) | (pl.col("dividend") != 0.0)
+    return joined.filter(has_action).select(ACTIONS_SCHEMA.names()).sort("session")
 
 
 def parse_quote(
     fields: Mapping[str, Any], *, ticker: str, source: str, requested_at: datetime
 ) -> Quote:
-    """Return a GLOBAL_QUOTE as a quote.
+    """Return GLOBAL_QUOTE fields as a quote.
 
     Raises
     ------
     BarsError
-        When price or trading day is missing or cannot be read.
+        If the price or the session is missing or cannot be parsed.
     """
     where = f"{source}, quote of {ticker}"
     names = ("05. price", "06. volume", "08. previous close")
@@ -148,7 +144,7 @@ def parse_quote(
     )
     session = _dates([_text(fields.get("07. latest trading day"))], where).item()
     if price is None:
-        msg = f"{where}: it has no price; ask again when the exchange trades."
+        msg = f"{where}: the response has no price; try again when the exchange is open."
         raise BarsError(msg)
     return Quote(
         ticker=ticker,
@@ -162,12 +158,12 @@ def parse_quote(
 
 
 def parse_matches(rows: Sequence[Mapping[str, Any]], *, source: str) -> list[SymbolMatch]:
-    """Return a SYMBOL_SEARCH in the order given, with our tickers.
+    """Return SYMBOL_SEARCH rows as matches with our tickers, in the order of the response.
 
     Raises
     ------
     BarsError
-        When a score is no number.
+        If a score is not a number.
     """
     symbols = [str(row.get("1. symbol", "")) for row in rows]
     field = "9. matchScore"
@@ -184,12 +180,14 @@ def parse_matches(rows: Sequence[Mapping[str, Any]], *, source: str) -> list[Sym
     ]
 
 
-def _events(rows: Iterable[Mapping[str, Any]], when: str, field: str, where: str) -> pl.DataFrame:
-    # A record that stands there twice, all dates alike, is one event.
+def _events(
+    rows: Iterable[Mapping[str, Any]], date_field: str, field: str, where: str
+) -> pl.DataFrame:
+    # Identical rows are one event.
     distinct = {json.dumps(row, sort_keys=True): row for row in rows}.values()
-    told = [row for row in distinct if _text(row.get(when)) and _text(row.get(field))]
-    dates = [str(row[when]) for row in told]
-    values = _numbers([_text(row[field]) for row in told], dates, field, where)
+    complete = [row for row in distinct if _text(row.get(date_field)) and _text(row.get(field))]
+    dates = [str(row[date_field]) for row in complete]
+    values = _numbers([_text(row[field]) for row in complete], dates, field, where)
     bad = ~(values.is_finite() & (values >= 0)) if field == "amount" else ~(values > 0)
     _refuse(bad, dates, values.to_list(), field, where)
     return pl.DataFrame({"session": _dates(dates, where), "value": values})
@@ -197,7 +195,7 @@ def _events(rows: Iterable[Mapping[str, Any]], when: str, field: str, where: str
 
 def _cell(row: object, field: str, where: str) -> str | None:
     if not isinstance(row, dict) or isinstance(row, RepeatingObject) or field not in row:
-        msg = f"{where}: expected one value of {field!r}, got {str(row)[:100]!r}; ask again."
+        msg = f"{where}: expected one value of {field!r}, got {str(row)[:100]!r}; try again later."
         raise BarsError(msg)
     return _text(row[field])
 
@@ -223,7 +221,7 @@ def _refuse(
         at = bad.arg_max() or 0
         msg = (
             f"{where}, session {dates[at]}, field {field!r}: expected a number such as 12.34, "
-            f"got {str(cells[at])[:100]!r}; ask again, or another provider."
+            f"got {str(cells[at])[:100]!r}; try again later, or use another provider."
         )
         raise BarsError(msg)
 
@@ -233,7 +231,7 @@ def _dates(texts: Sequence[str | None], where: str) -> pl.Series:
     dates = text.str.to_date("%Y-%m-%d", strict=False)
     bad = dates.is_null()
     if bad.any():
-        got = texts[bad.arg_max() or 0]
-        msg = f"{where}: expected a date such as {date(2024, 1, 31)}, got {str(got)[:100]!r}."
+        text_shown = str(texts[bad.arg_max() or 0])[:100]
+        msg = f"{where}: expected a date such as {date(2024, 1, 31)}, got {text_shown!r}."
         raise BarsError(msg)
     return dates

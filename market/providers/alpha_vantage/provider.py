@@ -1,13 +1,10 @@
-"""The alpha_vantage provider: which of Alpha Vantage's functions answers which question.
-
-Sending requests and classing refusals is `alpha_vantage_client`, reading answers
-`alpha_vantage_answers`, spelling symbols `alpha_vantage_symbols`.
-"""
+"""The `alpha_vantage` provider."""
 
 from __future__ import annotations
 
 from functools import partial
 from types import ModuleType
+from typing import Any
 
 import polars as pl
 from pydantic import SecretStr
@@ -25,34 +22,34 @@ from market.providers.alpha_vantage.parsing import (
 from market.providers.alpha_vantage.symbols import symbol_of
 from market.providers.alpha_vantage.tiers import COMPACT, Tier, tier_limits
 from market.providers.protocol import Quote, SessionRange
-from market.quota.budgets import Budget, Purpose
+from market.quota.budgets import Budget
 from market.quota.ledger import QuotaLedger
 
-_N_NEAR = 3
-# How many calls of a day may look for near names while others still need theirs.
-_SEARCHES_A_DAY = 3
+_MAX_SIMILAR = 3
+# Searches for similar tickers per day while calls of other purposes are reserved.
+_SEARCHES_PER_DAY = 3
 
 
 class AlphaVantageProvider:
     """Daily bars, splits, dividends and quotes of Alpha Vantage.
 
-    Prices and volume are as traded; `adj_close` is always null. A premium key's bars come with
-    splits and dividends; a free key's do not, and `fetch_actions` costs it two calls.
+    Prices and volume are as traded. `adj_close` is always null. Bars of a premium key include
+    splits and dividends. With a free key, `fetch_actions` fetches them for two calls.
 
     Parameters
     ----------
     key
-        Your key; it is in no error, log or representation.
+        Never part of an error, a log or a representation.
     tier
-        What the key may do.
+        Tier of the key.
     url
         Base address.
     timeout
-        Seconds for one whole answer.
+        Timeout of one whole response in seconds.
     ledger
-        The budget of calls that all processes share.
+        Quota ledger that all processes share.
     clock
-        What to wait on; the machine's by default.
+        Clock for waits; the system clock by default.
     """
 
     name = "alpha_vantage"
@@ -82,131 +79,121 @@ class AlphaVantageProvider:
 
     @property
     def budget(self) -> Budget:
-        """The budget of the key."""
+        """Budget of the key."""
         return self._client.budget
 
     @property
     def has_separate_actions(self) -> bool:
-        """Whether bars come without splits and dividends: a free key's do."""
+        """Whether bars lack splits and dividends, as with a free key."""
         return not self._limits.has_adjusted
 
     def tickers(self) -> tuple[str, ...]:
-        """Return no tickers: Alpha Vantage cannot list what it has by one call."""
+        """Return an empty tuple: Alpha Vantage cannot list its tickers in one call."""
         return ()
 
     def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
-        """Return bars of one ticker for one call; see `Provider.fetch`.
+        """Fetch the daily bars of one ticker for one call; see `Provider.fetch`.
 
-        Where Alpha Vantage does not know the ticker, near names cost one more call, but no more
-        than three a day that others need.
+        For an unknown ticker, a search for similar tickers uses one more call. At most three
+        searches per day use calls that other purposes may need.
         """
-        symbol = _symbol_of(ticker)
+        symbol = _require_symbol(ticker)
         is_compact = session_range is not None and session_range.n_sessions <= COMPACT
-        if not is_compact and self._limits.reach is not None:
-            wanted = (
-                "its whole history"
-                if session_range is None
-                else f"{session_range.n_sessions} sessions"
-            )
-            msg = (
-                f"{ticker} needs {wanted}, but a {self._tier} key of Alpha Vantage reaches back "
-                f"{self._limits.reach} sessions; name another provider in STOCKCAST_BACKUPS, or "
-                f"set STOCKCAST_ALPHA_VANTAGE_TIER if your key is premium."
-            )
-            raise TierError(msg, reach=self._limits.reach)
+        if not is_compact:
+            self._check_reach(ticker, session_range)
         adjusted = self._limits.has_adjusted
+        send = self._sender(CallOptions("ingest", ticker))
         try:
-            series = _calls().fetch_time_series(
-                self._asking("ingest", ticker), symbol, full=not is_compact, adjusted=adjusted
+            series = _functions().fetch_time_series(
+                send, symbol, full=not is_compact, adjusted=adjusted
             )
         except UnknownTickerError as error:
-            near = self._near(ticker)
-            raise UnknownTickerError(error.ticker, _known_to(), near) from None
+            similar = self._similar_tickers(ticker)
+            raise UnknownTickerError(error.ticker, _description(), similar) from None
         return parse_bars(series, ticker=ticker, source=self.name, adjusted=adjusted)
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
-        """Return every known split and dividend for two calls; see `ActionsProvider`."""
-        symbol = _symbol_of(ticker)
-        ask = self._asking("actions", ticker)
-        splits = _calls().fetch_splits(ask, symbol)
-        dividends = _calls().fetch_dividends(ask, symbol)
+        """Fetch all splits and dividends for two calls; see `ActionsProvider.fetch_actions`."""
+        symbol = _require_symbol(ticker)
+        send = self._sender(CallOptions("actions", ticker))
+        splits = _functions().fetch_splits(send, symbol)
+        dividends = _functions().fetch_dividends(send, symbol)
         return parse_actions(splits, dividends, ticker=ticker, source=self.name)
 
     def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:
-        """Return the price of one ticker now for one call; see `QuoteProvider.fetch_quote`.
+        """Fetch the current price of one ticker for one call; see `QuoteProvider.fetch_quote`.
 
-        Somebody waits for the answer, so it waits for a budget no longer than for an answer.
-
-        Parameters
-        ----------
-        reserved_calls
-            Calls of the day to leave for other purposes.
+        A quote is requested interactively, so the wait for the budget is limited to `timeout`.
         """
-        symbol = _symbol_of(ticker)
-        ask = self._asking(
+        symbol = _require_symbol(ticker)
+        options = CallOptions(
             "quote", ticker, reserved_calls=reserved_calls, max_wait=self._timeout, attempts=2
         )
         requested_at = self._clock.now()
-        fields = _calls().fetch_quote_fields(ask, symbol)
+        fields = _functions().fetch_quote_fields(self._sender(options), symbol)
         return parse_quote(fields, ticker=ticker, source=self.name, requested_at=requested_at)
 
     def search(self, words: str, reserved_calls: int = 0) -> list[SymbolMatch]:
-        """Return what Alpha Vantage finds for words or a part of a symbol, best first.
+        """Search for symbols, best match first.
 
         Parameters
         ----------
         words
-            A symbol, a name, or a part of one.
+            A symbol, the name of a company, or a part of either.
         reserved_calls
-            Calls of the day to leave for other purposes.
+            Number of today's calls that must remain for other purposes.
 
         Raises
         ------
         StockcastError
-            As `Provider.fetch` does.
+            See `Provider.fetch`.
         """
-        ask = self._asking(
+        options = CallOptions(
             "search", reserved_calls=reserved_calls, max_wait=self._timeout, attempts=1
         )
-        return parse_matches(_calls().fetch_matches(ask, words), source=self.name)
+        rows = _functions().fetch_matches(self._sender(options), words)
+        return parse_matches(rows, source=self.name)
 
-    def _near(self, ticker: str) -> tuple[str, ...]:
-        reserved_calls = max(0, (self.budget.per_day or 0) - _SEARCHES_A_DAY)
-        try:
-            found = self.search(ticker.partition(".")[0], reserved_calls=reserved_calls)
-        except StockcastError:
-            # The unknown ticker is the news; a search that failed would hide it.
-            return ()
-        return tuple(match.ticker for match in found if match.ticker != ticker)[:_N_NEAR]
-
-    def _asking(
-        self,
-        purpose: Purpose,
-        ticker: str = "",
-        *,
-        reserved_calls: int = 0,
-        max_wait: float = float("inf"),
-        attempts: int = 3,
-    ) -> partial[dict[str, object]]:
-        options = CallOptions(
-            purpose, ticker, reserved_calls=reserved_calls, max_wait=max_wait, attempts=attempts
+    def _check_reach(self, ticker: str, session_range: SessionRange | None) -> None:
+        reach = self._limits.reach
+        if reach is None:
+            return
+        needed = (
+            "its whole history" if session_range is None else f"{session_range.n_sessions} sessions"
         )
-        return partial(self._client.ask, options)
+        msg = (
+            f"{ticker} needs {needed}, but a {self._tier} key of Alpha Vantage reaches back "
+            f"{reach} sessions; add another provider to STOCKCAST_BACKUPS, or set "
+            f"STOCKCAST_ALPHA_VANTAGE_TIER if your key is premium."
+        )
+        raise TierError(msg, reach=reach)
+
+    def _similar_tickers(self, ticker: str) -> tuple[str, ...]:
+        reserved_calls = max(0, (self.budget.per_day or 0) - _SEARCHES_PER_DAY)
+        try:
+            matches = self.search(ticker.partition(".")[0], reserved_calls=reserved_calls)
+        except StockcastError:
+            # The caller reports the unknown ticker. The error of the search would hide it.
+            return ()
+        return tuple(match.ticker for match in matches if match.ticker != ticker)[:_MAX_SIMILAR]
+
+    def _sender(self, options: CallOptions) -> partial[dict[str, Any]]:
+        return partial(self._client.request, options)
 
 
-def _symbol_of(ticker: str) -> str:
+def _require_symbol(ticker: str) -> str:
     symbol = symbol_of(ticker)
     if symbol is None:
-        known_to = f"{_known_to()}, which has shares and funds of some exchanges alone"
+        known_to = f"{_description()}, which has only shares and funds of some exchanges"
         raise UnknownTickerError(ticker, known_to)
     return symbol
 
 
-def _known_to() -> str:
+def _description() -> str:
     return f"the {AlphaVantageProvider.name} provider"
 
 
-def _calls() -> ModuleType:
-    from market.providers.alpha_vantage import functions as alpha_vantage_calls  # noqa: PLC0415  # brings pandas: a second
+def _functions() -> ModuleType:
+    from market.providers.alpha_vantage import functions  # noqa: PLC0415  # imports pandas: a second
 
-    return alpha_vantage_calls
+    return functions

@@ -1,10 +1,10 @@
-"""Our tickers in Alpha Vantage's spelling, and back. Whether a symbol exists only it can say."""
+"""Conversion between our tickers and Alpha Vantage's symbols."""
 
 from __future__ import annotations
 
 import re
 
-# Yahoo's suffix of an exchange, which our tickers have, and Alpha Vantage's.
+# Exchange suffix of our tickers, which is Yahoo's -> that of Alpha Vantage.
 _SUFFIXES = {
     "AS": "AMS",
     "BO": "BSE",
@@ -18,21 +18,21 @@ _SUFFIXES = {
     "TO": "TRT",
     "V": "TRV",
 }
-_OUR_SUFFIXES = {theirs: ours for ours, theirs in _SUFFIXES.items()}
-# Tokyo: without this, a Japanese ticker would be read as a class of shares.
+_OUR_SUFFIXES = {suffix: ours for ours, suffix in _SUFFIXES.items()}
+# Tokyo's suffix looks like a share class.
 _OTHER_EXCHANGES = ("T",)
 # Indices, currency pairs and futures of Yahoo, and coins such as BTC-USD.
-_NO_SHARE = re.compile(r"^\^|=|-[A-Z]{3}$")
+_NOT_A_SHARE = re.compile(r"^\^|=|-[A-Z]{3}$")
 _CLASS = re.compile(r"^[A-Z]$")
 
 
 def symbol_of(ticker: str) -> str | None:
-    """Return the symbol that Alpha Vantage has for a ticker, or None where it has none.
+    """Return Alpha Vantage's symbol of a ticker, or None if it has none.
 
-    ``AZN.L`` is ``AZN.LON``, ``BRK.B`` is ``BRK-B``. Indices, currency pairs, and exchanges that
-    it does not cover have no symbol.
+    ``AZN.L`` becomes ``AZN.LON``, ``BRK.B`` becomes ``BRK-B``. Indices, currency pairs and tickers
+    of exchanges that Alpha Vantage does not cover have no symbol.
     """
-    if _NO_SHARE.search(ticker):
+    if _NOT_A_SHARE.search(ticker):
         return None
     base, dot, suffix = ticker.rpartition(".")
     if not dot:
@@ -45,7 +45,7 @@ def symbol_of(ticker: str) -> str | None:
 
 
 def ticker_of(symbol: str) -> str:
-    """Return our ticker of a symbol; one that we cannot spell stays as it is."""
+    """Return our ticker of a symbol; a symbol with an unknown suffix is only upper-cased."""
     base, dot, suffix = symbol.upper().rpartition(".")
     if dot and suffix in _OUR_SUFFIXES:
         return f"{base}.{_OUR_SUFFIXES[suffix]}"

@@ -1,7 +1,4 @@
-"""One HTTP request to Alpha Vantage: a time-out for the whole of it, and errors without addresses.
-
-What a status or a body means is `alpha_vantage_client`.
-"""
+"""HTTP requests to Alpha Vantage with a total timeout and errors without addresses."""
 
 from __future__ import annotations
 
@@ -19,21 +16,21 @@ from core.errors import ProviderDownError
 from market.providers.alpha_vantage.keyed_session import KEY_SLOT, keyed_session, mask_key
 
 _CHUNK = 1 << 16
-# The ledger counts on a request to arrive or fail soon after it was granted.
+# The quota ledger relies on a request that arrives or fails soon after its call was granted.
 _CONNECT_SECONDS = 10.0
 
 
 class Transport:
-    """Requests to one address with one key, from any number of threads.
+    """HTTP transport for one address and one key; any number of threads can use it.
 
     Parameters
     ----------
     address
-        Address without parameters.
+        Address without query parameters.
     key
-        What is sent as ``apikey``.
+        Sent as the parameter ``apikey``.
     timeout
-        Seconds for one whole answer.
+        Timeout of one whole response in seconds.
     """
 
     def __init__(self, address: str, key: SecretStr, timeout: float) -> None:
@@ -43,12 +40,12 @@ class Transport:
         self._session = keyed_session("apikey", key)
 
     def check_connection(self) -> None:
-        """Open a connection and close it: without a network, no call of the day is spent.
+        """Open and close a connection, so that a failing network uses no call of the day.
 
         Raises
         ------
         ProviderDownError
-            When nobody listens.
+            If the connection fails.
         """
         if get_environ_proxies(self._address):
             return
@@ -61,29 +58,29 @@ class Transport:
             raise self._unreachable(error) from None
 
     def get(self, parameters: Mapping[str, str]) -> tuple[int, str]:
-        """Return status and body, in which the key is mask_key if it is repeated there.
+        """Send a request and return the status and the body, with the key masked.
 
         Raises
         ------
         ProviderDownError
-            When nobody answers, too late, or with half a body.
+            If there is no response within the timeout, or the body is incomplete.
         """
         try:
             status, content = self._send(parameters)
         except (requests.Timeout, TimeoutError):
             failure = ProviderDownError(
-                f"Alpha Vantage did not answer within {self._timeout:g} s; "
-                f"STOCKCAST_PROVIDER_TIMEOUT is how long it may take."
+                f"Alpha Vantage sent no complete response within {self._timeout:g} s; "
+                f"STOCKCAST_PROVIDER_TIMEOUT sets this limit."
             )
         except (requests.RequestException, HTTPError, OSError) as error:
             failure = self._unreachable(error)
         else:
             return status, mask_key(content.decode("utf-8", errors="replace"), self._key)
-        # Outside of `except`, so that no frame of http.client with the request line hangs on it.
+        # Raised outside of `except`: a chained traceback would hold the request line with the key.
         raise failure
 
     def _send(self, parameters: Mapping[str, str]) -> tuple[int, bytes]:
-        """Send a request; the time-out holds for the whole answer, not for each piece of it."""
+        """Send a request; the timeout applies to the whole response, not to each chunk."""
         until = time.monotonic() + self._timeout
         chunks = []
         with self._session.get(
@@ -102,5 +99,6 @@ class Transport:
     def _unreachable(self, error: Exception) -> ProviderDownError:
         host = urlsplit(self._address).hostname
         return ProviderDownError(
-            f"Alpha Vantage cannot be reached at {host}, or hung up ({type(error).__name__})."
+            f"Alpha Vantage cannot be reached at {host}, or closed the connection "
+            f"({type(error).__name__})."
         )

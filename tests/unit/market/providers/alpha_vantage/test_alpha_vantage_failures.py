@@ -1,4 +1,4 @@
-"""Every way in which Alpha Vantage refuses or fails: what is raised, and what it costs."""
+"""Every refusal and failure of Alpha Vantage: the error and the number of calls."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,11 +37,11 @@ TRANSIENT: list[tuple[Fault, str]] = [
     ("odd_sentence", "new building"),
     ("empty", "without 'Time Series"),
     ("no_data", "without 'Time Series"),
-    ("not_an_object", "half an answer, or no JSON"),
-    ("not_json", "half an answer, or no JSON"),
-    ("cut_text", "half an answer, or no JSON"),
-    ("cut_body", "hung up"),
-    ("other_symbol", "'MSFT', but 'AAPL' was asked for"),
+    ("not_an_object", "incomplete response or invalid JSON"),
+    ("not_json", "incomplete response or invalid JSON"),
+    ("cut_text", "incomplete response or invalid JSON"),
+    ("cut_body", "closed the connection"),
+    ("other_symbol", "about 'MSFT', expected 'AAPL'"),
     ("status_500", "HTTP 500"),
     ("status_503", "HTTP 503"),
 ]
@@ -61,7 +61,7 @@ def emulator(clock: MovingClock) -> Iterator[AlphaVantageEmulator]:
 
 
 @pytest.mark.parametrize(("fault", "error", "words"), PERMANENT)
-def test_a_permanent_refusal_is_not_tried_again(
+def test_a_permanent_refusal_is_not_retried(
     emulator: AlphaVantageEmulator,
     tmp_path: Path,
     fault: Fault,
@@ -76,7 +76,7 @@ def test_a_permanent_refusal_is_not_tried_again(
 
 
 @pytest.mark.parametrize(("fault", "words"), TRANSIENT)
-def test_a_passing_failure_is_tried_again_a_few_times(
+def test_a_transient_failure_is_retried_twice(
     emulator: AlphaVantageEmulator, tmp_path: Path, fault: Fault, words: str
 ) -> None:
     emulator.inject_fault(fault, times=None)
@@ -87,7 +87,7 @@ def test_a_passing_failure_is_tried_again_a_few_times(
 
 
 @pytest.mark.parametrize("fault", [*[fault for fault, _ in TRANSIENT], *PACE])
-def test_what_passes_in_time_is_not_noticed(
+def test_a_failure_that_ends_within_the_attempts_is_hidden(
     emulator: AlphaVantageEmulator, tmp_path: Path, fault: Fault
 ) -> None:
     emulator.inject_fault(fault, times=ATTEMPTS - 1)
@@ -112,19 +112,19 @@ def test_attempts_back_off_with_jitter(emulator: AlphaVantageEmulator, tmp_path:
 
 
 @pytest.mark.parametrize("fault", PACE)
-def test_a_request_for_a_slower_pace_is_waited_out(
+def test_a_rate_refusal_delays_the_next_request_by_a_minute(
     emulator: AlphaVantageEmulator, tmp_path: Path, fault: Fault
 ) -> None:
     emulator.inject_fault(fault)
 
     connect(emulator, tmp_path).fetch("AAPL", TWENTY)
 
-    refused, answered = emulator.calls
-    assert answered.at - refused.at >= timedelta(minutes=1)
+    refused, accepted = emulator.calls
+    assert accepted.at - refused.at >= timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("fault", PACE)
-def test_a_pace_that_is_never_slow_enough_is_a_spent_budget_that_renews_soon(
+def test_repeated_rate_refusals_raise_a_quota_error_that_renews_soon(
     emulator: AlphaVantageEmulator, tmp_path: Path, clock: MovingClock, fault: Fault
 ) -> None:
     emulator.inject_fault(fault, times=None)
@@ -136,7 +136,7 @@ def test_a_pace_that_is_never_slow_enough_is_a_spent_budget_that_renews_soon(
     assert len(emulator.calls) == ATTEMPTS
 
 
-def test_a_spent_day_is_told_once_and_nobody_asks_again_before_it_renews(
+def test_a_spent_day_stops_all_requests_until_it_renews(
     emulator: AlphaVantageEmulator, tmp_path: Path, clock: MovingClock
 ) -> None:
     emulator.inject_fault("per_day")
@@ -152,7 +152,7 @@ def test_a_spent_day_is_told_once_and_nobody_asks_again_before_it_renews(
     assert connect(emulator, tmp_path).fetch("MSFT", TWENTY).height == 100
 
 
-def test_twenty_five_calls_a_day_are_all_that_a_free_key_makes(
+def test_a_free_key_makes_at_most_25_calls_per_day(
     emulator: AlphaVantageEmulator, tmp_path: Path, clock: MovingClock
 ) -> None:
     provider = connect(emulator, tmp_path)
@@ -167,9 +167,7 @@ def test_twenty_five_calls_a_day_are_all_that_a_free_key_makes(
     assert {call.outcome for call in emulator.calls} == {"answered"}
 
 
-def test_an_unknown_ticker_is_not_tried_again(
-    emulator: AlphaVantageEmulator, tmp_path: Path
-) -> None:
+def test_an_unknown_ticker_is_not_retried(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:
     emulator.inject_fault("unknown_symbol", function="TIME_SERIES_DAILY", times=None)
 
     with pytest.raises(UnknownTickerError):
@@ -178,7 +176,7 @@ def test_an_unknown_ticker_is_not_tried_again(
 
 
 @pytest.mark.parametrize("fault", ["slow", "drip"])
-def test_an_answer_has_its_time_as_a_whole(
+def test_the_timeout_applies_to_the_whole_response(
     emulator: AlphaVantageEmulator, tmp_path: Path, fault: Fault
 ) -> None:
     emulator.inject_fault(fault, times=None)
@@ -190,7 +188,7 @@ def test_an_answer_has_its_time_as_a_whole(
     assert len(emulator.calls) == 2
 
 
-def test_a_service_that_cannot_be_reached_costs_no_calls(
+def test_a_failed_connection_uses_no_call_of_the_day(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     provider = connect(emulator, tmp_path)
@@ -203,7 +201,7 @@ def test_a_service_that_cannot_be_reached_costs_no_calls(
         assert provider.fetch("AAPL", TWENTY).height == 100
 
 
-def test_a_premium_key_too_fails_when_the_service_cannot_be_reached(
+def test_a_failed_connection_with_a_premium_key_raises(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     provider = connect(emulator, tmp_path, tier="premium_75")
@@ -214,7 +212,7 @@ def test_a_premium_key_too_fails_when_the_service_cannot_be_reached(
 
 @pytest.mark.parametrize("function", ["SPLITS", "DIVIDENDS"])
 @pytest.mark.parametrize("fault", ["empty", "not_json", "status_500", "other_symbol"])
-def test_actions_are_tried_again_as_bars_are(
+def test_requests_for_actions_are_retried(
     emulator: AlphaVantageEmulator, tmp_path: Path, function: str, fault: Fault
 ) -> None:
     emulator.inject_fault(fault, function=function)
@@ -226,17 +224,17 @@ def test_actions_are_tried_again_as_bars_are(
 @pytest.mark.parametrize(
     ("function", "field"), [("SPLITS", "split_factor"), ("DIVIDENDS", "amount")]
 )
-def test_an_action_that_is_no_number_is_refused_by_name(
+def test_an_unparsable_action_names_session_and_field(
     emulator: AlphaVantageEmulator, tmp_path: Path, function: str, field: str
 ) -> None:
-    emulator.act("AAPL", TWENTY.since, split_factor=2.0, dividend=0.5)
+    emulator.act("AAPL", TWENTY.start, split_factor=2.0, dividend=0.5)
     emulator.inject_fault("no_number", function=function)
 
-    with pytest.raises(BarsError, match=f"session {TWENTY.since}, field '{field}'"):
+    with pytest.raises(BarsError, match=f"session {TWENTY.start}, field '{field}'"):
         connect(emulator, tmp_path).fetch_actions("AAPL")
 
 
-def test_a_quote_that_is_no_number_is_refused_by_name(
+def test_an_unparsable_quote_names_the_field(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     emulator.inject_fault("no_number")

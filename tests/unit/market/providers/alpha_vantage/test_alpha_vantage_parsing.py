@@ -122,7 +122,7 @@ def test_a_premium_keys_late_quotes_have_a_longer_name(provider: AlphaVantagePro
     late = {"Global Quote - DATA DELAYED BY 15 MINUTES": body["Global Quote"]}
     asked = {"function": "GLOBAL_QUOTE", "symbol": "AAPL"}
 
-    answer = provider._client._checked(late, CallOptions("quote", "AAPL"), asked)
+    answer = provider._client._validate(late, CallOptions("quote", "AAPL"), asked)
 
     assert answer["Global Quote"] == body["Global Quote"]
 
@@ -172,7 +172,7 @@ def test_an_answer_with_anything_anywhere_is_read_or_refused_on_purpose(
     assert damaged is not None
 
     def ask(parameters: Mapping[str, str]) -> dict[str, Any]:
-        return provider._client._checked(damaged, CallOptions("ingest", "AAPL"), parameters)
+        return provider._client._validate(damaged, CallOptions("ingest", "AAPL"), parameters)
 
     # Any other error fails the test.
     with suppress(StockcastError):
