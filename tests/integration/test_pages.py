@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from support.registry.candidates import candidate
 from support.services.browser import browser_page
 from support.serving.homes import shared_home
-from support.serving.servers import front_command, serving
+from support.serving.servers import module_command, run_server
 
 from registry.promotion.aliases import promote
 from registry.publishing.candidates import log_candidate
@@ -31,7 +31,7 @@ def test_the_api_page_lists_every_forecast_route(
     page: Page, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     home = shared_home(tmp_path_factory.mktemp("home"))
-    with serving(front_command, home.path, tmp_path_factory.mktemp("log")) as server:
+    with run_server(module_command, home.path, tmp_path_factory.mktemp("log")) as server:
         page.goto(server.url)
         for route in ("/predict/{ticker}", "/models/status", "/models/compare/{ticker}", "/health"):
             expect(page.get_by_text(route, exact=False).first).to_be_visible(timeout=WAIT_MS)

@@ -1,4 +1,4 @@
-"""What the serving process is made of: nothing that trains, and nothing that unpickles."""
+"""Modules of the serving process: no training library, and no unpickling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAVY = (
     *("tensorflow", "keras", "sklearn", "dagster", "evidently", "matplotlib", "joblib", "torch"),
     *("yfinance", "alpha_vantage", "bokeh_sampledata"),
 )
-# Asks the real app, in a process of its own, and then tells which modules are there.
+# Sends requests to the app in its own process, and prints the imported modules.
 PROGRAM = """
 import asyncio, json, sys
 unpickled = []
@@ -79,12 +79,12 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return parsed
 
 
-def test_every_route_was_answered(result: dict[str, list[str]]) -> None:
+def test_every_route_responds(result: dict[str, list[str]]) -> None:
     assert result["statuses"] == [200] * 6
 
 
 @pytest.mark.parametrize("module", HEAVY)
-def test_serving_never_imports_what_trains(result: dict[str, list[str]], module: str) -> None:
+def test_serving_imports_no_training_library(result: dict[str, list[str]], module: str) -> None:
     assert "onnxruntime" in result["modules"]
     assert module not in result["modules"]
 
@@ -93,7 +93,7 @@ def test_serving_unpickles_nothing(result: dict[str, list[str]]) -> None:
     assert result["unpickled"] == 0
 
 
-def test_a_wrong_setting_stops_the_service_with_its_name(tmp_path: Path) -> None:
+def test_an_invalid_setting_stops_the_service_with_its_name(tmp_path: Path) -> None:
     env = {**os.environ, "STOCKCAST_HOME": str(tmp_path), "STOCKCAST_POLL_SECONDS": "-1"}
     done = subprocess.run(
         [sys.executable, "-m", "serving"],

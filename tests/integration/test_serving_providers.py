@@ -1,4 +1,4 @@
-"""A real service and its providers of prices: what it tells of them, and what it asks them."""
+"""A real service and its price providers: quotes, provider status and budgets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.alpha_vantage.emulator import FREE_KEY, AlphaVantageEmulator
 from support.market.bars import sample_bars
 from support.services.external import free_port
 from support.serving.homes import TICKERS, TestHome, shared_home
-from support.serving.servers import Server, front_command, serving, wait_until
+from support.serving.servers import Server, module_command, run_server, wait_until
 
 from core.clock import SystemClock
 from market.providers.failover.circuit_breaker import CircuitBreakers
@@ -27,7 +27,7 @@ def alpha_vantage() -> Iterator[AlphaVantageEmulator]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> TestHome:
-    # A copy: what is noted of providers must not be seen by tests that share the home.
+    # A copy, because provider records must not appear in tests that share the home.
     shared = shared_home(tmp_path_factory.getbasetemp())
     path = tmp_path_factory.mktemp("providers") / "home"
     return TestHome(shutil.copytree(shared.path, path))
@@ -43,10 +43,10 @@ def server(
         "tickers": ",".join(TICKERS),
         "alpha_vantage_key": FREE_KEY,
         "alpha_vantage_url": alpha_vantage.url,
-        "yahoo_url": f"http://127.0.0.1:{free_port()}",  # nobody listens there
+        "yahoo_url": f"http://127.0.0.1:{free_port()}",  # no server listens there
     }
-    folder = tmp_path_factory.mktemp("front")
-    with serving(front_command, home.path, folder, **settings) as server:
+    folder = tmp_path_factory.mktemp("service")
+    with run_server(module_command, home.path, folder, **settings) as server:
         yield server
 
 
@@ -54,7 +54,7 @@ def database(home: TestHome) -> Path:
     return home.path / "market.sqlite"
 
 
-def test_before_any_call_there_is_nothing_to_say(home: TestHome, server: Server) -> None:
+def test_before_any_call_no_provider_is_reported(home: TestHome, server: Server) -> None:
     health = server.get("/health").json()
     assert (health["status"], health["providers"], health["quota"]) == ("ok", [], [])
     assert not database(home).exists()
@@ -63,9 +63,9 @@ def test_before_any_call_there_is_nothing_to_say(home: TestHome, server: Server)
 def test_a_price_costs_one_call_that_health_and_metrics_count(
     server: Server, alpha_vantage: AlphaVantageEmulator
 ) -> None:
-    answer = server.get("/quote/aapl")
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
+    response = server.get("/quote/aapl")
+    assert response.status_code == 200, response.text
+    body = response.json()
     assert (body["ticker"], body["price"], body["source"]) == ("AAPL", 430.47, "alpha_vantage")
     assert body["session"] == "2013-03-01"
     assert server.get("/quote/AAPL").json()["price"] == 430.47
@@ -80,7 +80,7 @@ def test_a_price_costs_one_call_that_health_and_metrics_count(
     assert 'endpoint="/quote/{ticker}"' in server.get("/metrics").text
 
 
-def test_tickers_that_are_not_followed_cost_none(
+def test_an_unknown_ticker_costs_no_call(
     server: Server, alpha_vantage: AlphaVantageEmulator
 ) -> None:
     before = len(alpha_vantage.calls)
@@ -88,19 +88,19 @@ def test_tickers_that_are_not_followed_cost_none(
     assert len(alpha_vantage.calls) == before
 
 
-def test_with_both_providers_down_forecasts_go_on_and_say_how_old_they_are(
+def test_with_both_providers_down_forecasts_stay_live_and_state_their_age(
     home: TestHome, server: Server, alpha_vantage: AlphaVantageEmulator
 ) -> None:
     with alpha_vantage.closed():
-        answer = server.get("/quote/MSFT")
-    assert answer.status_code == 503, answer.text
-    assert answer.json()["last_close_session"] == "2013-03-01"
-    assert answer.json()["last_close"] == server.get("/predict/MSFT").json()["current_price"]
+        response = server.get("/quote/MSFT")
+    assert response.status_code == 503, response.text
+    assert response.json()["last_close_session"] == "2013-03-01"
+    assert response.json()["last_close"] == server.get("/predict/MSFT").json()["current_price"]
 
     breakers = CircuitBreakers(database(home))
     for name in ("alpha_vantage", "yahoo"):
         for _ in range(3):
-            breakers.record_failure(name, f"{name} did not answer.")
+            breakers.record_failure(name, f"{name} did not respond.")
     wait_until(lambda: server.get("/health").json()["status"] == "degraded", 10, server)
     health = server.get("/health").json()
     (issue,) = health["issues"]
@@ -116,7 +116,7 @@ def test_with_both_providers_down_forecasts_go_on_and_say_how_old_they_are(
     wait_until(lambda: up in server.get("/metrics").text, 10, server)
 
 
-def test_the_key_is_in_no_answer_and_no_log(server: Server) -> None:
+def test_no_response_and_no_log_contains_the_key(server: Server) -> None:
     for path in ("/health", "/models/status", "/metrics", "/quote/MSFT"):
         assert FREE_KEY not in server.get(path).text
     log = server.log.read_text()

@@ -12,11 +12,11 @@ import jsonschema
 import polars as pl
 import pytest
 from support.serving.homes import TICKERS, recent_bars, shared_home
-from support.serving.servers import Server, bentoml_command, front_command, serving, wait_until
+from support.serving.servers import Server, bentoml_command, module_command, run_server, wait_until
 
 pytestmark = pytest.mark.integration
 
-COMMANDS = {"front": front_command, "bentoml": bentoml_command}
+COMMANDS = {"module": module_command, "bentoml": bentoml_command}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
     home = shared_home(tmp_path_factory.getbasetemp())
     with ExitStack() as stack:
         yield {
-            name: stack.enter_context(serving(command, home.path, folder / name))
+            name: stack.enter_context(run_server(command, home.path, folder / name))
             for name, command in COMMANDS.items()
         }
 
@@ -50,34 +50,35 @@ def test_get_and_post_give_the_same_forecast(server: Server, ticker: str, horizo
     assert got.headers["content-type"] == posted.headers["content-type"] == "application/json"
     assert got.json() == posted.json()
     assert (got.json()["ticker"], got.json()["horizon"]) == (ticker, horizon)
-    # The sample ended long ago, and the answer says so.
+    # The sample ends in 2013, and the forecast states its age.
     assert got.json()["as_of"] == "2013-03-01"
     assert got.json()["data_age_sessions"] > 3_000
 
 
-def test_tickers_may_be_written_small_and_the_horizon_left_out(server: Server) -> None:
+def test_tickers_may_be_lower_case_and_the_horizon_may_be_omitted(server: Server) -> None:
     assert server.get("/predict/aapl").json() == server.get("/predict/AAPL", horizon="1d").json()
 
 
-def test_the_callers_own_bars_give_a_forecast(server: Server) -> None:
-    asked = {"ticker": "MINE", "horizon": "1w", "bars": bars()}
-    answer = server.post("/predict", json=asked)
-    assert answer.status_code == 200, answer.text
+def test_the_bars_of_a_caller_give_a_forecast(server: Server) -> None:
+    body = {"ticker": "MINE", "horizon": "1w", "bars": bars()}
+    response = server.post("/predict", json=body)
+    assert response.status_code == 200, response.text
     published = server.get("/predict/MSFT", horizon="1w").json()
-    own = answer.json()["prediction"]["price_target"]
-    assert own == pytest.approx(published["prediction"]["price_target"], rel=1e-4)
+    price_target = response.json()["prediction"]["price_target"]
+    assert price_target == pytest.approx(published["prediction"]["price_target"], rel=1e-4)
 
 
-def problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = answer.json()
+def problem(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:
+    """Check that a response is this problem, and return its body."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
     assert body["type"] == f"urn:stockcast:problem:{kind}"
     assert body["status"] == status
     return body
 
 
-def test_an_unknown_ticker_is_a_404_with_near_names(server: Server) -> None:
+def test_an_unknown_ticker_is_a_404_with_similar_names(server: Server) -> None:
     assert problem(server.get("/predict/MSTF"), 404, "unknown-ticker")["near"] == ["MSFT"]
     body = problem(server.post("/predict", json={"ticker": "MSTF"}), 404, "unknown-ticker")
     assert body["near"] == ["MSFT"]
@@ -108,7 +109,7 @@ def test_a_malformed_query_names_the_field(server: Server, path: str, field: str
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("request_body", "field"),
     [
         ({}, "ticker"),
         ({"ticker": 5}, "ticker"),
@@ -121,13 +122,13 @@ def test_a_malformed_query_names_the_field(server: Server, path: str, field: str
     ],
 )
 def test_a_malformed_body_names_the_field(
-    server: Server, asked: dict[str, Any], field: str
+    server: Server, request_body: dict[str, Any], field: str
 ) -> None:
-    body = problem(server.post("/predict", json=asked), 422, "invalid-request")
+    body = problem(server.post("/predict", json=request_body), 422, "invalid-request")
     assert field in {error["field"] for error in body["errors"]}
 
 
-def test_broken_bodies_are_refused_without_a_traceback(server: Server) -> None:
+def test_malformed_bodies_are_rejected_without_a_traceback(server: Server) -> None:
     headers = {"content-type": "application/json"}
     problem(server.post("/predict", content=b'{"ticker', headers=headers), 400, "malformed-json")
     problem(server.post("/predict", content=b"[1]", headers=headers), 422, "invalid-request")
@@ -137,13 +138,13 @@ def test_broken_bodies_are_refused_without_a_traceback(server: Server) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
-def test_bad_and_too_few_bars_say_which_and_how_many(server: Server) -> None:
-    wrong = bars()
-    wrong[7]["high"] = 0.5
+def test_invalid_bars_are_listed_and_too_few_bars_are_counted(server: Server) -> None:
+    invalid = bars()
+    invalid[7]["high"] = 0.5
     body = problem(
-        server.post("/predict", json={"ticker": "X", "bars": wrong}), 422, "invalid-bars"
+        server.post("/predict", json={"ticker": "X", "bars": invalid}), 422, "invalid-bars"
     )
-    assert body["errors"][0]["session"] == wrong[7]["session"]
+    assert body["errors"][0]["session"] == invalid[7]["session"]
     few = server.post("/predict", json={"ticker": "X", "bars": bars(last=30)})
     assert problem(few, 422, "not-enough-bars")["needed"] > 100
 
@@ -153,7 +154,7 @@ def test_unknown_routes_and_methods_are_problems(server: Server) -> None:
     problem(server.post("/health"), 405, "method-not-allowed")
 
 
-def test_compare_shows_champion_and_challenger_with_their_scores(server: Server) -> None:
+def test_compare_returns_champion_and_challenger_with_their_scores(server: Server) -> None:
     body = server.get("/models/compare/GOOG").json()
     assert body["champion"]["model"]["version"] == 1
     assert body["challenger"]["model"]["version"] == 2
@@ -164,13 +165,15 @@ def test_compare_shows_champion_and_challenger_with_their_scores(server: Server)
     assert body["challenger"]["horizons"]["1w"]["prediction"] != served
 
 
-def test_the_sample_has_no_price_of_now_and_says_which_setting_gives_one(server: Server) -> None:
+def test_a_quote_from_the_sample_is_a_problem_that_names_the_setting(
+    server: Server,
+) -> None:
     body = problem(server.get("/quote/AAPL"), 501, "quotes-not-supported")
     assert "STOCKCAST_PROVIDER" in body["detail"]
     assert (body["last_close"], body["last_close_session"]) == (430.47, "2013-03-01")
 
 
-def test_status_and_health_say_what_is_live(server: Server) -> None:
+def test_status_and_health_describe_the_live_version(server: Server) -> None:
     status = server.get("/models/status").json()
     assert status["champion_alias"] == status["live"]["version"] == 1
     assert status["snapshot"]["tickers"] == len(TICKERS)
@@ -180,11 +183,11 @@ def test_status_and_health_say_what_is_live(server: Server) -> None:
     assert (health["providers"], health["quota"]) == ([], [])
 
 
-def test_the_probes_of_bentoml_answer(server: Server) -> None:
+def test_the_probes_of_bentoml_respond(server: Server) -> None:
     assert [server.get(path).status_code for path in ("/livez", "/readyz", "/")] == [200, 200, 200]
 
 
-def test_metrics_count_forecasts_and_never_name_a_ticker(server: Server) -> None:
+def test_metrics_count_forecasts_without_a_ticker_label(server: Server) -> None:
     for number in range(20):
         server.get(f"/predict/NOPE{number}")
         server.get(f"/nothing/{number}")

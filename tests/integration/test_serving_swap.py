@@ -1,4 +1,4 @@
-"""What happens to a running service: from nothing to live, swaps under load, bad bundles."""
+"""Changes of a running service: first champion, swaps under load, damaged bundles."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 from support.serving.homes import TICKERS, TestHome
-from support.serving.servers import POLL_SECONDS, Server, front_command, serving, wait_until
+from support.serving.servers import POLL_SECONDS, Server, module_command, run_server, wait_until
 
 pytestmark = pytest.mark.integration
 
-# The issue's promise, and what a machine busy with other tests may add to it.
+# The guaranteed time of a swap, and the additional time on a machine that runs other tests.
 SWAP_SECONDS = 2.0
 NOISE_SECONDS = 6.0
 
@@ -26,15 +26,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> TestHome:
 
 @pytest.fixture(scope="module")
 def server(home: TestHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(front_command, home.path, tmp_path_factory.mktemp("front")) as server:
+    with run_server(module_command, home.path, tmp_path_factory.mktemp("service")) as server:
         yield server
-    # Stopped, it leaves no folder of metrics behind.
+    # The service removes its metrics folder at shutdown.
     assert list((home.path / "serving").glob("metrics-*")) == []
 
 
 @dataclass
 class Load:
-    """Callers that never stop asking, and what they got."""
+    """Clients that send requests without pause, and the results."""
 
     url: str
     statuses: Counter[int] = field(default_factory=Counter)
@@ -43,7 +43,7 @@ class Load:
 
     def __enter__(self) -> Load:
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(t,)) for t in TICKERS]
+        self._threads = [threading.Thread(target=self._send, args=(t,)) for t in TICKERS]
         for thread in self._threads:
             thread.start()
         return self
@@ -53,38 +53,39 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def _ask(self, ticker: str) -> None:
+    def _send(self, ticker: str) -> None:
         with httpx.Client(base_url=self.url, timeout=30) as client:
             while not self._stop.is_set():
                 try:
-                    for answer in (
+                    for response in (
                         client.get(f"/predict/{ticker}", params={"horizon": "1w"}),
                         client.post("/predict", json={"ticker": ticker, "horizon": "1w"}),
                     ):
-                        self.statuses[answer.status_code] += 1
-                        self.versions.append(answer.json()["model"]["version"])
+                        self.statuses[response.status_code] += 1
+                        self.versions.append(response.json()["model"]["version"])
                 except (httpx.HTTPError, KeyError, ValueError) as error:
                     self.failures.append(repr(error))
 
 
 def version_of(server: Server) -> int | None:
-    answer = server.get("/predict/AAPL", horizon="1m")
-    return answer.json()["model"]["version"] if answer.status_code == 200 else None
+    response = server.get("/predict/AAPL", horizon="1m")
+    return response.json()["model"]["version"] if response.status_code == 200 else None
 
 
 def test_from_an_empty_home_to_forecasts_without_a_restart(home: TestHome, server: Server) -> None:
-    answer = server.get("/predict/AAPL")
-    assert (answer.status_code, answer.json()["type"]) == (503, "urn:stockcast:problem:no-champion")
-    assert "stockcast run" in answer.json()["detail"]
+    response = server.get("/predict/AAPL")
+    problem = response.json()
+    assert (response.status_code, problem["type"]) == (503, "urn:stockcast:problem:no-champion")
+    assert "stockcast run" in problem["detail"]
     assert server.post("/predict", json={"ticker": "AAPL"}).status_code == 503
     assert server.get("/models/compare/AAPL").status_code == 503
     assert server.get("/readyz").status_code == 503
     health = server.get("/health")
     assert (health.status_code, health.json()["status"]) == (503, "unavailable")
     assert server.get("/livez").status_code == 200
-    assert not (home.path / "mlflow" / "mlflow.db").exists()  # asking must not make a registry
+    assert not (home.path / "mlflow" / "mlflow.db").exists()  # a request must not create a registry
 
-    home.move("champion", home.register(1))
+    home.move_alias("champion", home.register(1))
     wait_until(
         lambda: server.get("/predict/AAPL").json()["type"].endswith("no-snapshot"), 30, server
     )
@@ -100,7 +101,7 @@ def test_moving_the_alias_swaps_within_two_seconds_and_fails_no_request(
     home.register(2)
     with Load(server.url) as load:
         for version in (2, 1, 2, 1, 2):
-            home.move("champion", version)
+            home.move_alias("champion", version)
             seconds = wait_until(
                 lambda v=version: version_of(server) == v,  # type: ignore[misc]
                 SWAP_SECONDS + NOISE_SECONDS,
@@ -116,12 +117,12 @@ def test_moving_the_alias_swaps_within_two_seconds_and_fails_no_request(
     assert swaps == 6
 
 
-def test_a_bad_bundle_is_refused_and_the_old_one_goes_on_under_load(
+def test_under_load_a_damaged_bundle_is_refused_and_the_old_version_stays_live(
     home: TestHome, server: Server
 ) -> None:
-    bad = home.register_wrong(3)
+    bad = home.register_damaged(3)
     with Load(server.url) as load:
-        home.move("champion", bad)
+        home.move_alias("champion", bad)
         wait_until(lambda: server.get("/health").json()["status"] == "degraded", 20, server)
         for _ in range(3):
             threading.Event().wait(POLL_SECONDS)
@@ -133,10 +134,10 @@ def test_a_bad_bundle_is_refused_and_the_old_one_goes_on_under_load(
     assert [entry["version"] for entry in refused] == [bad]
     assert server.log.read_text().count("event=champion_refused") == 1
     assert server.get("/readyz").status_code == 200
-    home.move("champion", 1)
+    home.move_alias("champion", 1)
     wait_until(lambda: version_of(server) == 1, 20, server)
     assert server.get("/health").json()["status"] == "ok"
 
 
-def test_no_swap_left_a_traceback(server: Server) -> None:
+def test_no_swap_logs_a_traceback(server: Server) -> None:
     assert "Traceback" not in server.log.read_text()

@@ -1,4 +1,4 @@
-"""A home as the pipeline leaves it: a registry with bundles, aliases, and a published snapshot."""
+"""Homes with the results of a pipeline run: registered bundles, aliases and a snapshot."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ START = date(2012, 3, 1)
 
 @dataclass(frozen=True)
 class TestHome:
-    """A folder that may be served, and what tests do to it."""
+    """A home folder, and the changes that a pipeline or a person makes to it."""
 
     __test__ = False
 
@@ -53,55 +53,55 @@ class TestHome:
         return self.path / "snapshot"
 
     def register(self, seed: int) -> int:
-        """Register a tiny bundle as the pipeline does; another seed is another model."""
+        """Register a tiny bundle as the pipeline does. Each seed gives a different model."""
         return log_candidate(self.registry, candidate(self.path / "bundles", seed=seed)).version
 
-    def register_wrong(self, seed: int) -> int:
-        """Register a bundle whose graph loses its end in the artefact store afterwards."""
+    def register_damaged(self, seed: int) -> int:
+        """Register a bundle, then truncate its graph in the artefact store."""
         version = self.register(seed)
         source = self.registry.get(version).source
         graph = Path(source.removeprefix("file://")) / BUNDLE_PATH / GRAPH_FILE
         graph.write_bytes(graph.read_bytes()[:-64])
         return version
 
-    def move(self, alias: str, version: int) -> None:
+    def move_alias(self, alias: str, version: int) -> None:
         """Move an alias as the MLflow UI does."""
         make_client(self.tracking_uri).set_registered_model_alias(NAME, alias, str(version))
 
     def publish(self, snapshot: Snapshot | None = None) -> Snapshot:
-        """Publish the sample's newest windows, or the given ones."""
+        """Publish the newest windows of the sample, or `snapshot`."""
         snapshot = snapshot or sample_snapshot()
         write_snapshot(self.snapshots, snapshot)
         return snapshot
 
 
 def make_home(path: Path, *, seeds: Sequence[int] = (1, 2)) -> TestHome:
-    """Lay out a home with one tiny version a seed, the first of them champion, and a snapshot."""
+    """Create a home with one tiny version for each seed, the first as champion, and a snapshot."""
     home = TestHome(path)
     versions = [home.register(seed) for seed in seeds]
-    home.move("champion", versions[0])
+    home.move_alias("champion", versions[0])
     home.publish()
     return home
 
 
 @cache
 def shared_home(folder: Path) -> TestHome:
-    """A home with champion and challenger that tests only read, laid out once a process."""
+    """Return a home with champion and challenger, created once for each process. Only read it."""
     home = make_home(folder / "shared-home")
-    home.move("challenger", 2)
+    home.move_alias("challenger", 2)
     return home
 
 
 @cache
 def recent_bars() -> pl.DataFrame:
-    """Real bars of a year: enough for every feature and a window."""
+    """Return real bars of one year, enough for every feature and a window."""
     return sample_bars(*TICKERS, start=START)
 
 
 def two_exchanges() -> Snapshot:
-    """Real windows as of 2012-12-24, one of them named as a share in London.
+    """Return real windows as of 2012-12-24, one of them under a London ticker.
 
-    On Boxing Day New York trades and London does not.
+    On Boxing Day, New York has a session and London does not.
     """
     snapshot = sample_snapshot(date(2012, 12, 24))
     london, at = Sessions("XLON"), snapshot.tickers.index("GOOG")
@@ -114,15 +114,15 @@ def two_exchanges() -> Snapshot:
         tickers=put(snapshot.tickers, "AZN.L"),
         exchanges=put(snapshot.exchanges, "XLON"),
         target_sessions={
-            h: put(days, london.offset(snapshot.as_of[at], h))
-            for h, days in snapshot.target_sessions.items()
+            h: put(sessions, london.offset(snapshot.as_of[at], h))
+            for h, sessions in snapshot.target_sessions.items()
         },
     )
 
 
 @cache
 def sample_snapshot(last_session: date = date(2013, 3, 1)) -> Snapshot:
-    """The snapshot of the real sample as of a session."""
+    """Return the snapshot of the real sample as of a session."""
     bars = recent_bars().filter(pl.col("session") <= last_session)
     features = feature_set()
     keys, windows = latest_windows(compute_features(adjust_bars(bars), features), LOOKBACK)

@@ -1,4 +1,4 @@
-"""Real forecast services as processes, asked over HTTP."""
+"""Forecast services in their own process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Server:
-    """One running service."""
+    """A running service, its log file and an HTTP client."""
 
     url: str
     log: Path
@@ -34,7 +34,7 @@ class Server:
         return self.client.post(path, **options)  # type: ignore[arg-type]
 
 
-def front_command(_: int) -> list[str]:
+def module_command(_: int) -> list[str]:
     return [sys.executable, "-m", "serving"]
 
 
@@ -44,10 +44,10 @@ def bentoml_command(port: int) -> list[str]:
 
 
 @contextmanager
-def serving(
+def run_server(
     command: Callable[[int], list[str]], home: Path, folder: Path, **settings: str
 ) -> Iterator[Server]:
-    """Run a service over a home until the block ends; it listens before the block begins."""
+    """Run a service over a home; it accepts requests when the block begins."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     env = {name: value for name, value in os.environ.items() if not name.startswith("STOCKCAST_")}
@@ -76,11 +76,12 @@ def serving(
 def wait_until(
     met: Callable[[], bool], seconds: float, server: Server, *, every: float = 0.1
 ) -> float:
-    """Wait for a condition and return how long it took; on failure show the server's log."""
+    """Wait for a condition and return the seconds; raise with the log of the server."""
     started = time.monotonic()
     while not met():
         if time.monotonic() - started > seconds:
-            msg = f"not within {seconds} s; the log of the server:\n{server.log.read_text()}"
+            log = server.log.read_text()
+            msg = f"The condition was not met within {seconds} s. Log of the server:\n{log}"
             raise AssertionError(msg)
         time.sleep(every)
     return time.monotonic() - started

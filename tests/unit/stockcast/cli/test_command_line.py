@@ -62,7 +62,7 @@ def test_models_lists_the_versions(home: TestHome) -> None:
 def test_a_move_made_elsewhere_enters_the_trail_when_the_versions_are_listed(
     home: TestHome,
 ) -> None:
-    home.move("champion", 2)
+    home.move_alias("champion", 2)
 
     call("models", home=home.path)
 
