@@ -1,4 +1,4 @@
-"""The emulator itself: its clock, its count, and what a test can do to it."""
+"""The Alpha Vantage emulator: responses, clock, limits and injected faults."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -25,15 +25,15 @@ def emulator(clock: MovingClock) -> Iterator[AlphaVantageEmulator]:
         yield service
 
 
-def ask(emulator: AlphaVantageEmulator, key: str = PREMIUM_KEY, **parameters: str) -> Any:  # noqa: ANN401  # JSON
+def get(emulator: AlphaVantageEmulator, key: str = PREMIUM_KEY, **parameters: str) -> Any:  # noqa: ANN401  # JSON
     query = {"function": "TIME_SERIES_DAILY", "symbol": "AAPL", "apikey": key} | parameters
-    answer = httpx.get(f"{emulator.url}/query", params=query, trust_env=False, verify=False)
-    assert answer.status_code == 200
-    return answer.json()
+    response = httpx.get(f"{emulator.url}/query", params=query, trust_env=False, verify=False)
+    assert response.status_code == 200
+    return response.json()
 
 
-def test_it_answers_in_alpha_vantages_shape(emulator: AlphaVantageEmulator) -> None:
-    body = ask(emulator)
+def test_it_responds_in_alpha_vantages_format(emulator: AlphaVantageEmulator) -> None:
+    body = get(emulator)
 
     assert body["Meta Data"]["2. Symbol"] == "AAPL"
     assert body["Meta Data"]["3. Last Refreshed"] == str(FRIDAY)
@@ -50,91 +50,91 @@ def test_it_answers_in_alpha_vantages_shape(emulator: AlphaVantageEmulator) -> N
     )
 
 
-def test_it_knows_no_session_that_is_not_closed(
-    emulator: AlphaVantageEmulator, clock: MovingClock
-) -> None:
+def test_it_serves_closed_sessions_only(emulator: AlphaVantageEmulator, clock: MovingClock) -> None:
     clock.move_to(datetime(2012, 6, 4, 19, 59, tzinfo=UTC))
-    assert str(date(2012, 6, 4)) not in ask(emulator)[SERIES]
+    assert str(date(2012, 6, 4)) not in get(emulator)[SERIES]
 
     clock.move_to(datetime(2012, 6, 4, 20, 0, tzinfo=UTC))
-    assert str(date(2012, 6, 4)) in ask(emulator)[SERIES]
+    assert str(date(2012, 6, 4)) in get(emulator)[SERIES]
 
 
-def test_it_enforces_a_free_keys_second_minute_and_day(
+def test_it_enforces_the_limits_of_a_free_key(
     emulator: AlphaVantageEmulator, clock: MovingClock
 ) -> None:
-    assert SERIES in ask(emulator, FREE_KEY)
-    assert "1 request per second" in ask(emulator, FREE_KEY)["Information"]
+    assert SERIES in get(emulator, FREE_KEY)
+    assert "1 request per second" in get(emulator, FREE_KEY)["Information"]
     for _ in range(3):
         clock.advance(seconds=2)
-        assert SERIES in ask(emulator, FREE_KEY)
+        assert SERIES in get(emulator, FREE_KEY)
     clock.advance(seconds=2)
-    assert "5 calls per minute" in ask(emulator, FREE_KEY)["Note"]
+    assert "5 calls per minute" in get(emulator, FREE_KEY)["Note"]
     for _ in range(19):
         clock.advance(seconds=60)
-        assert SERIES in ask(emulator, FREE_KEY)
+        assert SERIES in get(emulator, FREE_KEY)
     clock.advance(seconds=60)
-    assert f"your API key as {FREE_KEY}" in ask(emulator, FREE_KEY)["Information"]
+    assert f"your API key as {FREE_KEY}" in get(emulator, FREE_KEY)["Information"]
 
     assert emulator.calls_by_day() == {FRIDAY: 26}
     assert [call.outcome for call in emulator.calls[-2:]] == ["answered", "day"]
     clock.move_to(datetime(2012, 6, 2, 4, 0, tzinfo=UTC))
-    assert SERIES in ask(emulator, FREE_KEY)
+    assert SERIES in get(emulator, FREE_KEY)
 
 
-def test_it_enforces_a_premium_keys_bursts_and_minute(
+def test_it_enforces_the_limits_of_a_premium_key(
     emulator: AlphaVantageEmulator, clock: MovingClock
 ) -> None:
     for _ in range(5):
-        assert SERIES in ask(emulator)
-    assert "Burst pattern" in ask(emulator)["Information"]
+        assert SERIES in get(emulator)
+    assert "Burst pattern" in get(emulator)["Information"]
     for _ in range(14):
         clock.advance(seconds=1.5)
         for _ in range(5):
-            last = ask(emulator)
+            last = get(emulator)
     assert "Minute-level rate limit" in last["Information"]
 
 
-def test_it_keeps_from_a_free_key_what_is_premium(
+def test_it_refuses_premium_functions_with_a_free_key(
     emulator: AlphaVantageEmulator, clock: MovingClock
 ) -> None:
-    assert "premium feature" in ask(emulator, FREE_KEY, outputsize="full")["Information"]
+    assert "premium feature" in get(emulator, FREE_KEY, outputsize="full")["Information"]
     clock.advance(seconds=2)
-    adjusted = ask(emulator, FREE_KEY, function="TIME_SERIES_DAILY_ADJUSTED")
+    adjusted = get(emulator, FREE_KEY, function="TIME_SERIES_DAILY_ADJUSTED")
     assert "premium endpoint" in adjusted["Information"]
-    assert "apikey is invalid" in ask(emulator, "nobody's")["Error Message"]
+    assert "apikey is invalid" in get(emulator, "nobody's")["Error Message"]
 
 
-def test_a_correction_and_a_new_split_are_answered_from_then_on(
+def test_a_correction_and_a_new_split_are_served_at_once(
     emulator: AlphaVantageEmulator,
 ) -> None:
     emulator.correct("AAPL", FRIDAY, close=561.25, volume=1)
     emulator.act("AAPL", FRIDAY, split_factor=7.0, dividend=0.5)
 
-    row = ask(emulator, function="TIME_SERIES_DAILY_ADJUSTED")[SERIES][str(FRIDAY)]
+    row = get(emulator, function="TIME_SERIES_DAILY_ADJUSTED")[SERIES][str(FRIDAY)]
 
     assert (row["4. close"], row["6. volume"]) == ("561.2500", "1")
     assert (row["7. dividend amount"], row["8. split coefficient"]) == ("0.5000", "7")
-    assert ask(emulator, function="SPLITS")["data"] == [
+    assert get(emulator, function="SPLITS")["data"] == [
         {"effective_date": str(FRIDAY), "split_factor": "7.0000"}
     ]
 
 
-def test_a_bad_mood_is_for_whom_and_how_often_it_was_told(emulator: AlphaVantageEmulator) -> None:
+def test_a_fault_applies_to_its_requests_as_often_as_injected(
+    emulator: AlphaVantageEmulator,
+) -> None:
     emulator.inject_fault("empty", symbol="MSFT", times=1)
     emulator.inject_fault("not_an_object", function="SPLITS", times=None)
 
-    assert SERIES in ask(emulator)
-    assert ask(emulator, symbol="MSFT") == {}
-    assert SERIES in ask(emulator, symbol="MSFT")
-    assert ask(emulator, function="SPLITS") == [1, 2, 3]
+    assert SERIES in get(emulator)
+    assert get(emulator, symbol="MSFT") == {}
+    assert SERIES in get(emulator, symbol="MSFT")
+    assert get(emulator, function="SPLITS") == [1, 2, 3]
     emulator.behave()
-    assert ask(emulator, function="SPLITS") == {"symbol": "AAPL", "data": []}
+    assert get(emulator, function="SPLITS") == {"symbol": "AAPL", "data": []}
 
 
-def test_a_closed_service_opens_again_at_the_same_address(emulator: AlphaVantageEmulator) -> None:
+def test_a_closed_emulator_reopens_at_the_same_address(emulator: AlphaVantageEmulator) -> None:
     with emulator.closed(), pytest.raises(httpx.ConnectError):
-        ask(emulator)
+        get(emulator)
 
-    assert SERIES in ask(emulator)
+    assert SERIES in get(emulator)
     assert len(emulator.calls) == 1

@@ -1,4 +1,4 @@
-"""The key is on the wire, and nowhere else."""
+"""The key is in the request line and in no other place."""
 
 import logging
 import pickle
@@ -24,14 +24,14 @@ def emulator() -> Iterator[AlphaVantageEmulator]:
         yield service
 
 
-def test_the_key_reaches_alpha_vantage(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:
+def test_the_key_is_sent(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:
     connect(emulator, tmp_path).fetch("AAPL", TWENTY)
 
     assert [call.key for call in emulator.calls] == [FREE_KEY]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_the_key_is_written_into_the_request_line_alone(scheme: str) -> None:
+def test_only_the_request_line_has_the_key(scheme: str) -> None:
     adapter = keyed_session("apikey", SecretStr(FREE_KEY)).get_adapter(f"{scheme}://localhost/")
     pool = adapter.poolmanager.connection_from_url(f"{scheme}://localhost/")
     connection = pool._new_conn()
@@ -42,7 +42,7 @@ def test_the_key_is_written_into_the_request_line_alone(scheme: str) -> None:
     assert FREE_KEY not in repr(connection) + repr(pool) + repr(vars(pool))
 
 
-def test_the_key_goes_through_a_proxy_as_well(
+def test_the_key_is_sent_through_a_proxy(
     emulator: AlphaVantageEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", emulator.url)
@@ -54,7 +54,7 @@ def test_the_key_goes_through_a_proxy_as_well(
     assert [call.key for call in emulator.calls] == [FREE_KEY]
 
 
-def test_a_key_with_any_letters_arrives_whole_and_is_not_told(
+def test_a_key_with_special_characters_is_escaped_and_masked(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     key = "a key&with=odd\nletters %41"
@@ -62,7 +62,7 @@ def test_a_key_with_any_letters_arrives_whole_and_is_not_told(
         connect(emulator, tmp_path, key=key).fetch("AAPL", TWENTY)
 
     assert emulator.calls[0].key == key
-    assert key not in _everything(caught.value)
+    assert key not in _all_text_of(caught.value)
 
 
 @pytest.mark.parametrize("fault", get_args(Fault))
@@ -78,19 +78,19 @@ def test_the_key_is_in_no_log_and_no_error(
     emulator.inject_fault(fault, times=None)
     provider = connect(emulator, tmp_path, timeout=0.05 if fault in {"slow", "drip"} else 5.0)
 
-    told = ""
+    text = ""
     try:
         provider.fetch("AAPL", TWENTY)
     except StockcastError as error:
-        told = _everything(error)
+        text = _all_text_of(error)
 
     assert "urllib3" in caplog.text
     assert FREE_KEY not in caplog.text
-    assert FREE_KEY not in told
+    assert FREE_KEY not in text
     assert FREE_KEY not in "".join(capfd.readouterr())
 
 
-def test_the_key_is_not_told_when_nobody_listens(
+def test_a_failed_connection_does_not_show_the_key(
     emulator: AlphaVantageEmulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -100,7 +100,7 @@ def test_the_key_is_not_told_when_nobody_listens(
         provider.fetch("AAPL")
 
     assert FREE_KEY not in caplog.text
-    assert FREE_KEY not in _everything(caught.value)
+    assert FREE_KEY not in _all_text_of(caught.value)
 
 
 def test_the_key_is_in_no_representation_and_no_database(
@@ -115,8 +115,8 @@ def test_the_key_is_in_no_representation_and_no_database(
         assert FREE_KEY.encode() not in file.read_bytes()
 
 
-def _everything(error: BaseException) -> str:
-    """All that a log or another process could show of an error, the local variables too."""
+def _all_text_of(error: BaseException) -> str:
+    """Return all text of an error that a log or another process could show, with variables."""
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
     context = error.__context__
     return "".join(
@@ -125,6 +125,6 @@ def _everything(error: BaseException) -> str:
             repr(error),
             repr(vars(error)),
             str(pickle.dumps(error.args)),
-            _everything(context) if context is not None else "",
+            _all_text_of(context) if context is not None else "",
         ]
     )

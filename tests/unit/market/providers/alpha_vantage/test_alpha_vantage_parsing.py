@@ -1,4 +1,4 @@
-"""Reading answers: what is missing, odd or damaged in a single place."""
+"""Parsing of responses with missing, repeated or damaged values."""
 
 import copy
 import json
@@ -18,7 +18,7 @@ from support.market.bars import sample_bars, xnys
 
 from core.errors import BarsError, StockcastError
 from market.bars.contract import validate_bars
-from market.providers.alpha_vantage import functions as calls
+from market.providers.alpha_vantage import functions
 from market.providers.alpha_vantage.client import CallOptions
 from market.providers.alpha_vantage.parsing import (
     parse_actions,
@@ -41,7 +41,7 @@ def rows() -> dict[str, Any]:
     return body
 
 
-def read(series: dict[str, Any]) -> Any:  # noqa: ANN401  # a frame
+def parse(series: dict[str, Any]) -> Any:  # noqa: ANN401  # a frame
     return parse_bars(series, ticker="AAPL", source="alpha_vantage", adjusted=False)
 
 
@@ -50,7 +50,7 @@ def test_a_missing_value_is_null_and_refused_by_validation(nothing: str | None) 
     series = rows()
     series[str(FRIDAY)]["4. close"] = nothing
 
-    validated = validate_bars(read(series), xnys(), last_session=FRIDAY)
+    validated = validate_bars(parse(series), xnys(), last_session=FRIDAY)
 
     assert validated.bars.height == BARS.height - 1
     assert validated.quarantine.get_column("reason").to_list() == ["close is missing"]
@@ -61,25 +61,25 @@ def test_a_missing_field_is_an_error_that_names_session_and_field() -> None:
     del series[str(FRIDAY)]["2. high"]
 
     with pytest.raises(BarsError, match=r"AAPL, session 2012-06-01: .*'2\. high'"):
-        read(series)
+        parse(series)
 
 
-def test_a_field_that_stands_there_twice_is_an_error() -> None:
+def test_a_repeated_field_is_an_error() -> None:
     text = json.dumps({SERIES: rows()}).replace('"4. close": ', '"4. close": "1.0", "4. close": ')
     body = parse_object(text)
     assert body is not None
 
     with pytest.raises(BarsError, match="session 2012-06-01: expected one value"):
-        read(body[SERIES])
+        parse(body[SERIES])
 
 
 @pytest.mark.parametrize("day", ["2012-02-30", "today", "01/06/2012"])
-def test_a_date_that_is_none_is_an_error(day: str) -> None:
+def test_an_invalid_date_is_an_error(day: str) -> None:
     with pytest.raises(BarsError, match="expected a date such as 2024-01-31"):
-        read(rows() | {day: rows()[str(FRIDAY)]})
+        parse(rows() | {day: rows()[str(FRIDAY)]})
 
 
-def test_announcements_without_date_or_amount_are_left_out() -> None:
+def test_rows_without_date_or_amount_are_dropped() -> None:
     dividends = [
         {"ex_dividend_date": "2012-08-09", "payment_date": "None", "amount": "2.65"},
         {"ex_dividend_date": "2012-11-07", "payment_date": "None", "amount": "None"},
@@ -92,14 +92,14 @@ def test_announcements_without_date_or_amount_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("factor", ["0.0", "-2", "nan2"])
-def test_a_split_factor_that_cannot_be_is_an_error(factor: str) -> None:
+def test_an_impossible_split_factor_is_an_error(factor: str) -> None:
     splits = [{"effective_date": "2012-08-09", "split_factor": factor}]
 
     with pytest.raises(BarsError, match="session 2012-08-09, field 'split_factor'"):
         parse_actions(splits, [], ticker="AAPL", source="alpha_vantage")
 
 
-def test_a_split_and_a_dividend_of_one_day_are_one_row() -> None:
+def test_a_split_and_a_dividend_with_one_ex_date_are_one_row() -> None:
     splits = [{"effective_date": "2012-08-09", "split_factor": "0.1"}]
     dividends = [{"ex_dividend_date": "2012-08-09", "amount": "0.5"}]
 
@@ -117,14 +117,14 @@ def test_a_quote_without_a_price_is_an_error() -> None:
         )
 
 
-def test_a_premium_keys_late_quotes_have_a_longer_name(provider: AlphaVantageProvider) -> None:
+def test_a_delayed_quote_may_have_a_longer_field_name(provider: AlphaVantageProvider) -> None:
     body = bodies.global_quote("AAPL", BARS)
     late = {"Global Quote - DATA DELAYED BY 15 MINUTES": body["Global Quote"]}
-    asked = {"function": "GLOBAL_QUOTE", "symbol": "AAPL"}
+    parameters = {"function": "GLOBAL_QUOTE", "symbol": "AAPL"}
 
-    answer = provider._client._validate(late, CallOptions("quote", "AAPL"), asked)
+    response = provider._client._validate(late, CallOptions("quote", "AAPL"), parameters)
 
-    assert answer["Global Quote"] == body["Global Quote"]
+    assert response["Global Quote"] == body["Global Quote"]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlphaVantageP
         yield connect(emulator, home, tier="premium_75")
 
 
-ANSWERS = [
+RESPONSES = [
     ("TIME_SERIES_DAILY", bodies.daily("AAPL", BARS, full=False)),
     ("TIME_SERIES_DAILY_ADJUSTED", bodies.daily_adjusted("AAPL", BARS, NO_ACTIONS, full=False)),
     ("SPLITS", {"symbol": "AAPL", "data": [{"effective_date": "2012-06-01", "split_factor": "2"}]}),
@@ -152,14 +152,14 @@ JSON = st.recursive(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(answer=st.sampled_from(ANSWERS), value=JSON, data=st.data())
-def test_an_answer_with_anything_anywhere_is_read_or_refused_on_purpose(
+@given(response=st.sampled_from(RESPONSES), value=JSON, data=st.data())
+def test_a_response_with_one_arbitrary_value_is_parsed_or_raises_our_error(
     provider: AlphaVantageProvider,
-    answer: tuple[str, dict[str, Any]],
+    response: tuple[str, dict[str, Any]],
     value: object,
     data: st.DataObject,
 ) -> None:
-    function, body = answer[0], copy.deepcopy(answer[1])
+    function, body = response[0], copy.deepcopy(response[1])
     node: Any = body
     while True:
         keys = list(node) if isinstance(node, dict) else range(len(node))
@@ -171,27 +171,27 @@ def test_an_answer_with_anything_anywhere_is_read_or_refused_on_purpose(
     damaged = parse_object(json.dumps(body))
     assert damaged is not None
 
-    def ask(parameters: Mapping[str, str]) -> dict[str, Any]:
+    def send(parameters: Mapping[str, str]) -> dict[str, Any]:
         return provider._client._validate(damaged, CallOptions("ingest", "AAPL"), parameters)
 
     # Any other error fails the test.
     with suppress(StockcastError):
-        _read_as(function, ask)
+        _parse_as(function, send)
 
 
-def _read_as(function: str, ask: calls.Ask) -> None:
+def _parse_as(function: str, send: functions.SendRequest) -> None:
     names = {"ticker": "AAPL", "source": "alpha_vantage"}
     match function:
         case "SPLITS":
-            parse_actions(calls.fetch_splits(ask, "AAPL"), [], **names)
+            parse_actions(functions.fetch_splits(send, "AAPL"), [], **names)
         case "DIVIDENDS":
-            parse_actions([], calls.fetch_dividends(ask, "AAPL"), **names)
+            parse_actions([], functions.fetch_dividends(send, "AAPL"), **names)
         case "GLOBAL_QUOTE":
             now = datetime(2012, 6, 1, tzinfo=UTC)
-            parse_quote(calls.fetch_quote_fields(ask, "AAPL"), requested_at=now, **names)
+            parse_quote(functions.fetch_quote_fields(send, "AAPL"), requested_at=now, **names)
         case "SYMBOL_SEARCH":
-            parse_matches(calls.fetch_matches(ask, "AAPL"), source="alpha_vantage")
+            parse_matches(functions.fetch_matches(send, "AAPL"), source="alpha_vantage")
         case _:
             adjusted = function.endswith("ADJUSTED")
-            series = calls.fetch_time_series(ask, "AAPL", full=True, adjusted=adjusted)
+            series = functions.fetch_time_series(send, "AAPL", full=True, adjusted=adjusted)
             parse_bars(series, adjusted=adjusted, **names)

@@ -1,4 +1,4 @@
-"""What the alpha_vantage provider asks for, and what it makes of the answers."""
+"""Requests and results of the `alpha_vantage` provider."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -34,22 +34,22 @@ def as_traded(ticker: str, start: date) -> pl.DataFrame:
     return sample_bars(ticker, start=start, end=FRIDAY).select("session", *RAW)
 
 
-def test_a_free_key_gets_the_newest_hundred_bars_as_traded(
+def test_a_free_key_fetches_the_newest_100_bars_as_traded(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     bars = connect(emulator, tmp_path).fetch("AAPL", TWENTY)
 
     assert bars.schema == BAR_SCHEMA
     assert bars.select("session", *RAW).equals(as_traded("AAPL", xnys().offset(FRIDAY, -99)))
-    for unknown in ("adj_close", "split_factor", "dividend"):
-        assert bars.get_column(unknown).null_count() == 100
+    for missing in ("adj_close", "split_factor", "dividend"):
+        assert bars.get_column(missing).null_count() == 100
     assert [call.function for call in emulator.calls] == ["TIME_SERIES_DAILY"]
 
 
 @pytest.mark.parametrize(
     "session_range", [None, SessionRange(start=date(2012, 1, 6), n_sessions=101)]
 )
-def test_more_than_a_free_key_can_have_is_refused_with_advice_and_without_a_call(
+def test_a_range_beyond_the_reach_of_a_free_key_raises_without_a_call(
     emulator: AlphaVantageEmulator, tmp_path: Path, session_range: SessionRange | None
 ) -> None:
     with pytest.raises(TierError, match="STOCKCAST_ALPHA_VANTAGE_TIER") as caught:
@@ -60,7 +60,7 @@ def test_more_than_a_free_key_can_have_is_refused_with_advice_and_without_a_call
     assert emulator.calls == []
 
 
-def test_a_premium_key_gets_the_whole_history_with_its_splits_and_dividends(
+def test_a_premium_key_fetches_the_whole_history_with_actions(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     provider = connect(emulator, tmp_path, tier="premium_75")
@@ -76,7 +76,7 @@ def test_a_premium_key_gets_the_whole_history_with_its_splits_and_dividends(
     assert len(emulator.calls) == 1
 
 
-def test_a_premium_key_asks_for_no_more_than_it_needs(
+def test_a_premium_key_requests_a_compact_response_if_possible(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     provider = connect(emulator, tmp_path, tier="premium_75")
@@ -105,7 +105,9 @@ def test_actions_are_splits_and_dividends_by_ex_date(
     assert [call.function for call in emulator.calls] == ["SPLITS", "DIVIDENDS"]
 
 
-def test_a_ticker_without_actions_has_none(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:
+def test_a_ticker_without_actions_has_an_empty_frame(
+    emulator: AlphaVantageEmulator, tmp_path: Path
+) -> None:
     actions = connect(emulator, tmp_path).fetch_actions("MSFT")
 
     assert actions.schema == ACTIONS_SCHEMA
@@ -124,9 +126,7 @@ def test_a_quote_is_the_price_of_the_last_session(
     assert (quote.session, quote.requested_at, quote.source) == (FRIDAY, EVENING, "alpha_vantage")
 
 
-def test_quotes_leave_other_purposes_their_share_of_the_day(
-    emulator: AlphaVantageEmulator, tmp_path: Path
-) -> None:
+def test_quotes_leave_the_reserved_calls(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:
     provider = connect(emulator, tmp_path)
 
     for _ in range(2):
@@ -138,7 +138,7 @@ def test_quotes_leave_other_purposes_their_share_of_the_day(
     assert len(emulator.calls) == 2
 
 
-def test_a_quote_does_not_wait_for_a_full_minute(
+def test_a_quote_does_not_wait_for_a_full_window(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     provider = connect(emulator, tmp_path)
@@ -150,16 +150,18 @@ def test_a_quote_does_not_wait_for_a_full_minute(
     assert len(emulator.calls) == 5
 
 
-def test_a_search_finds_symbols_in_our_spelling(
-    emulator: AlphaVantageEmulator, tmp_path: Path
-) -> None:
-    found = connect(emulator, tmp_path).search("M&S.LO")
+def test_a_search_returns_our_tickers(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:
+    matches = connect(emulator, tmp_path).search("M&S.LO")
 
-    assert found[0].ticker == "M&S.L"
-    assert (found[0].region, found[0].currency, found[0].score) == ("United States", "USD", 1.0)
+    assert matches[0].ticker == "M&S.L"
+    assert (matches[0].region, matches[0].currency, matches[0].score) == (
+        "United States",
+        "USD",
+        1.0,
+    )
 
 
-def test_a_ticker_with_an_ampersand_arrives_whole(
+def test_a_ticker_with_an_ampersand_is_escaped(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     bars = connect(emulator, tmp_path).fetch("M&S.L", TWENTY)
@@ -169,7 +171,7 @@ def test_a_ticker_with_an_ampersand_arrives_whole(
 
 
 @pytest.mark.parametrize("tier", ["free", "premium_75"])
-def test_an_unknown_ticker_comes_back_with_near_names_for_one_call_more(
+def test_an_unknown_ticker_costs_one_search_for_similar_tickers(
     emulator: AlphaVantageEmulator, tmp_path: Path, tier: str
 ) -> None:
     provider = connect(emulator, tmp_path, tier=tier)
@@ -181,7 +183,7 @@ def test_an_unknown_ticker_comes_back_with_near_names_for_one_call_more(
     assert [call.function for call in emulator.calls][1:] == ["SYMBOL_SEARCH"]
 
 
-def test_near_names_cost_a_free_key_three_calls_a_day_at_most(
+def test_searches_use_at_most_three_calls_of_a_free_key_per_day(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     provider = connect(emulator, tmp_path)
@@ -193,7 +195,7 @@ def test_near_names_cost_a_free_key_three_calls_a_day_at_most(
     assert [call.function for call in emulator.calls].count("SYMBOL_SEARCH") == 3
 
 
-def test_every_call_is_in_the_ledger_with_its_purpose(
+def test_the_ledger_records_every_call_with_its_purpose(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     provider = connect(emulator, tmp_path)
@@ -210,7 +212,7 @@ def test_every_call_is_in_the_ledger_with_its_purpose(
     assert usage.made_today == len(emulator.calls)
 
 
-def test_a_search_that_fails_does_not_hide_that_the_ticker_is_unknown(
+def test_a_failed_search_does_not_hide_the_unknown_ticker(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     emulator.inject_fault("status_500", function="SYMBOL_SEARCH")
@@ -229,18 +231,18 @@ def test_an_unknown_ticker_has_no_quote(emulator: AlphaVantageEmulator, tmp_path
 
 
 @pytest.mark.parametrize("ticker", ["^GSPC", "EURUSD=X", "005930.KS"])
-def test_a_ticker_that_alpha_vantage_cannot_have_costs_no_call(
+def test_a_ticker_without_a_symbol_costs_no_call(
     emulator: AlphaVantageEmulator, tmp_path: Path, ticker: str
 ) -> None:
     provider = connect(emulator, tmp_path)
 
-    for ask in (provider.fetch, provider.fetch_actions, provider.fetch_quote):
+    for fetch in (provider.fetch, provider.fetch_actions, provider.fetch_quote):
         with pytest.raises(UnknownTickerError):
-            ask(ticker)
+            fetch(ticker)
     assert emulator.calls == []
 
 
-def test_a_session_that_stands_there_twice_is_left_to_validation(
+def test_a_repeated_session_is_left_to_validation(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     emulator.inject_fault("doubled")
@@ -254,7 +256,7 @@ def test_a_session_that_stands_there_twice_is_left_to_validation(
     ]
 
 
-def test_a_split_or_dividend_that_stands_there_twice_counts_once(
+def test_a_repeated_split_or_dividend_counts_once(
     emulator: AlphaVantageEmulator, tmp_path: Path
 ) -> None:
     emulator.inject_fault("doubled", times=2)

@@ -1,4 +1,4 @@
-"""What Alpha Vantage's refusals mean, whichever field they come in."""
+"""Classification of refusals in every field of a response."""
 
 import pytest
 from support.alpha_vantage import bodies
@@ -9,7 +9,7 @@ from market.providers.alpha_vantage.refusals import (
     shorten_message,
 )
 
-MEANINGS = [
+KINDS = [
     (bodies.INVALID_KEY, "key"),
     (bodies.DEMO_KEY, "key"),
     (bodies.PREMIUM_ONLY, "tier"),
@@ -25,24 +25,22 @@ MEANINGS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "meaning"), MEANINGS)
+@pytest.mark.parametrize(("body", "kind"), KINDS)
 @pytest.mark.parametrize("field", ["Error Message", "Information", "Note"])
-def test_a_sentence_means_the_same_in_each_field(
-    body: dict[str, str], meaning: str, field: str
-) -> None:
-    sentence = refusal_message({field: next(iter(body.values()))})
+def test_the_kind_does_not_depend_on_the_field(body: dict[str, str], kind: str, field: str) -> None:
+    message = refusal_message({field: next(iter(body.values()))})
 
-    assert sentence is not None
-    assert classify_refusal(sentence) == meaning
+    assert message is not None
+    assert classify_refusal(message) == kind
 
 
-def test_an_answer_is_no_refusal() -> None:
+def test_a_response_with_data_is_no_refusal() -> None:
     assert refusal_message({"Meta Data": {"1. Information": "Daily Prices"}}) is None
 
 
-def test_a_quoted_sentence_is_short_and_has_no_key() -> None:
-    sentence = bodies.per_day("SECRET99")["Information"]
+def test_a_quoted_message_is_short_and_without_the_key() -> None:
+    message = bodies.per_day("SECRET99")["Information"]
 
-    assert "SECRET99" not in shorten_message(sentence)
-    assert "25 requests per day" in shorten_message(sentence)
-    assert len(shorten_message(sentence)) < 150
+    assert "SECRET99" not in shorten_message(message)
+    assert "25 requests per day" in shorten_message(message)
+    assert len(shorten_message(message)) < 150

@@ -1,4 +1,4 @@
-"""Spellings: our tickers and Alpha Vantage's symbols."""
+"""Conversion between our tickers and Alpha Vantage's symbols."""
 
 import pytest
 
@@ -23,13 +23,13 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("ticker", "symbol"), PAIRS)
-def test_a_ticker_has_the_symbol_that_alpha_vantage_uses(ticker: str, symbol: str) -> None:
+def test_ticker_and_symbol_convert_both_ways(ticker: str, symbol: str) -> None:
     assert symbol_of(ticker) == symbol
     assert ticker_of(symbol) == ticker
 
 
 @pytest.mark.parametrize("ticker", ["BRK.B", "BRK-B"])
-def test_a_class_of_shares_is_written_with_a_dash(ticker: str) -> None:
+def test_a_share_class_has_a_dash(ticker: str) -> None:
     assert symbol_of(ticker) == "BRK-B"
 
 
@@ -40,5 +40,5 @@ def test_indices_pairs_and_other_exchanges_have_no_symbol(ticker: str) -> None:
     assert symbol_of(ticker) is None
 
 
-def test_a_symbol_of_an_exchange_that_we_do_not_spell_stays_as_it_is() -> None:
+def test_a_symbol_of_another_exchange_is_only_upper_cased() -> None:
     assert ticker_of("tsla.bue") == "TSLA.BUE"
