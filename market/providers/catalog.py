@@ -48,6 +48,11 @@ def selected_specs(settings: MarketSettings) -> list[ProviderSpec]:
     return [provider_spec(name) for name in settings.providers]
 
 
+def remote_providers() -> list[str]:
+    """Return the names of the registered providers that send requests over the network."""
+    return [spec.name for spec in SPECS.values() if spec.is_remote]
+
+
 def quote_providers() -> list[str]:
     """Return the names of the registered providers that serve quotes."""
     return [spec.name for spec in SPECS.values() if spec.serves_quotes]

@@ -1,1 +1,1 @@
-"""Several providers as one: the chain, its circuit breaker, its errors."""
+"""Failover between providers, with circuit breakers."""

@@ -19,25 +19,26 @@ from core.errors import (
     StockcastError,
     UnknownTickerError,
 )
+from market.providers.catalog import remote_providers
 from market.providers.failover.circuit_breaker import BreakerState, CircuitBreakers
 from market.providers.failover.errors import ProviderFailure, combine_failures
 from market.providers.protocol import ActionsProvider, Provider, Quote, QuoteProvider, SessionRange
 
-# What only a provider that is up can say; other failures may come from our own side.
-_ANSWERS = (BarsError, ProviderKeyError, UnknownTickerError)
-_Answer = TypeVar("_Answer")
+# Errors that only a provider that is up can cause. Others may be raised before a request is sent.
+_RESPONSE_ERRORS = (BarsError, ProviderKeyError, UnknownTickerError)
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class AcceptedBars:
-    """Bars that were accepted, and how they came.
+    """Bars that the caller accepted.
 
     Attributes
     ----------
     provider
-        Who delivered them.
+        Name of the provider that delivered them.
     notes
-        A sentence for each provider that was passed over: who and why.
+        For each provider tried before: its name and the reason of its failure.
     """
 
     bars: pl.DataFrame
@@ -46,51 +47,56 @@ class AcceptedBars:
 
 
 class ProviderChain:
-    """A provider and its backups; who is asked is decided anew at each request.
+    """A provider and its backups.
 
-    A provider that was down several times in a row is left alone for a while. Any answer of it
-    proves that it is up, one that says no as well.
+    Each request starts with the first provider again. A provider whose circuit breaker is open is
+    skipped. Every response closes the breaker, including one that reports an error.
 
     Parameters
     ----------
     providers
-        At least one; each is asked when those before it did not deliver.
-    health
-        What all processes know of who is up.
+        At least one. Each is tried when all providers before it have failed.
+    breakers
+        Circuit breakers that all processes share.
+
+    Raises
+    ------
+    SettingsError
+        If `providers` is empty.
     """
 
-    def __init__(self, providers: Sequence[Provider], health: CircuitBreakers) -> None:
+    def __init__(self, providers: Sequence[Provider], breakers: CircuitBreakers) -> None:
         if not providers:
-            msg = "`providers` must hold at least one provider, got none; name one to ask."
+            msg = "`providers` must hold at least one provider, got none; set STOCKCAST_PROVIDER."
             raise SettingsError(msg)
         self._providers = tuple(providers)
-        self._health = health
+        self._breakers = breakers
 
     @property
     def name(self) -> str:
-        """Name of the first provider; `source` of the bars tells who delivered them."""
+        """Name of the first provider. The `source` of bars is the provider that delivered them."""
         return self._providers[0].name
 
     @property
     def has_separate_actions(self) -> bool:
-        """Whether bars of the first provider come without splits and dividends."""
+        """Whether bars of the first provider lack splits and dividends."""
         first = self._providers[0]
         return isinstance(first, ActionsProvider) and first.has_separate_actions
 
     def tickers(self) -> tuple[str, ...]:
-        """Return the tickers of the first provider that can list its own."""
+        """Return the tickers of the first provider that can list its tickers."""
         lists = (provider.tickers() for provider in self._providers)
         return next((tickers for tickers in lists if tickers), ())
 
     def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
-        """Return bars of the first provider that delivers; see `Provider.fetch`.
+        """Fetch bars from the first provider that delivers; see `Provider.fetch`.
 
         Raises
         ------
         StockcastError
-            As `fetch_accepted` does.
+            See `fetch_accepted`.
         """
-        return self.fetch_accepted(ticker, session_range, _take_all).bars
+        return self.fetch_accepted(ticker, session_range, _accept_all).bars
 
     def fetch_accepted(
         self,
@@ -98,119 +104,119 @@ class ProviderChain:
         session_range: SessionRange | None,
         accept: Callable[[pl.DataFrame], None],
     ) -> AcceptedBars:
-        """Return the first provider's bars that `accept` takes.
+        """Fetch bars from the first provider whose bars the caller accepts.
 
         Parameters
         ----------
+        ticker, session_range
+            See `Provider.fetch`.
         accept
-            Raises a `StockcastError`, such as `ReconciliationError`, for bars that will not do; the
-            next provider is asked then.
+            Raises a `StockcastError`, such as `ReconciliationError`, to reject the bars. The next
+            provider is tried then.
 
         Raises
         ------
         StockcastError
-            When no provider delivered: one error with the reasons of all, see `combine_failures`.
+            If no provider delivered accepted bars: one error with the reasons of all providers;
+            see `market.providers.failover.errors.combine_failures`.
         """
-        questions = [(p.name, partial(p.fetch, ticker, session_range)) for p in self._providers]
-        return AcceptedBars(*self._first_answer(ticker, questions, accept))
+        requests = [(p.name, partial(p.fetch, ticker, session_range)) for p in self._providers]
+        return AcceptedBars(*self._first_result(ticker, requests, accept))
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
-        """Return splits and dividends from the first provider that tells them.
+        """Fetch splits and dividends from the first provider that delivers.
 
         See `ActionsProvider.fetch_actions`.
 
         Raises
         ------
         PermanentError
-            When no provider of the chain can tell them.
+            If no provider of the chain serves splits and dividends.
         StockcastError
-            When none of those that can did: one error with the reasons of all.
+            If every provider that serves them failed: one error with all reasons.
         """
-        questions = [
+        requests = [
             (p.name, partial(p.fetch_actions, ticker))
             for p in self._providers
             if isinstance(p, ActionsProvider)
         ]
-        return self._first_answer(f"splits and dividends of {ticker}", questions, _take_all)[0]
+        return self._first_result(f"splits and dividends of {ticker}", requests, _accept_all)[0]
 
     def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:
-        """Return the present price from the first provider that tells it; see `QuoteProvider`.
+        """Fetch the current price from the first provider that delivers.
 
-        Parameters
-        ----------
-        reserved_calls
-            Calls of the day to leave for other purposes, where there is a limit a day.
+        See `QuoteProvider.fetch_quote`.
 
         Raises
         ------
         PermanentError
-            When no provider of the chain can tell it.
+            If no provider of the chain serves quotes.
         StockcastError
-            When none of those that can did: one error with the reasons of all.
+            If every provider that serves them failed: one error with all reasons.
         """
-        questions = [
+        requests = [
             (p.name, partial(p.fetch_quote, ticker, reserved_calls))
             for p in self._providers
             if isinstance(p, QuoteProvider)
         ]
-        return self._first_answer(f"a quote of {ticker}", questions, _take_all)[0]
+        return self._first_result(f"a quote of {ticker}", requests, _accept_all)[0]
 
     def breaker_states(self) -> list[BreakerState]:
-        """Return how each provider is that was ever asked, in the order of the chain."""
-        states = {state.name: state for state in self._health.read_states()}
+        """Return the states of the providers that were requested before, in the chain's order."""
+        states = {state.name: state for state in self._breakers.read_states()}
         return [states[p.name] for p in self._providers if p.name in states]
 
-    def _first_answer(
+    def _first_result(
         self,
-        about: str,
-        questions: Sequence[tuple[str, Callable[[], _Answer]]],
-        accept: Callable[[_Answer], None],
-    ) -> tuple[_Answer, str, tuple[str, ...]]:
-        """Return the first answer, who gave it, and why those before did not."""
-        if not questions:
-            asked = ", ".join(provider.name for provider in self._providers)
+        subject: str,
+        requests: Sequence[tuple[str, Callable[[], _Result]]],
+        accept: Callable[[_Result], None],
+    ) -> tuple[_Result, str, tuple[str, ...]]:
+        """Return the first result, its provider, and the failures of the providers before it."""
+        if not requests:
+            names = ", ".join(provider.name for provider in self._providers)
             msg = (
-                f"No provider among {asked} can tell {about}; name alpha_vantage or yahoo in "
-                f"STOCKCAST_PROVIDER or STOCKCAST_BACKUPS."
+                f"No provider among {names} serves {subject}; add "
+                f"{' or '.join(remote_providers())} to STOCKCAST_PROVIDER or STOCKCAST_BACKUPS."
             )
             raise PermanentError(msg)
         failures: list[ProviderFailure] = []
-        for name, question in questions:
+        for name, request in requests:
             try:
-                answer = self._answer_of(name, question)
-                accept(answer)
+                result = self._request(name, request)
+                accept(result)
             except StockcastError as error:
                 failures.append(ProviderFailure(name, error))
             else:
-                return answer, name, tuple(failure.sentence for failure in failures)
-        raise combine_failures(about, failures) from failures[0].error
+                return result, name, tuple(failure.message for failure in failures)
+        raise combine_failures(subject, failures) from failures[0].error
 
-    def _answer_of(self, name: str, question: Callable[[], _Answer]) -> _Answer:
-        """Ask one provider, if it may be, and keep in mind whether it was up."""
-        if not self._health.allows_request(name):
-            raise ProviderDownError(self._why_left_alone(name))
+    def _request(self, name: str, request: Callable[[], _Result]) -> _Result:
+        """Send a request if the circuit breaker allows it, and record the result."""
+        if not self._breakers.allows_request(name):
+            raise ProviderDownError(self._skip_reason(name))
         try:
-            answer = question()
+            result = request()
         except ProviderDownError as error:
-            self._health.record_failure(name, str(error))
+            self._breakers.record_failure(name, str(error))
             raise
-        except _ANSWERS:
-            self._health.record_success(name)
+        except _RESPONSE_ERRORS:
+            self._breakers.record_success(name)
             raise
-        self._health.record_success(name)
-        return answer
+        self._breakers.record_success(name)
+        return result
 
-    def _why_left_alone(self, name: str) -> str:
-        state = next(state for state in self._health.read_states() if state.name == name)
-        down = f"it has been down since {_written(state.since)}"
+    def _skip_reason(self, name: str) -> str:
+        state = next(state for state in self._breakers.read_states() if state.name == name)
+        down = f"down since {_in_utc(state.since)}"
         if state.state == "half_open":
-            return f"not asked: {down}, and another request is just trying it."
-        return f"not asked before {_written(state.retry_at)}: {down}. {state.reason}"
+            return f"skipped: {down}, and another request is testing it."
+        return f"skipped until {_in_utc(state.retry_at)}: {down}. {state.reason}"
 
 
-def _take_all(_: object) -> None:
-    """Accept whatever came."""
+def _accept_all(_: object) -> None:
+    """Accept every result."""
 
 
-def _written(instant: datetime | None) -> str:
-    return "the next try" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+def _in_utc(instant: datetime | None) -> str:
+    return "the next retry" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,11 +1,9 @@
-"""Whether a provider is worth asking: a circuit breaker for each, shared by all processes.
+"""Circuit breakers of providers, shared by all processes with the same home.
 
-Which failures count, and who is asked instead, is `providers.failover`.
-
-A provider that is down three times in a row is left alone for a minute, then one request tries it
-while all others still leave it alone; each failed try doubles the time, up to half an hour. One
-success and everybody asks again. Times pass by `TimePoint.since`, so that setting the wall clock
-neither shortens nor freezes them.
+A breaker opens after three failures in a row. After a pause of one minute it is half open: one
+request is allowed as a test while all others are still refused. Each failed test doubles the pause,
+up to half an hour. A success closes the breaker. Pauses are measured by
+`core.time_points.TimePoint.seconds_since`, so that setting the wall clock does not change them.
 """
 
 from __future__ import annotations
@@ -22,10 +20,10 @@ from core.time_points import TimePoint
 
 _FAILURES = 3
 _SHORTEST, _LONGEST = 60.0, 1800.0
-# A try whose process died, or that never reached the provider, makes room for the next after this.
-_TRY = 120.0
-# Successes come many a second; to write the newest once a second is exact enough for a person.
-_NEWS = 1.0
+# Seconds after which a test request without a result counts as lost and the next one is allowed.
+_TEST_TIMEOUT = 120.0
+# Successes are frequent: `last_success` is written at most once in this many seconds.
+_SUCCESS_INTERVAL = 1.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS health (
@@ -39,23 +37,24 @@ CREATE TABLE IF NOT EXISTS health (
 
 @dataclass(frozen=True)
 class BreakerState:
-    """How one provider is.
+    """State of the circuit breaker of one provider.
 
     Attributes
     ----------
     state
-        "closed": it is asked; "open": it is left alone; "half_open": one request may try it.
+        "closed": requests are allowed; "open": requests are refused; "half_open": the pause is
+        over and one test request is allowed.
     failures
-        Times in a row that it was down.
+        Number of failures since the last success.
     since
-        When the state changed last, by the wall clock of then, in UTC: down since, or up since; a
-        try alone changes nothing. None while it was never down.
+        Time in UTC at which the provider went down, or at which it came up again. A test request
+        does not change it. None if the provider was never down.
     retry_at
-        When the next try may be made; None while it is asked anyway.
+        Time of the next test request in UTC, None while the breaker is closed.
     last_success
-        When it last answered, to a second or so.
+        Time of the last response in UTC, exact to about a second.
     reason
-        What it said when it was last down; empty while it is up.
+        Message of the last failure, empty while the provider is up.
     """
 
     name: str
@@ -68,14 +67,14 @@ class BreakerState:
 
 
 class CircuitBreakers:
-    """The breakers of a home's providers; any number of objects, threads and processes share it.
+    """Circuit breakers in an SQLite file that threads and processes share.
 
     Parameters
     ----------
     path
-        The SQLite file of the home; made when needed.
+        SQLite file of the home, created at the first use.
     clock
-        Where time comes from; by default this machine.
+        The system clock by default.
     """
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
@@ -83,22 +82,22 @@ class CircuitBreakers:
         self._database = Database(path, _SCHEMA)
 
     def allows_request(self, name: str) -> bool:
-        """Return whether to ask the provider now; who gets a yes tells how it went.
+        """Return whether a request to the provider is allowed. The caller must record the result.
 
-        Once its pause is over, one caller gets a yes, and no other one does until that one has told
-        or two minutes have passed.
+        After the pause of an open breaker, one caller gets True. All other callers get False until
+        that caller has recorded the result, or two minutes have passed.
         """
         with self._database.connection() as db:
             row = _row(db, name)
             if row is None or row["pause"] is None:
                 return True
-            if _left(row, TimePoint.of(self._clock)) > 0:
+            if _seconds_to_test(row, TimePoint.of(self._clock)) > 0:
                 return False
         with self._database.transaction(is_durable=False) as db:
             row, now = _row(db, name), TimePoint.of(self._clock)
             if row is None or row["pause"] is None:
                 return True
-            if _left(row, now) > 0:
+            if _seconds_to_test(row, now) > 0:
                 return False
             db.execute(
                 "UPDATE health SET tried_boot = ?, tried_elapsed = ?, tried_wall = ? "
@@ -108,11 +107,15 @@ class CircuitBreakers:
             return True
 
     def record_success(self, name: str) -> None:
-        """Take note that the provider answered, whatever it answered."""
+        """Record a response of the provider, including one that reports an error."""
         now = TimePoint.of(self._clock)
         with self._database.connection() as db:
             row = _row(db, name)
-        if row is not None and not row["failures"] and abs(now.wall - row["last_success"]) < _NEWS:
+        if (
+            row is not None
+            and not row["failures"]
+            and abs(now.wall - row["last_success"]) < _SUCCESS_INTERVAL
+        ):
             return
         with self._database.transaction(is_durable=False) as db:
             row = _row(db, name)
@@ -124,7 +127,13 @@ class CircuitBreakers:
             )
 
     def record_failure(self, name: str, reason: str) -> None:
-        """Take note that the provider was down, with a sentence that says how."""
+        """Record a failed request.
+
+        Parameters
+        ----------
+        reason
+            Message for `BreakerState.reason`.
+        """
         with self._database.transaction(is_durable=False) as db:
             now = TimePoint.of(self._clock)
             db.execute("INSERT OR IGNORE INTO health (name) VALUES (?)", (name,))
@@ -139,12 +148,15 @@ class CircuitBreakers:
             if row["pause"] is None:
                 _open(db, name, now, _SHORTEST)
                 db.execute("UPDATE health SET since = ? WHERE name = ?", (now.wall, name))
-            elif now.seconds_since(_moment(row, "opened")) >= row["pause"]:
+            elif now.seconds_since(_time_point(row, "opened")) >= row["pause"]:
                 _open(db, name, now, min(_LONGEST, 2 * row["pause"]))
-            # Else it was asked before others found it down: that is no news.
+            # Otherwise the request was sent before the breaker opened and does not count.
 
     def read_states(self) -> list[BreakerState]:
-        """Return how every provider is that was ever asked, by name; quick, and stops no writer."""
+        """Return the states of all providers that were requested before, by name.
+
+        Reading is fast and does not block writers.
+        """
         with self._database.connection() as db:
             rows = db.execute("SELECT * FROM health ORDER BY name").fetchall()
         now = TimePoint.of(self._clock)
@@ -164,35 +176,35 @@ def _row(db: sqlite3.Connection, name: str) -> sqlite3.Row | None:
     return row
 
 
-def _left(row: sqlite3.Row, now: TimePoint) -> float:
-    """Return the seconds until the next try may be made."""
-    paused = row["pause"] - now.seconds_since(_moment(row, "opened"))
+def _seconds_to_test(row: sqlite3.Row, now: TimePoint) -> float:
+    """Return the seconds until the next test request is allowed."""
+    paused = row["pause"] - now.seconds_since(_time_point(row, "opened"))
     if row["tried_boot"] is None:
         return float(paused)
-    return float(max(paused, _TRY - now.seconds_since(_moment(row, "tried"))))
+    return float(max(paused, _TEST_TIMEOUT - now.seconds_since(_time_point(row, "tried"))))
 
 
-def _moment(row: sqlite3.Row, what: str) -> TimePoint:
-    return TimePoint(row[f"{what}_boot"], row[f"{what}_elapsed"], row[f"{what}_wall"])
+def _time_point(row: sqlite3.Row, event: str) -> TimePoint:
+    return TimePoint(row[f"{event}_boot"], row[f"{event}_elapsed"], row[f"{event}_wall"])
 
 
 def _state(row: sqlite3.Row, now: TimePoint) -> BreakerState:
     state: Literal["closed", "open", "half_open"] = "closed"
     retry_at = None
     if row["pause"] is not None:
-        is_over = now.seconds_since(_moment(row, "opened")) >= row["pause"]
+        is_over = now.seconds_since(_time_point(row, "opened")) >= row["pause"]
         state = "half_open" if is_over else "open"
-        retry_at = now.plus(max(0.0, _left(row, now))).instant
+        retry_at = now.plus(max(0.0, _seconds_to_test(row, now))).instant
     return BreakerState(
         name=row["name"],
         state=state,
         failures=row["failures"],
-        since=_instant(row["since"]),
+        since=_from_wall(row["since"]),
         retry_at=retry_at,
-        last_success=_instant(row["last_success"]),
+        last_success=_from_wall(row["last_success"]),
         reason=row["reason"],
     )
 
 
-def _instant(wall: float | None) -> datetime | None:
+def _from_wall(wall: float | None) -> datetime | None:
     return None if wall is None else datetime.fromtimestamp(wall, UTC)

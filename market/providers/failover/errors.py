@@ -1,7 +1,4 @@
-"""Several providers' failures -> the one error that tells a caller what to do.
-
-Who is asked, and when, is `failover`.
-"""
+"""Combination of the failures of several providers into one error."""
 
 from __future__ import annotations
 
@@ -19,40 +16,43 @@ from core.errors import (
 
 @dataclass(frozen=True)
 class ProviderFailure:
-    """Why a provider did not deliver."""
+    """A failed request to one provider."""
 
     provider: str
     error: StockcastError
 
     @property
-    def sentence(self) -> str:
-        """Who and why, for notes and errors."""
+    def message(self) -> str:
+        """Provider and reason, for notes and errors."""
         return f"{self.provider}: {self.error}"
 
 
-def combine_failures(about: str, failures: Sequence[ProviderFailure]) -> StockcastError:
-    """Return the error of a request that no provider fulfilled, with the reasons of all.
+def combine_failures(subject: str, failures: Sequence[ProviderFailure]) -> StockcastError:
+    """Return one error for a request that failed with every provider.
 
     Parameters
     ----------
-    about
-        What was asked for: a ticker.
+    subject
+        Requested object, such as a ticker, for the message.
     failures
-        At least one, that of the first provider first. A single one stays as it is.
+        At least one, in the order of the providers. The error of a single failure is returned
+        unchanged.
 
     Returns
     -------
     StockcastError
-        - `QuotaError` with the earliest renewal, when the first provider's budget is spent;
-        - `UnknownTickerError`, when not one of them knows the ticker;
-        - `TierError`, when the first provider's tier does not have it: a smaller request helps;
-        - `ProviderDownError` or `QuotaError`, when time may help with any other;
-        - else the first permanent error that says more than that a ticker is not known.
+        An error with all reasons in its message. Its class is the first that applies:
+
+        - `QuotaError` with the earliest renewal, if the budget of the first provider is spent;
+        - `TierError`, if the tier of the first provider is too low: a smaller range can succeed;
+        - `ProviderDownError` or `QuotaError`, if a later retry can succeed with any provider;
+        - the class of the first permanent error other than `UnknownTickerError`;
+        - `UnknownTickerError`, if no provider has the ticker.
     """
     if len(failures) == 1:
         return failures[0].error
     errors = [failure.error for failure in failures]
-    message = f"No provider delivered {about}. {' '.join(r.sentence for r in failures)}"
+    message = f"No provider delivered {subject}. {' '.join(f.message for f in failures)}"
     renewals = [error.renews_at for error in errors if isinstance(error, QuotaError)]
     match errors[0]:
         case QuotaError():
@@ -63,10 +63,10 @@ def combine_failures(about: str, failures: Sequence[ProviderFailure]) -> Stockca
         return ProviderDownError(message)
     if renewals:
         return QuotaError(message, renews_at=min(renewals))
-    return _permanent(about, message, failures)
+    return _permanent(subject, message, failures)
 
 
-def _permanent(about: str, message: str, failures: Sequence[ProviderFailure]) -> StockcastError:
+def _permanent(subject: str, message: str, failures: Sequence[ProviderFailure]) -> StockcastError:
     for failure in failures:
         match failure.error:
             case UnknownTickerError():
@@ -75,11 +75,11 @@ def _permanent(about: str, message: str, failures: Sequence[ProviderFailure]) ->
                 return TierError(message, reach=reach)
             case other:
                 return type(other)(message)
-    known_to = f"the providers {' and '.join(failure.provider for failure in failures)}"
-    near = dict.fromkeys(
-        name
+    source = f"the providers {' and '.join(failure.provider for failure in failures)}"
+    similar = dict.fromkeys(
+        ticker
         for failure in failures
         if isinstance(failure.error, UnknownTickerError)
-        for name in failure.error.near
+        for ticker in failure.error.near
     )
-    return UnknownTickerError(about, known_to, tuple(near))
+    return UnknownTickerError(subject, source, tuple(similar))

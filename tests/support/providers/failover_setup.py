@@ -1,4 +1,4 @@
-"""A primary and a backup in memory, and the chain of both."""
+"""A chain of a primary and a backup provider in memory."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def quote(source: str, price: float = 560.99) -> Quote:
 
 
 class FailoverSetup:
-    """A primary and a backup, the chain of both, and what is known of their health."""
+    """A primary and a backup in memory, the chain of both, and their circuit breakers."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = MovingClock(NOW)
         self.primary = provider("alpha_vantage")
         self.backup = provider("yahoo")
-        self.health = CircuitBreakers(folder / "market.sqlite", self.clock)
-        self.chain = ProviderChain([self.primary, self.backup], self.health)
+        self.breakers = CircuitBreakers(folder / "market.sqlite", self.clock)
+        self.chain = ProviderChain([self.primary, self.backup], self.breakers)
 
     def source_of(self, ticker: str) -> str:
         return str(self.chain.fetch(ticker).get_column("source").unique().item())

@@ -1,4 +1,4 @@
-"""Splits, dividends and quotes of a chain: who is asked, and what is said when none tells."""
+"""Splits, dividends and quotes of a chain of providers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def setup(tmp_path: Path) -> FailoverSetup:
     return FailoverSetup(tmp_path)
 
 
-def test_actions_come_from_the_first_that_tells_them(setup: FailoverSetup) -> None:
+def test_actions_come_from_the_first_provider(setup: FailoverSetup) -> None:
     setup.primary.actions = SPLIT
 
     assert setup.chain.fetch_actions("AAPL").equals(SPLIT)
@@ -31,29 +31,29 @@ def test_actions_come_from_the_backup_when_the_primary_fails(setup: FailoverSetu
     assert setup.chain.fetch_actions("AAPL").equals(SPLIT)
 
 
-@pytest.mark.parametrize("apart", [True, False])
-def test_actions_are_apart_when_those_of_the_first_are(
-    setup: FailoverSetup, *, apart: bool
+@pytest.mark.parametrize("separate", [True, False])
+def test_actions_are_separate_if_those_of_the_first_provider_are(
+    setup: FailoverSetup, *, separate: bool
 ) -> None:
-    setup.primary.has_separate_actions = apart
+    setup.primary.has_separate_actions = separate
 
-    assert setup.chain.has_separate_actions is apart
+    assert setup.chain.has_separate_actions is separate
 
 
-def test_a_chain_that_starts_with_files_has_no_actions_apart(setup: FailoverSetup) -> None:
+def test_a_chain_that_starts_with_files_has_no_separate_actions(setup: FailoverSetup) -> None:
     files = FakeProvider({}, name="files")
 
-    assert not ProviderChain([files, setup.backup], setup.health).has_separate_actions
+    assert not ProviderChain([files, setup.backup], setup.breakers).has_separate_actions
 
 
-def test_actions_that_nobody_can_tell_are_refused_with_the_way_out(setup: FailoverSetup) -> None:
-    chain = ProviderChain([FakeProvider({}, name="files")], setup.health)
+def test_a_chain_without_actions_raises_with_the_providers_to_add(setup: FailoverSetup) -> None:
+    chain = ProviderChain([FakeProvider({}, name="files")], setup.breakers)
 
-    with pytest.raises(PermanentError, match="No provider among files can tell splits and div"):
+    with pytest.raises(PermanentError, match="No provider among files serves splits and div"):
         chain.fetch_actions("AAPL")
 
 
-def test_a_quote_comes_from_the_first_that_tells_it(setup: FailoverSetup) -> None:
+def test_a_quote_comes_from_the_first_provider_that_delivers(setup: FailoverSetup) -> None:
     setup.primary.quotes = {"AAPL": quote("alpha_vantage")}
     setup.backup.quotes = {"AAPL": quote("yahoo")}
 
@@ -62,10 +62,10 @@ def test_a_quote_comes_from_the_first_that_tells_it(setup: FailoverSetup) -> Non
     assert setup.chain.fetch_quote("AAPL", reserved_calls=10).source == "yahoo"
 
 
-def test_a_quote_that_nobody_can_tell_is_refused_with_the_settings_that_help(
+def test_a_chain_without_quotes_raises_with_the_settings_to_change(
     setup: FailoverSetup,
 ) -> None:
-    chain = ProviderChain([FakeProvider({}, name="files")], setup.health)
+    chain = ProviderChain([FakeProvider({}, name="files")], setup.breakers)
 
-    with pytest.raises(PermanentError, match="name alpha_vantage or yahoo in STOCKCAST_PROVIDER"):
+    with pytest.raises(PermanentError, match="add alpha_vantage or yahoo to STOCKCAST_PROVIDER"):
         chain.fetch_quote("AAPL")

@@ -1,4 +1,4 @@
-"""The one error that many failures make."""
+"""Combination of several failures into one error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNKNOWN = UnknownTickerError("APPL", "the one", ("AAPL", "APP"))
 UNKNOWN_TOO = UnknownTickerError("APPL", "the other", ("AAPL", "APLE"))
 
 
-def error_of(*errors: StockcastError) -> StockcastError:
+def combine(*errors: StockcastError) -> StockcastError:
     names = ("alpha_vantage", "yahoo", "files")
     return combine_failures(
         "APPL", [ProviderFailure(n, e) for n, e in zip(names, errors, strict=False)]
@@ -40,12 +40,12 @@ def error_of(*errors: StockcastError) -> StockcastError:
 
 
 @pytest.mark.parametrize("error", [DOWN, SPENT, TIER, UNKNOWN, NONSENSE])
-def test_the_error_of_a_single_provider_stays_as_it_is(error: StockcastError) -> None:
-    assert error_of(error) is error
+def test_a_single_error_is_returned_unchanged(error: StockcastError) -> None:
+    assert combine(error) is error
 
 
-def test_the_reasons_of_all_stand_in_one_error() -> None:
-    assert str(error_of(DOWN, NONSENSE)) == (
+def test_the_message_has_all_reasons() -> None:
+    assert str(combine(DOWN, NONSENSE)) == (
         "No provider delivered APPL. alpha_vantage: down. yahoo: nonsense."
     )
 
@@ -69,17 +69,17 @@ def test_the_reasons_of_all_stand_in_one_error() -> None:
         ((NONSENSE, MISFIT), BarsError),
     ],
 )
-def test_the_class_tells_the_caller_what_to_do(
+def test_the_class_of_the_combined_error(
     errors: tuple[StockcastError, ...], expected: type[StockcastError]
 ) -> None:
-    assert type(error_of(*errors)) is expected
+    assert type(combine(*errors)) is expected
 
 
 @pytest.mark.parametrize("errors", [(SPENT, PACE), (PACE, SPENT), (SPENT, DOWN, PACE)])
-def test_a_spent_budget_renews_with_the_first_that_renews(
+def test_the_earliest_renewal_counts(
     errors: tuple[StockcastError, ...],
 ) -> None:
-    error = error_of(*errors)
+    error = combine(*errors)
 
     assert isinstance(error, QuotaError)
     assert error.renews_at == SOON
@@ -87,14 +87,14 @@ def test_a_spent_budget_renews_with_the_first_that_renews(
 
 @pytest.mark.parametrize("errors", [(TIER, DOWN), (UNKNOWN, TIER)])
 def test_the_reach_of_a_tier_is_kept(errors: tuple[StockcastError, ...]) -> None:
-    error = error_of(*errors)
+    error = combine(*errors)
 
     assert isinstance(error, TierError)
     assert error.reach == 100
 
 
-def test_near_names_of_all_are_kept() -> None:
-    error = error_of(UNKNOWN, UNKNOWN_TOO)
+def test_similar_tickers_of_all_providers_are_kept() -> None:
+    error = combine(UNKNOWN, UNKNOWN_TOO)
 
     assert isinstance(error, UnknownTickerError)
     assert error.near == ("AAPL", "APP", "APLE")

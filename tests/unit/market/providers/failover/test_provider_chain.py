@@ -1,4 +1,4 @@
-"""Which provider of a chain is asked, and what a chain says when none delivers."""
+"""Order of requests in a chain of providers, and its errors."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ def setup(tmp_path: Path) -> FailoverSetup:
     return FailoverSetup(tmp_path)
 
 
-def take_all(_: pl.DataFrame) -> None:
+def accept_all(_: pl.DataFrame) -> None:
     pass
 
 
-def test_a_chain_is_a_provider_with_the_name_of_its_first(setup: FailoverSetup) -> None:
+def test_a_chain_has_the_name_of_its_first_provider(setup: FailoverSetup) -> None:
     assert isinstance(setup.chain, Provider)
     assert isinstance(setup.chain, ActionsProvider)
     assert isinstance(setup.chain, QuoteProvider)
     assert setup.chain.name == "alpha_vantage"
 
 
-def test_a_chain_of_nothing_is_refused(setup: FailoverSetup) -> None:
+def test_an_empty_chain_is_rejected(setup: FailoverSetup) -> None:
     with pytest.raises(SettingsError, match="`providers` must hold at least one"):
-        ProviderChain([], setup.health)
+        ProviderChain([], setup.breakers)
 
 
-def test_the_tickers_are_those_of_the_first_that_can_list_its_own(setup: FailoverSetup) -> None:
+def test_tickers_come_from_the_first_provider_that_lists_them(setup: FailoverSetup) -> None:
     files = FakeProvider({"IBM": sample_bars("IBM")}, name="files")
 
-    assert ProviderChain([setup.primary, files], setup.health).tickers() == ("IBM",)
+    assert ProviderChain([setup.primary, files], setup.breakers).tickers() == ("IBM",)
     assert setup.chain.tickers() == ()
 
 
-def test_a_primary_that_answers_is_the_only_one_asked(setup: FailoverSetup) -> None:
-    delivery = setup.chain.fetch_accepted("AAPL", None, take_all)
+def test_no_request_goes_to_the_backup_of_a_working_primary(setup: FailoverSetup) -> None:
+    accepted = setup.chain.fetch_accepted("AAPL", None, accept_all)
 
-    assert (delivery.provider, delivery.notes) == ("alpha_vantage", ())
-    assert delivery.bars.equals(setup.primary.bars["AAPL"])
+    assert (accepted.provider, accepted.notes) == ("alpha_vantage", ())
+    assert accepted.bars.equals(setup.primary.bars["AAPL"])
     assert setup.backup.calls == []
 
 
-def test_a_span_is_handed_on(setup: FailoverSetup) -> None:
+def test_the_session_range_is_passed_to_each_provider(setup: FailoverSetup) -> None:
     session_range = SessionRange(date(2012, 5, 25), n_sessions=5)
     setup.primary.fail()
 
@@ -69,36 +69,36 @@ def test_a_span_is_handed_on(setup: FailoverSetup) -> None:
     assert setup.primary.calls == setup.backup.calls == [("AAPL", session_range)]
 
 
-def test_when_the_primary_goes_down_in_the_middle_of_a_run_the_rest_comes_from_the_backup(
+def test_the_backup_takes_over_in_the_middle_of_a_run(
     setup: FailoverSetup,
 ) -> None:
     setup.primary.fail(after=1)
 
-    deliveries = [setup.chain.fetch_accepted(ticker, None, take_all) for ticker in TICKERS]
+    results = [setup.chain.fetch_accepted(ticker, None, accept_all) for ticker in TICKERS]
 
-    assert [delivery.provider for delivery in deliveries] == ["alpha_vantage", "yahoo", "yahoo"]
-    assert deliveries[2].notes == ("alpha_vantage: alpha_vantage does not answer.",)
-    assert deliveries[2].bars["source"].unique().to_list() == ["yahoo"]
+    assert [accepted.provider for accepted in results] == ["alpha_vantage", "yahoo", "yahoo"]
+    assert results[2].notes == ("alpha_vantage: alpha_vantage does not answer.",)
+    assert results[2].bars["source"].unique().to_list() == ["yahoo"]
 
 
-def test_a_primary_that_stays_down_is_no_longer_asked_and_the_note_says_until_when(
+def test_a_primary_that_stays_down_is_skipped_with_a_note(
     setup: FailoverSetup,
 ) -> None:
     setup.primary.fail()
     for _ in range(3):
         setup.chain.fetch("AAPL")
 
-    delivery = setup.chain.fetch_accepted("IBM", None, take_all)
+    accepted = setup.chain.fetch_accepted("IBM", None, accept_all)
 
-    (note,) = delivery.notes
+    (note,) = accepted.notes
     assert len(setup.primary.calls) == 3
     assert note == (
-        "alpha_vantage: not asked before 2012-06-01 21:01:00 UTC: it has been down since "
+        "alpha_vantage: skipped until 2012-06-01 21:01:00 UTC: down since "
         "2012-06-01 21:00:00 UTC. alpha_vantage does not answer."
     )
 
 
-def test_when_all_are_down_there_is_one_error_with_the_reasons_of_all(setup: FailoverSetup) -> None:
+def test_with_all_providers_down_one_error_has_all_reasons(setup: FailoverSetup) -> None:
     setup.primary.fail()
     setup.backup.fail()
     for _ in range(3):
@@ -109,12 +109,12 @@ def test_when_all_are_down_there_is_one_error_with_the_reasons_of_all(setup: Fai
         "yahoo: yahoo does not answer."
     )
 
-    with pytest.raises(ProviderDownError, match=r"alpha_vantage: not asked.* yahoo: not asked"):
+    with pytest.raises(ProviderDownError, match=r"alpha_vantage: skipped.* yahoo: skipped"):
         setup.chain.fetch("AAPL")
     assert len(setup.primary.calls) == len(setup.backup.calls) == 3
 
 
-def test_a_primary_that_was_down_is_tried_later_and_returns(setup: FailoverSetup) -> None:
+def test_a_primary_that_recovers_is_used_again(setup: FailoverSetup) -> None:
     setup.primary.fail()
     for _ in range(3):
         setup.chain.fetch("AAPL")
@@ -126,7 +126,7 @@ def test_a_primary_that_was_down_is_tried_later_and_returns(setup: FailoverSetup
     assert setup.state_of("alpha_vantage") == "closed"
 
 
-def test_a_try_that_fails_leaves_the_primary_alone_for_longer(setup: FailoverSetup) -> None:
+def test_a_failed_test_request_doubles_the_pause(setup: FailoverSetup) -> None:
     setup.primary.fail()
     for _ in range(3):
         setup.chain.fetch("AAPL")
@@ -140,32 +140,32 @@ def test_a_try_that_fails_leaves_the_primary_alone_for_longer(setup: FailoverSet
     assert setup.source_of("AAPL") == "alpha_vantage"
 
 
-def test_while_one_request_tries_the_others_go_to_the_backup_and_say_so(
+def test_during_a_test_request_other_requests_use_the_backup(
     setup: FailoverSetup,
 ) -> None:
     setup.primary.fail()
     for _ in range(3):
         setup.chain.fetch("AAPL")
     setup.clock.advance(seconds=61)
-    assert setup.health.allows_request("alpha_vantage")
+    assert setup.breakers.allows_request("alpha_vantage")
 
-    delivery = setup.chain.fetch_accepted("IBM", None, take_all)
+    accepted = setup.chain.fetch_accepted("IBM", None, accept_all)
 
-    assert "another request is just trying it" in delivery.notes[0]
-    assert delivery.provider == "yahoo"
+    assert "another request is testing it" in accepted.notes[0]
+    assert accepted.provider == "yahoo"
 
 
 @pytest.mark.parametrize(
     "error",
     [
         BarsError("yahoo, bars of AAPL: nonsense."),
-        ProviderKeyError("the key is not accepted."),
+        ProviderKeyError("the key was rejected."),
         QuotaError("spent.", renews_at=LATER),
         TierError("too far back.", reach=100),
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_refusal_passes_on_and_opens_no_breaker(
+def test_a_refusal_goes_to_the_backup_and_opens_no_breaker(
     setup: FailoverSetup, error: StockcastError
 ) -> None:
     setup.primary.fail(error)
@@ -174,10 +174,10 @@ def test_a_refusal_passes_on_and_opens_no_breaker(
         assert setup.source_of("AAPL") == "yahoo"
 
     assert len(setup.primary.calls) == 5
-    assert setup.health.allows_request("alpha_vantage")
+    assert setup.breakers.allows_request("alpha_vantage")
 
 
-def test_a_ticker_that_the_primary_does_not_know_comes_from_the_backup(
+def test_a_ticker_that_the_primary_lacks_comes_from_the_backup(
     setup: FailoverSetup,
 ) -> None:
     del setup.primary.bars["IBM"]
@@ -186,7 +186,7 @@ def test_a_ticker_that_the_primary_does_not_know_comes_from_the_backup(
     assert setup.source_of("AAPL") == "alpha_vantage"
 
 
-def test_an_answer_that_says_no_proves_that_a_provider_is_up(setup: FailoverSetup) -> None:
+def test_a_response_with_an_error_closes_the_breaker(setup: FailoverSetup) -> None:
     setup.primary.fail()
     for _ in range(2):
         setup.chain.fetch("AAPL")
@@ -198,7 +198,7 @@ def test_an_answer_that_says_no_proves_that_a_provider_is_up(setup: FailoverSetu
     assert setup.state_of("alpha_vantage") == "closed"
 
 
-def test_a_refusal_by_our_own_budget_does_not(setup: FailoverSetup) -> None:
+def test_a_refusal_by_the_ledger_does_not_close_the_breaker(setup: FailoverSetup) -> None:
     setup.primary.fail()
     for _ in range(3):
         setup.chain.fetch("AAPL")
@@ -209,20 +209,20 @@ def test_a_refusal_by_our_own_budget_does_not(setup: FailoverSetup) -> None:
     assert setup.state_of("alpha_vantage") == "half_open"
 
 
-def test_bars_that_are_not_accepted_are_asked_from_the_next(setup: FailoverSetup) -> None:
+def test_rejected_bars_are_fetched_from_the_next_provider(setup: FailoverSetup) -> None:
     def accept(bars: pl.DataFrame) -> None:
         if bars["source"][0] == "alpha_vantage":
             msg = "closes differ by 3 % on 2012-05-31."
             raise ReconciliationError(msg)
 
-    delivery = setup.chain.fetch_accepted("AAPL", None, accept)
+    accepted = setup.chain.fetch_accepted("AAPL", None, accept)
 
-    assert delivery.provider == "yahoo"
-    assert delivery.notes == ("alpha_vantage: closes differ by 3 % on 2012-05-31.",)
+    assert accepted.provider == "yahoo"
+    assert accepted.notes == ("alpha_vantage: closes differ by 3 % on 2012-05-31.",)
     assert setup.state_of("alpha_vantage") == "closed"
 
 
-def test_health_is_told_in_the_order_of_the_chain(setup: FailoverSetup) -> None:
+def test_breaker_states_have_the_order_of_the_chain(setup: FailoverSetup) -> None:
     assert setup.chain.breaker_states() == []
     setup.primary.fail()
     setup.chain.fetch("AAPL")
