@@ -20,7 +20,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(STAMP) ## Bars to a served forecast: ingest, train, evaluate, register, promote, answer over HTTP
@@ -33,7 +33,11 @@ up: $(STAMP) ## Start Dagster, MLflow and the forecast service on this machine, 
 .PHONY: test
 test: lint ## Everything that must hold: style, types, imports, definitions, tests
 	@echo "== pytest"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS) </dev/null
+	@$(BIN)/python -m pytest -n 2 --durations 15 $(PYTEST_ARGS) </dev/null
+
+.PHONY: test-fast
+test-fast: $(STAMP) ## The tests that neither train real models nor start servers
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not integration" --durations 15 $(PYTEST_ARGS) </dev/null
 
 .PHONY: lint
 lint: $(STAMP) ## The checks that need no test run

@@ -31,7 +31,7 @@ from registry.names import CHALLENGER, CHAMPION
 from registry.promotion.aliases import promote
 from registry.promotion.audit import read_moves
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.in_order]
 
 TICKERS = ("AAPL", "IBM")
 START = date(2008, 7, 1)

@@ -12,7 +12,7 @@ import pytest
 from support.serving.homes import TICKERS, TestHome
 from support.serving.servers import POLL_SECONDS, Server, module_command, run_server, wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.in_order]
 
 # The guaranteed time of a swap, and the additional time on a machine that runs other tests.
 SWAP_SECONDS = 2.0

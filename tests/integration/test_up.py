@@ -16,7 +16,7 @@ import psutil
 import pytest
 from support.services.external import free_port
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.in_order]
 UP_SECONDS = 120
 
 

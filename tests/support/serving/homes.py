@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -51,6 +52,15 @@ class TestHome:
     @property
     def snapshots(self) -> Path:
         return self.path / "snapshot"
+
+    def copy(self, path: Path) -> TestHome:
+        """Copy the registry database and the snapshot; bundles are read from this home."""
+        database = path / "mlflow" / "mlflow.db"
+        database.parent.mkdir(parents=True)
+        shutil.copyfile(self.path / "mlflow" / "mlflow.db", database)
+        if self.snapshots.exists():
+            shutil.copytree(self.snapshots, path / "snapshot")
+        return TestHome(path)
 
     def register(self, seed: int) -> int:
         """Register a tiny bundle as the pipeline does. Each seed gives a different model."""

@@ -13,11 +13,17 @@ from stockcast.cli.app import app
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> TestHome:
+def two_versions(tmp_path_factory: pytest.TempPathFactory) -> TestHome:
+    """A home with two versions and no champion; tests use copies."""
     home = TestHome(tmp_path_factory.mktemp("command-line"))
     for seed in (1, 2):
         home.register(seed)
     return home
+
+
+@pytest.fixture
+def home(two_versions: TestHome, tmp_path: Path) -> TestHome:
+    return two_versions.copy(tmp_path / "home")
 
 
 def call(*arguments: str, home: Path) -> tuple[int, str, str]:

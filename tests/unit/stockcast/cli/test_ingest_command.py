@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from support.pipelines.command_runs import COMMAND, environment
 
@@ -16,13 +18,26 @@ from stockcast.cli.dagster_instance import COMMAND_TAG, open_instance
 from stockcast.cli.ingest import stretches
 
 
+@dataclass(frozen=True)
+class Ingested:
+    """A home after one `stockcast ingest`, the result of that command, and its runs."""
+
+    home: Path
+    status: int
+    lines: list[str]
+    runs: list[dg.DagsterRun]
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("ingest") / "home"
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
+    home = tmp_path_factory.mktemp("ingest") / "home"
+    status, lines, _ = call("ingest", home=home)
+    with open_instance(load_settings(PipelineSettings, home=home)) as instance:
+        return Ingested(home, status, lines, list(instance.get_runs()))
 
 
 def call(*arguments: str, home: Path) -> tuple[int, list[str], str]:
-    """Exit status, the lines of standard output, and standard error."""
+    """Return exit status, the lines of standard output, and standard error."""
     # A process of its own: Dagster redirects the very streams that pytest reads.
     done = subprocess.run(
         [COMMAND, *arguments, "--home", str(home)],
@@ -35,57 +50,55 @@ def call(*arguments: str, home: Path) -> tuple[int, list[str], str]:
     return done.returncode, lines, done.stderr.strip()
 
 
-def test_what_is_due_is_taken_in_told_ticker_by_ticker_and_recorded(home: Path) -> None:
-    status, said, _ = call("ingest", home=home)
-
-    assert status == 0
-    assert said[:2] == [
+def test_every_ticker_that_is_due_is_ingested_reported_and_recorded(ingested: Ingested) -> None:
+    assert ingested.status == 0
+    assert ingested.lines[:2] == [
         "FB: ingested: 196 new to 2013-03-01",
         "GOOG: ingested: 2,148 new to 2013-03-01",
     ]
-    assert said[-1] == "2 tickers: 2 ingested."
-    assert BarStore(home / "bars").tickers() == ("FB", "GOOG")
-    with open_instance(load_settings(PipelineSettings, home=home)) as instance:
-        (run,) = instance.get_runs()
-        assert run.tags[COMMAND_TAG] == "ingest"
-        assert run.is_success
+    assert ingested.lines[-1] == "2 tickers: 2 ingested."
+    assert BarStore(ingested.home / "bars").tickers() == ("FB", "GOOG")
+    (run,) = ingested.runs
+    assert run.tags[COMMAND_TAG] == "ingest"
+    assert run.is_success
 
 
-def test_some_tickers_can_be_chosen_of_those_that_are_followed(home: Path) -> None:
-    status, said, _ = call("ingest", "--tickers", "goog", home=home)
+def test_some_of_the_followed_tickers_can_be_chosen(ingested: Ingested) -> None:
+    status, lines, _ = call("ingest", "--tickers", "goog", home=ingested.home)
 
     assert status == 0
-    assert said[-1] == "1 ticker: 1 nothing new."
+    assert lines[-1] == "1 ticker: 1 nothing new."
 
 
-def test_a_ticker_that_is_not_followed_is_refused_with_the_way_out(home: Path) -> None:
-    status, said, complaint = call("ingest", "--tickers", "FB,MSFT", home=home)
+def test_a_ticker_that_is_not_followed_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    status, lines, error = call("ingest", "--tickers", "FB,MSFT", home=tmp_path)
 
-    assert (status, said) == (1, [])
-    assert complaint == (
+    assert (status, lines) == (1, [])
+    assert error == (
         "error: --tickers names MSFT, which Stockcast does not follow; add it to "
         "STOCKCAST_TICKERS, or to the file that STOCKCAST_UNIVERSE names."
     )
 
 
-def test_two_commands_do_not_share_a_home(home: Path) -> None:
+def test_two_commands_do_not_share_a_home(ingested: Ingested) -> None:
+    home = ingested.home
     with (home / ".run.lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write("run")
         lock.flush()
-        status, _, complaint = call("ingest", home=home)
+        status, _, error = call("ingest", home=home)
 
     assert status == 1
     expected = f"error: Another `stockcast run` is using {home}; wait for it or set --home."
-    assert " ".join(complaint.split()) == expected
+    assert " ".join(error.split()) == expected
 
 
-def test_providers_on_this_machine_need_no_budget(home: Path) -> None:
-    status, said, _ = call("quota", home=home)
+def test_providers_on_this_machine_need_no_budget(tmp_path: Path) -> None:
+    status, lines, _ = call("quota", home=tmp_path)
 
     assert status == 0
-    assert said == ["Bars come from sample, on this machine: no budget is needed."]
+    assert lines == ["Bars come from sample, on this machine: no budget is needed."]
 
 
 def test_tickers_that_stand_together_are_taken_in_one_run() -> None:
