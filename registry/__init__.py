@@ -1,1 +1,1 @@
-"""Versions in MLflow: logging and loading bundles, promotion, aliases, rollback, audit trail."""
+"""Model registry on MLflow: logging and loading bundles, promotion, aliases and audit trail."""

@@ -1,7 +1,4 @@
-"""Folders on their way from the registry to this machine: fetched aside, then put in place whole.
-
-Which version a folder belongs to is known to `registry.versions`, not here.
-"""
+"""Download of folders from the registry, and their atomic replacement on this machine."""
 
 from __future__ import annotations
 
@@ -12,27 +9,27 @@ from pathlib import Path
 
 
 def fetch_folder(uri: str, dest: Path, tracking_uri: str) -> Path:
-    """Download the folder at `uri` to a place beside `dest`, so that a rename can put it there."""
+    """Download the folder at `uri` next to `dest`, on the same file system, and return its path."""
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415  takes seconds
 
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent) as staging:
         path = download_artifacts(artifact_uri=uri, dst_path=staging, tracking_uri=tracking_uri)
-        return Path(path).rename(_beside(dest))
+        return Path(path).rename(_sibling_path(dest))
 
 
 def replace_folder(staged: Path, dest: Path) -> Path:
-    """Rename `staged` to `dest`; what was there steps aside first and is then removed."""
+    """Rename `staged` to `dest`; an existing `dest` is renamed first and then removed."""
     if not dest.exists():
         return staged.rename(dest)
-    old = dest.rename(_beside(dest))
+    old = dest.rename(_sibling_path(dest))
     staged.rename(dest)
     shutil.rmtree(old, ignore_errors=True)
     return dest
 
 
 def bundle_fingerprint(folder: Path) -> str | None:
-    """Return the fingerprint of the bundle in `folder`, or None when there is none."""
+    """Return the fingerprint of the bundle in `folder`, or None if there is no bundle."""
     from forecasting.bundle.bundle import SIZE_LIMITS, fingerprint  # noqa: PLC0415  opens ONNX Runtime
 
     try:
@@ -41,5 +38,5 @@ def bundle_fingerprint(folder: Path) -> str | None:
         return None
 
 
-def _beside(dest: Path) -> Path:
+def _sibling_path(dest: Path) -> Path:
     return dest.parent / f".{dest.name}.{uuid.uuid4().hex}"

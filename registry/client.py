@@ -1,8 +1,7 @@
-"""The only place that opens MLflow: a client for a tracking address, and its failures in our words.
+"""MLflow clients: addresses, time-outs, telemetry, secrets and the translation of errors.
 
-Opening, time-outs, telemetry, secrets and the translation of errors belong here. What is kept in
-MLflow does not (`registry.versions`, `registry.promotion.audit`). MLflow is imported inside the functions:
-it takes seconds, and most commands never need it.
+This is the only module that opens MLflow. It imports MLflow inside functions, because the import
+takes seconds and most commands do not need it.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ SERVERS = ("http", "https")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 CONNECT_SECONDS = 5
 
-# MLflow takes these from the environment alone, some of them while it is imported. Its own
-# defaults retry a dead server for four minutes; with these it is noticed within seconds. Whoever
-# sets one of the variables keeps what they set.
+# MLflow reads these only from the environment, some of them at import. Its own defaults retry an
+# unavailable server for four minutes; with these, a request fails within seconds. Variables that
+# are set already are not changed.
 MLFLOW_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -35,11 +34,11 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
-    # It prints whole addresses, with the password that may be in them.
+    # MLflow prints addresses, which may contain a password.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
-# What asking again cannot change; everything else may be a matter of time.
+# Error codes that a retry cannot change. All other codes may be transient.
 PERMANENT_CODES = frozenset(
     {
         "BAD_REQUEST",
@@ -59,13 +58,13 @@ PERMANENT_CODES = frozenset(
 
 
 def make_client(tracking_uri: str) -> MlflowClient:
-    """Open the MLflow server or database at `tracking_uri`; a SQLite file is made when missing.
+    """Open the MLflow server or database at `tracking_uri`; create a missing SQLite file.
 
-    Raises `RegistryError` for an address that cannot work, and `RegistryDownError` when a database
-    does not answer. A server is not asked anything yet.
+    Raises `RegistryError` for an unsupported address, and `RegistryDownError` if a database cannot
+    be reached. No request is sent to a server yet.
     """
     scheme = scheme_of(tracking_uri)
-    with translated(f"opening {redacted(tracking_uri)}", tracking_uri):
+    with translate_errors(f"opening {redacted(tracking_uri)}", tracking_uri):
         if scheme in DATABASES:
             _probe_database(tracking_uri)
         for name, value in MLFLOW_DEFAULTS.items():
@@ -73,7 +72,7 @@ def make_client(tracking_uri: str) -> MlflowClient:
         from mlflow import MlflowClient  # noqa: PLC0415  takes seconds
 
         address = with_driver(tracking_uri)
-        with _made_by_one(tracking_uri):
+        with _initialization_lock(tracking_uri):
             client = MlflowClient(address, registry_uri=address)
             if scheme == "sqlite":
                 client.search_registered_models(max_results=1)
@@ -81,10 +80,11 @@ def make_client(tracking_uri: str) -> MlflowClient:
 
 
 @contextmanager
-def _made_by_one(tracking_uri: str) -> Iterator[None]:
-    """Let one process make a SQLite file's tables while others wait: MLflow lets all of them try.
+def _initialization_lock(tracking_uri: str) -> Iterator[None]:
+    """Let one process at a time create the tables of a SQLite file.
 
-    A service that looks for its champion would otherwise break the very run that trains it.
+    MLflow does not lock. Without this lock, a service that polls for its champion could break the
+    run that creates the registry.
     """
     path = sqlite_file(tracking_uri)
     if path is None:
@@ -95,64 +95,64 @@ def _made_by_one(tracking_uri: str) -> Iterator[None]:
 
 
 def with_driver(tracking_uri: str) -> str:
-    """Name the PostgreSQL driver that the extra installs; SQLAlchemy 2.1 would take another."""
+    """Add the PostgreSQL driver that the extra installs; SQLAlchemy 2.1 has another default."""
     plain, named = "postgresql://", "postgresql+psycopg2://"
     return tracking_uri.replace(plain, named, 1) if tracking_uri.startswith(plain) else tracking_uri
 
 
 def scheme_of(tracking_uri: str) -> str:
-    """Return `http`, `sqlite`, ..., without a driver's name; `RegistryError` for any other."""
+    """Return the scheme, such as ``sqlite``, without a driver; `RegistryError` if unsupported."""
     scheme = tracking_uri.partition("://")[0].partition("+")[0]
     if "://" not in tracking_uri or scheme not in SERVERS + DATABASES:
-        known = ", ".join(f"{name}://" for name in SERVERS + DATABASES)
+        schemes = ", ".join(f"{name}://" for name in SERVERS + DATABASES)
         msg = (
-            f"`mlflow_tracking_uri` must start with one of {known}, "
-            f"got {redacted(tracking_uri)!r}. For a file on this machine: sqlite:////folder/name.db."
+            f"`mlflow_tracking_uri` must start with one of {schemes}, "
+            f"got {redacted(tracking_uri)!r}; use sqlite:////folder/name.db for a local file."
         )
         raise RegistryError(msg)
     return scheme
 
 
 def sqlite_file(tracking_uri: str) -> Path | None:
-    """Return the file of a SQLite address, and None for any other address."""
+    """Return the file of a SQLite address, or None for any other address."""
     if scheme_of(tracking_uri) != "sqlite":
         return None
     return Path(tracking_uri.partition("://")[2].removeprefix("/")).absolute()
 
 
 def redacted(text: str, tracking_uri: str = "", *, by: str = "***@") -> str:
-    """Return `text` without any user and password, those of `tracking_uri` above all."""
+    """Return `text` without user names and passwords, in particular those of `tracking_uri`."""
     for secret in _secrets(tracking_uri):
         text = text.replace(secret, "***")
     return re.sub(r"(?<=://)[^\s/]*@", by, text)
 
 
 @contextmanager
-def translated(doing: str, tracking_uri: str) -> Iterator[None]:
-    """Turn whatever MLflow and its database raise into a `StockcastError` without secrets.
+def translate_errors(action: str, tracking_uri: str) -> Iterator[None]:
+    """Raise errors of MLflow and its database as a `StockcastError` without secrets.
 
-    The cause is not chained: its message and its frames may hold the password.
+    The cause is not chained, because its message and its frames may contain the password.
     """
     try:
         yield
     except ImportError as error:
-        msg = f"The registry needs a package for {doing}: {error}. {_install_hint(tracking_uri)}"
+        msg = f"A package is missing for {action}: {error}. {_install_hint(tracking_uri)}"
         raise RegistryError(msg) from None
     except Exception as error:
-        kind = _kind(error, tracking_uri)
-        if kind is None:
+        error_class = _error_class(error, tracking_uri)
+        if error_class is None:
             raise
         cause = redacted(str(error), tracking_uri).strip().partition("\n")[0].rstrip(".")
-        msg = f"The registry failed at {doing}: {cause}. {_way_out(kind)}"
-        raise kind(msg) from None
+        msg = f"The registry failed at {action}: {cause}. {_hint(error_class)}"
+        raise error_class(msg) from None
 
 
 def error_code(error: BaseException) -> str:
-    """Return MLflow's code for an error of its own, and an empty text for any other error."""
+    """Return MLflow's code of one of its errors, or an empty string for any other error."""
     return str(getattr(error, "error_code", ""))
 
 
-def _kind(
+def _error_class(
     error: Exception, tracking_uri: str
 ) -> type[RegistryError] | type[RegistryDownError] | None:
     family = type(error).__module__.partition(".")[0]
@@ -166,13 +166,16 @@ def _kind(
     return RegistryError if isinstance(error, OSError) else None
 
 
-def _way_out(kind: type[Exception]) -> str:
-    if kind is RegistryDownError:
+def _hint(error_class: type[Exception]) -> str:
+    if error_class is RegistryDownError:
         return (
-            "Try again; if it stays so, look whether it runs where STOCKCAST_MLFLOW_TRACKING_URI "
-            "points."
+            "Try again; if the error persists, check that the registry runs at the address in "
+            "STOCKCAST_MLFLOW_TRACKING_URI."
         )
-    return "`stockcast models` lists what there is; STOCKCAST_MLFLOW_TRACKING_URI says where."
+    return (
+        "`stockcast models` lists the versions; STOCKCAST_MLFLOW_TRACKING_URI sets the address of "
+        "the registry."
+    )
 
 
 def _install_hint(tracking_uri: str) -> str:
@@ -181,16 +184,16 @@ def _install_hint(tracking_uri: str) -> str:
 
 
 def _probe_database(tracking_uri: str) -> None:
-    """Connect once: left to itself, MLflow retries even a wrong password for two minutes."""
+    """Connect once, because MLflow retries for two minutes, even after a wrong password."""
     import sqlalchemy  # noqa: PLC0415  not needed for a server
 
     path = sqlite_file(tracking_uri)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    waits = scheme_of(tracking_uri) in {"postgresql", "mysql"}
+    has_timeout = scheme_of(tracking_uri) in {"postgresql", "mysql"}
     engine = sqlalchemy.create_engine(
         with_driver(tracking_uri),
-        connect_args={"connect_timeout": CONNECT_SECONDS} if waits else {},
+        connect_args={"connect_timeout": CONNECT_SECONDS} if has_timeout else {},
     )
     try:
         sqlalchemy.inspect(engine).get_table_names()
@@ -199,7 +202,7 @@ def _probe_database(tracking_uri: str) -> None:
 
 
 def _secrets(tracking_uri: str) -> set[str]:
-    """Return the password in its spellings, wherever it may turn up."""
+    """Return the password of `tracking_uri` as written and decoded."""
     try:
         password = urlsplit(tracking_uri).password
     except ValueError:

@@ -1,7 +1,7 @@
-"""The two MLflow experiments of a model: its training runs, and the trail of its moves.
+"""MLflow experiments of a model: one for its training runs, one for its audit trail.
 
-Finding or making an experiment belongs here; what a run in it says does not
-(`registry.publishing.candidates`, `registry.promotion.audit`).
+The contents of the runs are written by `registry.publishing.candidates` and
+`registry.promotion.audit`.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ PAGE = 1000
 
 
 def ensure_experiment(registry: ModelRegistry, name: str, note: str) -> str:
-    """Return the id of the experiment `name`, made when missing and restored when deleted."""
+    """Return the id of the experiment `name`; create a missing one, restore a deleted one."""
     with registry.request(f"opening the experiment {name!r}") as client:
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
             return _create(client, name, note, _artifact_root(registry))
-        if found.lifecycle_stage != "active":
-            client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
+        if experiment.lifecycle_stage != "active":
+            client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
 
 
 def find_runs(registry: ModelRegistry, name: str, condition: str = "") -> list[Run]:
-    """Return the runs of the experiment `name` that meet `condition`, the oldest first."""
+    """Return the runs of the experiment `name` that match `condition`, oldest first."""
     with registry.request(f"reading the experiment {name!r}") as client:
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
             return []
         runs: list[Run] = []
         token: str | None = None
         while token is None or token:
             page = client.search_runs(
-                [found.experiment_id],
+                [experiment.experiment_id],
                 filter_string=condition,
                 max_results=PAGE,
                 order_by=["attributes.start_time ASC"],
@@ -58,17 +58,17 @@ def _create(client: MlflowClient, name: str, note: str, root: Path | None) -> st
     try:
         return str(client.create_experiment(name, location, tags={NOTE_TAG: note}))
     except Exception as error:
-        # Another process may have been quicker.
-        found = client.get_experiment_by_name(name)
-        if error_code(error) == "RESOURCE_ALREADY_EXISTS" and found is not None:
-            return str(found.experiment_id)
+        # Another process may have created the experiment meanwhile.
+        experiment = client.get_experiment_by_name(name)
+        if error_code(error) == "RESOURCE_ALREADY_EXISTS" and experiment is not None:
+            return str(experiment.experiment_id)
         raise
 
 
 def _artifact_root(registry: ModelRegistry) -> Path | None:
-    """Return where artefacts go, or None where the server decides.
+    """Return the folder of artefacts, or None where the MLflow server decides.
 
-    Left to itself, MLflow puts those of a database into the folder one happens to stand in.
+    Without it, MLflow would store the artefacts of a database in the working directory.
     """
     if scheme_of(registry.tracking_uri) in SERVERS:
         return None

@@ -1,7 +1,4 @@
-"""The text of a version's page in MLflow: its training, how it compares, what became of it.
-
-Only Markdown from values that are handed in; reading and writing versions is not done here.
-"""
+"""Description of a version in MLflow, as Markdown: training, scores, weights and decisions."""
 
 from __future__ import annotations
 
@@ -14,44 +11,44 @@ if TYPE_CHECKING:
     from forecasting.bundle.manifest import Manifest
     from registry.promotion.audit import Move
 
-# MLflow's database refuses longer descriptions.
+# The database of MLflow rejects longer descriptions.
 LIMIT = 5000
 DECISIONS = "\n\n## Decisions\n\n"
 METRICS_SHOWN = 8
 TICKERS_SHOWN = 20
 METRIC_ORDER = ("crps", "skill_naive", "skill_garch", "coverage", "direction")
-# Written out, because importing them would bring Polars to whoever only moves an alias.
+# Repeated here, because importing `forecasting.models` would import Polars into every command.
 MODEL_ORDER = ("naive", "garch", "forest", "lstm")
 SHARES = ("skill", "coverage", "direction")
 
 
 def candidate_page(manifest: Manifest, fingerprint: str, *, bars: int, remark: str = "") -> str:
-    """Return the page of a version that nothing was decided about yet."""
+    """Return the description of a version without decisions."""
     parts = [_training(manifest, fingerprint, bars), remark, _comparison(manifest.metrics)]
     parts.append(_weights(manifest))
-    return _cut("\n\n".join(part for part in parts if part), LIMIT)
+    return _truncate("\n\n".join(part for part in parts if part), LIMIT)
 
 
 def with_decisions(page: str, moves: Sequence[Move]) -> str:
-    """Return `page` with a section on `moves`, the newest first, in place of an earlier one.
+    """Return `page` with a section on `moves`, newest first, which replaces an earlier section.
 
-    The oldest decisions are left out where the page would become too long; the trail has them all.
+    The oldest moves are left out if the page would exceed `LIMIT`. The audit trail has all moves.
     """
     base = page.partition(DECISIONS)[0]
     if not moves:
         return base
     entries = [_entry(move) for move in reversed(moves)]
-    room = LIMIT - len(base) - len(DECISIONS)
-    text = _cut("\n\n".join(entries), max(room, LIMIT // 3))
-    return _cut(base, LIMIT - len(DECISIONS) - len(text)) + DECISIONS + text
+    remaining = LIMIT - len(base) - len(DECISIONS)
+    text = _truncate("\n\n".join(entries), max(remaining, LIMIT // 3))
+    return _truncate(base, LIMIT - len(DECISIONS) - len(text)) + DECISIONS + text
 
 
 def _training(manifest: Manifest, fingerprint: str, bars: int) -> str:
     tickers = ", ".join(manifest.tickers[:TICKERS_SHOWN])
     more = len(manifest.tickers) - TICKERS_SHOWN
-    named = f"{tickers} and {more} more" if more > 0 else tickers
+    universe = f"{tickers} and {more} more" if more > 0 else tickers
     return (
-        f"**Trained through {manifest.cutoff}** on {bars:,} bars of {named} "
+        f"**Trained through {manifest.cutoff}** on {bars:,} bars of {universe} "
         f"({manifest.exchange}).\n\n"
         f"- data `{manifest.data_fingerprint[:16]}`, code `{manifest.code_version}`, "
         f"bundle `{fingerprint[:16]}`\n"
@@ -77,7 +74,7 @@ def _comparison(metrics: Mapping[str, Mapping[str, Mapping[str, float | None]]])
 
 
 def _place(name: str, order: Sequence[str]) -> int:
-    """Return where a name stands; one that is not foreseen comes last."""
+    """Return the position of `name` in `order`; unknown names come last."""
     return next((i for i, start in enumerate(order) if name.startswith(start)), len(order))
 
 
@@ -86,7 +83,7 @@ def _sessions(horizon: str) -> tuple[int, str]:
 
 
 def _score(name: str, scores: Mapping[str, float | None]) -> str:
-    """Write a share in percent, and a loss as a number."""
+    """Format a share in percent, and a loss as a number."""
     value = scores.get(name)
     if value is None or not name.startswith(SHARES):
         return _number(value)
@@ -124,8 +121,8 @@ def _label(horizon: str) -> str:
     return LABEL_OF.get(int(horizon), horizon) if horizon.isdecimal() else horizon
 
 
-def _cut(text: str, limit: int) -> str:
-    """Cut at the end of a line, and say so."""
+def _truncate(text: str, limit: int) -> str:
+    """Cut `text` at the end of a line and mark the cut."""
     if len(text) <= limit:
         return text
     mark = "\n\n(cut)"

@@ -1,7 +1,7 @@
-"""Versions of one registered model: finding them, reading what they say, and fetching their bundle.
+"""Versions of one registered model: listing, reading, and downloading their bundles.
 
-Reading belongs here, and runs with `mlflow-skinny`, because serving needs it. Logging a candidate
-does not (`registry.publishing.candidates`), nor does moving an alias (`registry.promotion.aliases`).
+Serving imports this module, so it must run with `mlflow-skinny`. Candidates are logged by
+`registry.publishing.candidates`, and aliases are moved by `registry.promotion.aliases`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from registry.client import (
     redacted,
     scheme_of,
     sqlite_file,
-    translated,
+    translate_errors,
     with_driver,
 )
 from registry.names import BUNDLE_PATH, CUTOFF_TAG, EVIDENCE_PATH, FINGERPRINT_TAG, WITHDRAWN_TAG
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 
-NOT_THERE = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
-RUN_FIRST = "`stockcast run` trains and registers one."
+NOT_FOUND_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
+RUN_HINT = "`stockcast run` trains and registers one."
 
 
 @dataclass(frozen=True)
 class VersionInfo:
-    """One version as the registry knows it.
+    """One version of the registered model.
 
     `cutoff` is the last session that training has seen; it and `fingerprint` are None for a version
     that Stockcast did not log. `withdrawal_reason` is the reason of a rollback from it, if any.
@@ -60,7 +60,7 @@ class VersionInfo:
 
     @property
     def cutoff(self) -> date | None:
-        """The last session that training has seen."""
+        """The last session used in training."""
         text = self.tags.get(CUTOFF_TAG)
         return date.fromisoformat(text) if text else None
 
@@ -71,7 +71,7 @@ class VersionInfo:
 
     @property
     def withdrawal_reason(self) -> str | None:
-        """Why a person rolled this version back; None when nobody did, or it was promoted again."""
+        """The reason of a rollback from this version; None without one, or after a promotion."""
         return self.tags.get(WITHDRAWN_TAG)
 
 
@@ -79,8 +79,9 @@ class VersionInfo:
 class ModelRegistry:
     """The versions of the model `name` in the MLflow store at `tracking_uri`.
 
-    Making one opens nothing. `artifact_root` is where a database without a server keeps artefacts;
-    a SQLite file keeps them beside itself, and a server knows its own place.
+    The constructor opens no connection. `artifact_root` is the folder of artefacts for a database
+    without a server; by default a SQLite file keeps them in its own folder. A server decides for
+    itself.
     """
 
     tracking_uri: str = field(repr=False)
@@ -92,7 +93,7 @@ class ModelRegistry:
     def from_settings(
         cls, settings: RegistrySettings, *, clock: Clock | None = None
     ) -> ModelRegistry:
-        """Return the registry that the settings name."""
+        """Return the registry of `settings`."""
         root = None
         if scheme_of(settings.tracking_uri) not in SERVERS:
             root = settings.home / "mlflow" / "artifacts"
@@ -104,75 +105,75 @@ class ModelRegistry:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """The MLflow client, opened at first use."""
+        """The MLflow client, opened on first use."""
         return make_client(self.tracking_uri)
 
     @property
     def address(self) -> str:
-        """Where the registry is, fit to be shown: without user and password."""
+        """The address of the registry, without user name and password."""
         return redacted(self.tracking_uri)
 
     @contextmanager
-    def request(self, doing: str) -> Iterator[MlflowClient]:
-        """Lend the client; what it raises becomes a `RegistryError` or `RegistryDownError`."""
-        with translated(f"{doing} ({self.address})", self.tracking_uri):
+    def request(self, action: str) -> Iterator[MlflowClient]:
+        """Yield the client; its errors become `RegistryError` or `RegistryDownError`."""
+        with translate_errors(f"{action} ({self.address})", self.tracking_uri):
             yield self.client
 
     def page(self, version: int) -> str | None:
-        """Return the address of a version's page, when the registry is a server."""
+        """Return the URL of a version in the MLflow UI, or None without a server."""
         if scheme_of(self.tracking_uri) not in SERVERS:
             return None
         address = redacted(self.tracking_uri, by="").rstrip("/")
         return f"{address}/#/models/{self.name}/versions/{version}"
 
     def alias_version(self, alias: str) -> int | None:
-        """Return the version that `alias` names, or None; cheap enough to ask every second."""
-        if self._has_no_file_yet():
+        """Return the version of `alias`, or None; cheap enough to poll every second."""
+        if self._is_uncreated():
             return None
         with self.request(f"reading the alias {alias!r} of {self.name!r}") as client:
             try:
                 return int(client.get_model_version_by_alias(self.name, alias).version)
             except Exception as error:
-                if error_code(error) in NOT_THERE:
+                if error_code(error) in NOT_FOUND_CODES:
                     return None
                 raise
 
     def get(self, which: int | str) -> VersionInfo:
-        """Return one version, by its number or its alias; `RegistryError` when there is none."""
+        """Return one version by its number or alias; raise `RegistryError` if there is none."""
         text = str(which)
         number = int(text) if text.isdecimal() else self.alias_version(text)
         for info in self.list():
             if info.version == number:
                 return info
-        what = f"version {text}" if text.isdecimal() else f"alias {text!r}"
-        msg = f"{self.name!r} has no {what}. {self._known()}"
+        missing = f"version {text}" if text.isdecimal() else f"alias {text!r}"
+        msg = f"{self.name!r} has no {missing}. {self._available()}"
         raise RegistryError(msg)
 
     def list(self) -> tuple[VersionInfo, ...]:
-        """Return every version, the newest first."""
-        if self._has_no_file_yet():
+        """Return every version, newest first."""
+        if self._is_uncreated():
             return ()
         return self._search(f"name = '{self.name}'")
 
     def with_fingerprint(self, fingerprint: str) -> tuple[VersionInfo, ...]:
-        """Return the versions that hold this very bundle, the newest first."""
+        """Return the versions of the bundle with this fingerprint, newest first."""
         return self._search(f"name = '{self.name}' and tags.`{FINGERPRINT_TAG}` = '{fingerprint}'")
 
     def set_tags(self, version: int, tags: Mapping[str, str]) -> None:
-        """Set tags of a version; its other tags stay."""
+        """Set tags of a version and keep its other tags."""
         with self.request(f"tagging version {version} of {self.name!r}") as client:
             for key, value in tags.items():
                 client.set_model_version_tag(self.name, str(version), key, value)
 
     def download(self, version: int, dest: Path) -> Path:
-        """Fetch a version's bundle into the folder `dest`, which appears whole or not at all.
+        """Download the bundle of a version into the folder `dest`, atomically.
 
-        A `dest` that already holds the very bundle is kept. Raises `RegistryError` when the version
-        has no bundle, and `BundleError` when it is not the bundle that was registered.
+        A `dest` that already contains the same bundle is kept. Raises `RegistryError` if the
+        version has no bundle, and `BundleError` if the bundle differs from the registered one.
         """
         info = self.get(version)
         if info.fingerprint is None:
-            msg = f"Version {version} of {self.name!r} holds no bundle of Stockcast. {RUN_FIRST}"
+            msg = f"Version {version} of {self.name!r} contains no Stockcast bundle. {RUN_HINT}"
             raise RegistryError(msg)
         if bundle_fingerprint(dest) == info.fingerprint:
             return dest
@@ -182,28 +183,28 @@ class ModelRegistry:
         if bundle_fingerprint(staged) != info.fingerprint:
             shutil.rmtree(staged)
             msg = (
-                f"The bundle of version {version} is not the one that was registered; something "
-                "changed its files. `stockcast rollback --reason ...` returns to the one before."
+                f"The bundle of version {version} is not the one that was registered, because its "
+                "files have changed; `stockcast rollback --reason ...` restores an earlier one."
             )
             raise BundleError(msg)
         return replace_folder(staged, dest)
 
     def download_evidence(self, version: int, name: str, dest: Path) -> Path:
-        """Fetch one evidence file of a version, such as ``evaluation.json``, into folder `dest`."""
+        """Download an evidence file of a version, such as ``evaluation.json``, into `dest`."""
         info = self.get(version)
         with self.request(f"fetching {name!r} of version {version}") as client:
             listed = client.list_artifacts(info.run_id, EVIDENCE_PATH)
             names = sorted(str(entry.path).rpartition("/")[2] for entry in listed)
             if name not in names:
-                msg = f"Version {version} has no evidence {name!r}; it has {', '.join(names)}."
+                msg = f"Version {version} has no evidence file {name!r}; it has {', '.join(names)}."
                 raise RegistryError(msg)
             dest.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=dest) as staging:
                 path = client.download_artifacts(info.run_id, f"{EVIDENCE_PATH}/{name}", staging)
                 return Path(path).replace(dest / name)
 
-    def _has_no_file_yet(self) -> bool:
-        """Whether this is a SQLite file that nobody has made; only looking must not make it."""
+    def _is_uncreated(self) -> bool:
+        """Return whether this is a SQLite file that does not exist. Reading must not create it."""
         path = sqlite_file(self.tracking_uri)
         return path is not None and not path.exists()
 
@@ -212,26 +213,26 @@ class ModelRegistry:
             try:
                 named: dict[str, Any] = client.get_registered_model(self.name).aliases
             except Exception as error:
-                if error_code(error) in NOT_THERE:
+                if error_code(error) in NOT_FOUND_CODES:
                     return ()
                 raise
-            found: list[ModelVersion] = []
+            versions: list[ModelVersion] = []
             token: str | None = None
             while token is None or token:
                 page = client.search_model_versions(condition, page_token=token)
-                found += page
+                versions += page
                 token = page.token or ""
-        # A search over SQLite leaves each version's own aliases empty.
+        # A search in SQLite returns versions without their aliases.
         aliases = {alias: int(version) for alias, version in named.items()}
-        infos = (_read(entry, aliases) for entry in found)
+        infos = (_read(entry, aliases) for entry in versions)
         return tuple(sorted(infos, key=lambda info: info.version, reverse=True))
 
-    def _known(self) -> str:
-        known = [
+    def _available(self) -> str:
+        versions = [
             f"{info.version}{' (' + ', '.join(info.aliases) + ')' if info.aliases else ''}"
             for info in self.list()
         ]
-        return f"It has {', '.join(known)}." if known else f"It has no versions: {RUN_FIRST}"
+        return f"It has {', '.join(versions)}." if versions else f"It has no versions. {RUN_HINT}"
 
 
 def _read(entry: ModelVersion, aliases: Mapping[str, int]) -> VersionInfo:

@@ -1,1 +1,1 @@
-"""Evidence, gates, alias moves and the audit trail."""
+"""Promotion of candidates: evidence, gates, moves of the aliases, audit trail."""

@@ -1,12 +1,12 @@
-"""Moving the aliases: promote, keep as challenger, roll back, and mend what a kill left half done.
+"""Moves of the aliases: promote, keep as challenger, roll back, and repair after a kill.
 
-The order of the writes belongs here. Deciding whether to promote does not (`registry.promotion.gates`),
-nor does the form of the trail (`registry.promotion.audit`).
+The decision is made by `registry.promotion.gates`; the audit trail is `registry.promotion.audit`.
 
-A move is written down, then made, then told on the version's page, then finished. After a kill
-`reconcile`, which every move begins with, looks where the alias is: if the move was made, it tells
-and finishes it; if not, it marks it as never made. MLflow knows no locks: of two moves made in the
-same instant the later write of the alias wins, and `reconcile` brings the trail in line with it.
+A move has four steps: its entry in the audit trail is written, the alias is set, the descriptions
+of the versions are updated, and the entry is finished. Every move starts with `reconcile`, which
+repairs a move that a kill interrupted: if the alias was set, the remaining steps are done;
+otherwise the entry is marked as abandoned. MLflow has no locks. Of two simultaneous moves the
+later write of the alias wins, and `reconcile` adapts the audit trail to it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ TAG_LIMIT = 5000
 def apply_decision(
     registry: ModelRegistry, version: int, decision: Decision, actor: str
 ) -> Move | None:
-    """Promote or keep a candidate as decided; None when there is nothing left to do."""
+    """Promote a candidate or keep it as challenger; return None if nothing changes."""
     if decision.promote:
         return promote(registry, version, decision.sentences, actor)
     return keep_as_challenger(registry, version, decision.sentences, actor)
@@ -56,83 +56,83 @@ def apply_decision(
 def promote(
     registry: ModelRegistry, version: int, reasons: str | Sequence[str], actor: str
 ) -> Move | None:
-    """Make a version the champion; None when it is already."""
-    why = _stated(reasons)
+    """Make a version the champion; return None if it is already."""
+    reasons = _validate_reasons(reasons)
     target = registry.get(version).version
     reconcile(registry)
     live = registry.alias_version(CHAMPION)
     if live == target:
         return None
-    return _make(registry, "promote", target, live=live, reasons=why, actor=actor)
+    return _move_alias(registry, "promote", target, live=live, reasons=reasons, actor=actor)
 
 
 def keep_as_challenger(
     registry: ModelRegistry, version: int, reasons: str | Sequence[str], actor: str
 ) -> Move | None:
-    """Make a version the challenger; None when it is already, for the same reasons.
+    """Make a version the challenger; return None if it is already, for the same reasons.
 
-    The champion stays what it is: `RegistryError` for the champion itself.
+    Raises `RegistryError` if the version is the champion.
     """
-    why = _stated(reasons)
+    reasons = _validate_reasons(reasons)
     reconcile(registry)
     target = registry.get(version)
     if CHAMPION in target.aliases:
         msg = (
-            f"Version {version} is the champion and cannot be its own challenger. "
-            "`stockcast rollback --reason ...` takes it back."
+            f"Version {version} is the champion and cannot be its own challenger; "
+            "`stockcast rollback --reason ...` returns to an earlier champion."
         )
         raise RegistryError(msg)
-    if CHALLENGER in target.aliases and target.tags.get(REASONS_TAG) == _as_tag(why):
+    if CHALLENGER in target.aliases and target.tags.get(REASONS_TAG) == _as_tag(reasons):
         return None
     live = registry.alias_version(CHAMPION)
-    return _make(registry, "keep", target.version, live=live, reasons=why, actor=actor)
+    return _move_alias(registry, "keep", target.version, live=live, reasons=reasons, actor=actor)
 
 
 def rollback(registry: ModelRegistry, reason: str, actor: str) -> Move:
-    """Return to the version that was live before; again, to the one before that.
+    """Return to the previous champion; repeated rollbacks go further back.
 
-    A version that was deleted since is passed over. `RegistryError` when there is no earlier one.
+    Versions that were deleted since are skipped. Raises `RegistryError` if there is no earlier one.
     """
-    why = _stated(reason)
+    reasons = _validate_reasons(reason)
     reconcile(registry)
     live = registry.alias_version(CHAMPION)
     existing = {info.version for info in registry.list()}
     path = rollback_path(read_moves(registry))
-    before = [version for version in path if version in existing]
-    if live is not None and before[-1:] == [live]:
-        before.pop()
-    earlier = [version for version in before if version != live]
+    remaining = [version for version in path if version in existing]
+    if live is not None and remaining[-1:] == [live]:
+        remaining.pop()
+    earlier = [version for version in remaining if version != live]
     if not earlier:
-        now = "there is no champion" if live is None else f"version {live} is live"
+        state = "there is no champion" if live is None else f"version {live} is champion"
         msg = (
-            f"There is no earlier version of {registry.name!r} to return to: {now}, and none that "
-            "still exists was live before. `stockcast promote VERSION --reason ...` names one."
+            f"{registry.name!r} has no earlier version to return to: {state}, and no other version "
+            "that still exists was champion; use `stockcast promote VERSION --reason ...`."
         )
         raise RegistryError(msg)
-    return _make(registry, "rollback", earlier[-1], live=live, reasons=why, actor=actor)
+    return _move_alias(registry, "rollback", earlier[-1], live=live, reasons=reasons, actor=actor)
 
 
 def reconcile(registry: ModelRegistry) -> tuple[Move, ...]:
-    """Bring the trail in line with where the aliases are; return what had to be mended.
+    """Adapt the audit trail to the aliases, and return the moves that were repaired or added.
 
-    Moves that were made outside Stockcast, such as in the MLflow UI, are recorded as such. When
-    they were made is not known, so they count from now.
+    Moves made outside Stockcast, such as in the MLflow UI, are recorded as external. Their time is
+    unknown, so they count from now.
     """
     moves = read_moves(registry)
     champion = registry.alias_version(CHAMPION)
-    mended = []
+    repaired = []
     for move in (move for move in moves if move.pending):
         alias = CHALLENGER if move.action == "keep" else CHAMPION
         if registry.alias_version(alias) == move.to_version:
-            _tell_and_finish(registry, move)
+            _describe_and_finish(registry, move)
         else:
             abandon_move(registry, move)
-        mended.append(move)
-    if mended:
+        repaired.append(move)
+    if repaired:
         moves = read_moves(registry)
     live = recorded_champion(moves)
     if live != champion:
-        reasons = ["The alias was moved without Stockcast; this is when it was noticed."]
+        reasons = ["The alias was moved outside Stockcast; the time is that of the detection."]
         move = begin_move(
             registry,
             "external",
@@ -141,12 +141,12 @@ def reconcile(registry: ModelRegistry) -> tuple[Move, ...]:
             reasons=reasons,
             actor=OUTSIDE,
         )
-        _tell_and_finish(registry, move)
-        mended.append(move)
-    return tuple(mended)
+        _describe_and_finish(registry, move)
+        repaired.append(move)
+    return tuple(repaired)
 
 
-def _make(
+def _move_alias(
     registry: ModelRegistry,
     action: Action,
     target: int,
@@ -161,29 +161,30 @@ def _make(
     alias = CHALLENGER if action == "keep" else CHAMPION
     with registry.request(f"moving the alias {alias!r} to version {target}") as client:
         client.set_registered_model_alias(registry.name, alias, str(target))
-    _tell_and_finish(registry, move)
+    _describe_and_finish(registry, move)
     return move
 
 
-def _tell_and_finish(registry: ModelRegistry, move: Move) -> None:
-    """Write a made move to the pages of its versions; doing it twice changes nothing."""
-    told = [*(m for m in read_moves(registry) if not m.pending and m.run_id != move.run_id), move]
+def _describe_and_finish(registry: ModelRegistry, move: Move) -> None:
+    """Write a move to the tags and descriptions of its versions, and finish it. Idempotent."""
+    finished = [m for m in read_moves(registry) if not m.pending and m.run_id != move.run_id]
+    moves = [*finished, move]
     for info in registry.list():
         if info.version == move.to_version:
-            _mark_target(registry, info, move)
+            _tag_target(registry, info, move)
         elif info.version == move.from_version and move.action == "rollback":
             registry.set_tags(info.version, {WITHDRAWN_TAG: _as_tag(move.reasons)})
         else:
             continue
-        about = [m for m in told if _concerns(m, info.version)]
+        related = [m for m in moves if _concerns(m, info.version)]
         with registry.request(f"describing version {info.version}") as client:
             client.update_model_version(
-                registry.name, str(info.version), with_decisions(info.description, about)
+                registry.name, str(info.version), with_decisions(info.description, related)
             )
     finish_move(registry, move)
 
 
-def _mark_target(registry: ModelRegistry, info: VersionInfo, move: Move) -> None:
+def _tag_target(registry: ModelRegistry, info: VersionInfo, move: Move) -> None:
     tags = {
         DECISION_TAG: move.action,
         REASONS_TAG: _as_tag(move.reasons),
@@ -193,7 +194,7 @@ def _mark_target(registry: ModelRegistry, info: VersionInfo, move: Move) -> None
     registry.set_tags(info.version, tags)
     if move.action == "keep":
         return
-    with registry.request(f"tidying up after the move to version {info.version}") as client:
+    with registry.request(f"removing old marks of version {info.version}") as client:
         if info.withdrawal_reason is not None:
             client.delete_model_version_tag(registry.name, str(info.version), WITHDRAWN_TAG)
         if CHALLENGER in info.aliases:
@@ -209,9 +210,9 @@ def _as_tag(reasons: Sequence[str]) -> str:
     return "\n".join(reasons)[:TAG_LIMIT]
 
 
-def _stated(reasons: str | Sequence[str]) -> tuple[str, ...]:
-    stated = tuple(r.strip() for r in ([reasons] if isinstance(reasons, str) else reasons))
-    if not any(stated):
-        msg = "`reason` must say why, got nothing; the audit trail keeps it."
+def _validate_reasons(reasons: str | Sequence[str]) -> tuple[str, ...]:
+    validated = tuple(r.strip() for r in ([reasons] if isinstance(reasons, str) else reasons))
+    if not any(validated):
+        msg = "`reason` must not be empty; it is stored in the audit trail."
         raise RegistryError(msg)
-    return stated
+    return validated

@@ -1,11 +1,9 @@
-"""The audit trail: which version was live when, who moved it there, and why.
+"""Audit trail of the aliases: every move with its time, actor and reasons.
 
-Writing and reading the trail, and what follows from it, belong here. Moving an alias does not
-(`registry.promotion.aliases`).
-
-Every move is one run in the experiment ``<model>-audit``, so that each machine adds its own entry
-and none rewrites another's. A move is written down before it is made, as a running run, and
-finished after: what a kill left half done can be told from what is complete.
+Every move is one run in the experiment ``<model>-audit``, so each machine adds its own entries and
+rewrites none of another machine. The run is created before the alias is set and finished
+afterwards, so an interrupted move can be recognised. Aliases are moved by
+`registry.promotion.aliases`.
 """
 
 from __future__ import annotations
@@ -31,19 +29,19 @@ FROM_TAG = "stockcast.from_version"
 TO_TAG = "stockcast.to_version"
 ACTOR_TAG = "stockcast.actor"
 REASONS_TAG = "stockcast.reasons"
-ABOUT = "Every move of the aliases, one run each: running while it is being made, then finished."
-# MLflow cuts longer tags in silence, and half a list is no list.
+ABOUT = "One run per move of an alias: running during the move, finished afterwards."
+# MLflow truncates longer tags silently, which would break the JSON list.
 REASONS_LIMIT = 7500
 NONE = "none"
 
 
 @dataclass(frozen=True)
 class Move:
-    """One entry of the trail.
+    """One entry of the audit trail.
 
-    `from_version` was live before; `to_version` is live after, or, for ``keep``, the version that
-    became challenger while the live one stayed. `at` is when the move was made, for ``external``
-    when it was noticed. `pending` says that it was begun and not, or not yet, finished.
+    `from_version` was champion before. `to_version` is champion afterwards; for ``keep`` it is the
+    new challenger. `at` is the time of the move, or of its detection for ``external``. `pending` is
+    true while the move is not finished.
     """
 
     run_id: str
@@ -57,8 +55,8 @@ class Move:
 
     @property
     def sentence(self) -> str:
-        """The move in a few words."""
-        before = "" if self.from_version is None else f", before it version {self.from_version}"
+        """A short description of the move."""
+        before = "" if self.from_version is None else f", previously version {self.from_version}"
         match self.action:
             case "promote":
                 return f"Version {self.to_version} promoted to champion{before}"
@@ -74,7 +72,7 @@ class Move:
 
 @dataclass(frozen=True)
 class ChampionPeriod:
-    """A stretch of time in which one version was live; `until` is None while it lasts."""
+    """A period in which one version was champion; `until` is None for the current champion."""
 
     version: int
     since: datetime
@@ -91,7 +89,7 @@ def begin_move(
     reasons: Sequence[str],
     actor: str,
 ) -> Move:
-    """Write down a move that is about to be made."""
+    """Write the entry of a move before the alias is set."""
     experiment = ensure_experiment(registry, audit_experiment_name(registry), ABOUT)
     at_ms = registry.now_ms()
     at = datetime.fromtimestamp(at_ms / 1000, tz=UTC)
@@ -113,19 +111,19 @@ def begin_move(
 
 
 def finish_move(registry: ModelRegistry, move: Move) -> None:
-    """Mark a move as made."""
+    """Mark a move as finished."""
     with registry.request("writing the audit trail") as client:
         client.set_terminated(move.run_id, "FINISHED", registry.now_ms())
 
 
 def abandon_move(registry: ModelRegistry, move: Move) -> None:
-    """Mark a move as never made; it stays visible, and counts for nothing."""
+    """Mark a move as abandoned. It stays visible in MLflow, but is not part of the trail."""
     with registry.request("writing the audit trail") as client:
         client.set_terminated(move.run_id, "KILLED", registry.now_ms())
 
 
 def read_moves(registry: ModelRegistry) -> tuple[Move, ...]:
-    """Return the moves that were made or are pending, the oldest first."""
+    """Return the finished and pending moves, oldest first."""
     runs = find_runs(registry, audit_experiment_name(registry))
     return tuple(
         _read(run)
@@ -135,37 +133,36 @@ def read_moves(registry: ModelRegistry) -> tuple[Move, ...]:
 
 
 def champion_periods(moves: Iterable[Move]) -> tuple[ChampionPeriod, ...]:
-    """Return who was live when, the oldest first.
+    """Return the periods of all champions, oldest first.
 
-    A move to the version that is live already, such as one that two machines noticed, changes
-    nothing.
+    A move to the current champion changes nothing; two machines may detect the same external move.
     """
-    tenures: list[ChampionPeriod] = []
-    for move in _made(moves):
-        current = tenures[-1] if tenures and tenures[-1].until is None else None
+    periods: list[ChampionPeriod] = []
+    for move in _champion_moves(moves):
+        current = periods[-1] if periods and periods[-1].until is None else None
         if current is not None and current.version == move.to_version:
             continue
         if current is not None:
-            tenures[-1] = ChampionPeriod(current.version, current.since, move.at, current.move)
+            periods[-1] = ChampionPeriod(current.version, current.since, move.at, current.move)
         if move.to_version is not None:
-            tenures.append(ChampionPeriod(move.to_version, move.at, None, move))
-    return tuple(tenures)
+            periods.append(ChampionPeriod(move.to_version, move.at, None, move))
+    return tuple(periods)
 
 
 def recorded_champion(moves: Iterable[Move]) -> int | None:
-    """Return the version that is live as the trail has it."""
-    tenures = champion_periods(moves)
-    return tenures[-1].version if tenures and tenures[-1].until is None else None
+    """Return the current champion according to `moves`, or None."""
+    periods = champion_periods(moves)
+    return periods[-1].version if periods and periods[-1].until is None else None
 
 
 def rollback_path(moves: Iterable[Move]) -> tuple[int, ...]:
-    """Return the versions that repeated rollbacks lead through, the live one last.
+    """Return the champions that repeated rollbacks go through, the current one last.
 
-    A rollback takes the versions after its target off the way, so that the next one walks on
-    instead of returning to what was just rolled back.
+    A rollback removes the versions after its target from the path, so the next rollback goes
+    further back instead of returning to a version that was rolled back.
     """
     path: list[int] = []
-    for move in _made(moves):
+    for move in _champion_moves(moves):
         if move.action == "rollback" and move.to_version in path:
             while path[-1] != move.to_version:
                 path.pop()
@@ -175,12 +172,12 @@ def rollback_path(moves: Iterable[Move]) -> tuple[int, ...]:
 
 
 def audit_experiment_name(registry: ModelRegistry) -> str:
-    """Return the name of the experiment that holds the trail."""
+    """Return the name of the experiment that contains the audit trail."""
     return f"{registry.name}-audit"
 
 
-def _made(moves: Iterable[Move]) -> Iterable[Move]:
-    """Leave out what did not move the champion."""
+def _champion_moves(moves: Iterable[Move]) -> Iterable[Move]:
+    """Return the finished moves that set or removed the champion."""
     return (move for move in moves if not move.pending and move.action != "keep")
 
 
@@ -203,7 +200,7 @@ def _number(text: str) -> int | None:
 
 
 def _pack(reasons: Sequence[str]) -> str:
-    """Return the reasons as JSON that fits into a tag; what must go, goes from the end."""
+    """Return the reasons as JSON that fits into a tag; reasons are dropped from the end."""
     kept = list(reasons)
     while len(text := json.dumps(kept, ensure_ascii=False)) > REASONS_LIMIT:
         kept = [*kept[:-2], "(more)"] if len(kept) > 1 else [kept[0][: REASONS_LIMIT // 2]]

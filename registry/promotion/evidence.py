@@ -1,7 +1,6 @@
-"""What a promotion decision rests on: the evidence about a candidate, and the policy.
+"""Inputs of the promotion decision: the evidence about a candidate, and the policy.
 
-Only plain numbers and their consistency. Computing them belongs to `forecasting`, weighing them to
-`registry.promotion.gates`.
+The gates that use them are in `registry.promotion.gates`.
 """
 
 from __future__ import annotations
@@ -17,24 +16,24 @@ from forecasting.horizons import HORIZONS
 
 @dataclass(frozen=True)
 class PairedScore:
-    """The candidate's CRPS beside a reference's, at one horizon, on the same sessions.
+    """The CRPS of the candidate and of a reference at one horizon, on the same sessions.
 
-    The unit is one session: its loss is the mean over its tickers, and the difference is the
-    candidate's loss minus the reference's, averaged over the sessions. Forecasts of neighbouring
-    sessions overlap, so its standard error must be robust to autocorrelation (HAC).
+    The loss of a session is the mean over its tickers. The difference is the loss of the candidate
+    minus the loss of the reference, averaged over sessions. Forecasts of neighbouring sessions
+    overlap, so the standard error must be robust to autocorrelation (HAC).
 
     Attributes
     ----------
     horizon
-        In sessions.
+        Horizon in sessions.
     sessions
-        How many sessions both were scored on, each out of sample for both.
+        Number of sessions that were scored for both, out of sample for both.
     candidate_crps, reference_crps
-        The mean losses.
+        Mean losses.
     upper_bound
-        The one-sided 95 % upper confidence bound of the difference.
+        One-sided 95 % upper confidence bound of the difference.
     p_worse
-        The p-value of "the candidate is not worse" against "it is worse": small means worse.
+        One-sided p-value of the hypothesis that the candidate is not worse; small means worse.
     """
 
     horizon: int
@@ -46,7 +45,7 @@ class PairedScore:
 
     @property
     def shortfall(self) -> float:
-        """How much worse the candidate is, as a share of the reference's CRPS; negative: better."""
+        """The difference as a share of the reference CRPS; negative if the candidate is better."""
         return self._share(self.candidate_crps - self.reference_crps)
 
     @property
@@ -56,7 +55,7 @@ class PairedScore:
 
     @property
     def is_consistent(self) -> bool:
-        """Whether the numbers are there and do not contradict each other."""
+        """Whether all numbers are finite and consistent with each other."""
         scores = (self.candidate_crps, self.reference_crps)
         return (
             all(math.isfinite(score) and score > 0 for score in scores)
@@ -71,22 +70,22 @@ class PairedScore:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about a candidate; a part that is not known stays at its default and fails.
+    """Evidence about a candidate. A missing part keeps its default and fails its gate.
 
     Attributes
     ----------
     golden_holds
-        Whether the bundle, read back, gave its golden outputs within tolerance.
+        Whether the bundle, read back, reproduced its golden outputs within tolerance.
     outputs_finite
-        Whether every forecast it made was finite with a positive scale.
+        Whether every forecast was finite with a positive scale.
     coverage
         Horizon -> level (0.8) -> share of outcomes inside that interval, out of sample.
     coverage_error
         Horizon -> level -> standard error of the coverage, robust to overlapping targets.
     against_naive
-        Horizon -> scores paired with the naive forecast's.
+        Horizon -> scores paired with those of the naive forecast.
     withdrawal_reason
-        Why a person took this very version back, if one did: it is not promoted by itself again.
+        Reason of a rollback from this version; such a version is not promoted automatically.
     """
 
     golden_holds: bool | None = None
@@ -99,7 +98,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ChampionComparison:
-    """The present champion, and the scores paired with its own; no scores: no shared sessions."""
+    """The champion, and the scores paired with its own; empty without shared sessions."""
 
     version: int
     scores: Mapping[int, PairedScore] = field(default_factory=dict)
@@ -107,23 +106,22 @@ class ChampionComparison:
 
 @dataclass(frozen=True)
 class Policy:
-    """What counts as good enough.
+    """Limits of the gates; see `registry.promotion.gates`.
 
     Attributes
     ----------
     margin
-        How much worse than the champion, as a share of its CRPS, still counts as not worse.
+        Largest accepted shortfall against the champion, as a share of its CRPS.
     naive_margin
-        How far CRPS may lie above naive's by chance (`registry.promotion.gates`).
+        Largest accepted shortfall against the naive forecast, if chance explains it.
     coverage_band
-        How far coverage may be off its level, in either direction; up to twice as far where chance
-        explains it (`registry.promotion.gates`).
+        Largest accepted distance of a coverage from its level, or twice that if chance explains it.
     alpha
-        The level of the one-sided tests.
+        Level of the one-sided tests.
     min_sessions
-        Fewer sessions than these prove nothing.
+        Smallest number of sessions of a comparison.
     horizons, levels
-        What must have evidence.
+        Horizons and interval levels that need evidence.
     """
 
     margin: float = 0.005
@@ -138,11 +136,14 @@ class Policy:
         for name in ("margin", "naive_margin", "coverage_band"):
             value = getattr(self, name)
             if not 0 <= value < 1:
-                msg = f"`{name}` must be a share from 0 up to 1, got {value}."
+                msg = f"`{name}` must be at least 0 and less than 1, got {value}."
                 raise SettingsError(msg)
         if not 0 < self.alpha < 1:
-            msg = f"`alpha` must lie between 0 and 1, got {self.alpha}."
+            msg = f"`alpha` must be greater than 0 and less than 1, got {self.alpha}."
             raise SettingsError(msg)
         if not (self.horizons and self.levels):
-            msg = "`horizons` and `levels` must not be empty: a policy without gates promotes all."
+            msg = (
+                "`horizons` and `levels` must not be empty, because a policy without gates would "
+                "promote every candidate."
+            )
             raise SettingsError(msg)

@@ -1,1 +1,1 @@
-"""Logging a candidate and registering it as a version."""
+"""Logging of a candidate to MLflow, and its registration as a version."""

@@ -1,11 +1,8 @@
-"""Logging a trained bundle: one MLflow run with all its evidence, and one version that holds it.
+"""Logging of a candidate: one MLflow run with all its evidence, and one version of the model.
 
-What a candidate consists of and the order of the writes belong here. Whether it goes live does not
-(`registry.promotion.gates`, `registry.promotion.aliases`).
-
-The version is created last, in one transaction, with the bundle's fingerprint among its tags, and
-only then is the run finished. So a kill at any moment leaves either an unfinished run, which the
-next call closes before it starts anew, or the whole version, which the next call returns.
+The version is created last, in one transaction, with the fingerprint of the bundle among its tags.
+Then the run is finished. A kill therefore leaves either an unfinished run, which the next call
+closes before it starts again, or a complete version, which the next call returns.
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ from registry.names import (
 )
 from registry.publishing.dataset import TrainingData
 from registry.publishing.packaging import pack_model
-from registry.publishing.runs import close_abandoned, log_values, open_run
+from registry.publishing.runs import close_abandoned_runs, log_values, open_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,34 +41,34 @@ if TYPE_CHECKING:
     from registry.versions import ModelRegistry, VersionInfo
 
 ABOUT = (
-    "Forecasts of log returns over 1, 5 and 21 sessions, as whole distributions. The alias "
-    "`champion` serves; `challenger` is scored in its shadow. Moving `champion`, here or by "
-    "`stockcast promote`, is the deployment."
+    "Distributions of log returns over 1, 5 and 21 sessions. The service runs the version of the "
+    "alias `champion` and scores the version of `challenger` in its shadow. To deploy a version, "
+    "move `champion`, here or with `stockcast promote`."
 )
-ABOUT_RUNS = "One run a trained bundle, with everything that its promotion was decided on."
+ABOUT_RUNS = "One run per trained bundle, with the evidence for its promotion."
 MODEL_PATH = "ensemble"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A bundle and everything that should be known about it.
+    """A trained bundle, and everything that is logged with it.
 
     Attributes
     ----------
     bundle_dir
         The folder that `write_bundle` wrote.
     dataset
-        The bars it was trained on.
+        The training bars.
     params
-        What training was told.
+        The parameters of the training.
     metrics
-        Name, value and step; the step of a fold's metric is the fold. None is left out.
+        Name, value and step; the step of a fold's metric is the fold. A value of None is skipped.
     plots, files
-        File name -> file; a plot's name may leave its suffix out.
+        File name -> file; the name of a plot may omit its suffix.
     tags
-        Such as the Dagster run's id, for run and version.
+        Tags of run and version, such as the id of the Dagster run.
     description
-        Markdown for the version's page, beside what the manifest already tells.
+        Markdown that is added to the description of the version.
     """
 
     bundle_dir: Path
@@ -84,39 +81,42 @@ class Candidate:
     description: str = ""
 
 
-def log_candidate(registry: ModelRegistry, record: Candidate) -> VersionInfo:
-    """Log and register a bundle, once: the version of an equal bundle is returned as it is.
+def log_candidate(registry: ModelRegistry, candidate: Candidate) -> VersionInfo:
+    """Log and register a candidate, or return the existing version of an equal bundle.
 
-    Raises `BundleError` for a bundle that does not hold, before anything is written.
+    Raises `BundleError` for a damaged bundle before anything is written.
     """
-    bundle = Bundle.load(record.bundle_dir)
-    known = registry.with_fingerprint(bundle.fingerprint)
-    if known:
-        return known[-1]
+    bundle = Bundle.load(candidate.bundle_dir)
+    existing = registry.with_fingerprint(bundle.fingerprint)
+    if existing:
+        return existing[-1]
     experiment = ensure_experiment(registry, registry.name, ABOUT_RUNS)
-    close_abandoned(registry, bundle.fingerprint)
+    close_abandoned_runs(registry, bundle.fingerprint)
     page = candidate_page(
-        bundle.manifest, bundle.fingerprint, bars=record.dataset.rows, remark=record.description
+        bundle.manifest,
+        bundle.fingerprint,
+        bars=candidate.dataset.rows,
+        remark=candidate.description,
     )
-    tags = _tags(record, bundle)
+    tags = _tags(candidate, bundle)
     with (
         registry.request(f"logging a candidate of {registry.name!r}") as client,
         TemporaryDirectory() as work,
         open_run(registry, experiment, f"through {bundle.manifest.cutoff}", tags) as run_id,
     ):
         client.set_tag(run_id, NOTE_TAG, page)
-        _log_files(client, run_id, Path(work), record)
+        _log_files(client, run_id, Path(work), candidate)
         model = client.create_logged_model(experiment, MODEL_PATH, source_run_id=run_id)
-        _fill_model(client, model, bundle, _named_bundle(record.bundle_dir, Path(work)))
+        _fill_model(client, model, bundle, _copy_bundle(candidate.bundle_dir, Path(work)))
         log_values(
             client,
             run_id,
-            record.params,
-            record.metrics,
+            candidate.params,
+            candidate.metrics,
             model.model_id,
             at_ms=registry.now_ms(),
         )
-        client.log_inputs(run_id, datasets=[record.dataset.as_input()])
+        client.log_inputs(run_id, datasets=[candidate.dataset.as_input()])
         _ensure_model(client, registry.name)
         client.create_model_version(
             registry.name,
@@ -126,13 +126,13 @@ def log_candidate(registry: ModelRegistry, record: Candidate) -> VersionInfo:
             description=page,
             model_id=model.model_id,
         )
-    return _keep_one(registry, bundle.fingerprint)
+    return _remove_duplicates(registry, bundle.fingerprint)
 
 
-def _tags(record: Candidate, bundle: Bundle) -> dict[str, str]:
+def _tags(candidate: Candidate, bundle: Bundle) -> dict[str, str]:
     manifest = bundle.manifest
     return {
-        **record.tags,
+        **candidate.tags,
         FINGERPRINT_TAG: bundle.fingerprint,
         DATA_TAG: manifest.data_fingerprint,
         FEATURES_TAG: manifest.feature_hash,
@@ -141,27 +141,29 @@ def _tags(record: Candidate, bundle: Bundle) -> dict[str, str]:
     }
 
 
-def _log_files(client: MlflowClient, run_id: str, work: Path, record: Candidate) -> None:
-    plots = {name if Path(name).suffix else name + p.suffix: p for name, p in record.plots.items()}
-    for place, files in ((PLOTS_PATH, plots), (EVIDENCE_PATH, record.files)):
+def _log_files(client: MlflowClient, run_id: str, work: Path, candidate: Candidate) -> None:
+    plots = {
+        name if Path(name).suffix else name + p.suffix: p for name, p in candidate.plots.items()
+    }
+    for place, files in ((PLOTS_PATH, plots), (EVIDENCE_PATH, candidate.files)):
         folder = work / place
         folder.mkdir()
         for name, path in files.items():
             if Path(name).name != name:
-                msg = f"`{place}` must be keyed by plain file names, got {name!r}."
+                msg = f"`{place}` must have file names without folders as keys, got {name!r}."
                 raise RegistryError(msg)
             shutil.copyfile(path, folder / name)
         if files:
             client.log_artifacts(run_id, str(folder), place)
 
 
-def _named_bundle(bundle_dir: Path, work: Path) -> Path:
-    """Copy the bundle under the name that `BUNDLE_PATH` promises; MLflow keeps a folder's name."""
+def _copy_bundle(bundle_dir: Path, work: Path) -> Path:
+    """Copy the bundle to the folder name in `BUNDLE_PATH`, because MLflow keeps folder names."""
     return shutil.copytree(bundle_dir, work / Path(BUNDLE_PATH).name)
 
 
 def _fill_model(client: MlflowClient, model: LoggedModel, bundle: Bundle, folder: Path) -> None:
-    """Store the packed bundle as the model, and show the model on its run's page."""
+    """Store the packaged bundle as the model, and link the model to its run."""
     from mlflow.entities import LoggedModelOutput  # noqa: PLC0415  takes seconds
 
     run_id = model.source_run_id or ""
@@ -180,10 +182,10 @@ def _ensure_model(client: MlflowClient, name: str) -> None:
             raise
 
 
-def _keep_one(registry: ModelRegistry, fingerprint: str) -> VersionInfo:
-    """Settle a race: of several versions of one bundle the oldest stays, whoever looks."""
-    *younger, oldest = registry.with_fingerprint(fingerprint)
-    for twin in younger:
-        with registry.request(f"removing version {twin.version}, a twin") as client:
-            client.delete_model_version(registry.name, str(twin.version))
+def _remove_duplicates(registry: ModelRegistry, fingerprint: str) -> VersionInfo:
+    """Keep the oldest version of a bundle that several processes registered, and return it."""
+    *duplicates, oldest = registry.with_fingerprint(fingerprint)
+    for info in duplicates:
+        with registry.request(f"removing version {info.version}, a duplicate") as client:
+            client.delete_model_version(registry.name, str(info.version))
     return oldest

@@ -1,6 +1,6 @@
-"""The bars that a bundle was trained on, as an MLflow dataset: name, digest, columns and extent.
+"""The training bars of a bundle as an MLflow dataset: name, digest, columns and extent.
 
-The fingerprint is the bar store's; nothing is computed anew here, and no bar is copied.
+The dataset contains the fingerprint of the bar store, but no bars.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import polars as pl
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
-# MLflow's limit for a digest.
+# Limit of MLflow for a digest.
 DIGEST_LENGTH = 36
 KINDS = {pl.String: "string", pl.Float64: "double", pl.Int64: "long", pl.Date: "datetime"}
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """The bars, under the name of where they came from, with the store's fingerprint."""
+    """Training bars with the name of their source and the fingerprint of the bar store."""
 
     name: str
     fingerprint: str
@@ -29,11 +29,11 @@ class TrainingData:
 
     @property
     def rows(self) -> int:
-        """How many bars there are."""
+        """The number of bars."""
         return self.bars.height
 
     def as_input(self) -> DatasetInput:
-        """Return the dataset as MLflow shows it on the run's page."""
+        """Return the dataset as input of an MLflow run."""
         from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415  takes seconds
 
         columns = [

@@ -1,7 +1,7 @@
-"""A bundle packed as an MLflow model: files, signature, input example, requirements.
+"""Packaging of a bundle as an MLflow model: files, signature, input example, requirements.
 
-Packing is local: it neither knows the registry nor touches MLflow's global state, so that several
-can run in one process. What the packed model does is in `registry.publishing.pyfunc_model`.
+Packaging needs no registry and no global state of MLflow, so it can run several times in one
+process. The code of the packaged model is `registry.publishing.pyfunc_model`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ QUANTILES = ("q0.5", "q2.5", "q10", "q50", "q90", "q97.5", "q99.5")
 
 
 def pack_model(bundle_dir: Path, bundle: Bundle, dest: Path, *, run_id: str, model_id: str) -> None:
-    """Write the bundle as an MLflow model into `dest`, which must not exist; `artifacts/bundle`."""
+    """Write the bundle as an MLflow model into `dest`, which must not exist."""
     from mlflow.models import Model  # noqa: PLC0415  takes seconds
     from mlflow.pyfunc import save_model  # noqa: PLC0415
 
@@ -35,14 +35,14 @@ def pack_model(bundle_dir: Path, bundle: Bundle, dest: Path, *, run_id: str, mod
         artifacts={"bundle": str(bundle_dir)},
         signature=_signature(bundle),
         input_example={INPUT: bundle.golden.windows[:1]},
-        # Stated, because MLflow otherwise finds them out by running the model in a new process.
+        # Without them, MLflow would run the model in a new process to infer them.
         pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         metadata=_metadata(bundle),
     )
 
 
 def _signature(bundle: Bundle) -> ModelSignature:
-    import numpy as np  # noqa: PLC0415  kept beside MLflow's types
+    import numpy as np  # noqa: PLC0415  as above
     from mlflow.models import ModelSignature  # noqa: PLC0415
     from mlflow.types import ColSpec, Schema, TensorSpec  # noqa: PLC0415
 

@@ -1,8 +1,8 @@
-"""A bundle as an MLflow model: MLflow copies this file beside the bundle and runs it when loading.
+"""Code of a packaged MLflow model. MLflow copies this file into the model and runs it on loading.
 
-It must work where Stockcast is not installed: NumPy, pandas, ONNX Runtime and MLflow only, and no
-import of ours. Nothing of ours imports it either; `registry.publishing.packaging` hands MLflow its path. The
-arithmetic of quantiles is that of `forecasting.distribution.predictive`, and a test holds the two together.
+It must work without Stockcast, so it imports only NumPy, pandas, ONNX Runtime and MLflow. No module
+imports it; `registry.publishing.packaging` passes its path to MLflow. Its quantiles are those of
+`forecasting.distribution.predictive`; an integration test compares both.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ QUANTILES = (0.005, 0.025, 0.1, 0.5, 0.9, 0.975, 0.995)
 
 
 class EnsembleModel(PythonModel):
-    """Windows of raw feature values in, one row a window and horizon out."""
+    """Forecasts of windows of raw feature values: one row a window and horizon."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Open the graph and the calibration that travel with the model."""
-        # ONNX Runtime reports to its maker unless told so before its import.
+        """Load the graph and the calibration of the model."""
+        # ONNX Runtime reads this at import; by default it sends telemetry.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime as ort  # noqa: PLC0415
 
@@ -35,8 +35,8 @@ class EnsembleModel(PythonModel):
             bundle / "ensemble.onnx", providers=["CPUExecutionProvider"]
         )
 
-    # MLflow passes a mapping, as the signature says, but refuses that as a type hint, and warns
-    # everyone who loads a model without one. It also fixes the names of all three parameters.
+    # MLflow passes a mapping, but does not accept a mapping as type hint, and warns about a model
+    # without type hints. It also prescribes the names of all three parameters.
     def predict(
         self,
         context: PythonModelContext,  # noqa: ARG002
@@ -45,8 +45,8 @@ class EnsembleModel(PythonModel):
     ) -> pd.DataFrame:
         """Forecast the log return of every window at every horizon.
 
-        `model_input` maps ``window`` to a float32 array (n, lookback, features), raw, in the order
-        of the manifest's `features`.
+        `model_input` maps ``window`` to a float32 array (n, lookback, features) of raw values, in
+        the order of `features` in the manifest.
         """
         windows = np.asarray(model_input["window"], dtype=np.float32)
         mean, scale = self._session.run(["mean", "scale"], {"window": windows})

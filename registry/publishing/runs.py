@@ -1,7 +1,4 @@
-"""The life of one MLflow run: opened, filled, and closed whatever happens.
-
-What a run is about is known to the caller (`registry.publishing.candidates`).
-"""
+"""MLflow runs: opening, logging values, and closing, also after a failure."""
 
 from __future__ import annotations
 
@@ -19,9 +16,9 @@ if TYPE_CHECKING:
 
     from registry.versions import ModelRegistry
 
-# Logging takes seconds, so a run that is open for an hour has lost its process.
+# Logging takes seconds, so the process of a run that is open for an hour has died.
 ABANDONED_MS = 3_600_000
-# MLflow's limits for one request.
+# Limits of MLflow for one request.
 PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 900
 
 
@@ -29,13 +26,13 @@ PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 900
 def open_run(
     registry: ModelRegistry, experiment: str, name: str, tags: Mapping[str, str]
 ) -> Iterator[str]:
-    """Lend a new run; it ends as finished, or as failed when the body raises anything at all."""
+    """Yield the id of a new run, which ends as finished, or as failed if the body raises."""
     with registry.request("opening a run") as client:
         run = client.create_run(experiment, registry.now_ms(), dict(tags), run_name=name)
     try:
         yield run.info.run_id
     except BaseException:
-        # The first error is the one to tell; a registry that is down is repaired by the next call.
+        # The first error is raised. If closing fails too, the next call closes the run.
         with suppress(StockcastError):
             _close_failed(registry, run)
         raise
@@ -43,8 +40,8 @@ def open_run(
         client.set_terminated(run.info.run_id, "FINISHED", registry.now_ms())
 
 
-def close_abandoned(registry: ModelRegistry, fingerprint: str) -> None:
-    """Mark as failed what a killed process left open: runs of this bundle, and old ones of any."""
+def close_abandoned_runs(registry: ModelRegistry, fingerprint: str) -> None:
+    """Mark runs of killed processes as failed: open runs of this bundle, and old open runs."""
     now = registry.now_ms()
     for run in find_runs(registry, registry.name, "attributes.status = 'RUNNING'"):
         same = run.data.tags.get(FINGERPRINT_TAG) == fingerprint
@@ -61,19 +58,19 @@ def log_values(
     *,
     at_ms: int,
 ) -> None:
-    """Log parameters, and metrics of run and model; a metric without a value is left out."""
+    """Log parameters, and metrics of run and model; skip metrics without a value."""
     from mlflow.entities import Metric, Param  # noqa: PLC0415  takes seconds
 
-    named = [Param(key, str(value)) for key, value in params.items()]
-    for start in range(0, len(named), PARAMS_AT_ONCE):
-        client.log_batch(run_id, params=named[start : start + PARAMS_AT_ONCE])
-    known = [
+    parameters = [Param(key, str(value)) for key, value in params.items()]
+    for start in range(0, len(parameters), PARAMS_AT_ONCE):
+        client.log_batch(run_id, params=parameters[start : start + PARAMS_AT_ONCE])
+    logged = [
         Metric(name, float(value), at_ms, step, model_id)
         for name, value, step in metrics
         if value is not None
     ]
-    for start in range(0, len(known), METRICS_AT_ONCE):
-        client.log_batch(run_id, metrics=known[start : start + METRICS_AT_ONCE])
+    for start in range(0, len(logged), METRICS_AT_ONCE):
+        client.log_batch(run_id, metrics=logged[start : start + METRICS_AT_ONCE])
 
 
 def _close_failed(registry: ModelRegistry, run: Run) -> None:

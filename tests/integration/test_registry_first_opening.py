@@ -1,4 +1,4 @@
-"""A service that looks for its champion opens the registry while the first run makes it."""
+"""Processes that open a new registry at the same time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ print(len(make_client(sys.argv[1]).search_registered_models()))
 """
 
 
-def test_processes_that_open_a_new_registry_at_once_all_find_it_whole(tmp_path: Path) -> None:
+def test_processes_that_open_a_new_registry_together_all_find_it_complete(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
     opening = [
         subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A version as a plain MLflow model: loadable where Stockcast is not installed."""
+"""A version is an MLflow model that can be loaded without Stockcast."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from registry.versions import ModelRegistry
 
 pytestmark = pytest.mark.integration
 
-# Without any of our packages: `-I` keeps the folder out, the finder keeps the installation out.
+# `-I` excludes the working directory, the finder excludes the installed packages of Stockcast.
 OUTSIDE = """
 import sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"market", "forecasting", "registry", "pipelines", "serving"}:
+        if name.partition(".")[0] in {"core", "market", "forecasting", "registry", "pipelines", "serving"}:
             raise ImportError(f"{name} is not installed here")
 
 sys.meta_path.insert(0, Blocked())
@@ -49,7 +49,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a bundle and a registry whose champion it is."""
+    """Return a folder with a bundle and a registry whose champion is that bundle."""
     folder = tmp_path_factory.mktemp("champion")
     registry = ModelRegistry(f"sqlite:///{folder / 'mlflow.db'}", "stockcast")
     log_candidate(registry, candidate(folder))
@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_forecasts_where_stockcast_is_not_installed(folder: Path, tmp_path: Path) -> None:
+def test_the_model_forecasts_without_stockcast(folder: Path, tmp_path: Path) -> None:
     bundle = Bundle.load(candidate(folder).bundle_dir)
     windows = bundle.golden.windows
     np.save(tmp_path / "windows.npy", windows)
@@ -71,12 +71,12 @@ def test_it_forecasts_where_stockcast_is_not_installed(folder: Path, tmp_path: P
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout.splitlines()[-1])
+    output_of_model = json.loads(done.stdout.splitlines()[-1])
 
-    assert answer["example"] == [1, *windows.shape[1:]]
-    assert answer["inputs"] == ["window"]
-    assert answer["outputs"] == list(answer["rows"])
-    requirements = Path(answer["requirements"]).read_text()
+    assert output_of_model["example"] == [1, *windows.shape[1:]]
+    assert output_of_model["inputs"] == ["window"]
+    assert output_of_model["outputs"] == list(output_of_model["rows"])
+    requirements = Path(output_of_model["requirements"]).read_text()
     assert {line.partition("==")[0] for line in requirements.split()} == {
         "mlflow",
         "numpy",
@@ -85,7 +85,7 @@ def test_it_forecasts_where_stockcast_is_not_installed(folder: Path, tmp_path: P
     }
 
     output = bundle.run(windows)
-    rows = answer["rows"]
+    rows = output_of_model["rows"]
     for i, (window, horizon) in enumerate(zip(rows["window"], rows["horizon"], strict=True)):
         expected = bundle.distribution(output, window, horizon)
         assert rows["mean"][i] == pytest.approx(expected.mean, abs=1e-7)
@@ -97,9 +97,7 @@ def test_it_forecasts_where_stockcast_is_not_installed(folder: Path, tmp_path: P
     assert len(rows["mean"]) == len(windows) * len(bundle.manifest.horizons)
 
 
-def test_reading_a_version_needs_no_more_than_the_small_client(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_reading_a_version_imports_only_the_small_client(folder: Path, tmp_path: Path) -> None:
     script = f"""
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The registry when a process dies, fails, or is not alone: what is left can always be mended."""
+"""The registry recovers from killed processes, failures and concurrent writers."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ pytestmark = pytest.mark.integration
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing may catch it to tidy up."""
+    """The end of the process, which no handler may catch."""
 
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One SQLite file for all, because making its tables takes seconds."""
+    """Return one SQLite file for all tests, because creating its tables takes seconds."""
     return f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
 
 
 @pytest.fixture
 def registry(address: str) -> ModelRegistry:
-    """A registry that nobody used before."""
+    """Return a registry with a new model name."""
     return ModelRegistry(address, f"model-{uuid.uuid4().hex[:8]}")
 
 
@@ -50,11 +50,11 @@ def test_two_machines_that_register_the_same_bundle_leave_one_version(
     registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log_candidate(registry, candidate(tmp_path))
-    really, answers = ModelRegistry.with_fingerprint, [()]
+    search, first_results = ModelRegistry.with_fingerprint, [()]
     monkeypatch.setattr(
         ModelRegistry,
         "with_fingerprint",
-        lambda self, text: answers.pop() if answers else really(self, text),
+        lambda self, text: first_results.pop() if first_results else search(self, text),
     )
     assert log_candidate(registry, candidate(tmp_path)).version == 1
     assert [info.version for info in registry.list()] == [1]
@@ -73,7 +73,7 @@ def test_a_failure_while_logging_leaves_a_failed_run_and_no_version(
 
 
 @pytest.mark.parametrize("step", ["log_model_artifacts", "create_model_version"])
-def test_a_kill_while_logging_is_made_good_by_the_next_call(
+def test_a_kill_while_logging_is_repaired_by_the_next_call(
     registry: ModelRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     with monkeypatch.context() as patch:
@@ -92,7 +92,7 @@ def test_a_kill_while_logging_is_made_good_by_the_next_call(
     assert "PENDING" not in {str(model.status) for model in models}
 
 
-def test_a_damaged_bundle_is_refused_before_anything_is_written(
+def test_a_damaged_bundle_is_rejected_before_anything_is_written(
     registry: ModelRegistry, tmp_path: Path
 ) -> None:
     record = candidate(tmp_path)
@@ -113,7 +113,7 @@ def test_a_damaged_bundle_is_refused_before_anything_is_written(
         ("rollback", "update_model_version"),
     ],
 )
-def test_a_kill_between_the_writes_of_a_move_is_mended(
+def test_a_kill_between_the_writes_of_a_move_is_repaired(
     registry: ModelRegistry,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -145,20 +145,20 @@ def test_a_kill_between_the_writes_of_a_move_is_mended(
     assert (registry.get(target).tags.get("stockcast.decision") == action) == made
     assert (registry.get(2).withdrawal_reason == "back") == (made and action == "rollback")
 
-    # A rollback that was made is not asked for again: that would walk one version further.
+    # Another rollback would go one version further back.
     if not (action == "rollback" and made):
         move()
     assert champion_of(registry) == {"promote": 3, "keep": 2, "rollback": 1}[action]
 
 
-def test_a_move_without_a_reason_is_refused(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_a_move_without_a_reason_is_rejected(registry: ModelRegistry, tmp_path: Path) -> None:
     log_versions(registry, tmp_path, 1)
-    with pytest.raises(RegistryError, match="`reason` must say why"):
+    with pytest.raises(RegistryError, match="`reason` must not be empty"):
         promote(registry, 1, "  ", "ann")
     assert registry.alias_version("champion") is None
 
 
-def test_an_error_of_mlflow_itself_comes_in_our_words(
+def test_an_error_of_mlflow_is_raised_as_an_error_of_stockcast(
     registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -185,7 +185,7 @@ def test_runs_and_moves_are_dated_by_the_clock_of_the_registry(
     assert move.at == datetime(2012, 6, 1, 23, tzinfo=UTC)
 
 
-def test_a_rollback_passes_over_a_deleted_version(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_a_rollback_skips_a_deleted_version(registry: ModelRegistry, tmp_path: Path) -> None:
     log_versions(registry, tmp_path, 3)
     for version in (1, 2, 3):
         promote(registry, version, "better", "pipeline")
@@ -193,7 +193,7 @@ def test_a_rollback_passes_over_a_deleted_version(registry: ModelRegistry, tmp_p
     assert rollback(registry, "bad", "ann").to_version == 1
 
 
-def test_a_bundle_that_is_here_already_is_not_fetched_again(
+def test_a_bundle_that_was_downloaded_is_not_downloaded_again(
     registry: ModelRegistry, tmp_path: Path
 ) -> None:
     log_versions(registry, tmp_path, 1)
@@ -202,7 +202,7 @@ def test_a_bundle_that_is_here_already_is_not_fetched_again(
     assert (registry.download(1, tmp_path / "live") / "ensemble.onnx").stat() == before
 
 
-def test_a_process_killed_before_registration_leaves_nothing_but_a_failed_run(
+def test_a_process_killed_before_registration_leaves_only_a_failed_run(
     registry: ModelRegistry, tmp_path: Path
 ) -> None:
     candidate(tmp_path)

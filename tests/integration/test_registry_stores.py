@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 def store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path | None]:
-    """An address, and where artefacts go when the store does not know."""
+    """Return an address, and the folder of artefacts if the store needs one."""
     folder = tmp_path_factory.mktemp("registry store")
     match request.param:
         case "sqlite":
@@ -43,7 +43,7 @@ def store(
 
 @pytest.fixture
 def registry(store: tuple[str, Path | None]) -> ModelRegistry:
-    """A registry that nobody used before: stores are shared, so the model's name is new."""
+    """Return a registry with a new model name, because tests share the stores."""
     address, root = store
     return ModelRegistry(address, f"model-{uuid.uuid4().hex[:8]}", root)
 
@@ -82,7 +82,9 @@ def test_a_candidate_becomes_a_run_and_a_version(registry: ModelRegistry, tmp_pa
     assert [entry.path for entry in plots] == ["plots/forecast_fan.png"]
     fetched = registry.download_evidence(1, "evaluation.json", tmp_path / "fetched")
     assert fetched.read_text() == evaluation.read_text()
-    with pytest.raises(RegistryError, match=r"no evidence 'report.html'; it has evaluation.json"):
+    with pytest.raises(
+        RegistryError, match=r"no evidence file 'report.html'; it has evaluation.json"
+    ):
         registry.download_evidence(1, "report.html", tmp_path)
 
 
@@ -92,7 +94,9 @@ def test_the_same_bundle_is_registered_once(registry: ModelRegistry, tmp_path: P
     assert runs_by_status(registry) == ["FINISHED"]
 
 
-def test_a_bundle_comes_back_as_it_was_registered(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_a_downloaded_bundle_equals_the_registered_one(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
     log_versions(registry, tmp_path, 2)
     for version in (1, 2):
         fetched = registry.download(version, tmp_path / "live" / "bundle")
@@ -100,7 +104,7 @@ def test_a_bundle_comes_back_as_it_was_registered(registry: ModelRegistry, tmp_p
     assert [path.name for path in (tmp_path / "live").iterdir()] == ["bundle"]
 
 
-def test_a_bundle_that_was_tampered_with_is_not_handed_out(
+def test_a_bundle_that_was_changed_is_not_downloaded(
     registry: ModelRegistry, tmp_path: Path
 ) -> None:
     log_versions(registry, tmp_path, 1)
@@ -110,7 +114,7 @@ def test_a_bundle_that_was_tampered_with_is_not_handed_out(
     assert not (tmp_path / "live").exists()
 
 
-def test_an_unknown_version_or_alias_is_named_with_those_there_are(
+def test_an_unknown_version_or_alias_is_named_with_the_existing_ones(
     registry: ModelRegistry, tmp_path: Path
 ) -> None:
     log_versions(registry, tmp_path, 2)
@@ -123,7 +127,9 @@ def test_an_unknown_version_or_alias_is_named_with_those_there_are(
     assert registry.get("champion").version == 1
 
 
-def test_a_promotion_is_told_everywhere(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_a_promotion_is_recorded_in_alias_tags_description_and_audit_trail(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
     log_versions(registry, tmp_path, 1)
     decision = Decision(promote=True, reasons=(Reason("golden", True, "Golden vectors hold"),))  # noqa: FBT003
     apply_decision(registry, 1, decision, "pipeline")
@@ -158,16 +164,16 @@ def test_a_kept_version_becomes_challenger_and_the_champion_stays(
     assert registry.get(2).aliases == ("champion",)
 
 
-def test_rollbacks_walk_back_and_do_not_return(registry: ModelRegistry, tmp_path: Path) -> None:
+def test_rollbacks_go_back_and_do_not_return(registry: ModelRegistry, tmp_path: Path) -> None:
     log_versions(registry, tmp_path, 3)
     for version in (1, 2, 3):
         promote(registry, version, "better", "pipeline")
     assert rollback(registry, "bad opens", "ann").to_version == 2
     assert champion_of(registry) == 2
     assert registry.get(3).withdrawal_reason == "bad opens"
-    assert "Rolled back to version 2, before it version 3" in registry.get(3).description
+    assert "Rolled back to version 2, previously version 3" in registry.get(3).description
     assert rollback(registry, "worse still", "ann").to_version == 1
-    with pytest.raises(RegistryError, match=r"no earlier version.*version 1 is live.*promote"):
+    with pytest.raises(RegistryError, match=r"no earlier version.*version 1 is champion.*promote"):
         rollback(registry, "once more", "ann")
     assert champion_of(registry) == 1
     promote(registry, 3, "the opens are right", "ann")
@@ -176,7 +182,7 @@ def test_rollbacks_walk_back_and_do_not_return(registry: ModelRegistry, tmp_path
     assert [t.version for t in champion_periods(read_moves(registry))] == [1, 2, 3, 2, 1, 3, 1]
 
 
-def test_moves_made_in_the_mlflow_ui_are_noticed_once(
+def test_moves_made_in_the_mlflow_ui_are_detected_once(
     registry: ModelRegistry, tmp_path: Path
 ) -> None:
     log_versions(registry, tmp_path, 2)

@@ -1,4 +1,4 @@
-"""The text of a version's page: complete, within MLflow's limit, the same however often written."""
+"""The description of a version: complete, within the limit of MLflow, and idempotent."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def move(version: int, *reasons: str) -> Move:
     return Move("run", AT, "promote", version - 1, version, "ann", reasons)
 
 
-def test_it_says_what_the_version_was_trained_on() -> None:
+def test_the_page_contains_the_training_data() -> None:
     text = page()
     assert "**Trained through 2012-12-31** on 12,345 bars of AAPL, MSFT (XNYS)." in text
     assert "data `dddddddddddddddd`, code `test`, bundle `bbbbbbbbbbbbbbbb`" in text
 
 
-def test_it_compares_the_models_horizon_by_horizon() -> None:
+def test_the_page_compares_the_models_by_horizon() -> None:
     lines = page().splitlines()
     start = lines.index("### Out of sample")
     assert lines[start + 2 : start + 7] == [
@@ -42,11 +42,11 @@ def test_it_compares_the_models_horizon_by_horizon() -> None:
     ]
 
 
-def test_it_shows_the_weights_of_the_members() -> None:
+def test_the_page_shows_the_weights_of_the_members() -> None:
     assert "| 1d | 0.4 | 0.6 | 0.4 | 0.6 |" in page()
 
 
-def test_a_large_universe_is_summed_up() -> None:
+def test_a_large_universe_is_shortened() -> None:
     text = page(tickers=tuple(f"T{i:04}" for i in range(500)))
     assert "T0019 and 480 more" in text
 
@@ -55,7 +55,7 @@ def test_decisions_are_shown_newest_first_with_their_reasons() -> None:
     text = with_decisions(page(), [move(1, "first"), move(2, "better", "calibrated")])
     section = text.partition("## Decisions")[2]
     assert section.strip().startswith(
-        "**Version 2 promoted to champion, before it version 1** (2013-03-01 22:05 UTC, ann)"
+        "**Version 2 promoted to champion, previously version 1** (2013-03-01 22:05 UTC, ann)"
         "\n\n- better\n- calibrated"
     )
     assert section.index("Version 2 promoted") < section.index("Version 1 promoted")
@@ -66,7 +66,7 @@ def test_writing_decisions_again_changes_nothing() -> None:
     assert with_decisions(once, [move(1, "first")]) == once
 
 
-def test_the_page_never_exceeds_what_mlflow_keeps() -> None:
+def test_the_page_never_exceeds_the_limit_of_mlflow() -> None:
     wide = {
         f"model_{i}": {str(h): dict.fromkeys("abcdefgh", 0.1) for h in (1, 5, 21)}
         for i in range(60)

@@ -1,4 +1,4 @@
-"""Opening the registry: addresses, secrets, time-outs, and what is not imported."""
+"""Opening the registry: addresses, secrets, time-outs and imports."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_importing_the_registry_imports_nothing_heavy() -> None:
+def test_importing_the_registry_imports_no_heavy_library() -> None:
     code = (
         "import registry.promotion.aliases, registry.versions, registry.promotion.gates, sys\n"
         "heavy = {'mlflow', 'onnxruntime', 'pandas', 'polars', 'sqlalchemy', 'sklearn'}\n"
@@ -38,25 +38,25 @@ def test_importing_the_registry_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("address", ["file:///tmp/mlruns", "./mlruns", "databricks", "ftp://x"])
-def test_an_address_that_cannot_work_is_refused_with_those_that_can(address: str) -> None:
+def test_an_unsupported_address_is_rejected_with_the_supported_schemes(address: str) -> None:
     with pytest.raises(RegistryError, match=r"must start with one of http://.*sqlite:////folder"):
         make_client(address)
 
 
-def test_only_looking_at_a_registry_that_does_not_exist_makes_no_file(tmp_path: Path) -> None:
+def test_reading_a_missing_registry_creates_no_file(tmp_path: Path) -> None:
     registry = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}", "stockcast")
     assert registry.alias_version("champion") is None
     assert registry.list() == ()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_version_that_does_not_exist_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_a_missing_version_is_named_with_the_command_that_registers_one(tmp_path: Path) -> None:
     registry = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}", "stockcast")
     with pytest.raises(RegistryError, match=r"no alias 'champion'.*`stockcast run`"):
         registry.get("champion")
 
 
-def test_a_file_that_is_no_database_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_rejected_at_once(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.db"
     path.write_bytes(b"not a database" * 100)
     started = time.monotonic()
@@ -65,23 +65,23 @@ def test_a_file_that_is_no_database_is_refused_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - started < 10
 
 
-def test_a_database_that_does_not_answer_is_down_and_is_noticed_at_once() -> None:
+def test_an_unreachable_database_is_reported_within_seconds() -> None:
     started = time.monotonic()
     with pytest.raises(RegistryDownError, match="Connection refused"):
         make_client(f"postgresql://ann:{SECRET}@127.0.0.1:{free_port()}/x")
     assert time.monotonic() - started < 10
 
 
-def test_a_server_that_does_not_answer_is_noticed_within_seconds() -> None:
+def test_an_unreachable_server_is_reported_within_seconds() -> None:
     registry = ModelRegistry(f"http://127.0.0.1:{free_port()}", "stockcast")
-    registry.client.tracking_uri  # noqa: B018  importing MLflow is not what is timed
+    registry.client.tracking_uri  # noqa: B018  the import of MLflow is not timed
     started = time.monotonic()
     with pytest.raises(RegistryDownError, match="STOCKCAST_MLFLOW_TRACKING_URI"):
         registry.alias_version("champion")
     assert time.monotonic() - started < 8
 
 
-def test_what_somebody_set_for_mlflow_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_mlflow_that_are_set_are_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
     make_client(f"http://127.0.0.1:{free_port()}")
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
@@ -89,7 +89,7 @@ def test_what_somebody_set_for_mlflow_stays(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("scheme", ["http", "postgresql"])
-def test_a_password_shows_up_nowhere(
+def test_a_password_is_never_shown(
     scheme: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -103,7 +103,7 @@ def test_a_password_shows_up_nowhere(
     assert "s3cr@t" not in seen
 
 
-def test_a_secret_is_hidden_however_a_library_spells_it() -> None:
+def test_a_password_is_hidden_encoded_and_decoded() -> None:
     address = "http://ann:p%40ss@host:5000"
     assert redacted("no way to http://ann:p@ss@host:5000/api", address) == (
         "no way to http://***@host:5000/api"
@@ -112,13 +112,13 @@ def test_a_secret_is_hidden_however_a_library_spells_it() -> None:
     assert redacted("http://host:5000/a@b", address) == "http://host:5000/a@b"
 
 
-def test_a_sqlite_address_gives_its_file() -> None:
+def test_the_file_of_a_sqlite_address() -> None:
     assert sqlite_file("sqlite:////srv/mlflow.db") == Path("/srv/mlflow.db")
     assert sqlite_file("sqlite:///mlflow.db") == Path.cwd() / "mlflow.db"
     assert sqlite_file("http://host") is None
 
 
-def test_the_settings_name_the_registry(tmp_path: Path) -> None:
+def test_the_registry_is_made_from_the_settings(tmp_path: Path) -> None:
     settings = RegistrySettings(home=tmp_path, model_name="mine", _env_file=None)
     registry = ModelRegistry.from_settings(settings)
     assert registry.name == "mine"
@@ -126,7 +126,7 @@ def test_the_settings_name_the_registry(tmp_path: Path) -> None:
     assert registry.artifact_root == tmp_path / "mlflow" / "artifacts"
 
 
-def test_the_page_of_a_version_is_linked_where_there_is_a_server() -> None:
+def test_a_version_has_a_page_only_on_a_server() -> None:
     registry = ModelRegistry("http://ann:pw@mlflow:5000/", "stockcast")
     assert registry.page(3) == "http://mlflow:5000/#/models/stockcast/versions/3"
     assert ModelRegistry("sqlite:////srv/m.db", "stockcast").page(3) is None

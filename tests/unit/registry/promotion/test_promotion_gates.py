@@ -1,4 +1,4 @@
-"""The decision is pure: every gate is shown to pass on proof and to fail without it."""
+"""Every gate passes on sufficient evidence and fails without it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COVERAGE = {h: {0.8: 0.79, 0.95: 0.955, 0.99: 0.988} for h in HORIZONS}
 
 
 def paired(horizon: int = 1, **fields: float) -> PairedScore:
-    """A candidate that is a little better than its reference."""
+    """Return the score of a candidate that is slightly better than its reference."""
     values: dict[str, float] = {
         "sessions": 1260,
         "candidate_crps": 0.00812,
@@ -47,7 +47,7 @@ def failed_gates(decision: Decision) -> set[str]:
     return {reason.gate for reason in decision.failed}
 
 
-def test_a_sound_first_version_is_promoted_without_a_champion() -> None:
+def test_a_first_version_that_passes_its_gates_is_promoted() -> None:
     decision = decide(evidence(), None)
     assert decision.promote
     assert "There is no champion to compare with: passed" in decision.sentences
@@ -57,22 +57,22 @@ def test_a_version_as_good_as_the_champion_is_promoted() -> None:
     assert decide(evidence(), champion()).promote
 
 
-def test_the_reason_carries_the_numbers_in_a_sentence() -> None:
+def test_the_sentence_of_a_champion_gate_contains_its_numbers() -> None:
     sentence = next(s for s in decide(evidence(), champion()).sentences if "champion" in s)
     assert sentence == (
-        "CRPS at 1d is 0.00812 against the champion's 0.00815 on 1,260 shared sessions "
+        "CRPS at 1d is 0.00812 against 0.00815 of the champion on 1,260 shared sessions "
         "(-0.37 %, upper bound +0.20 % <= margin 0.50 %): passed"
     )
 
 
-def test_the_coverage_sentence_carries_its_band() -> None:
+def test_the_sentence_of_a_coverage_gate_contains_its_band() -> None:
     assert (
         "The 80 % interval at 1d covered 79.0 % (allowed 76 to 84 %): passed"
         in decide(evidence(), None).sentences
     )
 
 
-def test_evidence_that_was_never_gathered_fails_every_gate_that_needs_it() -> None:
+def test_missing_evidence_fails_every_gate_that_needs_it() -> None:
     decision = decide(Evidence(), champion())
     assert failed_gates(decision) >= {"golden", "finite", "coverage_95_1w", "naive_1m"}
     assert all("missing" in reason.sentence for reason in decision.failed)
@@ -89,7 +89,7 @@ def test_a_flag_from_numpy_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "got", "passes"),
+    ("level", "value", "passes"),
     [
         (0.8, 0.76, True),
         (0.8, 0.7599, False),
@@ -102,8 +102,8 @@ def test_a_flag_from_numpy_passes() -> None:
         (0.95, 1.2, False),
     ],
 )
-def test_coverage_must_lie_within_its_band(level: float, got: float, passes: bool) -> None:  # noqa: FBT001
-    coverage = {**COVERAGE, 5: {**COVERAGE[5], level: got}}
+def test_coverage_must_lie_within_its_band(level: float, value: float, passes: bool) -> None:  # noqa: FBT001
+    coverage = {**COVERAGE, 5: {**COVERAGE[5], level: value}}
     expected = set() if passes else {f"coverage_{100 * level:g}_1w"}
     assert failed_gates(decide(evidence(coverage=coverage), None)) == expected
 
@@ -114,11 +114,11 @@ def test_coverage_must_lie_within_its_band(level: float, got: float, passes: boo
         (0.0099, 0.99, True),
         (0.0100, 0.5, True),
         (0.0101, 0.2, True),  # 1 % worse, and chance explains it
-        (0.0101, 0.04, False),  # 1 % worse, and chance does not
-        (0.0103, 0.2, False),  # 3 % worse is too much to put down to chance
+        (0.0101, 0.04, False),  # 1 % worse, and chance does not explain it
+        (0.0103, 0.2, False),  # 3 % worse is too much, even if chance explains it
     ],
 )
-def test_a_candidate_may_lie_above_naive_only_a_little_and_by_chance(
+def test_a_candidate_may_be_slightly_worse_than_naive_if_chance_explains_it(
     candidate_crps: float,
     p_worse: float,
     passes: bool,  # noqa: FBT001
@@ -135,34 +135,34 @@ def test_a_candidate_may_lie_above_naive_only_a_little_and_by_chance(
     assert failed_gates(decide(evidence(against_naive=naive), None)) == expected
 
 
-def test_no_difference_found_is_not_enough_to_replace_the_champion() -> None:
+def test_an_insignificant_difference_does_not_replace_the_champion() -> None:
     uncertain = champion(candidate_crps=0.00815, upper_bound=0.0008, p_worse=0.5)
     decision = decide(evidence(), uncertain)
     assert failed_gates(decision) == {"champion_1d", "champion_1w", "champion_1m"}
     assert "upper bound +9.82 % > margin 0.50 %): failed" in decision.failed[0].sentence
 
 
-def test_one_horizon_that_is_not_proven_keeps_the_champion() -> None:
+def test_one_failed_horizon_keeps_the_champion() -> None:
     scores = {**champion().scores, 5: paired(5, upper_bound=0.001)}
     decision = decide(evidence(), ChampionComparison(2, scores))
     assert failed_gates(decision) == {"champion_1w"}
 
 
-def test_the_margin_decides_at_its_edge() -> None:
+def test_the_margin_is_exact() -> None:
     at_edge = champion(candidate_crps=0.0100, reference_crps=0.01, upper_bound=0.00005)
     assert decide(evidence(), at_edge, Policy(margin=0.00501)).promote
     assert not decide(evidence(), at_edge, Policy(margin=0.00499)).promote
 
 
-def test_without_shared_sessions_it_stays_challenger_and_says_what_to_do() -> None:
+def test_without_shared_sessions_the_champion_gates_fail_with_instructions() -> None:
     decision = decide(evidence(), ChampionComparison(2))
     assert failed_gates(decision) == {"champion_1d", "champion_1w", "champion_1m"}
     sentence = decision.failed[0].sentence
-    assert "no session was scored by both the candidate and version 2" in sentence
-    assert "until both are scored on the same 60 sessions, or a person promotes it" in sentence
+    assert "no session was scored for both the candidate and version 2" in sentence
+    assert "until both are scored on the same 60 sessions, or `stockcast promote`" in sentence
 
 
-def test_a_handful_of_sessions_proves_nothing() -> None:
+def test_too_few_sessions_fail() -> None:
     assert not decide(evidence(), champion(sessions=59)).promote
     assert decide(evidence(), champion(sessions=60)).promote
 
@@ -176,29 +176,29 @@ def test_a_handful_of_sessions_proves_nothing() -> None:
         {"candidate_crps": -1.0},
         {"upper_bound": math.nan},
         {"upper_bound": -math.inf},
-        {"upper_bound": -1.0},  # below the very difference that it bounds
+        {"upper_bound": -1.0},  # below the difference that it bounds
         {"p_worse": math.nan},
         {"p_worse": 1.5},
     ],
 )
-def test_numbers_that_are_missing_or_contradict_themselves_fail(fields: dict[str, float]) -> None:
+def test_missing_or_inconsistent_numbers_fail(fields: dict[str, float]) -> None:
     assert not decide(evidence(), champion(**fields)).promote
     naive = {h: paired(h, **fields) for h in HORIZONS}
     assert not decide(evidence(against_naive=naive), None).promote
 
 
-def test_a_score_of_another_horizon_is_no_evidence() -> None:
+def test_a_score_of_another_horizon_fails() -> None:
     scores = {**champion().scores, 21: paired(1)}
     assert failed_gates(decide(evidence(), ChampionComparison(2, scores))) == {"champion_1m"}
 
 
-def test_what_a_person_took_back_is_not_promoted_by_itself() -> None:
+def test_a_version_that_was_rolled_back_is_not_promoted_automatically() -> None:
     decision = decide(evidence(withdrawal_reason="wrong splits"), champion())
     assert failed_gates(decision) == {"withdrawn"}
     assert "wrong splits" in decision.failed[0].sentence
 
 
-def test_the_same_evidence_gives_the_same_decision() -> None:
+def test_equal_evidence_gives_equal_decisions() -> None:
     assert decide(evidence(), champion()) == decide(evidence(), champion())
     assert decide(evidence(), champion()) != decide(
         replace(evidence(), withdrawal_reason="x"), champion()
@@ -209,6 +209,6 @@ def test_the_same_evidence_gives_the_same_decision() -> None:
     ("field", "value"),
     [("margin", -0.1), ("coverage_band", math.nan), ("alpha", 0), ("horizons", ()), ("levels", ())],
 )
-def test_a_policy_that_cannot_judge_is_refused(field: str, value: object) -> None:
+def test_an_invalid_policy_is_rejected(field: str, value: object) -> None:
     with pytest.raises(SettingsError, match=field):
         Policy(**{field: value})  # type: ignore[arg-type]

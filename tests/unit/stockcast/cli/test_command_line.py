@@ -90,7 +90,7 @@ def test_a_move_without_a_reason_is_refused(home: TestHome, command: tuple[str, 
 
     status, _, complaint = call(*command, "--reason", " ", home=home.path)
     assert status == 1
-    assert complaint == "error: `reason` must say why, got nothing; the audit trail keeps it."
+    assert complaint == "error: `reason` must not be empty; it is stored in the audit trail."
 
 
 def test_without_an_earlier_version_there_is_nothing_to_roll_back_to(tmp_path: Path) -> None:
