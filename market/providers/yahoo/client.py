@@ -1,6 +1,6 @@
-"""Questions to Yahoo through yfinance's own code. What the answers mean is `yahoo_bars`.
+"""Client of Yahoo Finance on top of yfinance.
 
-Importing this takes a second and needs the extra `yahoo`.
+Importing this module takes a second and requires the extra `yahoo`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from market.providers.yahoo.transport import YahooSession
 from market.quota.budgets import Budget
 from market.quota.ledger import QuotaLedger
 
-# Our columns in yfinance's words.
+# Our columns -> those of yfinance.
 _COLUMNS = {
     "open": "Open",
     "high": "High",
@@ -37,8 +37,8 @@ _COLUMNS = {
     "dividend": "Dividends",
     "split": "Stock Splits",
 }
-# What we take of what comes beside prices; another name there would cost a call.
-_TOLD = (
+# Metadata that arrive with prices. Any other field would cost yfinance another request.
+_METADATA = (
     "chartPreviousClose",
     "currentTradingPeriod",
     "previousClose",
@@ -46,23 +46,23 @@ _TOLD = (
     "regularMarketTime",
     "regularMarketVolume",
 )
-_N_NEAR = 3
-# What yfinance ends in when an answer is of another shape.
+_MAX_SIMILAR = 3
+# Errors of yfinance for a response with an unexpected structure.
 _UNREADABLE = (YFException, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
-# Cookies that yfinance keeps in files are pickles, which no process here opens: where there can
-# be no folder, it keeps them in memory.
+# yfinance stores cookies as pickle files, which must not be opened here. With a folder that cannot
+# exist, it keeps them in memory.
 _NO_FOLDER = "/dev/null/yfinance"
 
 
 class YahooClient:
-    """Asks questions by yfinance, again where that helps; any number of threads may.
+    """Client with retries; any number of threads can use it.
 
     Parameters
     ----------
     url, timeout, budget, ledger
-        See `YahooSession`.
+        See `market.providers.yahoo.transport.YahooSession`.
     clock
-        What waiting between attempts sleeps on.
+        Clock for the waits between attempts.
     """
 
     def __init__(
@@ -73,52 +73,61 @@ class YahooClient:
         _set_up()
 
     def daily_bars(
-        self, request: YahooRequest, since: date | None
+        self, request: YahooRequest, start: date | None
     ) -> tuple[pl.DataFrame, Mapping[str, Any]]:
-        """Return what Yahoo has since a date, or at all, and what it tells beside it.
+        """Fetch daily rows and their metadata.
 
-        Prices, volume and dividends are adjusted for splits up to now; `split` is 0 without one.
+        Parameters
+        ----------
+        start
+            First date. None fetches the whole history.
+
+        Returns
+        -------
+        tuple
+            Rows with `session`, prices, `volume`, `dividend` and `split`, adjusted for all splits
+            up to now, where `split` is 0 on a session without a split; and the metadata.
 
         Raises
         ------
         StockcastError
-            As `Provider.fetch` does.
+            See `market.providers.protocol.Provider.fetch`.
         """
-        # From the day before, because midnight in UTC may be in the middle of a session.
-        known: dict[str, Any] = (
-            {"period": "max"} if since is None else {"start": since - timedelta(days=1)}
+        # One day earlier, because midnight in UTC may be in the middle of a session.
+        period: dict[str, Any] = (
+            {"period": "max"} if start is None else {"start": start - timedelta(days=1)}
         )
-        return self._ask(request, known)
+        return self._fetch(request, period)
 
     def current_metadata(self, request: YahooRequest) -> Mapping[str, Any]:
-        """Return what Yahoo tells about the present: price, time and volume among it.
+        """Fetch the current metadata, such as price, time and volume of the last trade.
 
         Raises
         ------
         StockcastError
-            As `Provider.fetch` does.
+            See `market.providers.protocol.Provider.fetch`.
         """
-        return self._ask(request, {"period": "1d"})[1]
+        return self._fetch(request, {"period": "1d"})[1]
 
     def similar_symbols(self, request: YahooRequest) -> tuple[str, ...]:
-        """Return the symbols that Yahoo finds for a ticker it does not have; none when it fails."""
+        """Return symbols similar to an unknown ticker, or none if the search fails."""
         try:
             with self._session.on(request):
-                found = yfinance.Search(
+                search = yfinance.Search(
                     request.ticker,
-                    max_results=_N_NEAR,
+                    max_results=_MAX_SIMILAR,
                     news_count=0,
                     lists_count=0,
                     enable_fuzzy_query=True,
                     session=self._session,
                 )
-            return tuple(str(row["symbol"]) for row in found.quotes)[:_N_NEAR]
+            return tuple(str(row["symbol"]) for row in search.quotes)[:_MAX_SIMILAR]
         except (StockcastError, RequestException, *_UNREADABLE):
-            # The unknown ticker is the news; a search that failed would hide it.
+            # The caller reports the unknown ticker. The error of the search would hide it.
             return ()
 
-    def _ask(
-        self, request: YahooRequest, stretch: Mapping[str, Any]
+    def _fetch(
+        self, request: YahooRequest, period: Mapping[str, Any]
     ) -> tuple[pl.DataFrame, Mapping[str, Any]]:
         retrying = Retrying(
             stop=stop_after_attempt(request.attempts),
@@ -127,39 +136,39 @@ class YahooClient:
             sleep=self._clock.sleep,
             reraise=True,
         )
-        return retrying(self._ask_once, request, stretch)
+        return retrying(self._fetch_once, request, period)
 
-    def _ask_once(
-        self, request: YahooRequest, stretch: Mapping[str, Any]
+    def _fetch_once(
+        self, request: YahooRequest, period: Mapping[str, Any]
     ) -> tuple[pl.DataFrame, Mapping[str, Any]]:
-        # yfinance's `Ticker` would spend a call more on the time zone, which any answer tells.
+        # yfinance's `Ticker` would use one more call for the time zone, which every response has.
         prices = PriceHistory(
             YfData(session=self._session), request.symbol, "UTC", session=self._session
         )
         with self._session.on(request):
             try:
-                frame = prices.history(interval="1d", auto_adjust=False, **stretch)
+                frame = prices.history(interval="1d", auto_adjust=False, **period)
             except YFPricesMissingError:
                 return _no_rows(), {}
             except _UNREADABLE as error:
                 kind = type(error).__name__
-                msg = f"Yahoo's answer about {request.symbol} cannot be read ({kind}: {error})."
+                msg = f"Yahoo's response about {request.symbol} cannot be parsed ({kind}: {error})."
                 raise ProviderDownError(msg) from error
         rows: dict[str, Any] = {"session": [stamp.date() for stamp in frame.index]}
-        rows |= {ours: frame[theirs].to_numpy() for ours, theirs in _COLUMNS.items()}
+        rows |= {name: frame[field].to_numpy() for name, field in _COLUMNS.items()}
         table = pl.DataFrame(rows, schema_overrides=_no_rows().schema, nan_to_null=True)
-        told = prices.get_history_metadata()
-        return table, {name: told[name] for name in _TOLD if name in told}
+        metadata = prices.get_history_metadata()
+        return table, {name: metadata[name] for name in _METADATA if name in metadata}
 
 
 def _no_rows() -> pl.DataFrame:
-    kinds = {name: pl.Float64() for name in _COLUMNS}
-    return pl.DataFrame(schema={"session": pl.Date(), **kinds})
+    types = {name: pl.Float64() for name in _COLUMNS}
+    return pl.DataFrame(schema={"session": pl.Date(), **types})
 
 
 @cache
 def _set_up() -> None:
     yfinance.set_tz_cache_location(_NO_FOLDER)
     yfinance.config.debug.hide_exceptions = False
-    # What fails is raised, and told by us.
+    # Failures are raised as our errors, so the log messages of yfinance would repeat them.
     logging.getLogger("yfinance").setLevel(logging.CRITICAL)

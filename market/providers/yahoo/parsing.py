@@ -1,4 +1,4 @@
-"""Yahoo's rows -> bars as traded, and quotes. Asking for them is `yahoo_calls`."""
+"""Conversion of Yahoo's split-adjusted rows into bars as traded, and of metadata into quotes."""
 
 from __future__ import annotations
 
@@ -14,43 +14,47 @@ from core.errors import BarsError
 from market.bars.contract import PRICES, conform_bars
 from market.providers.protocol import Quote
 
-# Yahoo's prices are 32-bit floats: this much (relative) is lost, and a little in our arithmetic.
+# Relative error of Yahoo's prices, which are 32-bit floats, and of our arithmetic.
 _PRICE_ERROR = 6e-8
-# Its dividends have six decimals.
+# Dividends have six decimals.
 _DIVIDEND_ERROR = 0.5e-6
-_MOST_DECIMALS = 8
-# Only splits of 3 for 2 and more stand out from what happens over night anyway.
+_MAX_DECIMALS = 8
+# A split of at least 3 for 2 is distinguishable from an overnight return.
 _CLEAR_SPLIT = 1.5
+# Largest ratio of a price gap to a split factor at which the split explains the gap.
 _SAME = 1.1
-# How long after a close a price from before it may be one that is merely late.
+# Yahoo may publish the last trade of a session this late after the close.
 _LATE = timedelta(minutes=30)
 _RECENT = timedelta(days=7)
 _Numbers = NDArray[np.float64]
 
 
 def to_traded_bars(
-    table: pl.DataFrame, about: Mapping[str, Any], *, ticker: str, source: str, now: datetime
+    table: pl.DataFrame, metadata: Mapping[str, Any], *, ticker: str, source: str, now: datetime
 ) -> pl.DataFrame:
-    """Return Yahoo's rows as bars as traded; the one of a session that goes on is left out.
+    """Return Yahoo's rows as bars as traded, without the bar of a session in progress.
 
-    Yahoo divides prices and dividends, and multiplies volume, by all later splits; this undoes it.
-    The result is the number with the fewest decimals that Yahoo may have meant: 28.19 where it
-    sends 7.0475001335144043 before a split of 4 for 1. `adj_close` is null: at the next event, a
-    stored one would be wrong.
+    Yahoo divides prices and dividends by the factors of all later splits and multiplies volume by
+    them. This function reverses the adjustment and rounds each price to the fewest decimals within
+    Yahoo's precision: 28.19 for 7.0475001335144043 before a split of 4 for 1. `adj_close` is null,
+    because a stored value would be outdated after the next split or dividend.
 
     Parameters
     ----------
     table
-        Rows of `daily_bars`, up to the present: splits are undone that happened since.
-    about
-        What Yahoo told with them.
+        Rows of `market.providers.yahoo.client.YahooClient.daily_bars` up to now, so that they
+        include all later splits.
+    metadata
+        Metadata of the same response.
+    now
+        Current time in UTC.
 
     Raises
     ------
     BarsError
-        When a split is listed that prices may not be adjusted for yet.
+        If a split is listed, but the prices before it may not be adjusted yet.
     """
-    rows = _without_present_session(table, about, now)
+    rows = _without_current_session(table, metadata, now)
     _check_splits(rows, ticker, now)
     split = pl.when(pl.col("split") > 0).then("split").otherwise(1.0)
     rows = rows.with_columns(split_factor=split).with_columns(
@@ -74,21 +78,24 @@ def to_traded_bars(
 
 
 def to_quote(
-    about: Mapping[str, Any], *, ticker: str, source: str, requested_at: datetime
+    metadata: Mapping[str, Any], *, ticker: str, source: str, requested_at: datetime
 ) -> Quote:
-    """Return what Yahoo tells about a ticker as a quote.
+    """Return the metadata of a ticker as a quote.
 
     Raises
     ------
     BarsError
-        When it tells no price, or not of when it is.
+        If the price or its time is missing.
     """
-    price, at = about.get("regularMarketPrice"), about.get("regularMarketTime")
+    price, at = metadata.get("regularMarketPrice"), metadata.get("regularMarketTime")
     if price is None or not isinstance(at, datetime):
-        msg = f"{source}, quote of {ticker}: it has no price; ask again when the exchange trades."
+        msg = (
+            f"{source}, quote of {ticker}: the response has no price; "
+            f"try again when the exchange is open."
+        )
         raise BarsError(msg)
-    previous = about.get("previousClose", about.get("chartPreviousClose"))
-    volume = about.get("regularMarketVolume")
+    previous = metadata.get("previousClose", metadata.get("chartPreviousClose"))
+    volume = metadata.get("regularMarketVolume")
     return Quote(
         ticker=ticker,
         price=float(price),
@@ -100,41 +107,41 @@ def to_quote(
     )
 
 
-def _without_present_session(
-    table: pl.DataFrame, about: Mapping[str, Any], now: datetime
+def _without_current_session(
+    table: pl.DataFrame, metadata: Mapping[str, Any], now: datetime
 ) -> pl.DataFrame:
-    """Leave out the bar of a session whose last trade Yahoo does not have yet."""
+    """Drop the bar of a session whose last trade Yahoo has not published yet."""
     try:
-        period, at = about["currentTradingPeriod"]["regular"], about["regularMarketTime"]
+        period, at = metadata["currentTradingPeriod"]["regular"], metadata["regularMarketTime"]
         is_unfinished = period["start"] <= at < period["end"] and now < period["end"] + _LATE
     except (LookupError, TypeError):
-        # Not told, as for some funds: validation refuses sessions that have not closed.
+        # Some funds lack these fields. Validation rejects sessions that have not closed.
         return table
     return table.filter(pl.col("session") < at.date()) if is_unfinished else table
 
 
 def _check_splits(table: pl.DataFrame, ticker: str, now: datetime) -> None:
-    """Refuse rows where Yahoo lists a split but has not adjusted prices for it, as it happens."""
+    """Raise if Yahoo lists a split but has not adjusted earlier prices, which happens at times."""
     gap = pl.col("close").shift(1) / pl.coalesce("open", "close")
-    odd = (gap / pl.col("split")).log().abs() < pl.lit(_SAME).log()
+    explained = (gap / pl.col("split")).log().abs() < pl.lit(_SAME).log()
     clear = (pl.col("split") >= _CLEAR_SPLIT) | (pl.col("split") <= 1 / _CLEAR_SPLIT)
     is_ahead = pl.col("close").is_not_null().cum_sum(reverse=True) == 0
     is_recent = pl.col("session") >= (now - _RECENT).date()
-    unclear = table.filter((pl.col("split") > 0) & ((clear & odd) | (is_ahead & is_recent)))
+    unclear = table.filter((pl.col("split") > 0) & ((clear & explained) | (is_ahead & is_recent)))
     if not unclear.is_empty():
         session, split = unclear.select("session", "split").row(-1)
         msg = (
-            f"Yahoo lists a split of {split:g} for 1 of {ticker} on {session}, but does not seem "
-            f"to have adjusted earlier prices for it; ask again in a day, or another provider."
+            f"Yahoo lists a split of {split:g} for 1 of {ticker} on {session}, but earlier prices "
+            f"seem not to be adjusted for it; try again in a day, or use another provider."
         )
         raise BarsError(msg)
 
 
 def _shortest(values: _Numbers, errors: _Numbers) -> _Numbers:
-    """Return the numbers with the fewest decimals that are no further off than the errors."""
+    """Round each value to the fewest decimals at which it changes by at most its error."""
     shortest = values
-    for n in reversed(range(_MOST_DECIMALS + 1)):
-        # In Polars, dividing by a constant is multiplying by its inverse: 0.07 would not come out.
+    for n in reversed(range(_MAX_DECIMALS + 1)):
+        # NumPy, because Polars multiplies by the inverse of a constant, which misses 0.07.
         numbers = np.rint(values * 10.0**n) / 10.0**n
         fits = (np.abs(numbers - values) <= errors) & ((numbers > 0) == (values > 0))
         shortest = np.where(fits, numbers, shortest)

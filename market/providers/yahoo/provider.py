@@ -1,7 +1,4 @@
-"""The yahoo provider: bars, splits, dividends and quotes by yfinance, without a key.
-
-Asking yfinance is `yahoo_client`, its requests `yahoo_session`, bars as traded `yahoo_bars`.
-"""
+"""The `yahoo` provider. It needs no key."""
 
 from __future__ import annotations
 
@@ -29,26 +26,26 @@ _CLASS = re.compile(r"\.[A-Z]$")
 
 
 class YahooProvider:
-    """Daily bars of Yahoo Finance, with their splits and dividends.
+    """Daily bars, splits, dividends and quotes of Yahoo Finance.
 
-    Prices, volume and dividends are as traded: the adjustment for splits that Yahoo makes is
-    undone. `adj_close` is always null.
+    Prices, volume and dividends are as traded: Yahoo's adjustment for splits is reversed.
+    `adj_close` is always null. Bars include splits and dividends.
 
     Parameters
     ----------
     url
-        Base address; all requests go there unless it is the official one.
+        Base address of all requests. With the official address, yfinance chooses the host.
     timeout
-        Seconds for one whole answer.
+        Timeout of one whole response in seconds.
     ledger
-        The budget of calls that all processes share.
+        Quota ledger that all processes share.
     clock
-        What to wait on; the machine's by default.
+        Clock for waits; the system clock by default.
 
     Raises
     ------
     SettingsError
-        When yfinance is not installed.
+        If yfinance is not installed.
     """
 
     name = "yahoo"
@@ -60,8 +57,8 @@ class YahooProvider:
     ) -> None:
         if find_spec("yfinance") is None:
             msg = (
-                "`provider` or `backups` name 'yahoo', but yfinance is not installed; "
-                "pip install 'stockcast[yahoo]', or take yahoo out."
+                "STOCKCAST_PROVIDER or STOCKCAST_BACKUPS names 'yahoo', but yfinance is not "
+                "installed; run `pip install 'stockcast[yahoo]'`, or remove 'yahoo'."
             )
             raise SettingsError(msg)
         self._url = url
@@ -70,52 +67,48 @@ class YahooProvider:
         self._clock = clock or SystemClock()
 
     def tickers(self) -> tuple[str, ...]:
-        """Return no tickers: Yahoo cannot list what it has."""
+        """Return an empty tuple: Yahoo cannot list its tickers."""
         return ()
 
     def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
-        """Return bars of one ticker for one call; see `Provider.fetch`.
+        """Fetch the daily bars of one ticker for one call; see `Provider.fetch`.
 
-        Where Yahoo does not know the ticker, near names cost one more call.
+        For an unknown ticker, a search for similar tickers uses one more call.
         """
         return self._bars("ingest", ticker, session_range)
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
-        """Return every split and dividend so far; see `ActionsProvider.fetch_actions`."""
-        happened = (pl.col("split_factor") != 1.0) | (pl.col("dividend") != 0.0)
+        """Fetch all past splits and dividends; see `ActionsProvider.fetch_actions`."""
+        has_action = (pl.col("split_factor") != 1.0) | (pl.col("dividend") != 0.0)
         bars = self._bars("actions", ticker, None)
-        return bars.filter(happened).select(ACTIONS_SCHEMA.names())
+        return bars.filter(has_action).select(ACTIONS_SCHEMA.names())
 
     def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:  # noqa: ARG002
-        """Return the price of one ticker now; see `QuoteProvider.fetch_quote`.
+        """Fetch the current price of one ticker; see `QuoteProvider.fetch_quote`.
 
-        Somebody waits for the answer, so it waits for the budget no longer than for an answer.
-
-        Parameters
-        ----------
-        reserved_calls
-            Of no meaning here: a day has no limit.
+        A quote is requested interactively, so the wait for the budget is limited to `timeout`.
+        `reserved_calls` is ignored, because the budget has no limit per day.
         """
         request = YahooRequest("quote", ticker, symbol_of(ticker), self._timeout, attempts=2)
         requested_at = self._clock.now()
-        about = self._client.current_metadata(request)
-        return to_quote(about, ticker=ticker, source=self.name, requested_at=requested_at)
+        metadata = self._client.current_metadata(request)
+        return to_quote(metadata, ticker=ticker, source=self.name, requested_at=requested_at)
 
     def _bars(
         self, purpose: Purpose, ticker: str, session_range: SessionRange | None
     ) -> pl.DataFrame:
-        symbol, since = symbol_of(ticker), None if session_range is None else session_range.start
+        symbol, start = symbol_of(ticker), None if session_range is None else session_range.start
         try:
-            table, about = self._client.daily_bars(YahooRequest(purpose, ticker, symbol), since)
+            table, metadata = self._client.daily_bars(YahooRequest(purpose, ticker, symbol), start)
         except UnknownTickerError as error:
-            near = self._client.similar_symbols(
+            similar = self._client.similar_symbols(
                 YahooRequest("search", ticker, symbol, self._timeout)
             )
-            raise UnknownTickerError(error.ticker, f"the {self.name} provider", near) from None
+            raise UnknownTickerError(error.ticker, f"the {self.name} provider", similar) from None
         if table.is_empty() and session_range is None:
             raise UnknownTickerError(ticker, f"the {self.name} provider")
         now = self._clock.now()
-        return to_traded_bars(table, about, ticker=ticker, source=self.name, now=now)
+        return to_traded_bars(table, metadata, ticker=ticker, source=self.name, now=now)
 
     @cached_property
     def _client(self) -> YahooClient:
@@ -131,9 +124,9 @@ class YahooProvider:
 
 
 def symbol_of(ticker: str) -> str:
-    """Return Yahoo's spelling of a ticker: classes of shares have a dash, as in ``BRK-B``.
+    """Return Yahoo's spelling of a ticker, in which share classes have a dash as in ``BRK-B``.
 
-    Suffixes of exchanges are Yahoo's own already.
+    Our suffixes of exchanges are those of Yahoo.
     """
     if _CLASS.search(ticker) and not exchange_of(ticker, default=""):
         return ticker.replace(".", "-")

@@ -1,4 +1,4 @@
-"""What a question to Yahoo is for; apart, because those who ask need neither yfinance nor curl."""
+"""`YahooRequest`, in a module that imports neither yfinance nor curl_cffi."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from market.quota.budgets import Purpose
 
 @dataclass(frozen=True)
 class YahooRequest:
-    """Why Yahoo is asked, about what, and how much it may take; see `QuotaLedger.call`."""
+    """Subject, purpose and limits of a request.
+
+    Attributes
+    ----------
+    purpose, ticker, max_wait
+        See `market.quota.ledger.QuotaLedger.call`.
+    symbol
+        Yahoo's spelling of the ticker.
+    attempts
+        Maximum number of attempts, retries included.
+    """
 
     purpose: Purpose
     ticker: str

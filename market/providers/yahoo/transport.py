@@ -1,7 +1,6 @@
-"""Requests to Yahoo as yfinance makes them: address, budget, time-outs, refusals as errors.
+"""HTTP session for yfinance: address, budget, timeouts, and refusals as errors.
 
-What the answers hold is `yahoo_bars`; which question needs which request is `yahoo_client`.
-Importing this needs the extra `yahoo`.
+Importing this module requires the extra `yahoo`.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ OFFICIAL_URL = "https://query2.finance.yahoo.com"
 
 _COOKIE_URL = "https://fc.yahoo.com"
 _CHART = "/v8/finance/chart/"
-# Cookies and crumbs are worth no long wait: most questions are answered without them.
-_SIDE_SECONDS = 5.0
+# Timeout for cookies and crumbs. Most requests succeed without them.
+_COOKIE_TIMEOUT = 5.0
 _SHOWN_LENGTH = 200
 
 
 @dataclass
 class _Attempt:
-    """One attempt to get an answer, which may take several requests."""
+    """One attempt at a request. yfinance may send several HTTP requests for it."""
 
     request: YahooRequest
     was_refused: bool = False
@@ -45,52 +44,51 @@ _attempt: ContextVar[_Attempt] = ContextVar("attempt")
 
 
 class YahooSession(requests.Session[requests.Response]):
-    """What yfinance sends its requests through; it raises what yfinance would swallow.
+    """HTTP session for yfinance. It raises errors that yfinance would suppress.
 
     Parameters
     ----------
     url
-        Where all requests go, whichever host of Yahoo they are for. The official address leaves
-        each at its own.
+        Address that replaces the host of every request. The official address replaces none.
     timeout
-        Seconds for one whole answer.
+        Timeout of one whole response in seconds.
     budget
-        What Yahoo is known to bear.
+        Limits that Yahoo tolerates.
     ledger
-        Where every request is entered before it is made.
+        Records every HTTP request before it is sent.
     """
 
     def __init__(self, *, url: str, timeout: float, budget: Budget, ledger: QuotaLedger) -> None:
-        # Yahoo refuses clients that do not shake hands as browsers do.
+        # Yahoo refuses clients whose TLS handshake is not that of a browser.
         super().__init__(impersonate="chrome")
         self._url = url
-        self._seconds = timeout
+        self._timeout = timeout
         self._budget = budget
         self._ledger = ledger
-        self._greeting: requests.Response | None = None
+        self._cookie_response: requests.Response | None = None
 
     @contextmanager
     def on(self, request: YahooRequest) -> Iterator[None]:
-        """Make the requests of this context, in this thread, as one attempt at an request."""
+        """Count the HTTP requests of this context and thread as one attempt at `request`."""
         token = _attempt.set(_Attempt(request))
         try:
             yield
         finally:
             _attempt.reset(token)
 
-    def request(  # type: ignore[override]  # yfinance passes names alone
+    def request(  # type: ignore[override]  # yfinance passes keywords only
         self,
         method: HttpMethod,
         url: str,
         **options: Any,  # noqa: ANN401  # curl's own
     ) -> requests.Response:
-        """Make one request within the budget; what answers about prices is checked."""
+        """Send one HTTP request within the budget, and check a response with prices."""
         request = _attempt.get().request
-        if url == _COOKIE_URL and self._greeting is not None and len(self.cookies):
-            # Without files of its own, yfinance would fetch a cookie before each question.
-            return self._greeting
+        if url == _COOKIE_URL and self._cookie_response is not None and len(self.cookies):
+            # Without a cookie file, yfinance would fetch a cookie before each request.
+            return self._cookie_response
         is_chart = urlsplit(url).path.startswith(_CHART)
-        options["timeout"] = self._seconds if is_chart else min(self._seconds, _SIDE_SECONDS)
+        options["timeout"] = self._timeout if is_chart else min(self._timeout, _COOKIE_TIMEOUT)
         with self._ledger.call(
             self._budget, purpose=request.purpose, ticker=request.ticker, max_wait=request.max_wait
         ):
@@ -98,13 +96,13 @@ class YahooSession(requests.Session[requests.Response]):
                 response = super().request(method, self._address_of(url), **options)
             except RequestException as error:
                 if not is_chart:
-                    # yfinance goes on without a cookie.
+                    # yfinance continues without a cookie.
                     raise
                 raise self._down(error) from None
         if is_chart:
             self._check(response, _attempt.get())
         elif url == _COOKIE_URL:
-            self._greeting = response
+            self._cookie_response = response
         return response
 
     def _address_of(self, url: str) -> str:
@@ -116,38 +114,41 @@ class YahooSession(requests.Session[requests.Response]):
     def _down(self, error: RequestException) -> ProviderDownError:
         if isinstance(error, Timeout):
             return ProviderDownError(
-                f"Yahoo did not answer within {self._seconds:g} s; "
-                f"STOCKCAST_PROVIDER_TIMEOUT is how long it may take."
+                f"Yahoo sent no complete response within {self._timeout:g} s; "
+                f"STOCKCAST_PROVIDER_TIMEOUT sets this limit."
             )
         host, kind = urlsplit(self._url).hostname, type(error).__name__
-        return ProviderDownError(f"Yahoo cannot be reached at {host}, or hung up ({kind}).")
+        return ProviderDownError(
+            f"Yahoo cannot be reached at {host}, or closed the connection ({kind})."
+        )
 
     def _check(self, response: requests.Response, attempt: _Attempt) -> None:
         status = response.status_code
         if status in {401, 403} and not attempt.was_refused:
-            # yfinance asks once more with a new cookie and crumb.
+            # yfinance retries once with a new cookie and crumb.
             attempt.was_refused = True
-            self._greeting = None
+            self._cookie_response = None
             return
         if status == 429:  # noqa: PLR2004
             renews_at = self._ledger.record_refusal(self._budget, until_day_ends=False)
             msg = (
                 f"Yahoo refuses more requests from this address (HTTP 429); "
-                f"it is asked again at {renews_at:%Y-%m-%d %H:%M:%S} UTC at the earliest."
+                f"the next request is allowed at {renews_at:%Y-%m-%d %H:%M:%S} UTC."
             )
             raise QuotaError(msg, renews_at=renews_at)
         if status >= 500 or status in {401, 403, 408, 425}:  # noqa: PLR2004
-            msg = f"Yahoo failed with HTTP {status}; it may answer later."
+            msg = f"Yahoo failed with HTTP {status}; try again later."
             raise ProviderDownError(msg)
         chart = _chart_of(response)
         if chart is None and status != 200:  # noqa: PLR2004
             msg = (
-                f"Yahoo answered HTTP {status} instead of 200; STOCKCAST_YAHOO_URL is the address "
-                f"that was asked: check it."
+                f"Yahoo returned HTTP {status}, expected 200; check the address in "
+                f"STOCKCAST_YAHOO_URL."
             )
             raise BarsError(msg)
         if chart is None:
-            msg = f"Yahoo sent half an answer, or no JSON: {response.text[:_SHOWN_LENGTH]!r}."
+            text = response.text[:_SHOWN_LENGTH]
+            msg = f"Yahoo sent an incomplete response or invalid JSON: {text!r}."
             raise ProviderDownError(msg)
         _check_chart(chart, attempt.request)
 
@@ -164,21 +165,21 @@ def _chart_of(response: requests.Response) -> dict[str, Any] | None:
 def _check_chart(chart: dict[str, Any], request: YahooRequest) -> None:
     error = chart.get("error")
     if error:
-        code, said = str(error.get("code")), str(error.get("description"))[:_SHOWN_LENGTH]
+        code, message = str(error.get("code")), str(error.get("description"))[:_SHOWN_LENGTH]
         if code == "Not Found":
             raise UnknownTickerError(request.ticker, "the yahoo provider")
-        if said.startswith("Data doesn't exist"):
-            raise YFPricesMissingError(request.symbol, said)
+        if message.startswith("Data doesn't exist"):
+            raise YFPricesMissingError(request.symbol, message)
         if code in {"Bad Request", "Unprocessable Entity"}:
-            msg = f"Yahoo does not accept what was asked about {request.symbol}: {said!r}."
+            msg = f"Yahoo rejected the request about {request.symbol}: {message!r}."
             raise BarsError(msg)
-        msg = f"Yahoo failed: {code}, {said!r}; it may answer later."
+        msg = f"Yahoo failed: {code}, {message!r}; try again later."
         raise ProviderDownError(msg)
     try:
         symbol = str(chart["result"][0]["meta"]["symbol"])
     except (LookupError, TypeError):
-        msg = "Yahoo sent an answer without prices and without a reason; it may answer later."
+        msg = "Yahoo sent a response without prices and without a reason; try again later."
         raise ProviderDownError(msg) from None
     if symbol.upper() != request.symbol:
-        msg = f"Yahoo sent an answer about {symbol!r}, but {request.symbol!r} was asked for."
+        msg = f"Yahoo sent a response about {symbol!r}, expected {request.symbol!r}."
         raise BarsError(msg)

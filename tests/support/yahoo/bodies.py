@@ -1,4 +1,4 @@
-"""What Yahoo sends, as JSON objects: bars adjusted for splits, events, and words around them."""
+"""Yahoo's responses as JSON objects: split-adjusted bars, events and metadata."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def failure(error: dict[str, str]) -> dict[str, Any]:
 
 
 def adjusted(bars: pl.DataFrame, actions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Bars and actions as Yahoo has them: for later splits, in 32-bit floats and six decimals."""
+    """Bars and actions adjusted for later splits, as 32-bit floats and with six decimals."""
     factor = pl.lit(1.0)
     for session, split in actions.select("session", "split_factor").rows():
         factor *= pl.when(pl.col("session") < session).then(split).otherwise(1.0)
@@ -41,26 +41,26 @@ def adjusted(bars: pl.DataFrame, actions: pl.DataFrame) -> tuple[pl.DataFrame, p
 
 
 def traded(bars: pl.DataFrame, sessions: Sessions, seen: datetime) -> pl.DataFrame:
-    """The bars of closed sessions, and of one that goes on what was traded in its first half."""
+    """Bars of closed sessions, and half a bar of a session in progress."""
     closed = bars.filter(pl.col("session") <= sessions.last_closed(seen))
     today = local_date(seen, sessions)
     if closed["session"].max() == today or seen.timestamp() < _opening(today, sessions.timezone):
         return closed
     half = (pl.col("open") + pl.col("close")) / 2
-    present = bars.filter(pl.col("session") == today).with_columns(
+    current = bars.filter(pl.col("session") == today).with_columns(
         pl.max_horizontal("open", half).alias("high"),
         pl.min_horizontal("open", half).alias("low"),
         half.alias("close"),
         pl.col("volume") // 2,
     )
-    return pl.concat([closed, present])
+    return pl.concat([closed, current])
 
 
 def chart(
-    bars: pl.DataFrame, actions: pl.DataFrame, told: dict[str, Any], zone: str
+    bars: pl.DataFrame, actions: pl.DataFrame, metadata: dict[str, Any], zone: str
 ) -> dict[str, Any]:
-    """The answer about prices, from bars and actions of `adjusted`."""
-    result: dict[str, Any] = {"meta": told}
+    """The chart response for bars and actions of `adjusted`."""
+    result: dict[str, Any] = {"meta": metadata}
     if bars.is_empty():
         result["indicators"] = {"quote": [{}], "adjclose": [{}]}
     else:
@@ -76,7 +76,7 @@ def chart(
 
 
 def without_bars(body: dict[str, Any]) -> dict[str, Any]:
-    """The answer where nothing was traded."""
+    """The chart response without trades."""
     (result,) = body["chart"]["result"]
     result.pop("timestamp", None)
     result["indicators"] = {"quote": [{}], "adjclose": [{}]}
@@ -84,23 +84,23 @@ def without_bars(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_a_row_too_few(body: dict[str, Any]) -> dict[str, Any]:
-    """The answer where one close is missing, so that no price is known to be of its session."""
+    """The chart response with one close too few, so that prices cannot be matched to sessions."""
     body["chart"]["result"][0]["indicators"]["quote"][0]["close"].pop()
     return body
 
 
-def found(symbols: Sequence[str]) -> dict[str, Any]:
-    """The answer of a search."""
+def search_results(symbols: Sequence[str]) -> dict[str, Any]:
+    """The response to a search."""
     quotes = [
         {"symbol": s, "shortname": s, "exchange": "NMS", "quoteType": "EQUITY"} for s in symbols
     ]
     return {"count": len(quotes), "quotes": quotes, "news": [], "nav": [], "lists": []}
 
 
-def about(
+def metadata(
     symbol: str, bars: pl.DataFrame, sessions: Sessions, *, now: datetime, seen: datetime
 ) -> dict[str, Any]:
-    """What Yahoo tells about a symbol beside its bars; the last of them is the present one."""
+    """Metadata of a symbol; the last row of `bars` is the current session."""
     today = local_date(now, sessions)
     period = sessions.between(today, today + timedelta(days=10))[0]
     opening = _opening(period, sessions.timezone)
@@ -148,8 +148,8 @@ def _events(actions: pl.DataFrame, zone: str) -> dict[str, Any]:
                 "denominator": float(ratio.denominator),
                 "splitRatio": f"{ratio.numerator}:{ratio.denominator}",
             }
-    found = {"dividends": dividends, "splits": splits}
-    return {name: events for name, events in found.items() if events}
+    events = {"dividends": dividends, "splits": splits}
+    return {name: rows for name, rows in events.items() if rows}
 
 
 def _opening(session: date, zone: str) -> int:

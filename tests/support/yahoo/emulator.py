@@ -9,9 +9,9 @@
         ...
         assert len(yahoo.charts("AAPL")) == 3
 
-It is given bars as traded and serves them as Yahoo does: adjusted for the splits that have happened
-by its clock, and while a session goes on with a bar of what was traded so far. Symbols are Yahoo's
-own (``BRK-B``). All hosts of Yahoo are the one it listens on.
+The emulator takes bars as traded and adjusts them for all splits up to its clock, as Yahoo does.
+During a session it serves an incomplete bar. Symbols are those of Yahoo (``BRK-B``). The emulator
+replaces all hosts of Yahoo.
 """
 
 from __future__ import annotations
@@ -62,18 +62,18 @@ class Call:
 
 
 class YahooEmulator(EmulatedProvider[Call, Fault]):
-    """The service: enter it as a context, hand `url` to the provider.
+    """HTTP service; use it as a context manager and pass `url` to the provider.
 
     Parameters
     ----------
     bars
-        All bars there will ever be, as traded.
+        All bars as traded, later ones included.
     clock
-        Tells what has been traded and which splits have happened.
+        Determines which bars and splits are served.
     delay
-        How late prices are told.
+        Delay of the served prices.
     options
-        What `Options` tells.
+        See `Options`.
     """
 
     headers: ClassVar = {"Set-Cookie": "A3=d=AQABBJ; Path=/; Max-Age=31557600"}
@@ -95,13 +95,13 @@ class YahooEmulator(EmulatedProvider[Call, Fault]):
         return super().__enter__()
 
     def charts(self, symbol: str | None = None) -> list[Call]:
-        """The requests for prices alone (of one symbol)."""
+        """Requests for prices, optionally of one symbol."""
         return [c for c in self.calls if c.kind == "chart" and symbol in {None, c.symbol}]
 
     def inject_fault(
         self, fault: Fault, *, times: int | None = 1, symbol: str | None = None, kind: str = "chart"
     ) -> None:
-        """Answer the next requests (of a symbol) badly; for ever without `times`."""
+        """Apply a fault to the next `times` requests, or to all if `times` is None."""
         self._plan(fault, times, symbol, kind)
 
     def reply(self, path: str, query: Mapping[str, str]) -> Reply:
@@ -110,15 +110,15 @@ class YahooEmulator(EmulatedProvider[Call, Fault]):
         symbol = path.removeprefix(CHART).upper() if is_chart else ""
         with self._lock:
             fault = self._next_fault(kind, symbol)
-            known = (
+            served = (
                 symbol if fault != "other_symbol" else next(s for s in self._bars if s != symbol)
             )
-            body = self._chart(known, query) if is_chart else {}
+            body = self._chart(served, query) if is_chart else {}
             outcome = fault or ("unknown" if body is None else "answered")
             self._calls.append(Call(kind, symbol, self.clock.now(), outcome, query))
         if fault is None and kind == "search":
-            near = get_close_matches(query.get("q", ""), sorted(self._bars), n=3, cutoff=0.5)
-            return Reply(json.dumps(bodies.found(near)))
+            similar = get_close_matches(query.get("q", ""), sorted(self._bars), n=3, cutoff=0.5)
+            return Reply(json.dumps(bodies.search_results(similar)))
         if fault is None and not is_chart:
             return Reply(CRUMB if kind == "crumb" else "", 404 if kind == "cookie" else 200)
         return reply_of(fault if body is not None else fault or "not_found", body or {})
@@ -132,16 +132,16 @@ class YahooEmulator(EmulatedProvider[Call, Fault]):
         actions = actions.filter(pl.col("session") <= bodies.local_date(seen, sessions))
         bars = bodies.traded(self._bars[symbol], sessions, seen)
         bars, actions = bodies.adjusted(bars, actions)
-        told = bodies.about(symbol, bars, sessions, now=now, seen=seen)
-        # Up to when is not looked at: yfinance asks up to the real present.
+        metadata = bodies.metadata(symbol, bars, sessions, now=now, seen=seen)
+        # The end of the period is ignored: yfinance requests data up to the system time.
         first = bars["session"][-1]
         if "period1" in query:
             first = datetime.fromtimestamp(int(query["period1"]), UTC).date()
         since = pl.col("session") >= first
-        return bodies.chart(bars.filter(since), actions.filter(since), told, sessions.timezone)
+        return bodies.chart(bars.filter(since), actions.filter(since), metadata, sessions.timezone)
 
 
 def connect(yahoo: YahooEmulator, home: Path, *, timeout: float = 5.0) -> YahooProvider:
-    """A provider that asks the emulator, on its clock, with the ledger of a home."""
+    """Return a provider for the emulator with its clock and the ledger of a home."""
     ledger = QuotaLedger(home / "market.sqlite", yahoo.clock)
     return YahooProvider(url=yahoo.url, timeout=timeout, ledger=ledger, clock=yahoo.clock)

@@ -1,4 +1,4 @@
-"""Every way in which the emulator of Yahoo can answer badly."""
+"""Faults of the Yahoo emulator."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FAILURES = {
 
 
 def reply_of(fault: Fault | None, body: dict[str, Any]) -> Reply:
-    """The body as the fault lets it out."""
+    """Return the response to a request with a fault, or the plain response without one."""
     if fault in _FAILURES:
         status, error = _FAILURES[fault]
         return Reply(json.dumps(bodies.failure(error)), status)

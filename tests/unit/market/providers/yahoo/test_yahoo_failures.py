@@ -1,4 +1,4 @@
-"""Every way in which Yahoo fails has its error, and only what may pass is tried again."""
+"""Every failure of Yahoo: the error, and whether the request is retried."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from market.providers.yahoo.provider import YahooProvider
 
 EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)
 SPAN = SessionRange(date(2013, 2, 25), n_sessions=5)
-PASSING: tuple[Fault, ...] = (
+TRANSIENT: tuple[Fault, ...] = (
     "failure",
     "not_json",
     "empty",
@@ -42,8 +42,8 @@ def provider(yahoo: YahooEmulator, tmp_path: Path) -> YahooProvider:
     return connect(yahoo, tmp_path)
 
 
-@pytest.mark.parametrize("fault", PASSING)
-def test_what_may_pass_is_tried_again(
+@pytest.mark.parametrize("fault", TRANSIENT)
+def test_a_transient_failure_is_retried(
     yahoo: YahooEmulator, provider: YahooProvider, fault: Fault
 ) -> None:
     yahoo.inject_fault(fault, times=2)
@@ -52,8 +52,8 @@ def test_what_may_pass_is_tried_again(
     assert len(yahoo.charts()) == 3
 
 
-@pytest.mark.parametrize("fault", PASSING)
-def test_what_does_not_pass_is_a_provider_that_is_down(
+@pytest.mark.parametrize("fault", TRANSIENT)
+def test_a_lasting_failure_raises_provider_down(
     yahoo: YahooEmulator, provider: YahooProvider, fault: Fault
 ) -> None:
     yahoo.inject_fault(fault, times=None)
@@ -63,7 +63,7 @@ def test_what_does_not_pass_is_a_provider_that_is_down(
     assert len(yahoo.charts()) == 3
 
 
-def test_the_pauses_between_tries_grow(yahoo: YahooEmulator, provider: YahooProvider) -> None:
+def test_the_waits_between_attempts_grow(yahoo: YahooEmulator, provider: YahooProvider) -> None:
     yahoo.inject_fault("status_503", times=None)
 
     with pytest.raises(ProviderDownError):
@@ -74,7 +74,7 @@ def test_the_pauses_between_tries_grow(yahoo: YahooEmulator, provider: YahooProv
     assert timedelta(seconds=2) <= third - second <= timedelta(seconds=4.1)
 
 
-def test_a_quote_is_tried_once_more_alone(yahoo: YahooEmulator, provider: YahooProvider) -> None:
+def test_a_quote_is_retried_once(yahoo: YahooEmulator, provider: YahooProvider) -> None:
     yahoo.inject_fault("status_503", times=None)
 
     with pytest.raises(ProviderDownError):
@@ -83,22 +83,24 @@ def test_a_quote_is_tried_once_more_alone(yahoo: YahooEmulator, provider: YahooP
 
 
 @pytest.mark.parametrize("fault", ["status_404", "status_302", "other_symbol"])
-def test_what_will_not_pass_is_not_tried_again(
+def test_a_permanent_failure_is_not_retried(
     yahoo: YahooEmulator, provider: YahooProvider, fault: Fault
 ) -> None:
     yahoo.inject_fault(fault, times=None)
 
-    with pytest.raises(BarsError, match=r"STOCKCAST_YAHOO_URL|was asked for"):
+    with pytest.raises(BarsError, match=r"STOCKCAST_YAHOO_URL|about 'MSFT', expected 'AAPL'"):
         provider.fetch("AAPL", SPAN)
     assert len(yahoo.charts()) == 1
 
 
-def test_an_address_that_is_refused_waits_before_anybody_asks_again(
+def test_a_rate_refusal_delays_the_next_request(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
     yahoo.inject_fault("status_429")
 
-    with pytest.raises(QuotaError, match=r"HTTP 429\); it is asked again at 2013-03-01") as caught:
+    with pytest.raises(
+        QuotaError, match=r"HTTP 429\); the next request is allowed at 2013-03-01"
+    ) as caught:
         provider.fetch("AAPL", SPAN)
     assert timedelta(0) < caught.value.renews_at - yahoo.clock.now() <= timedelta(seconds=61)
     provider.fetch("AAPL", SPAN)
@@ -106,7 +108,9 @@ def test_an_address_that_is_refused_waits_before_anybody_asks_again(
     assert second - first >= timedelta(seconds=60)
 
 
-def test_a_quote_does_not_wait_so_long(yahoo: YahooEmulator, provider: YahooProvider) -> None:
+def test_a_quote_does_not_wait_for_the_end_of_a_refusal(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
     yahoo.inject_fault("status_429")
 
     for _ in range(2):
@@ -115,9 +119,7 @@ def test_a_quote_does_not_wait_so_long(yahoo: YahooEmulator, provider: YahooProv
     assert len(yahoo.charts()) == 1
 
 
-def test_a_crumb_that_ran_out_is_fetched_anew(
-    yahoo: YahooEmulator, provider: YahooProvider
-) -> None:
+def test_an_expired_crumb_is_fetched_again(yahoo: YahooEmulator, provider: YahooProvider) -> None:
     provider.fetch("AAPL", SPAN)
     yahoo.inject_fault("crumb_expired")
 
@@ -125,7 +127,7 @@ def test_a_crumb_that_ran_out_is_fetched_anew(
     assert len(yahoo.charts()) == 3
 
 
-def test_access_that_stays_refused_is_a_provider_that_is_down(
+def test_a_lasting_status_403_raises_provider_down(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
     yahoo.inject_fault("status_403", times=None)
@@ -136,7 +138,7 @@ def test_access_that_stays_refused_is_a_provider_that_is_down(
 
 @pytest.mark.parametrize("kind", ["cookie", "crumb"])
 @pytest.mark.parametrize("fault", ["status_429", "status_503", "cut_body"])
-def test_bars_come_without_a_cookie_too(
+def test_bars_are_fetched_without_a_cookie(
     yahoo: YahooEmulator, provider: YahooProvider, kind: str, fault: Fault
 ) -> None:
     yahoo.inject_fault(fault, times=None, kind=kind)
@@ -144,35 +146,29 @@ def test_bars_come_without_a_cookie_too(
     assert provider.fetch("AAPL", SPAN).height
 
 
-def test_a_span_that_yahoo_has_nothing_for_is_empty(
-    yahoo: YahooEmulator, provider: YahooProvider
-) -> None:
+def test_a_range_without_data_is_empty(yahoo: YahooEmulator, provider: YahooProvider) -> None:
     yahoo.inject_fault("no_data")
 
     assert provider.fetch("AAPL", SPAN).is_empty()
 
 
-def test_an_answer_that_takes_too_long_is_not_waited_for(
-    yahoo: YahooEmulator, tmp_path: Path
-) -> None:
-    impatient = connect(yahoo, tmp_path, timeout=0.2)
+def test_a_slow_response_raises_after_the_timeout(yahoo: YahooEmulator, tmp_path: Path) -> None:
+    provider = connect(yahoo, tmp_path, timeout=0.2)
     yahoo.slow_seconds = 1.0
     yahoo.inject_fault("slow", times=None)
 
     with pytest.raises(ProviderDownError, match=r"within 0\.2 s; STOCKCAST_PROVIDER_TIMEOUT"):
-        impatient.fetch("AAPL", SPAN)
+        provider.fetch("AAPL", SPAN)
 
 
-def test_an_address_where_nobody_listens_is_named(
-    yahoo: YahooEmulator, provider: YahooProvider
-) -> None:
+def test_a_failed_connection_names_the_host(yahoo: YahooEmulator, provider: YahooProvider) -> None:
     with yahoo.closed(), pytest.raises(ProviderDownError, match=r"reached at 127\.0\.0\.1, or"):
         provider.fetch("AAPL", SPAN)
 
     assert provider.fetch("AAPL", SPAN).height
 
 
-def test_nothing_is_printed_about_failures(
+def test_failures_print_nothing(
     yahoo: YahooEmulator, provider: YahooProvider, capfd: pytest.CaptureFixture[str]
 ) -> None:
     yahoo.inject_fault("status_500", times=None)

@@ -1,4 +1,4 @@
-"""Yahoo's rows, adjusted for splits, become bars as traded."""
+"""Conversion of split-adjusted rows into bars as traded."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def rows(close: list[float | None], *, split: list[float], **columns: list[Any])
     prices = {name: columns.pop(name, close) for name in ("open", "high", "low")}
     n = len(close)
     others = {"volume": [1000.0] * n, "dividend": [0.0] * n} | columns
-    kinds = {name: pl.Float64() for name in ("open", "high", "low", "close", "split", *others)}
+    types = {name: pl.Float64() for name in ("open", "high", "low", "close", "split", *others)}
     table = {"session": DAYS[:n], **prices, "close": close, "split": split, **others}
-    return pl.DataFrame(table, schema_overrides=kinds)
+    return pl.DataFrame(table, schema_overrides=types)
 
 
 def bars(table: pl.DataFrame, now: datetime = NOW) -> pl.DataFrame:
@@ -33,29 +33,29 @@ def bars(table: pl.DataFrame, now: datetime = NOW) -> pl.DataFrame:
 
 
 def test_prices_before_a_split_are_multiplied_and_volume_is_divided() -> None:
-    found = bars(rows([10.0, 10.5, 11.0], split=[0.0, 4.0, 0.0], volume=[4000.0, 800.0, 900.0]))
+    result = bars(rows([10.0, 10.5, 11.0], split=[0.0, 4.0, 0.0], volume=[4000.0, 800.0, 900.0]))
 
-    assert found["close"].to_list() == [40.0, 10.5, 11.0]
-    assert found["volume"].to_list() == [1000, 800, 900]
-    assert found["split_factor"].to_list() == [1.0, 4.0, 1.0]
-    assert found["adj_close"].null_count() == 3
-
-
-def test_a_reverse_split_is_undone_too() -> None:
-    found = bars(rows([50.0, 52.0], split=[0.0, 0.1], volume=[120.0, 130.0]))
-
-    assert found["close"].to_list() == [5.0, 52.0]
-    assert found["volume"].to_list() == [1200, 130]
+    assert result["close"].to_list() == [40.0, 10.5, 11.0]
+    assert result["volume"].to_list() == [1000, 800, 900]
+    assert result["split_factor"].to_list() == [1.0, 4.0, 1.0]
+    assert result["adj_close"].null_count() == 3
 
 
-def test_a_dividend_is_told_as_it_was_declared() -> None:
-    # 0.77 before a split of 7 for 1 and one of 4 for 1, in the six decimals that Yahoo sends.
-    found = bars(rows([20.0, 20.1, 20.2], split=[0.0, 7.0, 4.0], dividend=[0.0275, 0.0, 0.0]))
+def test_a_reverse_split_is_reversed() -> None:
+    result = bars(rows([50.0, 52.0], split=[0.0, 0.1], volume=[120.0, 130.0]))
 
-    assert found["dividend"].to_list() == [0.77, 0.0, 0.0]
+    assert result["close"].to_list() == [5.0, 52.0]
+    assert result["volume"].to_list() == [1200, 130]
 
 
-def test_a_dividend_that_is_not_zero_never_becomes_zero() -> None:
+def test_a_dividend_is_as_declared() -> None:
+    # 0.77 divided by splits of 7 for 1 and 4 for 1, with Yahoo's six decimals.
+    result = bars(rows([20.0, 20.1, 20.2], split=[0.0, 7.0, 4.0], dividend=[0.0275, 0.0, 0.0]))
+
+    assert result["dividend"].to_list() == [0.77, 0.0, 0.0]
+
+
+def test_a_small_dividend_is_not_rounded_to_zero() -> None:
     assert bars(rows([20.0], split=[0.0], dividend=[3e-7]))["dividend"].item() == 3e-7
 
 
@@ -63,8 +63,8 @@ def test_a_dividend_that_is_not_zero_never_becomes_zero() -> None:
     cents=st.lists(st.integers(1, 8_000_000), min_size=1, max_size=5),
     split=st.sampled_from([1.0, 2.0, 3.0, 1.5, 7.0, 28.0, 112.0, 0.1, 1.05]),
 )
-def test_prices_in_cents_survive_the_way_through_32_bits(cents: list[int], split: float) -> None:
-    # Much above 80,000.00, 32 bits do not hold a cent.
+def test_prices_in_cents_are_restored_from_32_bit_floats(cents: list[int], split: float) -> None:
+    # Far above 80,000.00, a 32-bit float does not represent cents.
     traded = np.array(cents) / 100
     sent = (traded / split).astype(np.float32).astype(np.float64)
     last = float(sent[-1])
@@ -81,33 +81,33 @@ def test_prices_in_cents_survive_the_way_through_32_bits(cents: list[int], split
     assert bars(table)["close"].to_list()[:-1] == traded.tolist()
 
 
-def test_a_split_that_prices_are_not_adjusted_for_yet_is_refused() -> None:
+def test_a_split_without_adjusted_prices_raises() -> None:
     with pytest.raises(BarsError, match="lists a split of 2 for 1 of AAA on 2024-06-12, but"):
         bars(rows([80.0, 81.0, 40.2], split=[0.0, 0.0, 2.0]))
 
 
-def test_a_fall_over_night_is_no_missing_adjustment() -> None:
+def test_an_overnight_fall_is_no_missing_adjustment() -> None:
     assert bars(rows([80.0, 81.0, 60.0], split=[0.0, 0.0, 2.0]))["close"][0] == 160.0
 
 
-def test_a_split_ahead_of_its_first_price_is_refused_for_a_week() -> None:
+def test_a_split_without_a_later_price_raises_for_a_week() -> None:
     table = rows([80.0, 81.0, None], split=[0.0, 0.0, 2.0])
 
-    with pytest.raises(BarsError, match="ask again in a day, or another provider"):
+    with pytest.raises(BarsError, match="try again in a day, or use another provider"):
         bars(table)
     assert bars(table, now=datetime(2024, 7, 1, tzinfo=UTC))["close"].to_list() == [160, 162, None]
 
 
-def test_what_yahoo_does_not_know_is_null() -> None:
-    found = bars(rows([10.0, None, 11.0], split=[0.0, 0.0, 0.0]))
+def test_a_missing_price_is_null() -> None:
+    result = bars(rows([10.0, None, 11.0], split=[0.0, 0.0, 0.0]))
 
-    assert found["close"].to_list() == [10.0, None, 11.0]
+    assert result["close"].to_list() == [10.0, None, 11.0]
 
 
-@pytest.mark.parametrize("told", [{}, {"regularMarketPrice": 10.0}, {"regularMarketTime": NOW}])
-def test_a_quote_without_price_or_time_is_refused(told: dict[str, Any]) -> None:
-    with pytest.raises(BarsError, match="quote of AAA: it has no price"):
-        to_quote(told, ticker="AAA", source="yahoo", requested_at=NOW)
+@pytest.mark.parametrize("metadata", [{}, {"regularMarketPrice": 10.0}, {"regularMarketTime": NOW}])
+def test_a_quote_without_price_or_time_raises(metadata: dict[str, Any]) -> None:
+    with pytest.raises(BarsError, match="quote of AAA: the response has no price"):
+        to_quote(metadata, ticker="AAA", source="yahoo", requested_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -123,5 +123,5 @@ def test_a_quote_without_price_or_time_is_refused(told: dict[str, Any]) -> None:
         ("BTC-USD", "BTC-USD"),
     ],
 )
-def test_tickers_are_spelled_as_yahoo_does(ticker: str, symbol: str) -> None:
+def test_the_symbol_of_a_ticker(ticker: str, symbol: str) -> None:
     assert symbol_of(ticker) == symbol

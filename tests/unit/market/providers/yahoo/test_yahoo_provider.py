@@ -1,4 +1,4 @@
-"""Bars, actions and quotes of Yahoo, asked over HTTP through yfinance's own code."""
+"""Bars, actions and quotes of Yahoo, fetched over HTTP by yfinance from the emulator."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ def provider(yahoo: YahooEmulator, tmp_path: Path) -> YahooProvider:
 
 
 @pytest.mark.parametrize("ticker", ["AAPL", "MSFT"])
-def test_bars_are_those_as_traded_across_all_splits(provider: YahooProvider, ticker: str) -> None:
+def test_bars_are_as_traded_across_all_splits(provider: YahooProvider, ticker: str) -> None:
     bars = provider.fetch(ticker)
 
     assert bars.select(AS_TRADED).equals(sample_bars(ticker).select(AS_TRADED))
     assert bars["adj_close"].null_count() == bars.height
 
 
-def test_adjusting_them_gives_the_returns_of_the_sample(provider: YahooProvider) -> None:
+def test_adjusted_bars_have_the_returns_of_the_sample(provider: YahooProvider) -> None:
     adjusted = adjust_bars(provider.fetch("AAPL"))
-    # There was no dividend in these years.
-    known = sample_bars("AAPL", end=date(2012, 8, 1))
-    close = adjusted["close"].head(known.height)
+    # AAPL paid no dividend in these years.
+    sample = sample_bars("AAPL", end=date(2012, 8, 1))
+    close = adjusted["close"].head(sample.height)
 
-    ratio = close / known["adj_close"]
+    ratio = close / sample["adj_close"]
     assert ratio.max() == pytest.approx(ratio.min(), rel=2e-6)
 
 
-def test_splits_stand_at_their_sessions(provider: YahooProvider) -> None:
+def test_splits_have_their_ex_dates(provider: YahooProvider) -> None:
     actions = provider.fetch_actions("AAPL")
 
     assert actions.equals(SAMPLE_SPLITS.filter(pl.col("ticker") == "AAPL"))
@@ -63,7 +63,7 @@ def test_splits_stand_at_their_sessions(provider: YahooProvider) -> None:
     assert not provider.has_separate_actions
 
 
-def test_dividends_are_told_as_declared_although_later_splits_divide_them(
+def test_dividends_before_a_split_are_as_declared(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
     yahoo.act("MSFT", date(2003, 2, 19), dividend=0.08)
@@ -77,7 +77,7 @@ def test_dividends_are_told_as_declared_although_later_splits_divide_them(
     ]
 
 
-def test_a_split_after_the_span_was_stored_changes_no_bar(
+def test_a_later_split_changes_no_bar_as_traded(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
     session_range = SessionRange(date(2013, 2, 20), n_sessions=8)
@@ -91,7 +91,7 @@ def test_a_split_after_the_span_was_stored_changes_no_bar(
     assert after.filter(until).equals(before.filter(until))
 
 
-def test_a_span_asks_from_the_day_before_its_first_session(
+def test_a_range_is_requested_from_the_day_before_its_start(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
     bars = provider.fetch("AAPL", SessionRange(date(2013, 2, 25), n_sessions=5))
@@ -104,11 +104,11 @@ def test_a_span_asks_from_the_day_before_its_first_session(
     )
 
 
-def test_a_span_without_any_session_is_empty(provider: YahooProvider) -> None:
+def test_a_range_without_a_session_is_empty(provider: YahooProvider) -> None:
     assert provider.fetch("AAPL", SessionRange(date(2013, 3, 4), n_sessions=1)).is_empty()
 
 
-def test_the_bar_of_a_session_that_goes_on_is_left_out(
+def test_the_bar_of_a_session_in_progress_is_dropped(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
     yahoo.clock.set_wall(datetime(2013, 3, 1, 18, tzinfo=UTC))
@@ -117,7 +117,7 @@ def test_the_bar_of_a_session_that_goes_on_is_left_out(
     assert provider.fetch_quote("AAPL").session == date(2013, 3, 1)
 
 
-def test_before_the_opening_the_newest_bar_is_that_of_the_day_before(
+def test_before_the_opening_the_newest_bar_is_of_the_previous_session(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
     yahoo.clock.set_wall(datetime(2013, 3, 1, 12, tzinfo=UTC))
@@ -125,12 +125,12 @@ def test_before_the_opening_the_newest_bar_is_that_of_the_day_before(
     assert provider.fetch("AAPL")["session"].max() == date(2013, 2, 28)
 
 
-def test_a_bar_that_is_told_late_is_no_bar_until_its_last_trade_is_told(
+def test_a_delayed_bar_is_dropped_until_its_last_trade_is_published(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
     yahoo.delay = timedelta(minutes=15)
     yahoo.clock.set_wall(datetime(2013, 3, 1, 21, 5, tzinfo=UTC))
-    # Validation would take it: the session has closed.
+    # Validation would accept the bar, because the session has closed.
     assert xnys().last_closed(yahoo.clock.now()) == date(2013, 3, 1)
 
     assert provider.fetch("AAPL")["session"].max() == date(2013, 2, 28)
@@ -138,13 +138,13 @@ def test_a_bar_that_is_told_late_is_no_bar_until_its_last_trade_is_told(
     assert provider.fetch("AAPL")["session"].max() == date(2013, 3, 1)
 
 
-def test_its_bars_pass_validation(provider: YahooProvider) -> None:
-    checked = validate_bars(provider.fetch("MSFT"), xnys(), last_session=date(2013, 3, 1))
+def test_bars_pass_validation(provider: YahooProvider) -> None:
+    validated = validate_bars(provider.fetch("MSFT"), xnys(), last_session=date(2013, 3, 1))
 
-    assert checked.quarantine.is_empty()
+    assert validated.quarantine.is_empty()
 
 
-def test_a_correction_is_told_when_it_is_asked_for_again(
+def test_a_correction_is_fetched_by_the_next_request(
     yahoo: YahooEmulator, provider: YahooProvider
 ) -> None:
     session_range = SessionRange(date(2013, 2, 27), n_sessions=3)
@@ -156,9 +156,7 @@ def test_a_correction_is_told_when_it_is_asked_for_again(
     assert bars.filter(pl.col("session") == date(2013, 2, 28))["close"].item() == 442.12
 
 
-def test_a_quote_is_the_present_price_for_one_call(
-    yahoo: YahooEmulator, provider: YahooProvider
-) -> None:
+def test_a_quote_costs_one_call(yahoo: YahooEmulator, provider: YahooProvider) -> None:
     quote = provider.fetch_quote("MSFT", reserved_calls=10)
 
     assert (quote.price, quote.previous_close, quote.volume) == (27.95, 27.8, 34_849_700)
@@ -167,17 +165,19 @@ def test_a_quote_is_the_present_price_for_one_call(
     assert isinstance(provider, QuoteProvider)
 
 
-@pytest.mark.parametrize("ask", ["fetch", "fetch_actions", "fetch_quote"])
-def test_a_ticker_that_yahoo_does_not_have_is_refused_at_once(
-    yahoo: YahooEmulator, provider: YahooProvider, ask: str
+@pytest.mark.parametrize("method", ["fetch", "fetch_actions", "fetch_quote"])
+def test_an_unknown_ticker_is_not_retried(
+    yahoo: YahooEmulator, provider: YahooProvider, method: str
 ) -> None:
     with pytest.raises(UnknownTickerError, match="'APPL' is not available from the yahoo provider"):
-        getattr(provider, ask)("APPL")
+        getattr(provider, method)("APPL")
 
     assert len(yahoo.charts()) == 1
 
 
-def test_near_names_are_searched_for(yahoo: YahooEmulator, provider: YahooProvider) -> None:
+def test_an_unknown_ticker_costs_one_search_for_similar_tickers(
+    yahoo: YahooEmulator, provider: YahooProvider
+) -> None:
     with pytest.raises(UnknownTickerError) as caught:
         provider.fetch("APPL")
 
@@ -186,7 +186,7 @@ def test_near_names_are_searched_for(yahoo: YahooEmulator, provider: YahooProvid
 
 
 @pytest.mark.parametrize("fault", ["status_503", "empty", "cut_body"])
-def test_a_search_that_fails_hides_no_unknown_ticker(
+def test_a_failed_search_does_not_hide_the_unknown_ticker(
     yahoo: YahooEmulator, provider: YahooProvider, fault: Fault
 ) -> None:
     yahoo.inject_fault(fault, times=None, kind="search")
@@ -196,9 +196,7 @@ def test_a_search_that_fails_hides_no_unknown_ticker(
     assert caught.value.near == ()
 
 
-def test_a_ticker_without_any_bar_is_not_known(
-    yahoo: YahooEmulator, provider: YahooProvider
-) -> None:
+def test_a_ticker_without_any_bar_is_unknown(yahoo: YahooEmulator, provider: YahooProvider) -> None:
     yahoo.inject_fault("no_bars", times=2)
 
     assert provider.fetch("AAPL", SessionRange(date(2013, 2, 25), n_sessions=5)).is_empty()
@@ -206,10 +204,10 @@ def test_a_ticker_without_any_bar_is_not_known(
         provider.fetch("AAPL")
 
 
-def test_classes_of_shares_and_indices_are_asked_for_by_yahoos_names(tmp_path: Path) -> None:
+def test_share_classes_and_indices_are_requested_by_yahoos_symbols(tmp_path: Path) -> None:
     clock = MovingClock(EVENING)
-    named = {"AAPL": "BRK-B", "MSFT": "^GSPC"}
-    bars = sample_bars(*named).with_columns(pl.col("ticker").replace(named))
+    symbols = {"AAPL": "BRK-B", "MSFT": "^GSPC"}
+    bars = sample_bars(*symbols).with_columns(pl.col("ticker").replace(symbols))
     with YahooEmulator(bars, clock) as yahoo:
         provider = connect(yahoo, tmp_path)
 
@@ -218,7 +216,7 @@ def test_classes_of_shares_and_indices_are_asked_for_by_yahoos_names(tmp_path: P
         assert [call.symbol for call in yahoo.charts()] == ["BRK-B", "^GSPC"]
 
 
-def test_every_request_is_in_the_ledger_those_for_cookies_too(
+def test_the_ledger_records_every_request_including_cookies(
     yahoo: YahooEmulator, provider: YahooProvider, tmp_path: Path
 ) -> None:
     provider.fetch("AAPL")
@@ -232,19 +230,19 @@ def test_every_request_is_in_the_ledger_those_for_cookies_too(
     ]
 
 
-def test_yfinance_keeps_no_files_because_those_of_cookies_are_pickles(
+def test_yfinance_writes_no_pickle_files(
     provider: YahooProvider,
 ) -> None:
     from yfinance import cache  # noqa: PLC0415  # a second
 
     provider.fetch("AAPL")
 
-    for keeper in (cache._CookieDBManager, cache._TzDBManager):
-        assert keeper._db is None
-        assert not Path(keeper.get_location()).exists()
+    for manager in (cache._CookieDBManager, cache._TzDBManager):
+        assert manager._db is None
+        assert not Path(manager.get_location()).exists()
 
 
-def test_the_official_address_leaves_each_request_at_its_own_host() -> None:
+def test_the_official_address_keeps_the_host_of_each_request() -> None:
     from market.providers.yahoo.transport import OFFICIAL_URL, YahooSession  # noqa: PLC0415
 
     ledger = QuotaLedger(Path("unused"))
@@ -259,7 +257,7 @@ def test_the_official_address_leaves_each_request_at_its_own_host() -> None:
     )
 
 
-def test_a_missing_yfinance_is_named_with_the_way_out(
+def test_a_missing_yfinance_raises_with_the_command_to_install_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "yfinance", None)
