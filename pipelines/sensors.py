@@ -8,7 +8,7 @@ from core.clock import Clock
 from core.errors import StockcastError
 from market.calendars.exchanges import SessionsByTicker
 from market.ingest.catch_up import plan_catch_up
-from market.ingest.plan import plan
+from market.ingest.plan import plan_tasks
 from market.ingest.ticker_state import TickerStateStore
 from market.providers.protocol import Provider
 from market.providers.status import HOURS_AFTER_CLOSE, ProviderStatus
@@ -109,7 +109,7 @@ def catch_up_sensor(
     stored, known = bar_store.last_sessions(), ticker_states.read()
     tasks = [
         task
-        for task in plan(
+        for task in plan_tasks(
             followed,
             stored,
             known,

@@ -26,9 +26,18 @@ Outcome = Literal["ingested", "nothing_new", "up_to_date", "deferred", "failed"]
 
 @dataclass(frozen=True)
 class TickerOutcome:
-    """What became of one ticker in a round: a report, or the error in its place.
+    """The outcome of one ticker in a batch: a report, or an error instead.
 
-    `actions_error` is the error of its splits and dividends alone.
+    Attributes
+    ----------
+    sessions_behind
+        Number of closed sessions after the last stored one, None if no bar is stored.
+    report
+        None if the task failed or was deferred.
+    error
+        The error of the bars.
+    actions_error
+        The error of splits and dividends after the bars were ingested.
     """
 
     ticker: str
@@ -40,45 +49,45 @@ class TickerOutcome:
 
     @property
     def failure(self) -> StockcastError | None:
-        """What failed, if anything; a budget that is spent is no failure."""
+        """The error, except for a spent budget, which is not a failure."""
         error = self.error or self.actions_error
         return None if isinstance(error, QuotaError) else error
 
     @property
     def label(self) -> str:
-        """The outcome as people write it."""
+        """The outcome as a label, such as ``nothing new``."""
         return self.outcome.replace("_", " ")
 
     @property
     def notes(self) -> str:
-        """Why it came so, in one line; empty when there is nothing to say."""
+        """The reasons of the outcome in one line; empty without any."""
         if self.error is not None:
             return _reason(self.error)
-        said = [] if self.report is None else list(self.report.notes)
+        notes = [] if self.report is None else list(self.report.notes)
         if self.report is not None and (n_refused := self.report.quarantine.height):
-            said.insert(0, f"{n_refused:,} rows refused")
+            notes.insert(0, f"{n_refused:,} rows refused")
         if self.actions_error is not None:
-            said.append(f"splits and dividends: {_reason(self.actions_error)}")
-        return " ".join("; ".join(note.removeprefix(f"{self.ticker}: ") for note in said).split())
+            notes.append(f"splits and dividends: {_reason(self.actions_error)}")
+        return " ".join("; ".join(note.removeprefix(f"{self.ticker}: ") for note in notes).split())
 
     @property
     def new_bars(self) -> str:
-        """How many bars came, and from whom where several are asked."""
+        """The number of new bars by provider; empty without any."""
         if self.report is None:
             return ""
-        came = [f"{n:,} from {name}" for name, n in self.report.sources.items() if n]
+        by_source = [f"{n:,} from {name}" for name, n in self.report.sources.items() if n]
         inserted = self.report.stored.inserted
-        return ", ".join(came) or (f"{inserted:,} new" if inserted else "")
+        return ", ".join(by_source) or (f"{inserted:,} new" if inserted else "")
 
     @property
     def summary(self) -> str:
-        """What happened, in one line."""
-        told = "; ".join(part for part in (self._gain, self.notes) if part)
-        return f"{self.label}: {told}" if told else self.label
+        """The outcome in one line."""
+        details = "; ".join(part for part in (self._stored, self.notes) if part)
+        return f"{self.label}: {details}" if details else self.label
 
     @property
-    def _gain(self) -> str:
-        """What is there that was not there before."""
+    def _stored(self) -> str:
+        """What was stored, in words."""
         if self.report is None or self.outcome != "ingested":
             return ""
         if self.new_bars:
@@ -86,43 +95,43 @@ class TickerOutcome:
         through = self.report.actions_through
         return f"splits and dividends to {through}" if through else ""
 
-    def merge(self, later: Self) -> Self:
-        """Return the two outcomes of one ticker as one: of its bars, then of its actions."""
+    def merge(self, actions: Self) -> Self:
+        """Merge the outcome of the bars with that of the splits and dividends."""
         if self.report is None:
-            return later
-        if later.report is None:
-            return replace(self, actions_error=later.actions_error or later.error)
-        both = zip(astuple(self.report.stored), astuple(later.report.stored), strict=True)
+            return actions
+        if actions.report is None:
+            return replace(self, actions_error=actions.actions_error or actions.error)
+        both = zip(astuple(self.report.stored), astuple(actions.report.stored), strict=True)
         report = replace(
             self.report,
             stored=UpsertReport(*map(sum, both)),
-            actions_through=later.report.actions_through,
-            notes=self.report.notes + later.report.notes,
+            actions_through=actions.report.actions_through,
+            notes=self.report.notes + actions.report.notes,
         )
-        taken = "ingested" in {self.outcome, later.outcome}
-        return replace(self, outcome="ingested" if taken else self.outcome, report=report)
+        is_ingested = "ingested" in {self.outcome, actions.outcome}
+        return replace(self, outcome="ingested" if is_ingested else self.outcome, report=report)
 
 
 class BatchListener(Protocol):
-    """Whoever follows a round while it runs."""
+    """Receives the progress of a batch."""
 
     def begin(self, n_tickers: int) -> None:
-        """Hear how many tickers there are."""
+        """Receive the number of tickers, once."""
         ...
 
     def on_outcome(self, outcome: TickerOutcome) -> None:
-        """Hear what became of one."""
+        """Receive the outcome of a task."""
         ...
 
 
 class SilentListener:
-    """Nobody follows: a run that no terminal waits for."""
+    """Ignores the progress, for runs without a terminal."""
 
     def begin(self, n_tickers: int) -> None:
-        """Take no notice."""
+        """Do nothing."""
 
     def on_outcome(self, outcome: TickerOutcome) -> None:
-        """Take no notice."""
+        """Do nothing."""
 
 
 def ingest_all(
@@ -132,15 +141,23 @@ def ingest_all(
     force: bool,
     defer_actions: Callable[[], QuotaError | None],
 ) -> Iterator[TickerOutcome]:
-    """Take in what is due of each ticker, the most overdue first; one that fails stops no other.
+    """Execute the due tasks of all tickers, most urgent first, and yield each outcome.
 
-    A ticker whose bars and actions are due comes twice, the second time with both; so does a new
-    one, whose actions are due as soon as it has bars. A key that is not accepted is told for every
-    ticker left, and not tried again. Before splits and dividends are asked for, `defer_actions` may
-    say that the calls left are needed for bars.
+    A failed ticker does not stop the others. A ticker with due bars and due actions is yielded
+    twice, the second time with the merged outcome. The same holds for a new ticker, whose actions
+    are due as soon as it has bars. After a rejected key, the remaining tickers fail without a
+    request.
+
+    Parameters
+    ----------
+    force
+        See `market.ingest.ticker_ingest.Ingest.plan`.
+    defer_actions
+        Called before each fetch of splits and dividends. An error that it returns defers the
+        fetch, because the calls left are reserved for bars.
     """
     outcomes: dict[str, TickerOutcome] = {}
-    refused: ProviderKeyError | None = None
+    key_error: ProviderKeyError | None = None
     planned = ingest.plan(tickers, force=force)
 
     def after_histories() -> Iterator[IngestTask]:
@@ -151,28 +168,28 @@ def ingest_all(
         before = outcomes.get(task.ticker)
         if before is not None and before.error is not None:
             continue
-        held = defer_actions() if task.kind == "actions" else None
-        if refused is not None and task.kind != "nothing":
-            outcome = _failed(task, refused)
-        elif held is not None:
-            outcome = _deferred(task, held)
+        deferral = defer_actions() if task.kind == "actions" else None
+        if key_error is not None and task.kind != "nothing":
+            outcome = _failed(task, key_error)
+        elif deferral is not None:
+            outcome = _deferred(task, deferral)
         else:
             outcome = _ingest_ticker(ingest, task, force=force)
         if isinstance(outcome.error, ProviderKeyError):
-            refused = outcome.error
+            key_error = outcome.error
         outcomes[task.ticker] = outcome if before is None else before.merge(outcome)
         yield outcomes[task.ticker]
 
 
 def raise_if_all_failed(outcomes: Sequence[TickerOutcome]) -> None:
-    """Raise one error for all when there is no ticker that did not fail.
+    """Raise one error if every ticker failed.
 
     Raises
     ------
     TransientError
-        When trying again may help one of them.
+        If a retry may help at least one ticker.
     PermanentError
-        When a person must act first.
+        If no retry can help.
     """
     if not outcomes or any(outcome.outcome != "failed" for outcome in outcomes):
         return
@@ -183,19 +200,19 @@ def raise_if_all_failed(outcomes: Sequence[TickerOutcome]) -> None:
 
 
 def summarize_failures(failed: Sequence[TickerOutcome]) -> str:
-    """Return a line a cause, with the tickers that it met."""
-    by_cause: dict[str, list[str]] = {}
+    """Return one line per error, with its tickers."""
+    by_error: dict[str, list[str]] = {}
     for outcome in failed:
         if outcome.failure is not None:
-            by_cause.setdefault(_reason(outcome.failure), []).append(outcome.ticker)
-    return "\n".join(f"{_named(tickers)}: {cause}" for cause, tickers in by_cause.items())
+            by_error.setdefault(_reason(outcome.failure), []).append(outcome.ticker)
+    return "\n".join(f"{_list_tickers(tickers)}: {error}" for error, tickers in by_error.items())
 
 
 def summarize_outcomes(outcomes: Sequence[TickerOutcome]) -> str:
-    """Return how many tickers met which outcome, as a sentence without its end."""
+    """Return the number of tickers by outcome, such as ``2 tickers: 1 ingested, 1 failed``."""
     counts = Counter(o.label for o in outcomes)
-    told = ", ".join(f"{n:,} {word}" for word, n in counts.most_common())
-    return f"{len(outcomes):,} ticker{'' if len(outcomes) == 1 else 's'}: {told}"
+    labels = ", ".join(f"{n:,} {label}" for label, n in counts.most_common())
+    return f"{len(outcomes):,} ticker{'' if len(outcomes) == 1 else 's'}: {labels}"
 
 
 def _ingest_ticker(ingest: Ingest, task: IngestTask, *, force: bool) -> TickerOutcome:
@@ -218,16 +235,16 @@ def _failed(task: IngestTask, error: StockcastError) -> TickerOutcome:
     return TickerOutcome(task.ticker, "failed", task.sessions_behind, error=error)
 
 
-MOST_NAMED = 8
+MAX_LISTED = 8
 
 
-def _named(tickers: Sequence[str]) -> str:
-    left = len(tickers) - MOST_NAMED
-    more = f" and {left:,} more" if left > 0 else ""
-    return ", ".join(tickers[:MOST_NAMED]) + more
+def _list_tickers(tickers: Sequence[str]) -> str:
+    n_more = len(tickers) - MAX_LISTED
+    more = f" and {n_more:,} more" if n_more > 0 else ""
+    return ", ".join(tickers[:MAX_LISTED]) + more
 
 
 def _reason(error: StockcastError) -> str:
     if isinstance(error, QuotaError):
-        return f"waits for a budget until {error.renews_at:%Y-%m-%d %H:%M} UTC"
+        return f"waits for the budget to renew at {error.renews_at:%Y-%m-%d %H:%M} UTC"
     return " ".join(str(error).split())

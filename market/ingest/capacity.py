@@ -1,6 +1,6 @@
-"""Whether a key can keep up with a number of tickers, beforehand. Pure.
+"""Estimate of the number of tickers that the limits of a key can keep up to date.
 
-What is due of each ticker is `planning`; what a tier allows `providers.tiers`.
+`market.ingest.plan` plans the tasks; `market.providers.alpha_vantage.tiers` defines the limits.
 """
 
 from __future__ import annotations
@@ -13,27 +13,28 @@ from market.ingest.plan import ACTIONS_EVERY
 from market.providers.alpha_vantage.tiers import Tier, tier_limits
 from market.providers.spec import ProviderLimits
 
-# Bars are published within two hours of a close, and the next session opens 17.5 hours after it.
-_HOURS_A_NIGHT = 15.5
+# Bars are published within two hours of the close, and the next session opens 17.5 hours after it.
+_HOURS_PER_NIGHT = 15.5
 _CALLS_FOR_ACTIONS = 2
-# Sessions of a reach that the overlap with stored bars and a turn of luck must leave.
+# Sessions of the reach that are left for the overlap with stored bars and for failed requests.
 _SPARE_REACH = 10
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """How a number of tickers and the limits of a key go together.
+    """The capacity of a key for a number of tickers.
 
     Attributes
     ----------
     calls_per_session
-        Calls that all tickers together need for one session.
+        Calls that all tickers need per session.
     max_tickers
-        How many tickers can be kept up to date.
+        Largest number of tickers that the key keeps up to date.
     sessions_behind
-        How far the last ticker is behind when a day's calls are spent; 0 when the key keeps up.
+        Sessions by which the last ticker is behind when the calls of a day are spent, 0 if the key
+        keeps up.
     summary
-        All of that for a person, and what to do.
+        Sentences with these numbers and the remedies.
     """
 
     calls_per_session: float
@@ -43,58 +44,59 @@ class Capacity:
 
     @property
     def keeps_up(self) -> bool:
-        """Whether every ticker can be brought up to date every session."""
+        """Whether every ticker is up to date after every session."""
         return self.sessions_behind == 0
 
 
 def estimate_capacity(n_tickers: int, limits: ProviderLimits) -> Capacity:
-    """Say whether limits allow to follow so many tickers, how far behind it runs, and what to do.
+    """Estimate whether the limits of a key suffice for a number of tickers.
 
-    Each ticker costs one call a session, and two more every `ACTIONS_EVERY` sessions where bars
-    come without splits and dividends. What days without a session leave is not counted on: it
-    brings new tickers' actions and makes up for failures.
+    Each ticker costs one call per session, and two more every `ACTIONS_EVERY` sessions if bars
+    lack splits and dividends. Calls on days without a session are not counted: they are a reserve
+    for new tickers and failed requests.
 
     Parameters
     ----------
     limits
-        Of the key's tier; see `tier_limits`.
+        Limits of the key, see `market.providers.alpha_vantage.tiers.tier_limits`.
     """
-    each = _calls_of_one(limits)
-    calls, capacity = n_tickers * each, _capacity(limits)
-    need = f"{n_tickers} tickers need {calls:.1f} calls a session"
-    if n_tickers <= capacity:
-        summary = f"{need}; the key can follow up to {capacity:,} tickers."
-        return Capacity(calls, capacity, 0, summary)
-    behind = math.ceil(calls / (capacity * each) - 1e-9) - 1 if capacity else n_tickers
+    per_ticker = _calls_per_ticker(limits)
+    calls, max_tickers = n_tickers * per_ticker, _max_tickers(limits)
+    need = f"{n_tickers} tickers need {calls:.1f} calls per session"
+    if n_tickers <= max_tickers:
+        summary = f"{need}; the key can follow up to {max_tickers:,} tickers."
+        return Capacity(calls, max_tickers, 0, summary)
+    behind = n_tickers
+    if max_tickers:
+        behind = math.ceil(calls / (max_tickers * per_ticker) - 1e-9) - 1
     behind = max(1, behind)
     summary = (
-        f"{need}, but the key can follow {capacity:,} tickers: bars would run up to {behind} "
+        f"{need}, but the key can follow {max_tickers:,} tickers: bars would be up to {behind} "
         f"session{'s' if behind > 1 else ''} behind. {_advice(n_tickers, limits, behind)}"
     )
-    return Capacity(calls, capacity, behind, summary)
+    return Capacity(calls, max_tickers, behind, summary)
 
 
 def _advice(n_tickers: int, limits: ProviderLimits, behind: int) -> str:
-    capacity = _capacity(limits)
     tier = next(
-        (tier for tier in get_args(Tier) if _capacity(tier_limits(tier)) >= n_tickers), None
+        (tier for tier in get_args(Tier) if _max_tickers(tier_limits(tier)) >= n_tickers), None
     )
-    ways = [f"follow {capacity:,} tickers or fewer"]
+    remedies = [f"follow {_max_tickers(limits):,} tickers or fewer"]
     if tier is not None:
-        ways.append(f"get a premium key and set STOCKCAST_ALPHA_VANTAGE_TIER={tier}")
+        remedies.append(f"get a premium key and set STOCKCAST_ALPHA_VANTAGE_TIER={tier}")
     if limits.reach is None or behind + _SPARE_REACH < limits.reach:
-        ways.append("leave it so: the tickers that are most behind always come first")
-    return f"Either {', or '.join(ways)}."
+        remedies.append("accept the delay: the tickers that are most behind always come first")
+    return f"Either {', or '.join(remedies)}."
 
 
-def _calls_of_one(limits: ProviderLimits) -> float:
+def _calls_per_ticker(limits: ProviderLimits) -> float:
     return 1.0 if limits.has_adjusted else 1.0 + _CALLS_FOR_ACTIONS / ACTIONS_EVERY
 
 
-def _capacity(limits: ProviderLimits) -> int:
-    """Return how many tickers the limits allow; by the minute, within a night."""
-    night = _HOURS_A_NIGHT * 3600
-    calls = [window.calls / window.seconds * night for window in limits.windows]
+def _max_tickers(limits: ProviderLimits) -> int:
+    """Return the number of tickers that the limits allow in one night."""
+    seconds = _HOURS_PER_NIGHT * 3600
+    calls = [window.calls / window.seconds * seconds for window in limits.windows]
     if limits.per_day is not None:
         calls.append(limits.per_day)
-    return math.floor(min(calls) / _calls_of_one(limits))
+    return math.floor(min(calls) / _calls_per_ticker(limits))

@@ -9,13 +9,21 @@ from market.ingest.plan import IngestTask
 from market.ingest.ticker_state import TickerState
 from market.providers.status import CALLS_FOR_ACTIONS, ProviderState
 
-# While its provider answers for others, a ticker that fails waits so long: trying costs calls.
-AGAIN = timedelta(hours=12)
+# Wait before a retry of a ticker that failed while its provider was up, because retries cost calls.
+RETRY_AFTER = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
 class CatchUpPlan:
-    """What a look found: a key for a run, or none; and why."""
+    """The decision on a catch-up run.
+
+    Attributes
+    ----------
+    run_key
+        Key of the run, None for no run.
+    reason
+        A sentence that explains the decision.
+    """
 
     run_key: str | None
     reason: str
@@ -23,7 +31,7 @@ class CatchUpPlan:
 
 def plan_catch_up(
     tasks: Sequence[IngestTask],
-    records: Mapping[str, TickerState],
+    states: Mapping[str, TickerState],
     provider_status: Sequence[ProviderState],
     now: datetime,
     *,
@@ -34,38 +42,56 @@ def plan_catch_up(
     Dagster drops a second run with the same key, so the key covers everything that the decision
     depends on. While the first provider is available, the key also contains the hour, which
     repeats a run that was lost.
+
+    Parameters
+    ----------
+    tasks
+        Tasks of the followed tickers, see `market.ingest.plan.plan_tasks`.
+    states
+        States of the tickers.
+    provider_status
+        States of the selected providers, the first provider first.
+    now
+        Current instant, with a time zone.
+    reserved_calls
+        Number of today's calls that sessions still to close will need, see `min_calls_for`.
     """
     due = [task for task in tasks if task.kind != "nothing"]
     if not due:
         return CatchUpPlan(None, "Every ticker is up to date.")
     eligible = [
-        task for task in due if not _failed_alone(records.get(task.ticker), provider_status, now)
+        task for task in due if not _is_backed_off(states.get(task.ticker), provider_status, now)
     ]
     if not eligible:
-        hours = AGAIN.total_seconds() / 3600
-        return CatchUpPlan(None, f"{waiting(due)} due, but failed less than {hours:g} hours ago.")
+        hours = RETRY_AFTER.total_seconds() / 3600
+        return CatchUpPlan(
+            None, f"{_tickers_are(due)} due, but failed less than {hours:g} hours ago."
+        )
     first, *backups = provider_status
-    # A backup on this machine was asked in the run that stopped, and has nothing newer.
-    asked = [first, *(backup for backup in backups if backup.budget is not None)]
+    # A backup without a budget is local. The run that stopped has read it, so it has no news.
+    candidates = [first, *(backup for backup in backups if backup.budget is not None)]
     calls = min_calls_for(eligible, reserved_calls)
-    refusals = [account.refusal(now, calls) for account in asked]
+    refusals = [provider.refusal(now, calls) for provider in candidates]
     if all(refusals):
-        return CatchUpPlan(None, f"{waiting(eligible)} due. {'; '.join(map(str, refusals))}.")
-    # Without the first provider there is nothing new to hope for until it can be asked again.
+        return CatchUpPlan(None, f"{_tickers_are(eligible)} due. {'; '.join(map(str, refusals))}.")
+    # While the first provider is unavailable, its backups are tried once, not every hour.
     slot = refusals[0] or f"{now:%Y-%m-%dT%H}"
-    state = [
-        f"{t.ticker} {t.kind} {t.sessions_behind} {_requested_at(records, t)}" for t in eligible
+    progress = [
+        f"{task.ticker} {task.kind} {task.sessions_behind} {_requested_at(states, task)}"
+        for task in eligible
     ]
-    digest = hashlib.sha256("\n".join([slot, *sorted(state)]).encode()).hexdigest()[:16]
-    return CatchUpPlan(f"catch-up-{digest}", f"{waiting(eligible)} due, and can be asked for.")
+    digest = hashlib.sha256("\n".join([slot, *sorted(progress)]).encode()).hexdigest()[:16]
+    return CatchUpPlan(
+        f"catch-up-{digest}", f"{_tickers_are(eligible)} due, and requests are allowed."
+    )
 
 
 def min_calls_for(tasks: Sequence[IngestTask], reserved_calls: int) -> int:
-    """Return how many calls must be left for a run to be worth it.
+    """Return the number of calls that must be left for a run to be useful.
 
-    One that is left is worth a bar, if no session closes before there are more calls. Else a bar
-    that is caught up now costs a call, and tonight the same call brings both: then only if tonight
-    has enough all the same.
+    One call is enough for a bar if no session closes before the budget renews. Otherwise a bar
+    that is caught up now costs a call, while a call after the close fetches both bars. The run is
+    then useful only if enough calls remain for the bars after the close.
     """
     n_bars = sum(task.kind != "actions" for task in tasks)
     if n_bars == 0:
@@ -73,22 +99,21 @@ def min_calls_for(tasks: Sequence[IngestTask], reserved_calls: int) -> int:
     return reserved_calls + n_bars if reserved_calls else 1
 
 
-def waiting(tasks: Sequence[IngestTask]) -> str:
-    """Return how many tickers have something to do, as the beginning of a reason."""
+def _tickers_are(tasks: Sequence[IngestTask]) -> str:
     n_tickers = len({task.ticker for task in tasks})
     return f"{n_tickers:,} tickers are" if n_tickers != 1 else f"{tasks[0].ticker} is"
 
 
-def _failed_alone(
-    record: TickerState | None, provider_status: Sequence[ProviderState], now: datetime
+def _is_backed_off(
+    state: TickerState | None, provider_status: Sequence[ProviderState], now: datetime
 ) -> bool:
-    """Return whether a ticker failed lately, and not because the first provider is down."""
-    if record is None or record.failed_at is None or now - record.failed_at >= AGAIN:
+    """Return whether a ticker failed recently while the first provider was up."""
+    if state is None or state.failed_at is None or now - state.failed_at >= RETRY_AFTER:
         return False
     breaker = provider_status[0].breaker
     return breaker is None or breaker.failures == 0
 
 
-def _requested_at(records: Mapping[str, TickerState], task: IngestTask) -> datetime | None:
-    record = records.get(task.ticker)
-    return None if record is None else record.requested_at
+def _requested_at(states: Mapping[str, TickerState], task: IngestTask) -> datetime | None:
+    state = states.get(task.ticker)
+    return None if state is None else state.requested_at

@@ -1,6 +1,7 @@
-"""One ticker's bars from a provider: which sessions to ask for, and whether the answer will do.
+"""Fetching of one ticker's bars: the sessions to request, and the acceptance of a response.
 
-Planning when, storing and remembering is `ingest`; the comparison with stored bars `joining`.
+`market.ingest.reconcile` compares the bars with the stored ones; `market.ingest.ticker_ingest`
+stores them.
 """
 
 from __future__ import annotations
@@ -24,50 +25,54 @@ from market.ingest.reconcile import FILL, MIN_SHARED, ReconciledBars, reconcile_
 from market.providers.failover.chain import AcceptedBars, ProviderChain
 from market.providers.protocol import Provider, SessionRange
 
-# Stored sessions that are asked for once more, to notice corrections and other providers' levels.
+# Stored sessions that are fetched again, to detect corrections and other price levels.
 OVERLAP = 5
-# Closed sessions that a provider may lack before the next one is asked: it may publish late.
-_LATE = 3
-# A history that begins so many sessions after the first one asked for is a young listing's.
-_YOUNG = 5
+# Closed sessions that the first provider may lack before a backup is used: it may publish late.
+_MAX_MISSING = 3
+# A history that starts so many sessions after the first requested one is that of a new listing.
+_NEW_LISTING = 5
+
+Reconcile = Callable[[pl.DataFrame], ReconciledBars]
 
 
 @dataclass(frozen=True)
 class FetchedBars:
-    """Bars that were accepted.
+    """Fetched bars that were accepted.
 
     Attributes
     ----------
-    checked
-        What was delivered, split into good and refused rows.
-    since
-        The first session asked for, or None for the whole history.
+    validated
+        Valid bars and refused rows.
+    reconciled
+        The valid bars after reconciliation with the stored bars.
+    start
+        First requested session, None for the whole history.
     is_complete
-        Whether there are no older bars to be had.
+        Whether the provider has no older bars.
     notes
-        Sentences on what was out of the ordinary.
+        Sentences on unusual events.
     """
 
-    checked: ValidatedBars
-    joined: ReconciledBars
-    since: date | None
+    validated: ValidatedBars
+    reconciled: ReconciledBars
+    start: date | None
     is_complete: bool
     notes: tuple[str, ...]
 
 
 class BarFetcher:
-    """Asks for one ticker.
+    """Fetches the bars of one ticker.
 
     Parameters
     ----------
     sessions
-        The ticker's calendar.
+        Calendar of the ticker's exchange.
     closed
-        The last closed session: later ones are not asked for.
+        Last closed session; later bars are ignored.
     stored
         All stored bars of the ticker, sorted by session.
     tolerance
-        See `reconcile_bars`.
+        See `market.ingest.reconcile.reconcile_bars`.
     """
 
     def __init__(
@@ -88,170 +93,177 @@ class BarFetcher:
         self._tolerance = tolerance
 
     def fetch_history(self) -> FetchedBars:
-        """Ask for all bars there are, or for as many as our tiers reach back.
+        """Fetch the whole history, or as many sessions as the tiers of the providers reach back.
 
         Raises
         ------
+        ReconciliationError
+            If the bars of no provider match the stored ones.
         StockcastError
-            As `Provider.fetch` does; `ReconciliationError` when nobody's bars fit the stored ones.
+            See `market.providers.protocol.Provider.fetch`.
         """
         try:
-            return self._checked_back(self._ask(None, self._join))
+            return self._refetch_if_restated(self._fetch_acceptable(None, self._reconcile))
         except TierError as error:
             if error.reach is None:
                 raise
-            refused = error
+            refusal = error
         if not self._stored.is_empty():
             return self.fetch_newest()
-        answer = self._fetch_reach(refused.reach)
-        if answer.is_complete:
-            return answer
+        fetched = self._fetch_reach(refusal.reach)
+        if fetched.is_complete:
+            return fetched
         note = (
-            f"{self._ticker} has no more history than our tier reaches back: with each new session "
-            f"it is tried whether somebody has it by then. {refused}"
+            f"{self._ticker} has no more history than the tier of the key reaches back; the whole "
+            f"history is requested again after each new session. {refusal}"
         )
-        return replace(answer, notes=(*answer.notes, note))
+        return replace(fetched, notes=(*fetched.notes, note))
 
     def fetch_newest(self, *, since: date | None = None) -> FetchedBars:
-        """Ask for what follows the stored bars, and for the last of these once more.
+        """Fetch the sessions after the stored bars, and the last stored sessions again.
 
         Parameters
         ----------
         since
-            An earlier stored session to begin with.
+            An earlier stored session to start with.
 
         Raises
         ------
         TierError
-            When the gap is longer than our tiers reach back, and nobody fills it.
+            If the gap is longer than the tiers reach back and no provider can fill it.
         StockcastError
-            As `fetch_history` does.
+            As in `fetch_history`.
         """
         stored = self._stored.get_column("session")
         first = stored.tail(OVERLAP)[0]
         if since is not None:
             first = min(first, since)
         try:
-            answer = self._ask(self._span(first), self._join)
+            fetched = self._fetch_acceptable(self._range(first), self._reconcile)
         except TierError as error:
             if error.reach is None:
                 raise
-            gap = self._count(stored[-1] + timedelta(days=1))
+            gap = self._count_since(stored[-1] + timedelta(days=1))
             if gap + MIN_SHARED > error.reach:
                 msg = (
-                    f"{self._ticker}: the {gap} sessions after {stored[-1]}, its last stored one, "
-                    f"cannot be had whole, and a hole would look like one giant return. To fill "
+                    f"{self._ticker}: the {gap} sessions after {stored[-1]}, the last stored one, "
+                    f"cannot all be fetched, and a gap would look like one giant return. To fill "
                     f"it, {FILL}. {error}"
                 )
                 raise TierError(msg, reach=error.reach) from error
-            answer = self._fetch_reach(error.reach)
-        return self._checked_back(answer)
+            fetched = self._fetch_reach(error.reach)
+        return self._refetch_if_restated(fetched)
 
     def _fetch_reach(self, reach: int | None) -> FetchedBars:
-        sessions = self._sessions.between(self._sessions.first, self._closed)
-        since = sessions.tail(reach or 1)[0]
-        answer = self._ask(self._span(since), self._join)
-        if answer.checked.bars.is_empty():
-            return answer
-        first = answer.checked.bars.get_column("session")[0]
-        is_young = len(self._sessions.between(since, first)) > _YOUNG
-        return replace(answer, is_complete=is_young)
+        """Fetch as many sessions as the tier reaches back."""
+        start = self._last_sessions(reach or 1)[0]
+        fetched = self._fetch_acceptable(self._range(start), self._reconcile)
+        if fetched.validated.bars.is_empty():
+            return fetched
+        first = fetched.validated.bars.get_column("session")[0]
+        is_new_listing = len(self._sessions.between(start, first)) > _NEW_LISTING
+        return replace(fetched, is_complete=is_new_listing)
 
-    def _checked_back(self, answer: FetchedBars) -> FetchedBars:
-        """Read the whole history anew when it was restated further back than the answer goes."""
-        if not answer.joined.reaches_back:
-            return answer
-        fresh = answer.checked.bars
+    def _refetch_if_restated(self, fetched: FetchedBars) -> FetchedBars:
+        """Fetch the whole history again if it was restated before the first fetched session."""
+        if not fetched.reconciled.reaches_back:
+            return fetched
+        newest = fetched.validated.bars
 
-        def agree(bars: pl.DataFrame) -> ReconciledBars:
-            reconcile_bars(fresh, bars, tolerance=self._tolerance)
+        def replace_stored(bars: pl.DataFrame) -> ReconciledBars:
+            reconcile_bars(newest, bars, tolerance=self._tolerance)
             return replace_bars(self._stored, bars, tolerance=self._tolerance)
 
         try:
-            again = self._ask(None, agree)
+            again = self._fetch_acceptable(None, replace_stored)
         except TierError as error:
-            if error.reach is None or fresh.height >= error.reach:
-                joined = replace_bars(self._stored, fresh, tolerance=self._tolerance)
-                again = replace(answer, joined=joined)
+            if error.reach is None or newest.height >= error.reach:
+                reconciled = replace_bars(self._stored, newest, tolerance=self._tolerance)
+                again = replace(fetched, reconciled=reconciled)
             else:
-                since = self._sessions.between(self._sessions.first, self._closed)
-                again = self._ask(self._span(since.tail(error.reach)[0]), agree)
+                start = self._last_sessions(error.reach)[0]
+                again = self._fetch_acceptable(self._range(start), replace_stored)
         note = (
-            f"{self._ticker}: {again.joined.restated} stored sessions were restated, as far back "
-            f"as {again.joined.bars.get_column('session')[0]}, and read anew."
+            f"{self._ticker}: {again.reconciled.restated} stored sessions were restated, back to "
+            f"{again.reconciled.bars.get_column('session')[0]}, and fetched again."
         )
-        return replace(again, notes=(*answer.notes, *again.notes, note))
+        return replace(again, notes=(*fetched.notes, *again.notes, note))
 
-    def _ask(
-        self, span: SessionRange | None, judge: Callable[[pl.DataFrame], ReconciledBars]
+    def _fetch_acceptable(
+        self, session_range: SessionRange | None, reconcile: Reconcile
     ) -> FetchedBars:
-        """Return the first answer that will do, or one that is merely late when there is no other.
+        """Return the first acceptable response, or a response without new bars if all are late.
 
         Raises
         ------
         StockcastError
-            When no provider delivered.
+            If no provider delivers.
         """
-        taken: list[FetchedBars] = []
+        accepted: list[FetchedBars] = []
         late: list[FetchedBars] = []
         late_backup: list[FetchedBars] = []
 
         def accept(bars: pl.DataFrame) -> None:
-            answer = self._judged(bars, span, judge)
-            missing = self._lateness(answer)
-            # A backup is asked because the first one could not answer: its silence says little.
+            fetched = self._validate(bars, session_range, reconcile)
+            missing = self._count_missing(fetched)
+            # A backup without new bars proves nothing while the first provider has failed.
             is_first = {*bars.get_column("source")} <= {self._provider.name}
-            if missing > (_LATE if is_first else 0):
-                (late if is_first else late_backup).append(answer)
+            if missing > (_MAX_MISSING if is_first else 0):
+                (late if is_first else late_backup).append(fetched)
                 msg = f"its newest bar is {missing} closed sessions old."
                 raise ReconciliationError(msg)
-            taken.append(answer)
+            accepted.append(fetched)
 
         try:
-            delivery = self._deliver(span, accept)
+            delivery = self._fetch(session_range, accept)
         except StockcastError as error:
-            silent = late if isinstance(error, TransientError) else late + late_backup
-            if not silent:
+            without_news = late if isinstance(error, TransientError) else late + late_backup
+            if not without_news:
                 raise
-            return replace(silent[0], notes=(f"{self._ticker} has no newer bar: {error}",))
-        return replace(taken[-1], notes=delivery.notes)
+            return replace(without_news[0], notes=(f"{self._ticker} has no newer bar: {error}",))
+        return replace(accepted[-1], notes=delivery.notes)
 
-    def _deliver(
-        self, span: SessionRange | None, accept: Callable[[pl.DataFrame], None]
+    def _fetch(
+        self, session_range: SessionRange | None, accept: Callable[[pl.DataFrame], None]
     ) -> AcceptedBars:
         if isinstance(self._provider, ProviderChain):
-            return self._provider.fetch_accepted(self._ticker, span, accept)
-        bars = self._provider.fetch(self._ticker, span)
+            return self._provider.fetch_accepted(self._ticker, session_range, accept)
+        bars = self._provider.fetch(self._ticker, session_range)
         accept(bars)
         return AcceptedBars(bars, self._provider.name)
 
-    def _judged(
-        self,
-        bars: pl.DataFrame,
-        span: SessionRange | None,
-        judge: Callable[[pl.DataFrame], ReconciledBars],
+    def _validate(
+        self, bars: pl.DataFrame, session_range: SessionRange | None, reconcile: Reconcile
     ) -> FetchedBars:
-        # The bar of a session that goes on is not asked for; a row without a session is refused.
-        asked = bars.filter((pl.col("session") <= self._closed).fill_null(value=True))
-        checked = validate_bars(asked, self._sessions, last_session=self._closed)
-        if checked.bars.is_empty() and checked.quarantine.height:
-            reason = checked.quarantine.get_column("reason")[0]
-            msg = f"{self._ticker}: every bar of the answer is refused, the first one as: {reason}."
+        # The session in progress is ignored, not refused. A row without a session is refused.
+        closed = bars.filter((pl.col("session") <= self._closed).fill_null(value=True))
+        validated = validate_bars(closed, self._sessions, last_session=self._closed)
+        if validated.bars.is_empty() and validated.quarantine.height:
+            reason = validated.quarantine.get_column("reason")[0]
+            msg = f"{self._ticker}: every fetched bar is invalid; the first reason is: {reason}."
             raise BarsError(msg)
-        since = None if span is None else span.start
-        return FetchedBars(checked, judge(checked.bars), since, is_complete=span is None, notes=())
+        return FetchedBars(
+            validated,
+            reconcile(validated.bars),
+            start=None if session_range is None else session_range.start,
+            is_complete=session_range is None,
+            notes=(),
+        )
 
-    def _join(self, bars: pl.DataFrame) -> ReconciledBars:
+    def _reconcile(self, bars: pl.DataFrame) -> ReconciledBars:
         return reconcile_bars(self._stored, bars, tolerance=self._tolerance)
 
-    def _lateness(self, answer: FetchedBars) -> int:
-        """Count the closed sessions that an answer without any new bar lacks."""
-        if len(answer.joined.new) or self._stored.is_empty():
+    def _count_missing(self, fetched: FetchedBars) -> int:
+        """Return the number of closed sessions that a response without any new bar lacks."""
+        if len(fetched.reconciled.new) or self._stored.is_empty():
             return 0
-        return self._count(self._stored.get_column("session")[-1] + timedelta(days=1))
+        return self._count_since(self._stored.get_column("session")[-1] + timedelta(days=1))
 
-    def _span(self, since: date) -> SessionRange:
-        return SessionRange(since, self._count(since))
+    def _last_sessions(self, n: int) -> pl.Series:
+        return self._sessions.between(self._sessions.first, self._closed).tail(n)
 
-    def _count(self, since: date) -> int:
-        return len(self._sessions.between(since, self._closed))
+    def _range(self, start: date) -> SessionRange:
+        return SessionRange(start, self._count_since(start))
+
+    def _count_since(self, start: date) -> int:
+        return len(self._sessions.between(start, self._closed))

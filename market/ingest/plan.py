@@ -1,6 +1,7 @@
-"""What is due for each ticker, most urgent first. Pure.
+"""The due ingest tasks of each ticker, most urgent first, as a pure function.
 
-Doing it is `ingest`; keeping to limits of calls is `quota`; whether a key can keep up `outlook`.
+`market.ingest.ticker_ingest` executes the tasks, and `market.ingest.capacity` estimates whether the
+calls of a key suffice for them.
 """
 
 from __future__ import annotations
@@ -18,33 +19,34 @@ from market.ingest.ticker_state import TickerState
 
 TaskKind = Literal["history", "bars", "actions", "nothing"]
 
-# Splits and dividends are asked for anew after so many sessions; a split shows as a jump before.
+# Sessions between fetches of splits and dividends. A split in between shows as a jump of the close.
 ACTIONS_EVERY = 21
-# ... and after so many where they could not be had.
-_ACTIONS_AGAIN = 5
-# A split may be listed so many sessions late; until then a jump without one is asked about again.
-_DOUBTED = 3
-# Sessions to wait after answers in a row without the bar that was due, from the second on; a first
-# one may only mean that the provider publishes late, and is asked again after `_LATE`.
-_PATIENCE = (1, 2, 5, 10, 21)
+# Sessions before a retry where splits and dividends could not be fetched.
+_ACTIONS_RETRY = 5
+# Providers may list a split a few sessions late, so a jump without one is checked again this long.
+_UNCONFIRMED_SESSIONS = 3
+# Sessions to wait after consecutive permanent failures, or after consecutive responses without the
+# due bar from the second one on. The first such response is retried after `_LATE`.
+_BACKOFF = (1, 2, 5, 10, 21)
 _LATE = timedelta(hours=3)
 _BARS_TO_ACTIONS = 10
-_AGES = 1_000_000
+# More sessions than any calendar has.
+_MANY_SESSIONS = 1_000_000
 
 
 @dataclass(frozen=True)
 class IngestTask:
-    """What is due for one ticker.
+    """The due task of one ticker.
 
     Attributes
     ----------
-    wants
-        "history": all bars there are; "bars": those after the stored ones; "actions": splits and
-        dividends; "nothing": not now.
+    kind
+        "history": fetch all bars; "bars": fetch the bars after the stored ones; "actions": fetch
+        splits and dividends; "nothing": no request now.
     sessions_behind
-        Closed sessions after the last stored one, or None when no bar is stored.
+        Number of closed sessions after the last stored one, None if no bar is stored.
     reason
-        One clause for a person.
+        A clause that explains the kind.
     """
 
     ticker: str
@@ -53,78 +55,77 @@ class IngestTask:
     reason: str
 
 
-def plan(
+def plan_tasks(
     tickers: Iterable[str],
     last_stored: Mapping[str, date],
-    records: Mapping[str, TickerState],
+    states: Mapping[str, TickerState],
     sessions_of: Callable[[str], Sessions],
     now: datetime,
     *,
     has_separate_actions: bool,
 ) -> list[IngestTask]:
-    """Return what is due for each ticker, most urgent first.
+    """Return the due tasks of all tickers, most urgent first.
 
-    Bars come first, of the tickers that are most sessions behind, new tickers before all; then
-    splits and dividends that were never told or would explain a jump, then those told
-    `ACTIONS_EVERY` sessions ago. Where
-    bars run behind, as with a key that cannot keep up, one in `_BARS_TO_ACTIONS` places goes to
-    actions, so that these are not put off for ever. A ticker whose bars and actions are both due
-    stands in the plan twice.
+    Bars come first: new tickers, then those with the most sessions behind. Splits and dividends
+    follow: those that were never fetched or would explain a jump, then those fetched at least
+    `ACTIONS_EVERY` sessions ago. If bars run behind, every tenth task is one for splits and
+    dividends, so that a key with too few calls does not defer them forever. A ticker with both
+    due has two tasks. Tickers without a due task come last.
 
     Parameters
     ----------
     last_stored
-        The last stored session of the tickers that have bars.
-    records
-        What is remembered of the tickers; missing ones were never asked.
+        Last stored session of each ticker with bars.
+    states
+        States of the tickers; a missing one means that the ticker is new.
     sessions_of
-        Each ticker's calendar.
+        Returns the sessions of a ticker's exchange.
     now
-        An aware instant.
+        Current instant, with a time zone.
     has_separate_actions
-        Whether bars come without splits and dividends, so that these must be asked for.
+        Whether bars lack splits and dividends, so that these need requests of their own.
 
     Raises
     ------
     ValueError
-        When `now` has no time zone.
+        If `now` has no time zone.
     """
     bars, actions, nothing = [], [], []
     for ticker in sorted({*tickers}):
-        record = records.get(ticker, TickerState(ticker))
-        state = _State(record, last_stored.get(ticker), sessions_of(ticker), now)
-        of_bars = state.bars_task()
-        of_actions = state.actions_task() if has_separate_actions else None
-        if of_bars.kind != "nothing":
-            bars.append(of_bars)
-        elif of_actions is None:
-            nothing.append(of_bars)
-        if of_actions is not None:
-            through = None if state.is_in_doubt else record.actions_through
-            actions.append((through or date.min, of_actions))
+        state = states.get(ticker, TickerState(ticker))
+        planner = _TickerPlanner(state, last_stored.get(ticker), sessions_of(ticker), now)
+        bars_task = planner.bars_task()
+        actions_task = planner.actions_task() if has_separate_actions else None
+        if bars_task.kind != "nothing":
+            bars.append(bars_task)
+        elif actions_task is None:
+            nothing.append(bars_task)
+        if actions_task is not None:
+            through = None if planner.may_be_late_split else state.actions_through
+            actions.append((through or date.min, actions_task))
     bars.sort(key=_behind, reverse=True)
     by_age = [task for _, task in sorted(actions, key=itemgetter(0))]
-    return [*_shared_out(bars, by_age), *nothing]
+    return [*_interleave(bars, by_age), *nothing]
 
 
 def count_behind(last: date | None, sessions: Sessions, now: datetime) -> int | None:
-    """Return how many closed sessions come after `last`; None when there is no last one."""
+    """Return the number of closed sessions after `last`, None if `last` is None."""
     if last is None:
         return None
     return len(sessions.between(last + timedelta(days=1), sessions.last_closed(now)))
 
 
-def _shared_out(bars: list[IngestTask], actions: list[IngestTask]) -> list[IngestTask]:
-    """Put bars before actions, or mix both where bars run behind."""
+def _interleave(bars: list[IngestTask], actions: list[IngestTask]) -> list[IngestTask]:
+    """Return bars before actions, or every tenth task from `actions` if bars run behind."""
     if not any(1 < _behind(task) < math.inf for task in bars):
         return bars + actions
-    mixed: list[IngestTask] = []
-    waiting = deque(actions)
+    tasks: list[IngestTask] = []
+    remaining = deque(actions)
     for n, task in enumerate(bars, start=1):
-        mixed.append(task)
-        if n % _BARS_TO_ACTIONS == 0 and waiting:
-            mixed.append(waiting.popleft())
-    return [*mixed, *waiting]
+        tasks.append(task)
+        if n % _BARS_TO_ACTIONS == 0 and remaining:
+            tasks.append(remaining.popleft())
+    return [*tasks, *remaining]
 
 
 def _behind(task: IngestTask) -> float:
@@ -132,10 +133,10 @@ def _behind(task: IngestTask) -> float:
 
 
 @dataclass(frozen=True)
-class _State:
-    """One ticker, seen from now."""
+class _TickerPlanner:
+    """Decides the tasks of one ticker at one instant."""
 
-    record: TickerState
+    state: TickerState
     last: date | None
     sessions: Sessions
     now: datetime
@@ -145,83 +146,82 @@ class _State:
         return count_behind(self.last, self.sessions, self.now)
 
     @property
-    def is_in_doubt(self) -> bool:
-        """Whether a stored jump may turn out to be a split after all."""
-        unconfirmed_jump = self.record.unconfirmed_jump
-        return unconfirmed_jump is not None and self._after(unconfirmed_jump) <= _DOUBTED
+    def may_be_late_split(self) -> bool:
+        """Whether the provider may still list a split for the unconfirmed jump."""
+        jump = self.state.unconfirmed_jump
+        return jump is not None and self._sessions_after(jump) <= _UNCONFIRMED_SESSIONS
 
     def bars_task(self) -> IngestTask:
         kind, reason = self._bars()
-        return IngestTask(self.record.ticker, kind, self.behind, reason)
+        return IngestTask(self.state.ticker, kind, self.behind, reason)
 
     def _bars(self) -> tuple[TaskKind, str]:
+        state = self.state
         if self.behind == 0:
             return "nothing", f"up to date: {self.last} is the last closed session"
-        if (waiting := self._waiting()) is not None:
-            return "nothing", waiting
-        kind: TaskKind = (
-            "bars" if self.record.has_full_history and self.last is not None else "history"
-        )
-        if self.record.withheld_from is not None:
-            return kind, f"the jump of {self.record.withheld_from} may be a split"
+        if (reason := self._backoff_reason()) is not None:
+            return "nothing", reason
+        kind: TaskKind = "bars" if state.has_full_history and self.last is not None else "history"
+        if state.withheld_from is not None:
+            return kind, f"the jump of {state.withheld_from} may be a split"
         if self.last is None:
             return kind, "no bar is stored"
         return kind, f"{self.behind} sessions have closed since {self.last}"
 
     def actions_task(self) -> IngestTask | None:
-        record = self.record
-        if self.last is None or (record.is_permanent and self._waits_for_failure()):
+        state = self.state
+        if self.last is None or (state.is_permanent and self._waits_after_failure()):
             return None
-        if record.actions_at is None:
-            reason = "its splits and dividends were never asked for"
-        elif record.actions_through is None:
-            if self._since(record.actions_at) < _ACTIONS_AGAIN:
+        if state.actions_at is None:
+            reason = "its splits and dividends were never fetched"
+        elif state.actions_through is None:
+            if self._sessions_since(state.actions_at) < _ACTIONS_RETRY:
                 return None
-            reason = "its splits and dividends could not be had so far"
-        elif self.is_in_doubt and self._since(record.actions_at) > 0:
-            reason = f"the jump of {record.unconfirmed_jump} may be a split that was not yet listed"
-        elif min(self._since(record.actions_at), self._after(record.actions_through)) < (
-            ACTIONS_EVERY
+            reason = "its splits and dividends could not be fetched so far"
+        elif self.may_be_late_split and self._sessions_since(state.actions_at) > 0:
+            reason = f"the jump of {state.unconfirmed_jump} may be a split that is not listed yet"
+        elif (
+            min(self._sessions_since(state.actions_at), self._sessions_after(state.actions_through))
+            < ACTIONS_EVERY
         ):
             return None
         else:
-            reason = f"its splits and dividends are known to {record.actions_through}"
-        return IngestTask(record.ticker, "actions", self.behind, reason)
+            reason = f"its splits and dividends are known up to {state.actions_through}"
+        return IngestTask(state.ticker, "actions", self.behind, reason)
 
-    def _waiting(self) -> str | None:
-        """Return why its bars are not asked for now although they are due, or None."""
-        record = self.record
-        if record.is_permanent and self._waits_for_failure():
-            return f"not asked for a while: {record.last_error}"
-        if record.stale_responses == 0 or record.responded_at is None:
+    def _backoff_reason(self) -> str | None:
+        """Return why due bars are not requested now, or None if they are."""
+        state = self.state
+        if state.is_permanent and self._waits_after_failure():
+            return f"requests are backed off after an error: {state.last_error}"
+        if state.stale_responses == 0 or state.responded_at is None:
             return None
-        passed = self._since(record.responded_at)
-        if record.stale_responses == 1:
-            if passed == 0 and self.now - record.responded_at < _LATE:
-                return f"asked at {record.responded_at:%H:%M} UTC, not yet published then"
+        elapsed = self._sessions_since(state.responded_at)
+        if state.stale_responses == 1:
+            if elapsed == 0 and self.now - state.responded_at < _LATE:
+                return f"the bar was not published yet at {state.responded_at:%H:%M} UTC"
             return None
-        wait = _PATIENCE[min(record.stale_responses - 2, len(_PATIENCE) - 1)]
-        if passed < wait:
-            return (
-                f"{record.stale_responses} answers brought no new bar: asked every {wait} sessions"
-            )
+        wait = _BACKOFF[min(state.stale_responses - 2, len(_BACKOFF) - 1)]
+        if elapsed < wait:
+            n_stale = state.stale_responses
+            return f"{n_stale} responses had no new bar: requested every {wait} sessions"
         return None
 
-    def _waits_for_failure(self) -> bool:
-        record = self.record
-        if record.failed_at is None or record.permanent_failures == 0:
+    def _waits_after_failure(self) -> bool:
+        state = self.state
+        if state.failed_at is None or state.permanent_failures == 0:
             return False
-        wait = _PATIENCE[min(record.permanent_failures, len(_PATIENCE)) - 1]
-        return self._since(record.failed_at) < wait
+        wait = _BACKOFF[min(state.permanent_failures, len(_BACKOFF)) - 1]
+        return self._sessions_since(state.failed_at) < wait
 
-    def _since(self, instant: datetime) -> int:
-        """Count the sessions that have closed since an instant.
+    def _sessions_since(self, instant: datetime) -> int:
+        """Return the number of sessions that have closed since an instant.
 
-        One in the future is a wall clock that was wrong, then or now: it must not stop anything.
+        An instant in the future stems from a wrong wall clock, and must not defer any task.
         """
         if instant > self.now:
-            return _AGES
-        return self._after(self.sessions.last_closed(instant))
+            return _MANY_SESSIONS
+        return self._sessions_after(self.sessions.last_closed(instant))
 
-    def _after(self, session: date) -> int:
+    def _sessions_after(self, session: date) -> int:
         return count_behind(session, self.sessions, self.now) or 0

@@ -1,4 +1,4 @@
-"""What one ingest of one ticker did, as data."""
+"""The result of one ingest of one ticker."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from market.bars.contract import ValidatedBars
 from market.bars.quarantine import QUARANTINE_SCHEMA
 from market.store import UpsertReport
 
-NOTHING = UpsertReport(inserted=0, updated=0, unchanged=0)
+NOTHING_STORED = UpsertReport(inserted=0, updated=0, unchanged=0)
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What one ingest of one ticker did.
+    """The result of one ingest of one ticker.
 
     Attributes
     ----------
     outcome
-        "ingested": something was stored; "up_to_date": nobody had to be asked; "nothing_new":
-        nothing was stored although a session has closed, `notes` tell why.
+        "ingested": bars or actions were stored; "up_to_date": no request was necessary;
+        "nothing_new": nothing was stored although a session has closed, see `notes`.
     first_session, last_session
-        Of the good bars that were delivered; None without any.
+        First and last session of the valid fetched bars, None without any.
     bars
-        How many good bars were delivered.
+        Number of valid fetched bars.
     stored
-        What the store made of them.
+        Result of the upsert.
     quarantine
-        Delivered rows that were refused, with reasons.
+        Refused rows with their reasons, `market.bars.quarantine.QUARANTINE_SCHEMA`.
     sources
-        New bars by the provider that they came from.
+        Number of new bars by provider.
     restated
-        Stored sessions whose prices were corrected.
+        Number of stored sessions whose prices were corrected.
     actions_through
-        The last session whose splits and dividends are known.
+        Last session up to which splits and dividends are known.
     sessions_behind
-        Closed sessions after the last stored one, now; None when no bar is stored.
+        Number of closed sessions after the last stored one, None if no bar is stored.
     notes
-        A sentence for everything out of the ordinary.
+        Sentences on unusual events.
     """
 
     ticker: str
@@ -49,7 +49,7 @@ class IngestReport:
     first_session: date | None = None
     last_session: date | None = None
     bars: int = 0
-    stored: UpsertReport = NOTHING
+    stored: UpsertReport = NOTHING_STORED
     quarantine: pl.DataFrame = field(default_factory=QUARANTINE_SCHEMA.to_frame)
     sources: dict[str, int] = field(default_factory=dict)
     restated: int = 0
@@ -59,16 +59,16 @@ class IngestReport:
 
     @property
     def refused_share(self) -> float:
-        """Share of the provider's rows that broke the bar contract."""
+        """Share of the fetched rows that were refused."""
         return self.quarantine.height / max(1, self.bars + self.quarantine.height)
 
 
-def delivered(checked: ValidatedBars) -> dict[str, Any]:
-    """Return the fields of a report that tell what a provider delivered."""
-    sessions = checked.bars.get_column("session")
+def summarize_fetched(validated: ValidatedBars) -> dict[str, Any]:
+    """Return the fields of an `IngestReport` that describe the fetched rows."""
+    sessions = validated.bars.get_column("session")
     return {
         "first_session": sessions.min(),
         "last_session": sessions.max(),
-        "bars": checked.bars.height,
-        "quarantine": checked.quarantine,
+        "bars": validated.bars.height,
+        "quarantine": validated.quarantine,
     }

@@ -1,6 +1,7 @@
-"""New bars that jump like a split: settled before they are stored, or held back.
+"""Resolution of new bars that jump like a split, before they are stored.
 
-What jumps and what an event does to bars is `actions`; when it is tried again `planning`.
+`market.bars.corporate_actions` detects jumps and applies events; `market.ingest.plan` decides on
+retries.
 """
 
 from __future__ import annotations
@@ -24,72 +25,91 @@ class ResolvedBars:
     Attributes
     ----------
     bars
-        What is to be stored.
+        Bars to store.
     history
-        All bars of the ticker once that is done.
+        All bars of the ticker after `bars` are stored, sorted by session.
     new
-        The sessions among them that were not stored.
-    held
-        The session from which on new bars are held back, or None.
+        Sessions of `bars` that are not stored yet.
+    withheld_from
+        First session whose bar is not stored because of an unexplained jump, or None.
     unconfirmed_jump
-        The session of a jump for which no split was told, or None.
-    asked
-        Whether splits and dividends were asked for and told.
+        Session of a stored jump for which the provider lists no split, or None.
+    has_fetched_actions
+        Whether splits and dividends were fetched.
     notes
-        Sentences on what was out of the ordinary.
+        Sentences on unusual events.
     """
 
     bars: pl.DataFrame
     history: pl.DataFrame
     new: pl.Series
-    held: date | None = None
+    withheld_from: date | None = None
     unconfirmed_jump: date | None = None
-    asked: bool = False
+    has_fetched_actions: bool = False
     notes: tuple[str, ...] = ()
 
 
 def resolve_split_jumps(
-    ticker: str, stored: pl.DataFrame, joined: ReconciledBars, provider: ActionsProvider
+    ticker: str, stored: pl.DataFrame, reconciled: ReconciledBars, provider: ActionsProvider
 ) -> ResolvedBars:
-    """Ask for splits and dividends when a new bar jumps like a split and nobody said whether it is.
+    """Fetch splits and dividends if a new bar jumps like a split and its split factor is unknown.
 
-    Where they cannot be had the bar and all later ones are held back: a split that is stored as a
-    fall of half would be learnt from. Two calls to a provider that tells actions apart.
+    If they cannot be fetched, the bar and all later bars are withheld: models would learn from a
+    split that is stored as a fall by half. A provider with separate actions needs two calls.
 
     Parameters
     ----------
     stored
         All stored bars of the ticker, sorted by session.
-    joined
-        How the new ones fit to them.
+    reconciled
+        The fetched bars, reconciled with `stored`.
     """
-    history = _laid_over(stored, joined.bars)
-    jump = find_unexplained_jump(history, joined.new)
+    history = _overlay(stored, reconciled.bars)
+    jump = find_unexplained_jump(history, reconciled.new)
     if jump is None:
-        return ResolvedBars(joined.bars, history, joined.new)
+        return ResolvedBars(reconciled.bars, history, reconciled.new)
     try:
         actions = provider.fetch_actions(ticker)
     except StockcastError as error:
-        new = joined.new.filter(joined.new < jump)
-        held = joined.new.filter(joined.new >= jump)
-        bars = joined.bars.filter(~pl.col("session").is_in(held.implode()))
-        note = (
-            f"{ticker}: the bars from {jump} on are held back, since the close jumps like a split "
-            f"and splits could not be asked for. {error}"
-        )
-        return ResolvedBars(bars, _laid_over(stored, bars), new, held=jump, notes=(note,))
+        return _withhold(ticker, stored, reconciled, jump, error)
     history = add_actions(history, actions)
     factor = split_factor_on(history, jump)
     note = f"{ticker}: a split of {factor:g} on {jump}."
     if factor == 1.0:
-        note = (
-            f"{ticker}: the close of {jump} jumps like a split, but there was none: it is stored."
-        )
-    unconfirmed_jump = jump if factor == 1.0 else None
+        note = f"{ticker}: the close of {jump} jumps like a split, but no split is listed: stored."
     return ResolvedBars(
-        history, history, joined.new, unconfirmed_jump=unconfirmed_jump, asked=True, notes=(note,)
+        history,
+        history,
+        reconciled.new,
+        unconfirmed_jump=jump if factor == 1.0 else None,
+        has_fetched_actions=True,
+        notes=(note,),
     )
 
 
-def _laid_over(stored: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+def _withhold(
+    ticker: str,
+    stored: pl.DataFrame,
+    reconciled: ReconciledBars,
+    jump: date,
+    error: StockcastError,
+) -> ResolvedBars:
+    """Return the bars without the new sessions from `jump` on."""
+    withheld = reconciled.new.filter(reconciled.new >= jump)
+    bars = reconciled.bars.filter(~pl.col("session").is_in(withheld.implode()))
+    note = (
+        f"{ticker}: the bars from {jump} on are withheld, because the close jumps like a split and "
+        f"splits could not be fetched. {error}"
+    )
+    return ResolvedBars(
+        bars,
+        _overlay(stored, bars),
+        reconciled.new.filter(reconciled.new < jump),
+        withheld_from=jump,
+        notes=(note,),
+    )
+
+
+def _overlay(stored: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """Return the stored bars with `bars` added or replaced by key."""
     return pl.concat([stored.join(bars, on=KEY, how="anti"), bars]).sort(KEY)

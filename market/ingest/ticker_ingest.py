@@ -1,8 +1,6 @@
-"""One ticker's way from a provider into the store, and what is remembered of it.
+"""Ingest of one ticker: execute its due task, store the result and update its state.
 
-Belongs here: doing what is due, in an order that a kill cannot hurt: bars are stored first, then
-remembered. Not here: what is due (`planning`), asking and comparing (`asking`), the order of
-tickers, schedules and retries (pipelines).
+Bars are stored before the state is updated, so that a kill in between loses no bars and no calls.
 """
 
 from __future__ import annotations
@@ -28,17 +26,15 @@ from market.bars.corporate_actions import actions_known_through, add_actions, sp
 from market.bars.quarantine import Quarantine
 from market.calendars.sessions import Sessions
 from market.ingest.fetch import BarFetcher, FetchedBars
-from market.ingest.plan import IngestTask, count_behind, plan
-from market.ingest.report import NOTHING, IngestReport, delivered
+from market.ingest.plan import IngestTask, count_behind, plan_tasks
+from market.ingest.report import NOTHING_STORED, IngestReport, summarize_fetched
 from market.ingest.splits import ResolvedBars, resolve_split_jumps
 from market.ingest.ticker_state import TickerState, TickerStateStore
 from market.providers.protocol import ActionsProvider, Provider
 from market.store import BarStore, UpsertReport
 
-__all__ = ["Ingest", "IngestReport"]
-
-# Refusals that cost a call and concern the ticker alone: it is asked less and less often.
-_OF_TICKER = (UnknownTickerError, BarsError, ReconciliationError)
+# Errors that cost a call and concern one ticker only. Requests for the ticker are backed off.
+_TICKER_ERRORS = (UnknownTickerError, BarsError, ReconciliationError)
 _NO_FAILURE = {
     "last_error": None,
     "failed_at": None,
@@ -48,19 +44,19 @@ _NO_FAILURE = {
 
 
 class Ingest:
-    """Takes bars, splits and dividends in, as far as they are due.
+    """Fetches and stores the bars, splits and dividends that are due.
 
-    A provider that tells no splits and dividends, as the sample and your own files are without
-    backups, is read whole each time: that costs no call, and its `adj_close` keeps one base.
+    A provider without splits and dividends, such as the sample or local files without backups, is
+    read whole each time. This costs no call and keeps one base of `adj_close`.
 
     Parameters
     ----------
     sessions_of
-        Each ticker's calendar.
+        Returns the sessions of a ticker's exchange.
     join_tolerance
-        How far (relative) closes of two providers may differ to be joined.
+        Maximum relative difference between the closes of two providers whose bars are joined.
     clock
-        What time it is; by default this machine's.
+        The system clock by default.
     """
 
     def __init__(
@@ -84,43 +80,55 @@ class Ingest:
 
     @property
     def costs_calls(self) -> bool:
-        """Whether asking uses up calls, so that only what is due is asked for."""
+        """Whether requests cost calls, so that only due bars are fetched."""
         return isinstance(self._provider, ActionsProvider)
 
     def plan(self, tickers: Sequence[str], *, force: bool = False) -> list[IngestTask]:
-        """Return what is due for the tickers, most urgent first; see `planning.plan`.
+        """Return the due tasks of the tickers, see `market.ingest.plan.plan_tasks`.
 
         Parameters
         ----------
         force
-            Do not wait for tickers that failed or had no new bar: a person asks.
+            Do not back off from tickers that failed or had no new bar.
         """
-        last, records = self._store.last_sessions(tickers), self._ticker_states.read(tickers)
+        last, states = self._store.last_sessions(tickers), self._ticker_states.read(tickers)
         if force:
-            records = {
-                t: replace(r, stale_responses=0, permanent_failures=0) for t, r in records.items()
+            states = {
+                ticker: replace(state, stale_responses=0, permanent_failures=0)
+                for ticker, state in states.items()
             }
-        apart = isinstance(self._provider, ActionsProvider) and self._provider.has_separate_actions
-        tasks = plan(
-            tickers, last, records, self._sessions_of, self._clock.now(), has_separate_actions=apart
+        provider = self._provider
+        tasks = plan_tasks(
+            tickers,
+            last,
+            states,
+            self._sessions_of,
+            self._clock.now(),
+            has_separate_actions=isinstance(provider, ActionsProvider)
+            and provider.has_separate_actions,
         )
         if self.costs_calls:
             return tasks
-        reason = f"{self._provider.name} is read whole each time"
+        reason = f"the whole history of {provider.name} is read each time"
         return [replace(task, kind="history", reason=reason) for task in tasks]
 
     def ingest_ticker(self, ticker: str, *, force: bool = False) -> IngestReport:
-        """Do what is most urgent for one ticker, by as few calls as can be, and store it at once.
+        """Execute the most urgent task of one ticker and store the result.
 
-        Where bars and actions are due, that is the bars; the next call takes the actions.
+        If bars and actions are both due, this fetches the bars, and the next call the actions.
+
+        Parameters
+        ----------
+        force
+            See `plan`.
 
         Raises
         ------
         QuotaError
-            When our budget of calls is spent; nothing was lost, ask again when it renews.
+            If the budget of calls is spent. The task stays due.
         StockcastError
-            When nobody delivers; it is remembered, and a ticker that stays a permanent failure is
-            asked less and less often.
+            If no provider delivers. The error is recorded in the state of the ticker, and requests
+            are backed off after consecutive permanent errors.
         """
         task = self.plan([ticker], force=force)[0]
         if task.kind == "nothing":
@@ -129,20 +137,22 @@ class Ingest:
             return self._report(ticker, notes=(f"{ticker}: {task.reason}",))
         try:
             if task.kind == "actions":
-                return self._take_actions(ticker)
-            return self._take_bars(ticker, task) if self.costs_calls else self._take_all(ticker)
+                return self._ingest_actions(ticker)
+            if self.costs_calls:
+                return self._ingest_due_bars(ticker, task)
+            return self._ingest_whole_history(ticker)
         except QuotaError:
-            # It is the key that has to wait, whatever the ticker.
+            # The budget concerns the key, not the ticker.
             raise
         except StockcastError as error:
-            self._remember_failure(ticker, task, error)
+            self._record_failure(ticker, task, error)
             raise
 
-    def _take_bars(self, ticker: str, task: IngestTask) -> IngestReport:
+    def _ingest_due_bars(self, ticker: str, task: IngestTask) -> IngestReport:
         provider = self._provider
         assert isinstance(provider, ActionsProvider)
         sessions, now = self._sessions_of(ticker), self._clock.now()
-        record, stored = self._ticker_states.get(ticker), self._stored(ticker)
+        state, stored = self._ticker_states.get(ticker), self._stored_bars(ticker)
         closed = sessions.last_closed(now)
         fetcher = BarFetcher(
             provider,
@@ -153,114 +163,114 @@ class Ingest:
             tolerance=self._tolerance,
         )
         if task.kind == "history":
-            answer = fetcher.fetch_history()
+            fetched = fetcher.fetch_history()
         elif provider.has_separate_actions:
-            answer = fetcher.fetch_newest()
+            fetched = fetcher.fetch_newest()
         else:
-            # Bars that came without actions, from a backup, get them from the first provider.
-            answer = fetcher.fetch_newest(since=record.actions_through or stored["session"][0])
-        settled = resolve_split_jumps(ticker, stored, answer.joined, provider)
-        self._quarantine.replace(ticker, answer.checked.quarantine, since=answer.since)
-        upserted = self._store.upsert(settled.bars)
-        self._remember(ticker, record, answer, settled, requested_at=now, closed=closed)
+            # Fetch bars of a backup without actions again: the first provider may have them.
+            fetched = fetcher.fetch_newest(since=state.actions_through or stored["session"][0])
+        resolved = resolve_split_jumps(ticker, stored, fetched.reconciled, provider)
+        self._quarantine.replace(ticker, fetched.validated.quarantine, since=fetched.start)
+        upserted = self._store.upsert(resolved.bars)
+        self._record_success(ticker, state, fetched, resolved, requested_at=now, closed=closed)
         return self._report(
             ticker,
-            **delivered(answer.checked),
+            **summarize_fetched(fetched.validated),
             stored=upserted,
-            sources=_sources(settled),
-            restated=answer.joined.restated,
-            notes=answer.notes + settled.notes,
+            sources=_count_sources(resolved),
+            restated=fetched.reconciled.restated,
+            notes=fetched.notes + resolved.notes,
         )
 
-    def _remember(
+    def _record_success(
         self,
         ticker: str,
-        record: TickerState,
-        answer: FetchedBars,
-        settled: ResolvedBars,
+        state: TickerState,
+        fetched: FetchedBars,
+        resolved: ResolvedBars,
         *,
         requested_at: datetime,
         closed: date,
     ) -> None:
-        last = settled.history.get_column("session").max()
-        through, responded_at = actions_known_through(settled.history), self._clock.now()
-        stale_responses = 1 if len(settled.new) or settled.held else record.stale_responses + 1
-        is_news = through == last and through != record.actions_through
+        last = resolved.history.get_column("session").max()
+        through, responded_at = actions_known_through(resolved.history), self._clock.now()
+        has_news = len(resolved.new) or resolved.withheld_from
+        stale_responses = 1 if has_news else state.stale_responses + 1
+        came_with_bars = through == last and through != state.actions_through
         self._ticker_states.update(
             ticker,
             requested_at=requested_at,
             responded_at=responded_at,
-            has_full_history=record.has_full_history or answer.is_complete,
+            has_full_history=state.has_full_history or fetched.is_complete,
             actions_through=through,
-            actions_at=responded_at if settled.asked or is_news else record.actions_at,
+            actions_at=responded_at
+            if resolved.has_fetched_actions or came_with_bars
+            else state.actions_at,
             stale_responses=0 if last == closed else stale_responses,
-            withheld_from=settled.held,
-            unconfirmed_jump=settled.unconfirmed_jump or record.unconfirmed_jump,
+            withheld_from=resolved.withheld_from,
+            unconfirmed_jump=resolved.unconfirmed_jump or state.unconfirmed_jump,
             **_NO_FAILURE,
         )
 
-    def _take_actions(self, ticker: str) -> IngestReport:
+    def _ingest_actions(self, ticker: str) -> IngestReport:
         provider = self._provider
         assert isinstance(provider, ActionsProvider)
-        record, bars = self._ticker_states.get(ticker), self._stored(ticker)
+        state, bars = self._ticker_states.get(ticker), self._stored_bars(ticker)
         last = bars["session"][-1]
-        # A process that died between storing and remembering has paid for them already.
-        was_paid = actions_known_through(bars) == last != record.actions_through
+        # A process that was killed before it updated the state has stored the actions already.
+        is_stored = actions_known_through(bars) == last != state.actions_through
         upserted = UpsertReport(0, 0, bars.height)
-        if not was_paid:
+        if not is_stored:
             bars = add_actions(bars, provider.fetch_actions(ticker))
             upserted = self._store.upsert(bars)
-        through, unconfirmed_jump = actions_known_through(bars), record.unconfirmed_jump
-        if unconfirmed_jump is not None and split_factor_on(bars, unconfirmed_jump) != 1.0:
-            unconfirmed_jump = None
+        jump = state.unconfirmed_jump
+        if jump is not None and split_factor_on(bars, jump) != 1.0:
+            jump = None
         self._ticker_states.update(
             ticker,
-            actions_through=through,
+            actions_through=actions_known_through(bars),
             actions_at=self._clock.now(),
-            unconfirmed_jump=unconfirmed_jump,
+            unconfirmed_jump=jump,
         )
         return self._report(ticker, stored=upserted)
 
-    def _take_all(self, ticker: str) -> IngestReport:
-        """Read a provider whose answers are whole and cost nothing."""
+    def _ingest_whole_history(self, ticker: str) -> IngestReport:
+        """Fetch and store all bars of a provider without limits."""
         sessions, now = self._sessions_of(ticker), self._clock.now()
-        fetched = self._provider.fetch(ticker)
-        checked = validate_bars(fetched, sessions, last_session=sessions.last_closed(now))
-        self._quarantine.replace(ticker, checked.quarantine)
-        upserted = self._store.upsert(checked.bars)
-        through = actions_known_through(checked.bars) if checked.bars.height else None
+        bars = self._provider.fetch(ticker)
+        validated = validate_bars(bars, sessions, last_session=sessions.last_closed(now))
+        self._quarantine.replace(ticker, validated.quarantine)
+        upserted = self._store.upsert(validated.bars)
         self._ticker_states.update(
             ticker,
             requested_at=now,
             responded_at=self._clock.now(),
             has_full_history=True,
-            actions_through=through,
+            actions_through=actions_known_through(validated.bars),
             **_NO_FAILURE,
         )
-        return self._report(ticker, **delivered(checked), stored=upserted)
+        return self._report(ticker, **summarize_fetched(validated), stored=upserted)
 
-    def _remember_failure(self, ticker: str, task: IngestTask, error: StockcastError) -> None:
-        """Write down why nothing came; what cost a call and will not help is asked less often."""
+    def _record_failure(self, ticker: str, task: IngestTask, error: StockcastError) -> None:
+        """Record an error; consecutive permanent errors of the ticker back off its requests."""
         now, failures = self._clock.now(), self._ticker_states.get(ticker).permanent_failures
         is_permanent = isinstance(error, PermanentError)
         values = {"last_error": str(error), "failed_at": now, "is_permanent": is_permanent}
         if task.kind == "actions":
             values |= {"is_permanent": False} | ({"actions_at": now} if is_permanent else {})
         elif is_permanent:
-            values["permanent_failures"] = failures + 1 if isinstance(error, _OF_TICKER) else 1
+            values["permanent_failures"] = failures + 1 if isinstance(error, _TICKER_ERRORS) else 1
         self._ticker_states.update(ticker, requested_at=now, **values)
 
-    def _stored(self, ticker: str) -> pl.DataFrame:
+    def _stored_bars(self, ticker: str) -> pl.DataFrame:
         try:
             return self._store.read([ticker])
         except UnknownTickerError:
             return BAR_SCHEMA.to_frame()
 
     def _report(self, ticker: str, **values: Any) -> IngestReport:  # noqa: ANN401  # its fields
-        stored, last = (
-            values.get("stored", NOTHING),
-            self._store.last_sessions([ticker]).get(ticker),
-        )
+        stored = values.get("stored", NOTHING_STORED)
+        last = self._store.last_sessions([ticker]).get(ticker)
         defaults = {
             "outcome": "ingested" if stored.inserted or stored.updated else "nothing_new",
             "actions_through": self._ticker_states.get(ticker).actions_through,
@@ -269,7 +279,8 @@ class Ingest:
         return IngestReport(ticker, **(defaults | values))
 
 
-def _sources(settled: ResolvedBars) -> dict[str, int]:
-    new = settled.history.filter(pl.col("session").is_in(settled.new.implode()))
+def _count_sources(resolved: ResolvedBars) -> dict[str, int]:
+    """Return the number of new bars by provider."""
+    new = resolved.history.filter(pl.col("session").is_in(resolved.new.implode()))
     counts = new.group_by("source").len().sort("source")
     return {str(source): n for source, n in counts.iter_rows()}

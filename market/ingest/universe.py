@@ -1,6 +1,6 @@
-"""Which tickers Stockcast follows: those of a setting, of a file, or all that the provider lists.
+"""The followed tickers: from a setting, from a file, or all tickers that the provider lists.
 
-What happens to tickers that come and go belongs to the pipelines.
+`pipelines.partitions` adds and removes the partitions of tickers.
 """
 
 from __future__ import annotations
@@ -16,24 +16,23 @@ from market.providers.protocol import Provider
 from market.settings import MarketSettings
 
 _HEADERS = ("ticker", "symbol")
-_MAX_COMPLAINTS = 5
+_MAX_ERRORS = 5
 
 
 def followed_tickers(settings: MarketSettings, provider: Provider) -> tuple[str, ...]:
-    """Return the tickers to follow, sorted, each once.
+    """Return the followed tickers, sorted and unique.
 
-    They are ``settings.tickers``, or what the file ``settings.universe`` holds at this moment, or
-    what the provider lists. The answer is never empty and never a part: a caller that gets an error
-    must leave what it follows as it is, so that a file that is missing for a moment, or cannot be
-    read, drops no ticker.
+    They come from ``settings.tickers``, else from the file ``settings.universe``, else from the
+    provider. The result is complete and never empty. After an error the caller must keep the
+    previous tickers, so that an unreadable file does not drop any.
 
     Raises
     ------
     SettingsError
-        When the file is missing or empty, or a line of it is no ticker (with file, line, value and
-        the way out), or when there is no file and the provider lists nothing.
+        If the file is missing, empty or invalid, or if there is no file and the provider lists no
+        tickers.
     StockcastError
-        When the provider cannot list what it has; see `Provider.tickers`.
+        If the provider cannot list its tickers, see `market.providers.protocol.Provider.tickers`.
     """
     if settings.tickers:
         return tuple(sorted(set(settings.tickers)))
@@ -41,59 +40,58 @@ def followed_tickers(settings: MarketSettings, provider: Provider) -> tuple[str,
         return read_universe(settings.universe)
     if not (listed := provider.tickers()):
         msg = (
-            f"The provider {provider.name} lists no tickers; name them in {PREFIX}TICKERS, or in "
-            f"a file named by {PREFIX}UNIVERSE."
+            f"The provider {provider.name} lists no tickers; list them in {PREFIX}TICKERS, or in "
+            f"a file and set {PREFIX}UNIVERSE to its path."
         )
         raise SettingsError(msg)
     return tuple(sorted(set(listed)))
 
 
 def read_universe(path: Path) -> tuple[str, ...]:
-    """Return the tickers that a file names, sorted, in capitals, each once.
+    """Return the tickers in a file, in upper case, sorted and unique.
 
-    One ticker a line, or several with commas between; blank lines count for nothing, nor does what
-    follows a ``#``. A table whose header has a column ``ticker`` or ``symbol`` works too: that
-    column is read. Writers replace the file by renaming a new one over it, as otherwise a reader
-    may see half of it.
+    The file has one ticker per line, or several separated by commas. Blank lines and text after a
+    ``#`` are ignored. A CSV table with a column ``ticker`` or ``symbol`` is valid too. Replace the
+    file by renaming a new one over it, so that no reader sees an incomplete file.
 
     Raises
     ------
     SettingsError
-        When the file is missing, empty, no text, or names what is no ticker; every wrong line is
-        named, up to five.
+        If the file is missing, empty, not UTF-8 text, or has invalid tickers. The message lists up
+        to five invalid lines.
     """
-    found: dict[str, None] = {}
-    complaints = []
+    tickers: dict[str, None] = {}
+    errors = []
     for number, value in _values(path, _read(path)):
         try:
-            found[check_ticker(value)] = None
+            tickers[check_ticker(value)] = None
         except TickerError as error:
-            complaints.append(f"{_universe(path)}, line {number}: {error}")
-    if complaints:
-        raise SettingsError("\n".join(complaints[:_MAX_COMPLAINTS]))
-    if not found:
+            errors.append(f"{_universe(path)}, line {number}: {error}")
+    if errors:
+        raise SettingsError("\n".join(errors[:_MAX_ERRORS]))
+    if not tickers:
         msg = (
-            f"{_universe(path)} names no ticker; write one a line, or unset {PREFIX}UNIVERSE. "
-            f"To follow nothing, switch the schedules off."
+            f"{_universe(path)} has no ticker; write one per line, or unset {PREFIX}UNIVERSE. "
+            f"To follow no ticker, turn off the schedules."
         )
         raise SettingsError(msg)
-    return tuple(sorted(found))
+    return tuple(sorted(tickers))
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        msg = f"{_universe(path)} must be text in UTF-8, got other bytes: write one ticker a line."
+        msg = f"{_universe(path)} must be UTF-8 text, got other bytes; write one ticker per line."
         raise SettingsError(msg) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        msg = f"{_universe(path)} must be a file of tickers, one a line: {reason}."
+        msg = f"{_universe(path)} must be a file with one ticker per line: {reason}."
         raise SettingsError(msg) from error
 
 
 def _values(path: Path, text: str) -> Iterator[tuple[int, str]]:
-    """Yield what stands for a ticker, with its line."""
+    """Yield each ticker with its line number, not validated."""
     stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
     lines = [(number, line) for number, line in stripped if _without_comment(line)]
     if not lines:
@@ -105,12 +103,12 @@ def _values(path: Path, text: str) -> Iterator[tuple[int, str]]:
             yield from ((number, cell) for cell in _cells(_without_comment(line)) if cell)
         return
     for number, line in lines[1:]:
-        # A company's name may hold a #, so here a comment has a line of its own.
+        # Company names may contain a #, so comments in tables need their own line.
         cells = _cells(line)
         if len(cells) != len(header):
             msg = (
                 f"{_universe(path)}, line {number}: expected {len(header)} cells as in the header, "
-                f"got {len(cells)}; write one ticker a line."
+                f"got {len(cells)}; write one row per line."
             )
             raise SettingsError(msg)
         yield number, cells[column]
@@ -123,7 +121,7 @@ def _without_comment(line: str) -> str:
 def _cells(line: str) -> list[str]:
     try:
         return [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
-    except csv.Error:  # longer than any cell may be, so no ticker either
+    except csv.Error:  # a cell longer than the limit, which is no ticker
         return [line]
 
 

@@ -59,7 +59,7 @@ class Wires:
         for session in xnys().between(start, end):
             self.setup.to_evening_of(session)
             for ticker in TICKERS:
-                while self.setup.wants(ticker) != "nothing":
+                while self.setup.due_kind(ticker) != "nothing":
                     self.setup.ingest_ticker(ticker)
 
 

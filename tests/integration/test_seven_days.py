@@ -132,10 +132,10 @@ def test_sixty_tickers_are_told_beforehand_to_be_too_many_and_run_no_further_beh
 
         first, *_ = said.export_text().splitlines()
         assert first == (
-            "60 tickers need 65.7 calls a session, but the key can follow 22 tickers: bars would "
-            "run up to 2 sessions behind. Either follow 22 tickers or fewer, or get a premium key "
-            "and set STOCKCAST_ALPHA_VANTAGE_TIER=premium_75, or leave it so: the tickers that are "
-            "most behind always come first."
+            "60 tickers need 65.7 calls per session, but the key can follow 22 tickers: bars would "
+            "be up to 2 sessions behind. Either follow 22 tickers or fewer, or get a premium key "
+            "and set STOCKCAST_ALPHA_VANTAGE_TIER=premium_75, or accept the delay: the tickers "
+            "that are most behind always come first."
         )
         for day in range(5, 11):
             evening = datetime(2013, 2, day, 21, tzinfo=NEW_YORK)

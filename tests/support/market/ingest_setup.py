@@ -1,4 +1,4 @@
-"""An ingest with a home and a clock of its own, and providers in memory that follow the clock."""
+"""An ingest with its own home and clock, and in-memory providers that follow the clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from market.providers.failover.circuit_breaker import CircuitBreakers
 from market.providers.protocol import Provider, SessionRange
 from market.store import BarStore
 
-# A Friday evening of the sample, after the close.
+# After the close of a Friday in the sample.
 EVENING = datetime(2012, 6, 1, 22, tzinfo=UTC)
 FRIDAY, MONDAY, TUESDAY = date(2012, 6, 1), date(2012, 6, 4), date(2012, 6, 5)
 VALUES = ["session", "open", "high", "low", "close", "volume"]
@@ -30,22 +30,23 @@ _EVENTS = ("adj_close", "split_factor", "dividend")
 
 
 def raw_bars(*tickers: str) -> pl.DataFrame:
-    """The sample as traded, without a word on splits and dividends."""
+    """Return the sample as traded, without splits and dividends."""
     return sample_bars(*tickers).with_columns(
         pl.lit(None, dtype=pl.Float64).alias(name) for name in _EVENTS
     )
 
 
 def bars_with_actions(ticker: str) -> pl.DataFrame:
-    """The sample as traded, with its splits and dividends."""
+    """Return the sample as traded, with its splits and dividends."""
     return with_sample_actions(sample_bars(ticker))
 
 
 class ClockedProvider(FakeNetworkProvider):
-    """Bars up to the last session that has closed by the clock, as far back as its tier reaches.
+    """Provider of the bars up to the last closed session of its clock.
 
-    `delay` sessions are published late; splits and dividends are listed `listed_late` sessions
-    after the fact; `reach` None gives all.
+    The last `delay` sessions are not published yet. Splits and dividends are listed
+    `sessions_until_listed` sessions after their ex-date. Requests for more than `reach` sessions
+    raise, unless `reach` is None.
     """
 
     def __init__(
@@ -64,8 +65,8 @@ class ClockedProvider(FakeNetworkProvider):
             has_separate_actions=has_separate_actions,
         )
         self.clock, self.reach, self.delay = clock, reach, 0
-        self.asked_actions = 0
-        self.listed_late = 0
+        self.n_action_requests = 0
+        self.sessions_until_listed = 0
         self.refusal: StockcastError | None = None
 
     def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
@@ -73,20 +74,20 @@ class ClockedProvider(FakeNetworkProvider):
             msg = f"{self.name} reaches back {self.reach} sessions."
             raise TierError(msg, reach=self.reach)
         last = xnys().offset(xnys().last_closed(self.clock.now()), -self.delay)
-        known = super().fetch(ticker, span).filter(pl.col("session") <= last)
-        return known.with_columns(source=pl.lit(self.name))
+        published = super().fetch(ticker, span).filter(pl.col("session") <= last)
+        return published.with_columns(source=pl.lit(self.name))
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
-        """What has happened or is announced by the clock, or the `refusal` of the time."""
-        self.asked_actions += 1
+        """Return the actions that are listed at the time of the clock, or raise `refusal`."""
+        self.n_action_requests += 1
         if self.refusal is not None:
             raise self.refusal
-        ahead = -self.listed_late or 20
+        ahead = -self.sessions_until_listed or 20
         announced = xnys().offset(xnys().last_closed(self.clock.now()), ahead)
         return sample_actions(ticker).filter(pl.col("session") <= announced)
 
     def correct(self, ticker: str, session: date, **values: float) -> None:
-        """Change values of one bar from now on."""
+        """Change values of one bar."""
         bars = self.bars[ticker]
         assert isinstance(bars, pl.DataFrame)
         self.bars[ticker] = bars.with_columns(
@@ -100,19 +101,19 @@ class ClockedProvider(FakeNetworkProvider):
 
 
 def premium_key(clock: MovingClock, *tickers: str) -> ClockedProvider:
-    """A provider of whole histories with their splits and dividends."""
+    """Return a provider of whole histories with splits and dividends."""
     return ClockedProvider(
         {t: bars_with_actions(t) for t in tickers}, clock, has_separate_actions=False
     )
 
 
 def free_key(clock: MovingClock, *tickers: str) -> ClockedProvider:
-    """A provider of the last hundred bars, which tells splits and dividends apart."""
+    """Return a provider of the last hundred bars, with separate splits and dividends."""
     return ClockedProvider({t: raw_bars(t) for t in tickers}, clock, reach=100)
 
 
 class IngestSetup:
-    """One home: a store, a quarantine, records, and an ingest from the given providers."""
+    """A home with a store, a quarantine, ticker states and an ingest from the given providers."""
 
     def __init__(self, home: Path, clock: MovingClock, *providers: Provider) -> None:
         self.home, self.clock = home, clock
@@ -123,11 +124,11 @@ class IngestSetup:
             self.connect(*providers)
 
     def connect(self, *providers: Provider) -> None:
-        """Go on with other providers, as after a change of settings."""
+        """Replace the providers, as a change of settings does."""
         chain = ProviderChain(providers, CircuitBreakers(self.home / "market.sqlite", self.clock))
-        self.take_from(chain)
+        self.use(chain)
 
-    def take_from(self, provider: Provider) -> None:
+    def use(self, provider: Provider) -> None:
         self.ingest = Ingest(
             provider=provider,
             store=self.store,
@@ -141,7 +142,7 @@ class IngestSetup:
     def ingest_ticker(self, ticker: str = "AAPL") -> IngestReport:
         return self.ingest.ingest_ticker(ticker)
 
-    def wants(self, ticker: str = "AAPL") -> str:
+    def due_kind(self, ticker: str = "AAPL") -> str:
         return self.ingest.plan([ticker])[0].kind
 
     def bars(self, ticker: str = "AAPL") -> pl.DataFrame:
@@ -152,10 +153,10 @@ class IngestSetup:
 
 
 def setup_of(home: Path, provider: ClockedProvider) -> IngestSetup:
-    """A setup on the clock of its only provider."""
+    """Return a setup with one provider and its clock."""
     return IngestSetup(home, provider.clock, provider)
 
 
 def as_traded(ticker: str, *, end: date, start: date = date(2000, 3, 1)) -> pl.DataFrame:
-    """What a setup holds of the sample between two sessions, without events."""
+    """Return the stored values of the sample between two sessions, without actions."""
     return sample_bars(ticker, start=start, end=end).select(VALUES)

@@ -63,7 +63,7 @@ def test_partitions_follow_a_file_and_stay_while_it_cannot_be_read(
     assert set(instance.get_dynamic_partitions("tickers")) == {"005930.KS", "AZN.L"}
 
     file.write_text("")
-    with pytest.raises(SettingsError, match="names no ticker"):
+    with pytest.raises(SettingsError, match="has no ticker"):
         universe(settings, SampleProvider())
     file.unlink()
     with pytest.raises(SettingsError, match="No such file"):

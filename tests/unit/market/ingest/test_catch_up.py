@@ -1,4 +1,4 @@
-"""What was left undone is asked for again when that can succeed: neither twice nor never."""
+"""Catch-up runs start when they can make progress, once per state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOWN = BreakerState("alpha_vantage", "open", 3, NOW, NOW, None, "no answer")
 NOTHING = IngestTask("MSFT", kind="nothing", sessions_behind=0, reason="")
 
 
-def key_with(left: int | None) -> ProviderState:
+def alpha_vantage(left: int | None) -> ProviderState:
     usage = Usage(
         account="alpha_vantage:1",
         made_today=25 - (left or 0),
@@ -37,62 +37,64 @@ def key_with(left: int | None) -> ProviderState:
 
 
 def yahoo(retry_at: datetime | None = None) -> ProviderState:
-    health = BreakerState("yahoo", "open" if retry_at else "closed", 3, NOW, retry_at, None, "down")
-    return ProviderState("yahoo", Budget("yahoo"), None, health)
+    breaker = BreakerState(
+        "yahoo", "open" if retry_at else "closed", 3, NOW, retry_at, None, "down"
+    )
+    return ProviderState("yahoo", Budget("yahoo"), None, breaker)
 
 
-def look_at(
+def plan_for(
     *tasks: IngestTask,
-    provider_status: tuple[ProviderState, ...] = (key_with(25),),
+    provider_status: tuple[ProviderState, ...] = (alpha_vantage(25),),
     now: datetime = NOW,
     **_: Mapping,
 ) -> CatchUpPlan:
     return plan_catch_up(tasks, {}, provider_status, now)
 
 
-def test_nothing_is_asked_for_when_nothing_is_due() -> None:
-    assert look_at(NOTHING) == CatchUpPlan(None, "Every ticker is up to date.")
+def test_no_run_without_due_tasks() -> None:
+    assert plan_for(NOTHING) == CatchUpPlan(None, "Every ticker is up to date.")
 
 
-def test_a_spent_budget_is_waited_for() -> None:
-    chance = look_at(BARS, provider_status=(key_with(0),))
+def test_no_run_while_the_budget_is_spent() -> None:
+    plan = plan_for(BARS, provider_status=(alpha_vantage(0),))
 
-    assert chance.run_key is None
-    assert chance.reason == (
+    assert plan.run_key is None
+    assert plan.reason == (
         "AAPL is due. alpha_vantage: 25 of 25 calls were made today; "
         "the budget renews at 2013-02-05 05:00 UTC."
     )
 
 
-def test_splits_and_dividends_alone_wait_for_both_of_their_calls() -> None:
-    assert look_at(ACTIONS, provider_status=(key_with(1),)).run_key is None
-    assert look_at(ACTIONS, BARS, provider_status=(key_with(1),)).run_key is not None
-    assert look_at(ACTIONS, provider_status=(key_with(2),)).run_key is not None
+def test_actions_need_two_calls() -> None:
+    assert plan_for(ACTIONS, provider_status=(alpha_vantage(1),)).run_key is None
+    assert plan_for(ACTIONS, BARS, provider_status=(alpha_vantage(1),)).run_key is not None
+    assert plan_for(ACTIONS, provider_status=(alpha_vantage(2),)).run_key is not None
 
 
-def test_the_same_state_has_the_same_key_until_the_hour_is_over() -> None:
-    first = look_at(BARS, ACTIONS)
-    again = look_at(ACTIONS, BARS, now=NOW + timedelta(minutes=20))
-    later = look_at(BARS, ACTIONS, now=NOW + timedelta(hours=1))
+def test_run_key_is_stable_within_an_hour() -> None:
+    first = plan_for(BARS, ACTIONS)
+    again = plan_for(ACTIONS, BARS, now=NOW + timedelta(minutes=20))
+    later = plan_for(BARS, ACTIONS, now=NOW + timedelta(hours=1))
 
     assert first.run_key == again.run_key
     assert first.run_key != later.run_key
 
 
-def test_any_progress_makes_another_key() -> None:
+def test_progress_changes_the_run_key() -> None:
     keys = {
-        look_at(BARS, ACTIONS).run_key,
-        look_at(BARS).run_key,
-        look_at(replace(BARS, sessions_behind=2)).run_key,
+        plan_for(BARS, ACTIONS).run_key,
+        plan_for(BARS).run_key,
+        plan_for(replace(BARS, sessions_behind=2)).run_key,
     }
     assert len(keys) == 3
 
 
-def test_a_backup_is_asked_once_for_what_it_did_not_have_until_the_first_renews() -> None:
-    provider_status = (key_with(0), yahoo())
+def test_backups_are_tried_once_until_the_first_provider_renews() -> None:
+    provider_status = (alpha_vantage(0), yahoo())
 
     keys = {
-        look_at(BARS, provider_status=provider_status, now=NOW + timedelta(hours=n))
+        plan_for(BARS, provider_status=provider_status, now=NOW + timedelta(hours=n))
         for n in range(3)
     }
 
@@ -100,52 +102,59 @@ def test_a_backup_is_asked_once_for_what_it_did_not_have_until_the_first_renews(
     assert keys.pop().run_key is not None
 
 
-def test_while_all_are_down_nothing_is_asked_for() -> None:
+def test_no_run_while_all_providers_are_down() -> None:
     retry_at = NOW + timedelta(minutes=10)
     provider_status = (replace(yahoo(retry_at), name="alpha_vantage"), yahoo(retry_at))
 
-    chance = look_at(BARS, provider_status=provider_status)
-    assert chance.run_key is None
-    assert "yahoo is down and is not retried before 2013-02-05 01:40 UTC" in chance.reason
-    assert look_at(BARS, provider_status=provider_status, now=retry_at).run_key is not None
+    plan = plan_for(BARS, provider_status=provider_status)
+    assert plan.run_key is None
+    assert "yahoo is down and is not retried before 2013-02-05 01:40 UTC" in plan.reason
+    assert plan_for(BARS, provider_status=provider_status, now=retry_at).run_key is not None
 
 
-def test_a_backup_on_this_machine_gives_no_hope_of_anything_newer() -> None:
-    assert look_at(BARS, provider_status=(key_with(0), ProviderState("files"))).run_key is None
-    assert look_at(BARS, provider_status=(ProviderState("files"),)).run_key is not None
+def test_local_backup_does_not_start_a_run() -> None:
+    assert (
+        plan_for(BARS, provider_status=(alpha_vantage(0), ProviderState("files"))).run_key is None
+    )
+    assert plan_for(BARS, provider_status=(ProviderState("files"),)).run_key is not None
 
 
-def test_a_ticker_that_failed_by_itself_waits_half_a_day() -> None:
-    records = {"AAPL": TickerState("AAPL", failed_at=NOW - timedelta(hours=11))}
-    healthy = replace(key_with(25), breaker=replace(DOWN, state="closed", failures=0))
+def test_failed_ticker_is_retried_after_12_hours() -> None:
+    states = {"AAPL": TickerState("AAPL", failed_at=NOW - timedelta(hours=11))}
+    healthy = replace(alpha_vantage(25), breaker=replace(DOWN, state="closed", failures=0))
 
-    assert plan_catch_up([BARS], records, [healthy], NOW) == CatchUpPlan(
+    assert plan_catch_up([BARS], states, [healthy], NOW) == CatchUpPlan(
         None, "AAPL is due, but failed less than 12 hours ago."
     )
-    assert plan_catch_up([BARS, ACTIONS], records, [healthy], NOW).run_key is not None
-    assert plan_catch_up([BARS], records, [healthy], NOW + timedelta(hours=1)).run_key is not None
+    assert plan_catch_up([BARS, ACTIONS], states, [healthy], NOW).run_key is not None
+    assert plan_catch_up([BARS], states, [healthy], NOW + timedelta(hours=1)).run_key is not None
 
 
-def test_a_ticker_that_failed_because_its_provider_was_down_waits_for_that_alone() -> None:
-    records = {"AAPL": TickerState("AAPL", failed_at=NOW - timedelta(minutes=5))}
-    down = replace(key_with(25), breaker=DOWN)
+def test_ticker_that_failed_with_its_provider_is_not_backed_off() -> None:
+    states = {"AAPL": TickerState("AAPL", failed_at=NOW - timedelta(minutes=5))}
+    down = replace(alpha_vantage(25), breaker=DOWN)
 
-    assert plan_catch_up([BARS], records, [down], NOW).run_key is not None
-
-
-def test_actions_leave_the_calls_that_are_kept_for_bars() -> None:
-    assert plan_catch_up([ACTIONS], {}, [key_with(21)], NOW, reserved_calls=20).run_key is None
-    assert plan_catch_up([ACTIONS], {}, [key_with(22)], NOW, reserved_calls=20).run_key is not None
+    assert plan_catch_up([BARS], states, [down], NOW).run_key is not None
 
 
-def test_bars_are_caught_up_at_once_only_where_tonight_has_enough_calls_all_the_same() -> None:
+def test_actions_leave_the_calls_reserved_for_bars() -> None:
+    assert plan_catch_up([ACTIONS], {}, [alpha_vantage(21)], NOW, reserved_calls=20).run_key is None
     assert (
-        plan_catch_up([BARS, ACTIONS], {}, [key_with(20)], NOW, reserved_calls=20).run_key is None
+        plan_catch_up([ACTIONS], {}, [alpha_vantage(22)], NOW, reserved_calls=20).run_key
+        is not None
+    )
+
+
+def test_bars_leave_the_calls_reserved_for_the_next_close() -> None:
+    assert (
+        plan_catch_up([BARS, ACTIONS], {}, [alpha_vantage(20)], NOW, reserved_calls=20).run_key
+        is None
     )
     assert (
-        plan_catch_up([BARS, ACTIONS], {}, [key_with(21)], NOW, reserved_calls=20).run_key
+        plan_catch_up([BARS, ACTIONS], {}, [alpha_vantage(21)], NOW, reserved_calls=20).run_key
         is not None
     )
     assert (
-        plan_catch_up([BARS, ACTIONS], {}, [key_with(1)], NOW, reserved_calls=0).run_key is not None
+        plan_catch_up([BARS, ACTIONS], {}, [alpha_vantage(1)], NOW, reserved_calls=0).run_key
+        is not None
     )

@@ -1,4 +1,4 @@
-"""Splits and dividends of a key whose bars come without them: no split is stored as a crash."""
+"""Splits and dividends of a provider with separate actions."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ TOMORROW = datetime(2005, 3, 1, 5, tzinfo=UTC)
 
 
 class ActionsSetup(IngestSetup):
-    """A setup with a free key, whose calls for bars and for actions are counted apart."""
+    """A setup with a free key, which counts the requests for actions."""
 
     def __init__(self, home: Path, start: date) -> None:
         clock = MovingClock(datetime(start.year, start.month, start.day, 22, tzinfo=UTC))
@@ -26,10 +26,10 @@ class ActionsSetup(IngestSetup):
         super().__init__(home, clock, self.key)
 
     def run_to(self, end: date) -> None:
-        """Take in what is due each evening."""
+        """Execute the due tasks each evening."""
         for session in xnys().between(self.clock.now().date(), end):
             self.to_evening_of(session)
-            while self.wants() != "nothing":
+            while self.due_kind() != "nothing":
                 self.ingest_ticker()
 
     def worst_return(self) -> float:
@@ -37,16 +37,16 @@ class ActionsSetup(IngestSetup):
         return float((adjusted / adjusted.shift(1) - 1).abs().max())
 
 
-def test_actions_are_asked_for_once_bars_are_there_and_fill_all_of_them(tmp_path: Path) -> None:
+def test_actions_are_fetched_after_the_bars_and_fill_all_of_them(tmp_path: Path) -> None:
     setup = ActionsSetup(tmp_path, date(2012, 8, 31))
 
     first = setup.ingest_ticker()
-    assert (first.actions_through, setup.wants()) == (None, "actions")
+    assert (first.actions_through, setup.due_kind()) == (None, "actions")
     second = setup.ingest_ticker()
 
     assert (second.outcome, second.bars, second.stored.updated) == ("ingested", 0, 100)
     assert second.actions_through == date(2012, 8, 31)
-    assert setup.wants() == "nothing"
+    assert setup.due_kind() == "nothing"
     bars = setup.bars()
     assert bars.get_column("split_factor").unique().to_list() == [1.0]
     assert bars.filter(pl.col("dividend") > 0).select("session", "dividend").rows() == [
@@ -54,32 +54,32 @@ def test_actions_are_asked_for_once_bars_are_there_and_fill_all_of_them(tmp_path
     ]
 
 
-def test_they_are_polled_once_a_month_of_sessions(tmp_path: Path) -> None:
+def test_actions_are_fetched_every_21_sessions(tmp_path: Path) -> None:
     setup = ActionsSetup(tmp_path, date(2012, 6, 1))
 
     setup.run_to(date(2012, 8, 31))
 
     n_sessions = len(xnys().between(date(2012, 6, 1), date(2012, 8, 31)))
-    assert (n_sessions, setup.key.asked_actions) == (65, 4)
+    assert (n_sessions, setup.key.n_action_requests) == (65, 4)
     assert len(setup.key.calls) == n_sessions
-    known = setup.bars().filter(pl.col("dividend") > 0).get_column("session").to_list()
-    assert known == [date(2012, 8, 9)]
+    ex_dates = setup.bars().filter(pl.col("dividend") > 0).get_column("session").to_list()
+    assert ex_dates == [date(2012, 8, 9)]
 
 
-def test_a_split_is_asked_about_before_its_bar_is_stored(tmp_path: Path) -> None:
+def test_split_is_fetched_before_its_bar_is_stored(tmp_path: Path) -> None:
     setup = ActionsSetup(tmp_path, date(2005, 2, 18))
     setup.run_to(date(2005, 2, 25))
-    assert setup.key.asked_actions == 1
+    assert setup.key.n_action_requests == 1
     setup.to_evening_of(SPLIT)
 
     report = setup.ingest_ticker()
 
-    assert setup.key.asked_actions == 2
+    assert setup.key.n_action_requests == 2
     assert (report.outcome, report.sessions_behind) == ("ingested", 0)
     assert report.actions_through == SPLIT
     assert report.notes == ("AAPL: a split of 2 on 2005-02-28.",)
     assert setup.worst_return() < 0.2
-    assert setup.wants() == "nothing"
+    assert setup.due_kind() == "nothing"
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_a_split_is_asked_about_before_its_bar_is_stored(tmp_path: Path) -> None
     [
         QuotaError("All 25 calls are spent.", renews_at=TOMORROW),
         ProviderDownError("It is down."),
-        PermanentError("Premium alone."),
+        PermanentError("Only for premium keys."),
     ],
 )
-def test_a_jump_is_held_back_while_nobody_tells_what_it_is(
+def test_jump_is_withheld_until_actions_can_be_fetched(
     tmp_path: Path, refusal: StockcastError
 ) -> None:
     setup = ActionsSetup(tmp_path, date(2005, 2, 18))
@@ -101,22 +101,22 @@ def test_a_jump_is_held_back_while_nobody_tells_what_it_is(
     report = setup.ingest_ticker()
 
     assert (report.outcome, report.sessions_behind) == ("nothing_new", 2)
-    assert "from 2005-02-28 on are held back" in report.notes[0]
+    assert "from 2005-02-28 on are withheld" in report.notes[0]
     assert str(refusal) in report.notes[0]
     assert setup.bars().get_column("session")[-1] == date(2005, 2, 25)
     assert setup.ticker_states.get("AAPL").withheld_from == SPLIT
-    assert setup.wants() == "nothing"  # not again in the same hour
+    assert setup.due_kind() == "nothing"  # not again in the same hour
 
     setup.key.refusal = None
     setup.clock.advance(hours=5)
     assert "may be a split" in setup.ingest.plan(["AAPL"])[0].reason
-    told = setup.ingest_ticker()
-    assert (told.outcome, told.sessions_behind) == ("ingested", 0)
+    report = setup.ingest_ticker()
+    assert (report.outcome, report.sessions_behind) == ("ingested", 0)
     assert setup.ticker_states.get("AAPL").withheld_from is None
     assert setup.worst_return() < 0.2
 
 
-def test_bars_before_a_jump_are_stored_all_the_same(tmp_path: Path) -> None:
+def test_bars_before_a_jump_are_stored(tmp_path: Path) -> None:
     setup = ActionsSetup(tmp_path, date(2005, 3, 10))
     setup.key.refusal = ProviderDownError("It is down.")
 
@@ -126,7 +126,7 @@ def test_bars_before_a_jump_are_stored_all_the_same(tmp_path: Path) -> None:
     assert setup.bars().get_column("session")[-1] == date(2005, 2, 25)
 
 
-def test_a_true_crash_is_stored_once_it_is_known_that_there_was_no_split(tmp_path: Path) -> None:
+def test_crash_is_stored_if_no_split_is_listed(tmp_path: Path) -> None:
     # AAPL fell by 51.9 %, just like a split of 2.
     setup = ActionsSetup(tmp_path, date(2000, 9, 22))
     setup.run_to(date(2000, 9, 28))
@@ -135,20 +135,20 @@ def test_a_true_crash_is_stored_once_it_is_known_that_there_was_no_split(tmp_pat
     report = setup.ingest_ticker()
 
     assert report.notes == (
-        "AAPL: the close of 2000-09-29 jumps like a split, but there was none: it is stored.",
+        "AAPL: the close of 2000-09-29 jumps like a split, but no split is listed: stored.",
     )
     assert setup.worst_return() == pytest.approx(0.5187, abs=1e-4)
-    asked = setup.key.asked_actions
+    n_before = setup.key.n_action_requests
     setup.run_to(date(2000, 10, 13))
-    # A split may be listed late: it is asked about on the next three sessions, then no more.
-    assert setup.key.asked_actions == asked + 3
+    # A split may be listed late, so actions are fetched again in the next three sessions.
+    assert setup.key.n_action_requests == n_before + 3
     assert setup.worst_return() == pytest.approx(0.5187, abs=1e-4)
 
 
-def test_a_split_that_is_listed_a_session_late_is_a_crash_for_no_longer(tmp_path: Path) -> None:
+def test_late_listed_split_replaces_an_unconfirmed_jump(tmp_path: Path) -> None:
     setup = ActionsSetup(tmp_path, date(2005, 2, 18))
     setup.run_to(date(2005, 2, 25))
-    setup.key.listed_late = 2
+    setup.key.sessions_until_listed = 2
     setup.run_to(SPLIT)
     assert setup.worst_return() > 0.4
 
@@ -158,11 +158,11 @@ def test_a_split_that_is_listed_a_session_late_is_a_crash_for_no_longer(tmp_path
     assert setup.ticker_states.get("AAPL").unconfirmed_jump is None
 
 
-def test_day_by_day_over_a_split_and_dividends_gives_the_adjusted_closes(tmp_path: Path) -> None:
+def test_daily_ingest_over_a_split_gives_the_adjusted_closes(tmp_path: Path) -> None:
     setup = ActionsSetup(tmp_path, date(2003, 2, 7))
     for session in xnys().between(date(2003, 2, 7), date(2003, 2, 28)):
         setup.to_evening_of(session)
-        while setup.wants("MSFT") != "nothing":
+        while setup.due_kind("MSFT") != "nothing":
             setup.ingest_ticker("MSFT")
     setup.clock.advance(days=30)
     setup.ingest.ingest_ticker("MSFT")
@@ -175,35 +175,35 @@ def test_day_by_day_over_a_split_and_dividends_gives_the_adjusted_closes(tmp_pat
     assert adjusted.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-9)
 
 
-def test_actions_that_were_paid_for_and_stored_are_not_paid_for_again(tmp_path: Path) -> None:
+def test_stored_actions_are_not_fetched_again(tmp_path: Path) -> None:
     setup = ActionsSetup(tmp_path, date(2012, 8, 31))
     setup.ingest_ticker()
     setup.ingest_ticker()
-    # As after a kill between storing and remembering.
+    # The state after a kill between the upsert and the update.
     setup.ticker_states.update("AAPL", actions_through=None, actions_at=None)
 
     report = setup.ingest_ticker()
 
     assert (report.outcome, report.actions_through) == ("nothing_new", date(2012, 8, 31))
-    assert setup.key.asked_actions == 1
-    assert setup.wants() == "nothing"
+    assert setup.key.n_action_requests == 1
+    assert setup.due_kind() == "nothing"
 
 
-def test_actions_that_cannot_be_had_do_not_stop_the_bars(tmp_path: Path) -> None:
+def test_failed_actions_do_not_stop_bars(tmp_path: Path) -> None:
     setup = ActionsSetup(tmp_path, date(2012, 8, 31))
     setup.ingest_ticker()
-    setup.key.refusal = PermanentError("Premium alone.")
+    setup.key.refusal = PermanentError("Only for premium keys.")
 
     with pytest.raises(PermanentError):
         setup.ingest_ticker()
 
-    assert setup.wants() == "nothing"
+    assert setup.due_kind() == "nothing"
     setup.to_evening_of(date(2012, 9, 4))
     assert setup.ingest_ticker().outcome == "ingested"
-    assert setup.key.asked_actions == 1
+    assert setup.key.n_action_requests == 1
 
 
-def test_a_spent_budget_of_actions_is_told_to_the_caller(tmp_path: Path) -> None:
+def test_spent_budget_for_actions_raises(tmp_path: Path) -> None:
     setup = ActionsSetup(tmp_path, date(2012, 8, 31))
     setup.ingest_ticker()
     setup.key.refusal = QuotaError("All 25 calls are spent.", renews_at=TOMORROW)
@@ -211,4 +211,4 @@ def test_a_spent_budget_of_actions_is_told_to_the_caller(tmp_path: Path) -> None
     with pytest.raises(QuotaError):
         setup.ingest_ticker()
 
-    assert setup.wants() == "actions"
+    assert setup.due_kind() == "actions"

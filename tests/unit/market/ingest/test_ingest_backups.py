@@ -1,4 +1,4 @@
-"""Bars of several providers in one store: who is asked, what is joined, and what is said."""
+"""Ingest from a provider with a backup: order, reconciliation and notes."""
 
 from datetime import date
 from pathlib import Path
@@ -19,14 +19,14 @@ TICKERS = ("AAPL", "FB", "IBM")
 
 
 class FailoverSetup:
-    """A free key of alpha_vantage with yahoo as its backup."""
+    """A setup with a free key of Alpha Vantage and Yahoo as its backup."""
 
     def __init__(self, home: Path) -> None:
         self.clock = MovingClock(EVENING)
         self.primary = ClockedProvider({t: raw_bars(t) for t in TICKERS}, self.clock, reach=100)
-        with_events = {t: with_sample_actions(sample_bars(t)) for t in TICKERS}
+        with_actions = {t: with_sample_actions(sample_bars(t)) for t in TICKERS}
         self.backup = ClockedProvider(
-            with_events, self.clock, name="yahoo", has_separate_actions=False
+            with_actions, self.clock, name="yahoo", has_separate_actions=False
         )
         self.setup = IngestSetup(home, self.clock, self.primary, self.backup)
 
@@ -40,7 +40,7 @@ def setup(tmp_path: Path) -> FailoverSetup:
     return FailoverSetup(tmp_path)
 
 
-def test_history_that_the_key_does_not_reach_comes_from_the_backup_with_its_actions(
+def test_history_beyond_the_reach_comes_from_the_backup_with_its_actions(
     setup: FailoverSetup,
 ) -> None:
     report = setup.setup.ingest_ticker()
@@ -48,11 +48,11 @@ def test_history_that_the_key_does_not_reach_comes_from_the_backup_with_its_acti
     assert report.sources == {"yahoo": sample_bars("AAPL", end=FRIDAY).height}
     assert report.notes == ("alpha_vantage: alpha_vantage reaches back 100 sessions.",)
     assert report.actions_through == FRIDAY
-    assert setup.setup.wants() == "nothing"
+    assert setup.setup.due_kind() == "nothing"
     assert setup.setup.ticker_states.get("AAPL").has_full_history
 
 
-def test_the_primary_goes_on_where_the_backup_began(setup: FailoverSetup) -> None:
+def test_primary_continues_a_history_of_the_backup(setup: FailoverSetup) -> None:
     setup.setup.ingest_ticker()
     setup.setup.to_evening_of(MONDAY)
 
@@ -63,7 +63,7 @@ def test_the_primary_goes_on_where_the_backup_began(setup: FailoverSetup) -> Non
     assert report.actions_through == FRIDAY
 
 
-def test_a_primary_that_goes_down_in_the_middle_of_a_run_is_replaced_and_each_bar_says_by_whom(
+def test_backup_replaces_a_primary_that_goes_down_during_a_run(
     setup: FailoverSetup,
 ) -> None:
     for ticker in TICKERS:
@@ -85,7 +85,7 @@ def test_a_primary_that_goes_down_in_the_middle_of_a_run_is_replaced_and_each_ba
     assert setup.sources(FRIDAY, "IBM") == ["yahoo", "yahoo", "alpha_vantage"]
 
 
-def test_with_both_down_nothing_changes_and_both_are_named(setup: FailoverSetup) -> None:
+def test_error_lists_all_providers_if_all_are_down(setup: FailoverSetup) -> None:
     setup.setup.ingest_ticker()
     before = setup.setup.store.fingerprint()
     setup.setup.to_evening_of(MONDAY)
@@ -96,10 +96,10 @@ def test_with_both_down_nothing_changes_and_both_are_named(setup: FailoverSetup)
         setup.setup.ingest_ticker()
 
     assert setup.setup.store.fingerprint() == before
-    assert setup.setup.wants() == "bars"
+    assert setup.setup.due_kind() == "bars"
 
 
-def test_a_provider_at_another_level_is_passed_over(setup: FailoverSetup) -> None:
+def test_provider_at_another_price_level_is_skipped(setup: FailoverSetup) -> None:
     setup.setup.ingest_ticker()
     setup.setup.to_evening_of(MONDAY)
     setup.primary.bars["AAPL"] = raw_bars("AAPL").with_columns(
@@ -109,10 +109,10 @@ def test_a_provider_at_another_level_is_passed_over(setup: FailoverSetup) -> Non
     report = setup.setup.ingest_ticker()
 
     assert report.sources == {"yahoo": 1}
-    assert "looks like a split of 7" in report.notes[0]
+    assert "likely cause is a split of 7" in report.notes[0]
 
 
-def test_two_providers_that_disagree_and_no_third_refuse_the_join(setup: FailoverSetup) -> None:
+def test_disagreement_of_two_providers_raises(setup: FailoverSetup) -> None:
     setup.setup.ingest_ticker()
     before = setup.setup.store.fingerprint()
     setup.setup.to_evening_of(MONDAY)
@@ -125,13 +125,13 @@ def test_two_providers_that_disagree_and_no_third_refuse_the_join(setup: Failove
         setup.setup.ingest_ticker()
 
     setup.setup.connect(setup.primary)
-    with pytest.raises(ReconciliationError, match=r"but 560\.99 of yahoo"):
+    with pytest.raises(ReconciliationError, match=r"stored close of yahoo is 560\.99"):
         setup.setup.ingest_ticker()
     assert setup.setup.store.fingerprint() == before
-    assert setup.setup.wants() == "nothing"  # until the next session
+    assert setup.setup.due_kind() == "nothing"  # until the next session
 
 
-def test_a_gap_longer_than_the_reach_is_filled_by_the_backup(setup: FailoverSetup) -> None:
+def test_gap_beyond_the_reach_is_filled_by_the_backup(setup: FailoverSetup) -> None:
     setup.setup.ingest_ticker()
     setup.setup.to_evening_of(xnys().offset(FRIDAY, 150))
 
@@ -142,7 +142,7 @@ def test_a_gap_longer_than_the_reach_is_filled_by_the_backup(setup: FailoverSetu
     assert stored.equals(xnys().between(stored[0], xnys().offset(FRIDAY, 150)))
 
 
-def test_a_primary_that_stands_still_for_days_is_passed_over(setup: FailoverSetup) -> None:
+def test_primary_without_new_bars_for_days_is_skipped(setup: FailoverSetup) -> None:
     setup.setup.ingest_ticker()
     setup.primary.delay = 4
     setup.setup.to_evening_of(xnys().offset(FRIDAY, 4))
@@ -153,7 +153,7 @@ def test_a_primary_that_stands_still_for_days_is_passed_over(setup: FailoverSetu
     assert report.notes == ("alpha_vantage: its newest bar is 4 closed sessions old.",)
 
 
-def test_a_halt_is_no_error_although_all_were_asked(setup: FailoverSetup) -> None:
+def test_halt_is_not_an_error(setup: FailoverSetup) -> None:
     setup.setup.ingest_ticker()
     setup.primary.delay = setup.backup.delay = 4
     setup.setup.to_evening_of(xnys().offset(FRIDAY, 4))
@@ -165,7 +165,7 @@ def test_a_halt_is_no_error_although_all_were_asked(setup: FailoverSetup) -> Non
     assert setup.setup.ticker_states.get("AAPL").last_error is None
 
 
-def test_a_halt_is_no_error_when_the_backup_is_down(setup: FailoverSetup) -> None:
+def test_halt_is_not_an_error_if_the_backup_is_down(setup: FailoverSetup) -> None:
     setup.setup.ingest_ticker()
     setup.primary.delay = 4
     setup.backup.fail()
@@ -174,7 +174,7 @@ def test_a_halt_is_no_error_when_the_backup_is_down(setup: FailoverSetup) -> Non
     assert setup.setup.ingest_ticker().outcome == "nothing_new"
 
 
-def test_a_backup_without_news_does_not_make_a_ticker_quiet_when_the_primary_is_spent(
+def test_backup_without_new_bars_does_not_back_off_if_the_primary_is_spent(
     setup: FailoverSetup,
 ) -> None:
     setup.setup.ingest_ticker()
@@ -186,10 +186,10 @@ def test_a_backup_without_news_does_not_make_a_ticker_quiet_when_the_primary_is_
         setup.setup.ingest_ticker()
 
     assert setup.setup.ticker_states.get("AAPL").stale_responses == 0
-    assert setup.setup.wants() == "bars"
+    assert setup.setup.due_kind() == "bars"
 
 
-def test_a_split_that_the_backup_tells_needs_no_call(tmp_path: Path) -> None:
+def test_split_from_the_backup_needs_no_request(tmp_path: Path) -> None:
     setup = FailoverSetup(tmp_path)
     setup.clock.set_wall(EVENING.replace(year=2005, month=2, day=25))
     setup.setup.ingest_ticker()
@@ -203,7 +203,7 @@ def test_a_split_that_the_backup_tells_needs_no_call(tmp_path: Path) -> None:
     assert adjusted[1] / adjusted[0] == pytest.approx(2 * 44.86 / 88.99)
 
 
-def test_actions_of_bars_from_a_backup_come_from_a_primary_that_knows_them(
+def test_primary_adds_actions_to_bars_of_the_backup(
     tmp_path: Path,
 ) -> None:
     setup = FailoverSetup(tmp_path)
@@ -223,7 +223,7 @@ def test_actions_of_bars_from_a_backup_come_from_a_primary_that_knows_them(
     assert setup.setup.bars().get_column("split_factor").null_count() == 0
 
 
-def test_a_history_of_files_is_continued_by_a_key_over_a_split_and_dividends(
+def test_key_continues_a_history_of_files_over_a_split(
     tmp_path: Path,
 ) -> None:
     clock = MovingClock(EVENING.replace(year=2005, month=2, day=18))

@@ -1,4 +1,4 @@
-"""Tickers that stop, fail or are restated: what an ingest makes of them, and what they cost."""
+"""Ingest of tickers that stop trading, fail or are restated."""
 
 from datetime import date
 from pathlib import Path
@@ -38,7 +38,7 @@ def free(clock: MovingClock) -> ClockedProvider:
     return free_key(clock, "AAPL", "FB", "IBM")
 
 
-def test_a_ticker_that_stops_trading_costs_fewer_and_fewer_calls(
+def test_requests_for_a_halted_ticker_are_backed_off(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
     premium.bars["AAPL"] = bars_with_actions("AAPL").filter(pl.col("session") <= FRIDAY)
@@ -49,16 +49,14 @@ def test_a_ticker_that_stops_trading_costs_fewer_and_fewer_calls(
         setup.to_evening_of(session)
         setup.ingest_ticker()
 
-    # One for its history; then after 1, 2, 3, 5, 10, 20, 41, 62, ... sessions.
+    # One request for the history, then after 1, 2, 3, 5, 10, 20, 41, 62, ... sessions.
     assert len(sessions) == 186
     assert len(premium.calls) == 14
     assert setup.ticker_states.get("AAPL").stale_responses == 13
-    assert "asked every 21 sessions" in setup.ingest_ticker().notes[0]
+    assert "requested every 21 sessions" in setup.ingest_ticker().notes[0]
 
 
-def test_a_ticker_that_trades_again_is_asked_every_session_again(
-    tmp_path: Path, premium: ClockedProvider
-) -> None:
+def test_backoff_ends_when_a_ticker_trades_again(tmp_path: Path, premium: ClockedProvider) -> None:
     whole = bars_with_actions("AAPL")
     premium.bars["AAPL"] = whole.filter(pl.col("session") <= FRIDAY)
     setup = setup_of(tmp_path, premium)
@@ -67,7 +65,7 @@ def test_a_ticker_that_trades_again_is_asked_every_session_again(
         setup.clock.advance(days=1)
         setup.ingest_ticker()
 
-    # Halted for two weeks: those sessions have no bars.
+    # A halt of two weeks without bars.
     premium.bars["AAPL"] = whole.filter(
         (pl.col("session") <= FRIDAY) | (pl.col("session") > date(2012, 6, 15))
     )
@@ -78,24 +76,28 @@ def test_a_ticker_that_trades_again_is_asked_every_session_again(
     assert setup.bars().filter(pl.col("session") > FRIDAY).height >= 1
 
 
-def test_a_ticker_that_nobody_knows_does_not_burn_a_call_a_day(
+def test_requests_for_an_unknown_ticker_are_backed_off(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
     setup = setup_of(tmp_path, premium)
 
     with pytest.raises(UnknownTickerError):
         setup.ingest_ticker("APPL")
-    assert setup.ingest_ticker("APPL").notes[0].startswith("APPL: not asked for a while")
+    assert (
+        setup.ingest_ticker("APPL")
+        .notes[0]
+        .startswith("APPL: requests are backed off after an error")
+    )
     for session in xnys().between(MONDAY, date(2012, 7, 31)):
         setup.to_evening_of(session)
-        if setup.wants("APPL") != "nothing":
+        if setup.due_kind("APPL") != "nothing":
             with pytest.raises(UnknownTickerError):
                 setup.ingest_ticker("APPL")
 
     assert len(premium.calls) == 1 + 5  # after 1, 3, 8, 18, 39 sessions
 
 
-def test_a_person_who_insists_does_not_wait(tmp_path: Path, premium: ClockedProvider) -> None:
+def test_force_ignores_the_backoff(tmp_path: Path, premium: ClockedProvider) -> None:
     setup = setup_of(tmp_path, premium)
     with pytest.raises(UnknownTickerError):
         setup.ingest_ticker("MSFT")
@@ -106,7 +108,7 @@ def test_a_person_who_insists_does_not_wait(tmp_path: Path, premium: ClockedProv
     assert setup.ticker_states.get("MSFT").permanent_failures == 0
 
 
-def test_a_provider_that_is_down_is_remembered_but_not_waited_for(
+def test_transient_failure_is_recorded_without_backoff(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
     setup = setup_of(tmp_path, premium)
@@ -115,15 +117,15 @@ def test_a_provider_that_is_down_is_remembered_but_not_waited_for(
     with pytest.raises(ProviderDownError):
         setup.ingest_ticker()
 
-    record = setup.ticker_states.get("AAPL")
-    assert (record.is_permanent, record.permanent_failures, setup.wants()) == (False, 0, "history")
-    assert record.last_error == "alpha_vantage does not answer."
+    state = setup.ticker_states.get("AAPL")
+    assert (state.is_permanent, state.permanent_failures, setup.due_kind()) == (False, 0, "history")
+    assert state.last_error == "alpha_vantage does not answer."
     premium.recover()
     assert setup.ingest_ticker().outcome == "ingested"
     assert setup.ticker_states.get("AAPL").last_error is None
 
 
-def test_a_correction_is_taken_over_and_told(tmp_path: Path, premium: ClockedProvider) -> None:
+def test_correction_is_stored_and_reported(tmp_path: Path, premium: ClockedProvider) -> None:
     setup = setup_of(tmp_path, premium)
     setup.ingest_ticker()
     premium.correct("AAPL", FRIDAY, close=561.5, volume=1.0)
@@ -138,12 +140,10 @@ def test_a_correction_is_taken_over_and_told(tmp_path: Path, premium: ClockedPro
     assert len(premium.calls) == 2
 
 
-def test_a_history_restated_further_back_is_read_anew(
-    tmp_path: Path, premium: ClockedProvider
-) -> None:
+def test_restated_history_is_fetched_again(tmp_path: Path, premium: ClockedProvider) -> None:
     setup = setup_of(tmp_path, premium)
     setup.ingest_ticker()
-    # The provider begins to tell prices adjusted for a split of 2.
+    # The provider starts to adjust its prices for a split of 2.
     halved = [pl.col(name) / 2 for name in ("open", "high", "low", "close")]
     premium.bars["AAPL"] = bars_with_actions("AAPL").with_columns(halved)
     setup.to_evening_of(MONDAY)
@@ -153,13 +153,11 @@ def test_a_history_restated_further_back_is_read_anew(
     stored = as_traded("AAPL", end=MONDAY)
     assert report.restated == stored.height - 1
     assert setup.bars().get_column("close").equals(stored.get_column("close") / 2)
-    assert [span is None for _, span in premium.calls] == [True, False, True]
-    assert "read anew" in report.notes[-1]
+    assert [session_range is None for _, session_range in premium.calls] == [True, False, True]
+    assert "and fetched again" in report.notes[-1]
 
 
-def test_a_restated_history_that_cannot_be_read_anew_is_refused(
-    tmp_path: Path, free: ClockedProvider
-) -> None:
+def test_restated_history_beyond_the_reach_raises(tmp_path: Path, free: ClockedProvider) -> None:
     setup = setup_of(tmp_path, free)
     setup.ingest_ticker()
     setup.to_evening_of(xnys().offset(FRIDAY, 20))
@@ -169,14 +167,16 @@ def test_a_restated_history_that_cannot_be_read_anew_is_refused(
     free.bars["AAPL"] = raw_bars("AAPL").with_columns(halved)
     setup.to_evening_of(xnys().offset(FRIDAY, 21))
 
-    with pytest.raises(ReconciliationError, match="looks like a split of 2") as caught:
+    with pytest.raises(ReconciliationError, match="likely cause is a split of 2") as caught:
         setup.ingest_ticker()
 
     assert "STOCKCAST_BACKUPS" in str(caught.value)
     assert setup.store.fingerprint() == before
 
 
-def test_refused_rows_of_older_answers_are_kept(tmp_path: Path, premium: ClockedProvider) -> None:
+def test_refused_rows_of_earlier_sessions_are_kept(
+    tmp_path: Path, premium: ClockedProvider
+) -> None:
     premium.correct("AAPL", date(2005, 3, 1), high=0.01)
     setup = setup_of(tmp_path, premium)
 

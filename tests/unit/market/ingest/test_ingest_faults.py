@@ -1,4 +1,4 @@
-"""Whatever goes wrong, and in whatever order: no hole, no false crash, and in the end all bars."""
+"""Random sequences of provider faults cause neither gaps nor false crashes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from support.market.ingest_setup import ClockedProvider, IngestSetup, free_key, 
 from core.errors import ProviderDownError, QuotaError, StockcastError
 from market.bars.adjustments import adjust_bars
 
-# AAPL split on the sixth of these sessions.
+# AAPL has a split on the sixth session.
 START = date(2005, 2, 18)
-TROUBLES = ("none", "none", "down", "late", "spent")
-Day = tuple[str, str, bool]
+FAULTS = ("none", "none", "down", "late", "spent")
+SessionFaults = tuple[str, str, bool]
 AS_TRADED = ("session", "open", "high", "low", "close", "volume")
 
 
-class Weather:
-    """A free key of alpha_vantage, yahoo behind it, and a new trouble each day."""
+class FaultySetup:
+    """A setup with a free key of Alpha Vantage, Yahoo as backup, and new faults each session."""
 
     def __init__(self, home: Path) -> None:
         self.clock = MovingClock(datetime(2005, 2, 18, 22, tzinfo=UTC))
@@ -35,29 +35,29 @@ class Weather:
         self.backup.name = "yahoo"
         self.setup = IngestSetup(home, self.clock, self.primary, self.backup)
 
-    def live(self, session: date, day: Day) -> None:
+    def run_session(self, session: date, faults: SessionFaults) -> None:
         self.setup.to_evening_of(session)
-        self._trouble(self.primary, day[0])
-        self._trouble(self.backup, day[1])
+        self._inject(self.primary, faults[0])
+        self._inject(self.backup, faults[1])
         down = ProviderDownError("No actions now.")
-        self.primary.refusal = self.backup.refusal = None if day[2] else down
+        self.primary.refusal = self.backup.refusal = None if faults[2] else down
         with suppress(StockcastError):
-            while self.setup.wants() != "nothing":
+            while self.setup.due_kind() != "nothing":
                 self.setup.ingest_ticker()
 
     def check(self, through: date) -> None:
-        """What is stored is true and whole, and no split in it looks like a crash."""
+        """Check that stored bars are correct and without gaps, and that no split looks like a crash."""
         if not self.setup.store.tickers():
             return
         stored = self.setup.bars()
         first, last = stored["session"][0], stored["session"][-1]
         assert last <= through
-        true = sample_bars("AAPL", start=first, end=last)
-        assert stored.select(AS_TRADED).equals(true.select(AS_TRADED))
+        expected = sample_bars("AAPL", start=first, end=last)
+        assert stored.select(AS_TRADED).equals(expected.select(AS_TRADED))
         adjusted = adjust_bars(stored.filter(pl.col("session") > date(2004, 11, 1)))["close"]
         assert (adjusted / adjusted.shift(1) - 1).abs().max() < 0.12
 
-    def _trouble(self, provider: ClockedProvider, kind: str) -> None:
+    def _inject(self, provider: ClockedProvider, kind: str) -> None:
         provider.recover()
         provider.delay = 1 if kind == "late" else 0
         if kind == "down":
@@ -69,28 +69,28 @@ class Weather:
 @settings(max_examples=12, deadline=None)
 @given(
     days=st.lists(
-        st.tuples(st.sampled_from(TROUBLES), st.sampled_from(TROUBLES), st.booleans()),
+        st.tuples(st.sampled_from(FAULTS), st.sampled_from(FAULTS), st.booleans()),
         min_size=4,
         max_size=12,
     )
 )
-def test_no_trouble_leaves_a_hole_or_a_false_crash_and_all_is_made_up_for(days: list[Day]) -> None:
+def test_faults_cause_no_gap_and_no_false_crash(days: list[SessionFaults]) -> None:
     with tempfile.TemporaryDirectory() as home:
-        weather = Weather(Path(home))
+        faulty = FaultySetup(Path(home))
         sessions = xnys().between(START, date(2005, 4, 1))
-        for session, day in zip(sessions, days, strict=False):
-            weather.live(session, day)
-            weather.check(session)
-        paid = len(weather.primary.calls) + len(weather.backup.calls)
-        # An evening asks each of them once for bars, and a second time for a history.
-        assert paid <= 4 * len(days)
+        for session, faults in zip(sessions, days, strict=False):
+            faulty.run_session(session, faults)
+            faulty.check(session)
+        n_requests = len(faulty.primary.calls) + len(faulty.backup.calls)
+        # One request for bars and one for a history, to each provider and evening.
+        assert n_requests <= 4 * len(days)
 
-        # A breaker needs half an hour at most, a quiet ticker a few sessions.
+        # A circuit breaker recovers within half an hour, a backoff ends after a few sessions.
         for session in sessions[len(days) : len(days) + 8]:
-            weather.live(session, ("none", "none", True))
-        weather.check(sessions[len(days) + 7])
-        assert weather.setup.ingest_ticker().outcome == "up_to_date"
-        adjusted = adjust_bars(weather.setup.bars())["close"]
-        given_closes = sample_bars("AAPL").join(weather.setup.bars(), on="session", how="semi")
+            faulty.run_session(session, ("none", "none", True))
+        faulty.check(sessions[len(days) + 7])
+        assert faulty.setup.ingest_ticker().outcome == "up_to_date"
+        adjusted = adjust_bars(faulty.setup.bars())["close"]
+        given_closes = sample_bars("AAPL").join(faulty.setup.bars(), on="session", how="semi")
         expected = given_closes["adj_close"] * (adjusted[-1] / given_closes["adj_close"][-1])
         assert adjusted.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)

@@ -1,4 +1,4 @@
-"""What an ingest asks for, and what it stores: one provider, day by day."""
+"""Ingest of one ticker from one provider: requests, stored bars and reports."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -40,7 +40,9 @@ def free(clock: MovingClock) -> ClockedProvider:
     return free_key(clock, "AAPL", "FB", "IBM")
 
 
-def test_a_new_ticker_is_read_whole_once(tmp_path: Path, premium: ClockedProvider) -> None:
+def test_new_ticker_gets_its_whole_history_with_one_request(
+    tmp_path: Path, premium: ClockedProvider
+) -> None:
     setup = setup_of(tmp_path, premium)
 
     report = setup.ingest_ticker()
@@ -53,7 +55,7 @@ def test_a_new_ticker_is_read_whole_once(tmp_path: Path, premium: ClockedProvide
     assert setup.ticker_states.get("AAPL").has_full_history
 
 
-def test_what_is_up_to_date_is_not_asked_for(tmp_path: Path, premium: ClockedProvider) -> None:
+def test_up_to_date_ticker_needs_no_request(tmp_path: Path, premium: ClockedProvider) -> None:
     setup = setup_of(tmp_path, premium)
     setup.ingest_ticker()
     setup.clock.advance(days=2)  # a Sunday
@@ -64,23 +66,23 @@ def test_what_is_up_to_date_is_not_asked_for(tmp_path: Path, premium: ClockedPro
     assert len(premium.calls) == 1
 
 
-def test_a_new_session_is_asked_for_with_a_short_overlap(
-    tmp_path: Path, premium: ClockedProvider
-) -> None:
+def test_new_session_is_fetched_with_an_overlap(tmp_path: Path, premium: ClockedProvider) -> None:
     setup = setup_of(tmp_path, premium)
     setup.ingest_ticker()
     setup.to_evening_of(MONDAY)
 
     report = setup.ingest_ticker()
 
-    ticker, span = premium.calls[-1]
-    assert span is not None
-    assert (ticker, span.start, span.n_sessions) == ("AAPL", date(2012, 5, 25), 6)
+    ticker, session_range = premium.calls[-1]
+    assert session_range is not None
+    assert (ticker, session_range.start, session_range.n_sessions) == ("AAPL", date(2012, 5, 25), 6)
     assert (report.stored.inserted, report.stored.updated) == (1, 0)
     assert setup.bars().select(VALUES).equals(as_traded("AAPL", end=MONDAY))
 
 
-def test_day_by_day_gives_what_one_reading_gives(tmp_path: Path, premium: ClockedProvider) -> None:
+def test_daily_ingest_equals_one_ingest_of_all_sessions(
+    tmp_path: Path, premium: ClockedProvider
+) -> None:
     setup, whole = setup_of(tmp_path / "daily", premium), setup_of(tmp_path / "whole", premium)
     sessions = xnys().between(FRIDAY, date(2012, 7, 6))
     for session in sessions:
@@ -93,9 +95,7 @@ def test_day_by_day_gives_what_one_reading_gives(tmp_path: Path, premium: Clocke
     assert len(premium.calls) == 1 + len(sessions)
 
 
-def test_a_provider_that_publishes_late_is_asked_again_and_nothing_is_wrong(
-    tmp_path: Path, premium: ClockedProvider
-) -> None:
+def test_late_bar_is_fetched_after_three_hours(tmp_path: Path, premium: ClockedProvider) -> None:
     setup = setup_of(tmp_path, premium)
     setup.ingest_ticker()
     setup.to_evening_of(MONDAY)
@@ -104,14 +104,14 @@ def test_a_provider_that_publishes_late_is_asked_again_and_nothing_is_wrong(
     late = setup.ingest_ticker()
 
     assert (late.outcome, late.sessions_behind) == ("nothing_new", 1)
-    assert setup.wants() == "nothing"
+    assert setup.due_kind() == "nothing"
     premium.delay = 0
     setup.clock.advance(hours=3)
     assert setup.ingest_ticker().outcome == "ingested"
     assert setup.ticker_states.get("AAPL").stale_responses == 0
 
 
-def test_an_answer_that_lacks_the_newest_session_alone_is_not_asked_again_at_once(
+def test_response_without_the_newest_session_is_not_retried_at_once(
     tmp_path: Path, premium: ClockedProvider
 ) -> None:
     setup = setup_of(tmp_path, premium)
@@ -121,31 +121,29 @@ def test_an_answer_that_lacks_the_newest_session_alone_is_not_asked_again_at_onc
 
     report = setup.ingest_ticker()
 
-    assert (report.outcome, report.sessions_behind, setup.wants()) == ("ingested", 1, "nothing")
+    assert (report.outcome, report.sessions_behind, setup.due_kind()) == ("ingested", 1, "nothing")
     setup.clock.advance(hours=3)
-    assert setup.wants() == "bars"
+    assert setup.due_kind() == "bars"
 
 
-def test_a_tier_that_has_no_history_gives_what_it_reaches_and_says_what_to_do(
-    tmp_path: Path, free: ClockedProvider
-) -> None:
+def test_limited_tier_fetches_its_reach_with_a_note(tmp_path: Path, free: ClockedProvider) -> None:
     setup = setup_of(tmp_path, free)
 
     report = setup.ingest_ticker()
 
     assert setup.bars().height == 100
     assert not setup.ticker_states.get("AAPL").has_full_history
-    assert "no more history than our tier reaches back" in report.notes[0]
-    assert len(free.calls) == 1  # what the tier refuses is not asked
+    assert "no more history than the tier of the key reaches back" in report.notes[0]
+    assert len(free.calls) == 1  # a refusal by the tier costs no request
 
 
-def test_a_short_history_is_completed_as_soon_as_somebody_has_it(
+def test_incomplete_history_is_completed_after_the_next_session(
     tmp_path: Path, free: ClockedProvider
 ) -> None:
     setup = setup_of(tmp_path, free)
     setup.ingest_ticker()
     free.reach = None
-    assert setup.wants() == "actions"
+    assert setup.due_kind() == "actions"
     setup.to_evening_of(MONDAY)
 
     setup.ingest_ticker()
@@ -154,9 +152,7 @@ def test_a_short_history_is_completed_as_soon_as_somebody_has_it(
     assert setup.ticker_states.get("AAPL").has_full_history
 
 
-def test_a_young_listing_is_complete_although_it_is_short(
-    tmp_path: Path, free: ClockedProvider
-) -> None:
+def test_short_history_of_a_new_listing_is_complete(tmp_path: Path, free: ClockedProvider) -> None:
     setup = setup_of(tmp_path, free)
 
     report = setup.ingest_ticker("FB")
@@ -166,7 +162,7 @@ def test_a_young_listing_is_complete_although_it_is_short(
     assert setup.ticker_states.get("FB").has_full_history
 
 
-def test_a_gap_within_the_reach_is_filled_by_one_call(
+def test_gap_within_the_reach_is_filled_with_one_request(
     tmp_path: Path, free: ClockedProvider
 ) -> None:
     setup = setup_of(tmp_path, free)
@@ -180,9 +176,7 @@ def test_a_gap_within_the_reach_is_filled_by_one_call(
     assert len(free.calls) == 2
 
 
-def test_a_gap_longer_than_the_reach_is_never_left_as_a_hole(
-    tmp_path: Path, free: ClockedProvider
-) -> None:
+def test_gap_beyond_the_reach_raises(tmp_path: Path, free: ClockedProvider) -> None:
     setup = setup_of(tmp_path, free)
     setup.ingest_ticker()
     before = setup.store.fingerprint()
@@ -195,26 +189,26 @@ def test_a_gap_longer_than_the_reach_is_never_left_as_a_hole(
     assert "giant return" in str(caught.value)
     assert setup.store.fingerprint() == before
     assert len(free.calls) == 1
-    assert setup.wants() == "nothing"  # until the next session
+    assert setup.due_kind() == "nothing"  # until the next session
     setup.to_evening_of(xnys().offset(FRIDAY, 99))
-    assert setup.wants() == "history"
+    assert setup.due_kind() == "history"
 
 
-def test_a_session_that_goes_on_is_not_taken_in(tmp_path: Path, premium: ClockedProvider) -> None:
+def test_session_in_progress_is_ignored(tmp_path: Path, premium: ClockedProvider) -> None:
     setup = setup_of(tmp_path, premium)
-    premium.delay = -1  # Monday's bar is there although it is Friday
+    premium.delay = -1  # the provider has Monday's bar on Friday
 
     report = setup.ingest_ticker()
 
     assert (report.last_session, report.quarantine.height) == (FRIDAY, 0)
 
 
-def test_a_provider_that_costs_nothing_is_read_whole_each_time(
+def test_provider_without_limits_is_read_whole_each_time(
     tmp_path: Path, clock: MovingClock
 ) -> None:
     files = FakeProvider({"AAPL": sample_bars("AAPL")}, name="files")
     setup = IngestSetup(tmp_path, clock, files)
-    setup.take_from(files)
+    setup.use(files)
     setup.clock.advance(days=400)
 
     first = setup.ingest_ticker()
@@ -225,10 +219,12 @@ def test_a_provider_that_costs_nothing_is_read_whole_each_time(
     assert first.outcome == second.outcome == "ingested"
     assert second.stored.updated == first.stored.inserted == sample_bars("AAPL").height
     assert files.calls == [("AAPL", None)] * 2
-    assert setup.wants() == "history"
+    assert setup.due_kind() == "history"
 
 
-def test_no_clock_makes_it_ask_twice(tmp_path: Path, premium: ClockedProvider) -> None:
+def test_wall_clock_that_goes_back_causes_no_request(
+    tmp_path: Path, premium: ClockedProvider
+) -> None:
     setup = setup_of(tmp_path, premium)
     setup.ingest_ticker()
 

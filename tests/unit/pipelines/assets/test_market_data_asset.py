@@ -132,7 +132,7 @@ def test_a_run_that_meets_the_cap_of_the_day_has_not_failed(desk: Desk) -> None:
     assert desk.store.tickers() == ("AAPL",)
     assert (
         told_of(result)["IBM"]["outcome"]
-        == "deferred: waits for a budget until 2013-03-02 05:00 UTC"
+        == "deferred: waits for the budget to renew at 2013-03-02 05:00 UTC"
     )
     (check,) = result.get_asset_check_evaluations()
     assert check.passed
