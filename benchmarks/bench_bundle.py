@@ -23,8 +23,8 @@ from forecasting.export.fusion import export_forest, export_lstm, fuse
 from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set
 from forecasting.models.base import MEMBERS
 from forecasting.models.ensemble import EnsembleWeights
-from forecasting.models.forest import ABSOLUTE_TO_SCALE, LEAST_ABSOLUTE, ForestConfig, ForestModel
-from forecasting.models.lstm import LEAST_LOG_SCALE, MOST_LOG_SCALE, LstmConfig, LstmModel
+from forecasting.models.forest import ABSOLUTE_TO_SCALE, MIN_ABSOLUTE, ForestConfig, ForestModel
+from forecasting.models.lstm import MIN_LOG_SCALE, MAX_LOG_SCALE, LstmConfig, LstmModel
 from forecasting.samples.panel import Panel, build_panel
 from market.bars.adjustments import adjust_bars
 from market.providers.sample.provider import SampleProvider
@@ -56,8 +56,8 @@ class Native:
         scaled = self.forest.scaler.transform(windows)
         forest = np.split(self.forest.estimator.predict(scaled[:, -1]), 2, axis=1)
         lstm = np.split(self.lstm.model.predict(scaled, verbose=0), 2, axis=1)
-        forest_scale = np.maximum(forest[1], LEAST_ABSOLUTE) * ABSOLUTE_TO_SCALE
-        lstm_scale = np.exp(np.clip(lstm[1], LEAST_LOG_SCALE, MOST_LOG_SCALE))
+        forest_scale = np.maximum(forest[1], MIN_ABSOLUTE) * ABSOLUTE_TO_SCALE
+        lstm_scale = np.exp(np.clip(lstm[1], MIN_LOG_SCALE, MAX_LOG_SCALE))
         unit = windows[:, -1, self.volatility, None] * self.root
         mean = self.mean_weights[0] * forest[0] + self.mean_weights[1] * lstm[0]
         scale = self.scale_weights[0] * forest_scale + self.scale_weights[1] * lstm_scale

@@ -1,4 +1,1 @@
-"""The mathematics: features, targets, splits, models, ensemble, intervals, metrics and the bundle.
-
-Nothing here knows Dagster, MLflow or HTTP.
-"""
+"""The mathematics: features, samples, models, distributions, evaluation and the bundle."""

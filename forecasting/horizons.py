@@ -1,4 +1,4 @@
-"""The horizons that Stockcast forecasts, in sessions, and the names they carry over HTTP."""
+"""Forecast horizons in sessions, and their labels in the HTTP API."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ LABEL_OF: dict[int, str] = {sessions: label for label, sessions in LABELS.items(
 
 
 def parse_horizon(label: str) -> int:
-    """Return the horizon in sessions for ``1d``, ``1w`` or ``1m``.
+    """Return the horizon in sessions for the label ``1d``, ``1w`` or ``1m``.
 
     Raises
     ------
     ForecastError
-        When the label is none of these.
+        When `label` is not one of these.
     """
     try:
         return LABELS[label]

@@ -1,1 +1,1 @@
-"""Out-of-sample evaluation: walk-forward, combination, scorecard."""
+"""Out-of-sample evaluation: walk-forward forecasts, their combination, and scores."""

@@ -1,8 +1,8 @@
-"""From the folds' forecasts to calibrated distributions, with weights that were learnt before.
+"""Combination of the folds' forecasts into calibrated ensemble forecasts.
 
-For each scored fold, weights and conformal quantiles are learnt from the forecasts of earlier folds
-whose outcome was known before the fold's first as-of session. Fitting models does not belong here,
-nor do metrics (`forecasting.evaluation.scorecard`).
+Weights and conformal quantiles of a scored fold are learned from forecasts of earlier folds whose
+outcomes were known before the first as-of session of the fold.
+`forecasting.evaluation.walk_forward` fits the models, `forecasting.evaluation.scorecard` scores.
 """
 
 from __future__ import annotations
@@ -27,7 +27,12 @@ from forecasting.evaluation.walk_forward import (
     FoldForecasts,
 )
 from forecasting.models.base import MEMBERS, REFERENCES
-from forecasting.models.ensemble import EnsembleWeights, PastForecasts, learn_weights, weighted
+from forecasting.models.ensemble import (
+    EnsembleWeights,
+    PastForecasts,
+    learn_weights,
+    weighted_sum,
+)
 from forecasting.scoring.metrics import crps_from_quantiles
 
 Array = npt.NDArray[np.float64]
@@ -42,21 +47,22 @@ FINAL_WEIGHTS_FILE = "final_weights.json"
 
 @dataclass(frozen=True, eq=False)
 class WalkForwardResult:
-    """Scored forecasts of all models, and what production takes over from them.
+    """Scored forecasts of all models, and the weights and quantiles for production.
 
     Attributes
     ----------
     forecasts
-        A row a (ticker, as_of, horizon, model): `KEY`, `model`, `mean` (of the distribution), the
-        reported quantiles (``q0.5`` to ``q99.5``), `log_return` as realised, and `crps` over all
-        199 levels. The burn-in fold is not among them. All models have the same rows.
+        One row per (ticker, as_of, horizon, model), the same rows for every model: `KEY`, `model`,
+        `mean` of the distribution, the reported quantiles (``q0.5`` to ``q99.5``), the realised
+        `log_return`, and `crps` over all 199 levels. The burn-in fold is not included.
     weights
-        Scored fold -> the weights it was forecast with.
+        Scored fold -> weights of its ensemble forecasts.
     final_weights, conformal_quantiles
-        Learnt from all folds: the ensemble's weights, and per horizon the 199 quantiles of its
-        standardised residuals.
+        Learned from all folds: the weights of the ensemble, and for each horizon the 199 quantiles
+        of its standardised residuals.
     excluded
-        `EXCLUDED_SCHEMA`: what was not forecast, and why; null stands for all tickers.
+        Frame with `EXCLUDED_SCHEMA`: rows without forecasts, with the reason. A null ticker stands
+        for all tickers of the fold.
     """
 
     forecasts: pl.DataFrame
@@ -78,8 +84,8 @@ class WalkForwardResult:
         self.forecasts.write_parquet(folder / FORECASTS_FILE)
         self.excluded.write_parquet(folder / EXCLUDED_FILE)
         documents = {
-            WEIGHTS_FILE: {fold: w.to_document() for fold, w in self.weights.items()},
-            FINAL_WEIGHTS_FILE: self.final_weights.to_document(),
+            WEIGHTS_FILE: {fold: weights.as_dict() for fold, weights in self.weights.items()},
+            FINAL_WEIGHTS_FILE: self.final_weights.as_dict(),
             QUANTILES_FILE: {h: values.tolist() for h, values in self.conformal_quantiles.items()},
         }
         for name, document in documents.items():
@@ -94,101 +100,108 @@ class WalkForwardResult:
         )
         return cls(
             forecasts=pl.read_parquet(folder / FORECASTS_FILE),
-            weights={int(fold): EnsembleWeights.from_document(w) for fold, w in weights.items()},
-            final_weights=EnsembleWeights.from_document(final_weights),
+            weights={int(fold): EnsembleWeights.from_dict(w) for fold, w in weights.items()},
+            final_weights=EnsembleWeights.from_dict(final_weights),
             conformal_quantiles={int(h): np.array(values) for h, values in quantiles.items()},
             excluded=pl.read_parquet(folder / EXCLUDED_FILE),
         )
 
 
 @dataclass(frozen=True, eq=False)
-class _Learnt:
-    """Weights, and for each model and horizon the quantiles of Z, from one set of forecasts."""
+class _Calibration:
+    """Weights, and the quantiles of Z by model and horizon, learned from one set of forecasts."""
 
     weights: EnsembleWeights
     z_quantiles: dict[str, dict[int, Array]]
 
 
 def combine_folds(results: Sequence[FoldForecasts]) -> WalkForwardResult:
-    """Weigh and calibrate the folds in time order; fold 0 only seeds and is not scored.
+    """Combine and calibrate the forecasts of the folds in time order.
+
+    Fold 0, the burn-in, only provides outcomes to learn from; its forecasts are not scored.
 
     Parameters
     ----------
     results
-        What `forecast_fold` gave for every fold of one walk-forward, in any order.
+        Results of `forecast_fold` for every fold of one walk-forward, in any order.
 
     Raises
     ------
     NotEnoughHistoryError
-        When no fold has enough known outcomes before it to be calibrated with.
+        When no fold has enough known outcomes before it for calibration.
     ForecastError
-        When the folds are not those of one walk-forward: 0, 1, 2 and so on, each once.
+        When `results` does not contain folds 0, 1, 2 and so on, each once.
     """
     rows = pl.concat([result.forecasts for result in results]).sort("fold", "as_of", "ticker")
     folds = rows["fold"].unique().sort().to_list()
     if folds != list(range(len(results))) or len(results) <= 1:
-        msg = f"`results` must hold folds 0, 1 and so on, each once, got {folds}."
+        msg = f"`results` must contain folds 0, 1 and so on, each once, got {folds}."
         raise ForecastError(msg)
-    learnt: dict[int, _Learnt] = {}
-    refused: list[tuple[int, None, str]] = []
-    for fold in folds[1:]:
-        past = _known_before(rows, fold)
-        fewest = min(past.filter(horizon=h).height for h in rows["horizon"].unique())
-        if fewest < MIN_RESIDUALS:
-            reason = f"only {fewest} outcomes were known before it; {MIN_RESIDUALS} calibrate"
-            refused.append((fold, None, reason))
-        else:
-            learnt[fold] = _learn(past)
-    if not learnt:
-        msg = (
-            f"`test_size` must leave {MIN_RESIDUALS} known outcomes before some scored fold, got "
-            "fewer before each; bring a longer history or more tickers."
-        )
-        raise NotEnoughHistoryError(msg)
-    scored = [_score(rows.filter(fold=fold), learnt[fold]) for fold in learnt]
-    final = _learn(rows)
+    calibrations, excluded = _calibrate_folds(rows, folds[1:])
+    scored = [_score_fold(rows.filter(fold=fold), calibrations[fold]) for fold in calibrations]
+    final = _learn_calibration(rows)
     return WalkForwardResult(
         forecasts=pl.concat(scored).sort(*KEY, "model"),
-        weights={fold: by_fold.weights for fold, by_fold in learnt.items()},
+        weights={fold: calibration.weights for fold, calibration in calibrations.items()},
         final_weights=final.weights,
         conformal_quantiles=final.z_quantiles[ENSEMBLE],
-        excluded=pl.concat(
-            [
-                *(result.excluded for result in results),
-                pl.DataFrame(refused, schema=EXCLUDED_SCHEMA, orient="row"),
-            ]
-        ),
+        excluded=pl.concat([*(result.excluded for result in results), excluded]),
     )
 
 
-def _known_before(rows: pl.DataFrame, fold: int) -> pl.DataFrame:
-    """Return the earlier folds' forecasts whose outcome was known before the fold began.
+def _calibrate_folds(
+    rows: pl.DataFrame, folds: Sequence[int]
+) -> tuple[dict[int, _Calibration], pl.DataFrame]:
+    """Return the calibration of each fold, and the folds without enough known outcomes."""
+    calibrations: dict[int, _Calibration] = {}
+    excluded: list[tuple[int, None, str]] = []
+    for fold in folds:
+        past = _rows_known_before(rows, fold)
+        fewest = min(past.filter(horizon=h).height for h in rows["horizon"].unique())
+        if fewest < MIN_RESIDUALS:
+            reason = f"only {fewest} outcomes were known before it; {MIN_RESIDUALS} needed"
+            excluded.append((fold, None, reason))
+        else:
+            calibrations[fold] = _learn_calibration(past)
+    if not calibrations:
+        msg = (
+            f"`test_size` must leave {MIN_RESIDUALS} known outcomes before at least one scored "
+            "fold, got fewer before each; provide a longer history or more tickers."
+        )
+        raise NotEnoughHistoryError(msg)
+    return calibrations, pl.DataFrame(excluded, schema=EXCLUDED_SCHEMA, orient="row")
 
-    The last ones of the fold before are left out: their targets lie inside this fold.
+
+def _rows_known_before(rows: pl.DataFrame, fold: int) -> pl.DataFrame:
+    """Return the forecasts of earlier folds whose outcome was known before `fold` began.
+
+    The last forecasts of the preceding fold are not included, because their targets are inside
+    `fold`.
     """
     first = pl.lit(rows.filter(fold=fold)["as_of"].min(), pl.Date)
     return rows.filter((pl.col("fold") < fold) & (pl.col("target_session") < first))
 
 
-def _learn(past: pl.DataFrame) -> _Learnt:
-    """Learn weights and calibration from forecasts with known outcomes."""
+def _learn_calibration(past: pl.DataFrame) -> _Calibration:
+    """Learn weights and quantiles of Z from forecasts with known outcomes."""
     by_horizon = {h: past.filter(horizon=h) for h in past["horizon"].unique().sort()}
-    learnt = {h: learn_weights(_in_z_space(h, rows)) for h, rows in by_horizon.items()}
+    learned = {h: learn_weights(_to_z_space(h, rows)) for h, rows in by_horizon.items()}
     weights = EnsembleWeights(
-        mean={h: mean for h, (mean, _) in learnt.items()},
-        scale={h: scale for h, (_, scale) in learnt.items()},
+        mean={h: mean for h, (mean, _) in learned.items()},
+        scale={h: scale for h, (_, scale) in learned.items()},
     )
     residuals: dict[str, dict[int, Array]] = {model: {} for model in (*MEMBERS, ENSEMBLE)}
     for horizon, rows in by_horizon.items():
         for model, mean, scale in _moments(rows, weights, horizon):
             residuals[model][horizon] = (rows["log_return"].to_numpy() - mean) / scale
     sessions = {h: rows["as_of"].n_unique() for h, rows in by_horizon.items()}
-    return _Learnt(
-        weights, {m: calibrate(of_model, sessions, LEVELS) for m, of_model in residuals.items()}
-    )
+    z_quantiles = {
+        model: calibrate(of_model, sessions, LEVELS) for model, of_model in residuals.items()
+    }
+    return _Calibration(weights, z_quantiles)
 
 
-def _in_z_space(horizon: int, rows: pl.DataFrame) -> PastForecasts:
+def _to_z_space(horizon: int, rows: pl.DataFrame) -> PastForecasts:
     unit = rows["unit"].to_numpy()
     return PastForecasts(
         horizon=horizon,
@@ -202,15 +215,19 @@ def _in_z_space(horizon: int, rows: pl.DataFrame) -> PastForecasts:
 def _moments(
     rows: pl.DataFrame, weights: EnsembleWeights, horizon: int
 ) -> Iterator[tuple[str, Array, Array]]:
-    """Give name, location and scale of each member and of the ensemble at one horizon."""
+    """Yield name, location and scale of each member and of the ensemble at one horizon."""
     mean = {member: rows[f"{member}_mean"].to_numpy() for member in MEMBERS}
     scale = {member: rows[f"{member}_scale"].to_numpy() for member in MEMBERS}
     for member in MEMBERS:
         yield member, mean[member], scale[member]
-    yield ENSEMBLE, weighted(weights.mean[horizon], mean), weighted(weights.scale[horizon], scale)
+    yield (
+        ENSEMBLE,
+        weighted_sum(weights.mean[horizon], mean),
+        weighted_sum(weights.scale[horizon], scale),
+    )
 
 
-def _score(test: pl.DataFrame, learnt: _Learnt) -> pl.DataFrame:
+def _score_fold(test: pl.DataFrame, calibration: _Calibration) -> pl.DataFrame:
     """Return the scored forecasts of every model for the rows of one fold."""
     blocks = []
     for horizon in test["horizon"].unique().sort():
@@ -218,16 +235,16 @@ def _score(test: pl.DataFrame, learnt: _Learnt) -> pl.DataFrame:
         for reference in REFERENCES:
             quantiles = rows[f"{reference}_quantiles"].to_numpy()
             mean = rows[f"{reference}_mean"].to_numpy()
-            blocks.append(_report(rows, reference, mean, quantiles))
-        for model, location, scale in _moments(rows, learnt.weights, horizon):
-            z_quantiles = learnt.z_quantiles[model][horizon]
+            blocks.append(_scored_frame(rows, reference, mean, quantiles))
+        for model, location, scale in _moments(rows, calibration.weights, horizon):
+            z_quantiles = calibration.z_quantiles[model][horizon]
             mean = location + scale * z_quantiles.mean()
             surface = quantile_surface(location, scale, z_quantiles)
-            blocks.append(_report(rows, model, mean, surface))
+            blocks.append(_scored_frame(rows, model, mean, surface))
     return pl.concat(blocks)
 
 
-def _report(test: pl.DataFrame, model: str, mean: Array, quantiles: Array) -> pl.DataFrame:
+def _scored_frame(test: pl.DataFrame, model: str, mean: Array, quantiles: Array) -> pl.DataFrame:
     outcome = test["log_return"].to_numpy()
     reported = quantiles[:, REPORTED_INDEX]
     return test.select(

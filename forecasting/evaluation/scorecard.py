@@ -1,7 +1,6 @@
-"""How good the forecasts were: every metric for every model, pooled and cut by fold and ticker.
+"""Scores of out-of-sample forecasts: every metric for every model, pooled, by fold and by ticker.
 
-Only scored, out-of-sample forecasts come in (`forecasting.evaluation.combination`). The formulas are
-`forecasting.scoring.metrics`' and `forecasting.scoring.diebold_mariano`'s; what the scores lead to is decided elsewhere.
+The formulas are in `forecasting.scoring.metrics` and `forecasting.scoring.diebold_mariano`.
 """
 
 from __future__ import annotations
@@ -33,10 +32,10 @@ Scores = dict[str, float | int | None]
 ByModel = dict[str, dict[str, Scores]]
 
 ROW = ["as_of", "ticker"]
-# A median that is zero but for rounding is no view on the direction.
+# A smaller absolute median is a rounding error of zero, which is no call of a direction.
 ROUNDING = 1e-12
 EVALUATION_FILE = "evaluation.json"
-# What a manifest and a version's page carry; the whole evaluation lies beside them.
+# Scores in the manifest of a bundle and on the page of a model version.
 SUMMARY = (
     "crps",
     "skill_naive",
@@ -50,7 +49,7 @@ SUMMARY = (
 
 
 class Cell(TypedDict):
-    """The scores of one fold and ticker."""
+    """Scores of one fold and ticker."""
 
     fold: int
     ticker: str
@@ -58,7 +57,7 @@ class Cell(TypedDict):
 
 
 class Evaluation(TypedDict):
-    """The scores, ready for JSON; see `evaluate`."""
+    """Scores of all models, see `evaluate`. JSON can represent every value."""
 
     pooled: ByModel
     folds: dict[str, ByModel]
@@ -72,25 +71,26 @@ def evaluate(forecasts: pl.DataFrame) -> Evaluation:
     Parameters
     ----------
     forecasts
-        `WalkForwardResult.forecasts`: all models on the same rows, with outcomes.
+        `WalkForwardResult.forecasts`: the same rows for all models, with known outcomes.
 
     Returns
     -------
     Evaluation
-        ``pooled``: model -> horizon -> scores. ``folds`` and ``tickers``: the same
-        for each fold and each ticker. ``cells``: a list with the scores of each fold and ticker
-        together. Losses are in units of the log return; skill is 1 - CRPS / CRPS of the reference,
-        and its p-value is that of the two-sided Diebold-Mariano test; the standard error of a
-        coverage is robust to autocorrelation in the same way. None where a score is not
-        defined, such as the p-value of too few sessions.
+        ``pooled`` maps model -> horizon -> scores. ``folds`` and ``tickers`` contain the same for
+        each fold and for each ticker, ``cells`` for each pair of fold and ticker. Losses are in
+        units of the log return. Skill is 1 - CRPS / CRPS of the reference, with the p-value of the
+        two-sided Diebold-Mariano test. The standard error of a coverage is robust to
+        autocorrelation. An undefined score, such as a p-value for too few sessions, is None.
     """
     return {
         "pooled": _by_model(forecasts),
-        "folds": {str(fold): _by_model(rows) for (fold,), rows in _cut(forecasts, "fold")},
-        "tickers": {str(ticker): _by_model(rows) for (ticker,), rows in _cut(forecasts, "ticker")},
+        "folds": {str(fold): _by_model(rows) for (fold,), rows in _partition(forecasts, "fold")},
+        "tickers": {
+            str(ticker): _by_model(rows) for (ticker,), rows in _partition(forecasts, "ticker")
+        },
         "cells": [
             {"fold": fold, "ticker": ticker, "models": _by_model(rows)}
-            for (fold, ticker), rows in _cut(forecasts, "fold", "ticker")
+            for (fold, ticker), rows in _partition(forecasts, "fold", "ticker")
         ],
     }
 
@@ -107,7 +107,7 @@ def load_evaluation(folder: Path) -> Evaluation:
 
 
 def summarise(pooled: Mapping[str, Mapping[str, Scores]]) -> dict[str, dict[str, Scores]]:
-    """Return the few scores that travel with a bundle: model -> horizon -> metric."""
+    """Return the scores of `SUMMARY`, which a bundle contains: model -> horizon -> metric."""
     return {
         model: {
             horizon: {name: scores[name] for name in SUMMARY}
@@ -117,25 +117,28 @@ def summarise(pooled: Mapping[str, Mapping[str, Scores]]) -> dict[str, dict[str,
     }
 
 
-def _cut(forecasts: pl.DataFrame, *columns: str) -> Sequence[tuple[tuple[Any, ...], pl.DataFrame]]:
+def _partition(
+    forecasts: pl.DataFrame, *columns: str
+) -> Sequence[tuple[tuple[Any, ...], pl.DataFrame]]:
+    """Return the values of `columns` with their rows, sorted by value."""
     parts = forecasts.partition_by(columns, as_dict=True, maintain_order=True)
     return sorted(parts.items(), key=lambda part: part[0])
 
 
 def _by_model(forecasts: pl.DataFrame) -> ByModel:
     scores: ByModel = {model: {} for model in MODELS}
-    for (horizon,), rows in _cut(forecasts, "horizon"):
+    for (horizon,), rows in _partition(forecasts, "horizon"):
         models = {model: rows.filter(model=model).sort(ROW) for model in MODELS}
         losses = {model: frame["crps"].to_numpy() for model, frame in models.items()}
         for model, frame in models.items():
             scores[model][str(horizon)] = {
-                **_losses(frame, horizon),
-                **_against_references(losses, model, frame["as_of"], horizon),
+                **_own_scores(frame, horizon),
+                **_relative_scores(losses, model, frame["as_of"], horizon),
             }
     return scores
 
 
-def _losses(rows: pl.DataFrame, horizon: int) -> Scores:
+def _own_scores(rows: pl.DataFrame, horizon: int) -> Scores:
     outcome, mean, median = (rows[name].to_numpy() for name in ("log_return", "mean", "q50"))
     direction = direction_accuracy(outcome, np.where(np.abs(median) < ROUNDING, 0.0, median))
     scores: Scores = {
@@ -153,23 +156,24 @@ def _losses(rows: pl.DataFrame, horizon: int) -> Scores:
         low, high = (rows[column_of(p)].to_numpy() for p in interval_levels(level))
         name = f"{100 * level:.0f}"
         scores[f"coverage_{name}"] = coverage(outcome, low, high)
-        inside = ((low <= outcome) & (outcome <= high)).astype(np.float64)
-        error = standard_error(inside, rows["as_of"].to_numpy(), horizon)
+        is_inside = ((low <= outcome) & (outcome <= high)).astype(np.float64)
+        error = standard_error(is_inside, rows["as_of"].to_numpy(), horizon)
         scores[f"coverage_{name}_error"] = error
         scores[f"interval_score_{name}"] = float(interval_score(outcome, low, high, level).mean())
     return scores
 
 
-def _against_references(
+def _relative_scores(
     losses: Mapping[str, Array], model: str, sessions: pl.Series, horizon: int
 ) -> Scores:
+    """Return skill and p-value of `model` against each reference."""
     scores: Scores = {}
     for reference in REFERENCES:
         if reference == model:
             scores |= {f"skill_{reference}": 0.0, f"p_{reference}": None}
             continue
-        own, theirs = losses[model], losses[reference]
-        test = diebold_mariano(own - theirs, sessions.to_numpy(), horizon)
-        scores[f"skill_{reference}"] = skill(float(own.mean()), float(theirs.mean()))
+        loss, reference_loss = losses[model], losses[reference]
+        test = diebold_mariano(loss - reference_loss, sessions.to_numpy(), horizon)
+        scores[f"skill_{reference}"] = skill(float(loss.mean()), float(reference_loss.mean()))
         scores[f"p_{reference}"] = test.p_value
     return scores

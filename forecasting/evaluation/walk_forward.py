@@ -1,8 +1,7 @@
-"""Out-of-sample forecasts of every model, one fold at a time.
+"""Out-of-sample forecasts of every model for one fold.
 
-A fold's result depends on the panel, the fold and the configuration alone, so it can be kept on
-disk and made again on its own. What is learnt across folds, weights and calibration, belongs to
-`forecasting.evaluation.combination`.
+The result depends only on the panel, the fold and the configuration, so it can be stored and
+reused. `forecasting.evaluation.combination` learns weights and calibration across folds.
 """
 
 from __future__ import annotations
@@ -44,16 +43,16 @@ FORECASTS_FILE, EXCLUDED_FILE = "forecasts.parquet", "excluded.parquet"
 
 @dataclass(frozen=True, eq=False)
 class FoldForecasts:
-    """What the four models said in one fold; two frames, to be kept as Parquet.
+    """Forecasts of the four models in one fold.
 
     Attributes
     ----------
     forecasts
-        `FOLD_SCHEMA`, a row a (ticker, as_of, horizon) with a known outcome, sorted by these.
-        Members give location and scale, references a mean and 199 quantiles, all in log returns;
-        `unit` is what turns them into z.
+        Frame with `FOLD_SCHEMA`: one row per (ticker, as_of, horizon) with a known outcome, sorted
+        by these. Members have a location and a scale, references a mean and 199 quantiles, all in
+        units of the log return. Dividing by `unit` converts them to z.
     excluded
-        `EXCLUDED_SCHEMA`: the tickers that no model forecasts in this fold, with the reason.
+        Frame with `EXCLUDED_SCHEMA`: tickers without forecasts in this fold, with the reason.
     """
 
     forecasts: pl.DataFrame
@@ -74,32 +73,32 @@ class FoldForecasts:
 
 
 def forecast_fold(panel: Panel, fold: Fold, config: TrainingConfig) -> FoldForecasts:
-    """Fit all models on a fold's training sessions, and forecast its test sessions.
+    """Fit all models on the training sessions of a fold, and forecast its test sessions.
 
-    Every model forecasts the same rows: a ticker that one of the references refuses is left out for
-    all, and reported.
+    All models forecast the same rows: a ticker that a reference cannot be fitted to is excluded for
+    every model.
 
     Parameters
     ----------
     panel
-        All samples; what follows the fold does not change the result.
+        All samples. Samples after the fold do not change the result.
     fold
-        From `WalkForward.split`.
+        Fold from `WalkForward.split`.
     config
-        What to fit.
+        Configuration of the models.
 
     Raises
     ------
     NotEnoughHistoryError
-        When no ticker is left, or there are too few rows to fit.
+        When no ticker remains, or when there are too few samples to fit.
     """
     train = training_rows(panel, fold)
     if len(train) == 0:
-        msg = f"fold {fold.index} must have training samples, got none; bring a longer history."
+        msg = f"fold {fold.index} must have training samples, got 0; provide a longer history."
         raise NotEnoughHistoryError(msg)
     naive = NaiveModel().fit(panel, train)
     garch = GarchModel(config.garch, seed=config.seed).fit(panel, train)
-    rows, excluded = _without_refused(panel, fold, {**garch.refused, **naive.refused})
+    rows, excluded = _common_rows(panel, fold, {**garch.unfitted, **naive.unfitted})
     members = fit_members(panel, train, config)
     columns: dict[str, np.ndarray] = {}
     for member in (members.forest, members.lstm):
@@ -109,29 +108,29 @@ def forecast_fold(panel: Panel, fold: Fold, config: TrainingConfig) -> FoldForec
         forecast = reference.quantiles(panel, rows)
         columns[f"{reference.name}_mean"] = forecast.mean
         columns[f"{reference.name}_quantiles"] = forecast.quantiles
-    return FoldForecasts(_tabulate(panel, fold, rows, columns), excluded)
+    return FoldForecasts(_to_frame(panel, fold, rows, columns), excluded)
 
 
-def _without_refused(
-    panel: Panel, fold: Fold, refused: Mapping[str, str]
+def _common_rows(
+    panel: Panel, fold: Fold, unfitted: Mapping[str, str]
 ) -> tuple[Rows, pl.DataFrame]:
-    """Return the rows that every model forecasts, and the tickers that are left out."""
+    """Return the rows that every model forecasts, and the excluded tickers."""
     rows = forecast_rows(panel, fold)
     tickers = panel.keys["ticker"].gather(rows)
-    left_out = sorted(set(tickers.unique()) & set(refused))
-    kept = rows[~tickers.is_in(left_out).to_numpy()]
-    if len(kept) == 0:
-        reasons = "; ".join(f"{ticker} {refused[ticker]}" for ticker in left_out)
+    excluded = sorted(set(tickers.unique()) & set(unfitted))
+    common = rows[~tickers.is_in(excluded).to_numpy()]
+    if len(common) == 0:
+        reasons = "; ".join(f"{ticker} {unfitted[ticker]}" for ticker in excluded)
         msg = f"fold {fold.index} must have a ticker to forecast, got none. {reasons}."
         raise NotEnoughHistoryError(msg)
-    rows_out = [(fold.index, ticker, refused[ticker]) for ticker in left_out]
-    return kept, pl.DataFrame(rows_out, schema=EXCLUDED_SCHEMA, orient="row")
+    records = [(fold.index, ticker, unfitted[ticker]) for ticker in excluded]
+    return common, pl.DataFrame(records, schema=EXCLUDED_SCHEMA, orient="row")
 
 
-def _tabulate(
+def _to_frame(
     panel: Panel, fold: Fold, rows: Rows, columns: Mapping[str, np.ndarray]
 ) -> pl.DataFrame:
-    """Return one long frame, a block of rows a horizon, without rows of unknown outcome."""
+    """Return one long frame of all horizons, without rows whose outcome is unknown."""
     unit = horizon_volatility(panel.volatility[rows], panel.horizons)
     blocks = [
         pl.DataFrame(
@@ -149,5 +148,5 @@ def _tabulate(
         )
         for place, horizon in enumerate(panel.horizons)
     ]
-    known = pl.concat(blocks).filter(pl.col("log_return").is_finite())
-    return known.select(FOLD_SCHEMA.names()).sort("ticker", "as_of", "horizon")
+    scorable = pl.concat(blocks).filter(pl.col("log_return").is_finite())
+    return scorable.select(FOLD_SCHEMA.names()).sort("ticker", "as_of", "horizon")

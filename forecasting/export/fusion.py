@@ -24,8 +24,8 @@ from forecasting.bundle.graph import INPUT, LAYOUT_KEY, GraphLayout
 from forecasting.export.graph_builder import OPSETS, GraphBuilder, Shape
 from forecasting.models.base import MEMBERS
 from forecasting.models.ensemble import EnsembleWeights
-from forecasting.models.forest import ABSOLUTE_TO_SCALE, LEAST_ABSOLUTE, ForestModel
-from forecasting.models.lstm import LEAST_LOG_SCALE, MOST_LOG_SCALE, LstmModel
+from forecasting.models.forest import ABSOLUTE_TO_SCALE, MIN_ABSOLUTE, ForestModel
+from forecasting.models.lstm import MAX_LOG_SCALE, MIN_LOG_SCALE, LstmModel
 from forecasting.samples.scaling import Scaler
 
 
@@ -156,13 +156,13 @@ def _scale(graph: GraphBuilder, scaler: Scaler) -> str:
 
 def _read_forest(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
     mean, mean_absolute = _halves(graph, raw, n_horizons)
-    floored = graph.add("Max", mean_absolute, graph.constant(LEAST_ABSOLUTE))
+    floored = graph.add("Max", mean_absolute, graph.constant(MIN_ABSOLUTE))
     return mean, graph.add("Mul", floored, graph.constant(ABSOLUTE_TO_SCALE))
 
 
 def _read_lstm(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
     mean, log_scale = _halves(graph, raw, n_horizons)
-    bounds = graph.constant(LEAST_LOG_SCALE), graph.constant(MOST_LOG_SCALE)
+    bounds = graph.constant(MIN_LOG_SCALE), graph.constant(MAX_LOG_SCALE)
     clipped = graph.add("Clip", log_scale, *bounds)
     return mean, graph.add("Exp", clipped)
 

@@ -1,1 +1,1 @@
-"""The forecasters: naive, GARCH, forest and LSTM, all behind one Protocol."""
+"""Forecasters: naive, GARCH, forest and LSTM, and the ensemble of the latter two."""

@@ -1,7 +1,6 @@
-"""How the members become one forecast: the weights, and learning them from earlier folds.
+"""Weights of the ensemble: how they are represented, and how they are learned from past forecasts.
 
-Which rows count as earlier is decided by `forecasting.evaluation.walk_forward`; calibration of the result
-belongs to `forecasting.distribution.conformal`.
+`forecasting.evaluation.combination` selects the past forecasts and calibrates the result.
 """
 
 from __future__ import annotations
@@ -21,30 +20,30 @@ from forecasting.scoring.metrics import crps_from_quantiles
 
 Array = npt.NDArray[np.float64]
 
-# Before anything is learnt.
+# Weights before any outcome is known.
 PRIOR: Mapping[str, float] = {"forest": 0.4, "lstm": 0.6}
-# What moving all weight from the prior to one member must win in CRPS, as a share of it.
+# Relative improvement of the CRPS that outweighs moving all weight from the prior to one member.
 PRIOR_STRENGTH = 0.005
-# Half of the prior goes to the members' location and half to the naive 0, give or take a quarter
-# for each member: what is known of daily returns before looking at any.
+# Half of the prior belongs to the locations of the members and half to the naive location of 0,
+# with a standard deviation of a quarter for each member: returns are nearly unpredictable.
 MEAN_PRIOR: Mapping[str, float] = {member: weight / 2 for member, weight in PRIOR.items()}
-MEAN_DOUBT = 0.25
-# Every tenth level is enough to tell weights apart.
+MEAN_PRIOR_DEVIATION = 0.25
+# Every tenth level is enough to compare weights.
 COARSE_LEVELS = LEVELS[4::10]
-_SUM_SLACK = 1e-6
+_SUM_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class EnsembleWeights:
-    """For each horizon, how much each member counts.
+    """Weights of the members for each horizon.
 
     Attributes
     ----------
     mean
-        Horizon -> member -> weight of its location; none is negative and their sum is at most 1.
-        What is missing to 1 belongs to the naive location of 0.
+        Horizon -> member -> weight of its location. Weights are not negative and sum to at most 1;
+        the remainder belongs to the naive location of 0.
     scale
-        Horizon -> member -> weight of its scale; none is negative and their sum is 1.
+        Horizon -> member -> weight of its scale. Weights are not negative and sum to 1.
     """
 
     mean: dict[int, dict[str, float]]
@@ -52,24 +51,24 @@ class EnsembleWeights:
 
     def __post_init__(self) -> None:
         for horizon, by_member in self.mean.items():
-            _check(f"mean[{horizon}]", by_member, least=0.0)
+            _check_weights(f"mean[{horizon}]", by_member, least_sum=0.0)
         for horizon, by_member in self.scale.items():
-            _check(f"scale[{horizon}]", by_member, least=1.0)
+            _check_weights(f"scale[{horizon}]", by_member, least_sum=1.0)
 
     @classmethod
     def prior(cls, horizons: Sequence[int]) -> EnsembleWeights:
-        """Return the weights that hold before anything is learnt."""
+        """Return the weights before any outcome is known."""
         return cls({h: dict(MEAN_PRIOR) for h in horizons}, {h: dict(PRIOR) for h in horizons})
 
-    def to_document(self) -> dict[str, Any]:
-        """Return the weights as a dictionary that `json` can write."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the weights as a dictionary for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> EnsembleWeights:
-        """Return the weights of a parsed `to_document`; JSON turns horizons into strings."""
+    def from_dict(cls, values: Mapping[str, Any]) -> EnsembleWeights:
+        """Return the weights from the result of `as_dict`; horizons may be strings, as in JSON."""
         mean, scale = (
-            {int(horizon): dict(weights) for horizon, weights in document[kind].items()}
+            {int(horizon): dict(weights) for horizon, weights in values[kind].items()}
             for kind in ("mean", "scale")
         )
         return cls(mean=mean, scale=scale)
@@ -77,7 +76,7 @@ class EnsembleWeights:
 
 @dataclass(frozen=True, eq=False)
 class PastForecasts:
-    """Out-of-sample forecasts of earlier folds for one horizon, in z-space, with their outcomes.
+    """Out-of-sample forecasts for one horizon with known outcomes, in z-space.
 
     Attributes
     ----------
@@ -99,25 +98,25 @@ class PastForecasts:
 
 
 def learn_weights(past: PastForecasts) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the mean and the scale weights that earlier folds speak for.
+    """Return the mean weights and the scale weights, learned from past forecasts.
 
-    Both are learnt from `past` alone. The location is learnt first, see `learn_mean_weights`; given
-    it, `learn_scale_weights` minimises the CRPS.
+    The mean weights are learned first (`learn_mean_weights`). The scale weights then minimise the
+    CRPS around the weighted location (`learn_scale_weights`).
     """
     mean_weights = learn_mean_weights(past)
-    return mean_weights, learn_scale_weights(past, weighted(mean_weights, past.mean))
+    return mean_weights, learn_scale_weights(past, weighted_sum(mean_weights, past.mean))
 
 
 def learn_mean_weights(past: PastForecasts) -> dict[str, float]:
-    """Return how much of each member's location to believe.
+    """Return the weight of each member's location.
 
-    A regression of z on the members' locations, with non-negative coefficients that are drawn
-    towards `MEAN_PRIOR`: the posterior mode under a normal prior with deviation `MEAN_DOUBT`. The
-    noise that it is weighed against allows for overlapping targets and for tickers that move
-    together, so a few lucky months do not count as skill, and members without skill lose their
-    weight to the naive location of 0 as evidence gathers.
+    The weights are the coefficients of a non-negative regression of z on the locations of the
+    members. They are the posterior mode under a normal prior with mean `MEAN_PRIOR` and standard
+    deviation `MEAN_PRIOR_DEVIATION`. The noise variance of the regression accounts for overlapping
+    targets and for tickers that move together, so a few lucky months do not count as skill. The
+    weight of members without skill moves to the naive location of 0 as outcomes accumulate.
     """
-    from scipy.optimize import nnls  # noqa: PLC0415  only training has it
+    from scipy.optimize import nnls  # noqa: PLC0415  serving does not install scipy
 
     members = list(past.mean)
     prior = np.array([MEAN_PRIOR[member] for member in members])
@@ -126,8 +125,8 @@ def learn_mean_weights(past: PastForecasts) -> dict[str, float]:
         return dict.fromkeys(members, 0.0)
     noise = np.sqrt(_noise_variance(past, design @ prior))
     weights, _ = nnls(
-        np.vstack([design / noise, np.eye(len(members)) / MEAN_DOUBT]),
-        np.concatenate([past.outcome / noise, prior / MEAN_DOUBT]),
+        np.vstack([design / noise, np.eye(len(members)) / MEAN_PRIOR_DEVIATION]),
+        np.concatenate([past.outcome / noise, prior / MEAN_PRIOR_DEVIATION]),
     )
     weights = weights / max(1.0, float(weights.sum()))
     return dict(zip(members, weights.tolist(), strict=True))
@@ -136,9 +135,9 @@ def learn_mean_weights(past: PastForecasts) -> dict[str, float]:
 def _noise_variance(past: PastForecasts, location: Array) -> float:
     """Return the variance of z around `location`, enlarged for dependence between rows.
 
-    With independent rows it is the variance of the errors. In general it is the variance that gives
-    the slope of z on `location` its heteroskedasticity- and autocorrelation-consistent error, with
-    sessions as clusters.
+    For independent rows it is the variance of the errors. In general it is the variance for which
+    the slope of z on `location` has its heteroskedasticity- and autocorrelation-consistent standard
+    error, clustered by session.
     """
     errors = location * (past.outcome - location)
     _, place = np.unique(past.sessions, return_inverse=True)
@@ -148,12 +147,13 @@ def _noise_variance(past: PastForecasts, location: Array) -> float:
 
 
 def learn_scale_weights(past: PastForecasts, location: Array) -> dict[str, float]:
-    """Return the convex combination of the members' scales with the least calibrated CRPS.
+    """Return the convex combination of the members' scales with the smallest calibrated CRPS.
 
-    The CRPS is that of the distribution which conformal calibration makes of the combination, as a
-    share of the prior's. A penalty on the distance from the prior decides where the CRPS is flat.
+    The CRPS of a combination is the score of its conformally calibrated distribution, relative to
+    the score of the prior. A penalty on the squared distance from the prior decides where the CRPS
+    is flat.
     """
-    from scipy.optimize import minimize  # noqa: PLC0415  only training has it
+    from scipy.optimize import minimize  # noqa: PLC0415  serving does not install scipy
 
     members = list(past.scale)
     prior = np.array([PRIOR[member] for member in members])
@@ -171,7 +171,7 @@ def learn_scale_weights(past: PastForecasts, location: Array) -> dict[str, float
         distance = float(((weights - prior) ** 2).sum())
         return crps(weights) / reference + PRIOR_STRENGTH * distance
 
-    found = minimize(
+    optimum = minimize(
         loss,
         prior,
         method="SLSQP",
@@ -179,21 +179,22 @@ def learn_scale_weights(past: PastForecasts, location: Array) -> dict[str, float
         constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
         options={"eps": 1e-3, "ftol": 1e-8},
     )
-    # Sums over quantiles are only piecewise smooth, so the search may end worse than it began.
-    best = found.x if loss(found.x) < loss(prior) else prior
-    clean = np.clip(best, 0.0, 1.0)
-    return dict(zip(members, (clean / clean.sum()).tolist(), strict=True))
+    # The loss is only piecewise smooth, so the search may end at a larger loss than the prior's.
+    best = optimum.x if loss(optimum.x) < loss(prior) else prior
+    clipped = np.clip(best, 0.0, 1.0)
+    return dict(zip(members, (clipped / clipped.sum()).tolist(), strict=True))
 
 
-def weighted(weights: Mapping[str, float], values: Mapping[str, Array]) -> Array:
+def weighted_sum(weights: Mapping[str, float], values: Mapping[str, Array]) -> Array:
     """Return the weighted sum of the members' values, (n,)."""
     total: Array = np.sum([weight * values[member] for member, weight in weights.items()], axis=0)
     return total
 
 
-def _check(name: str, by_member: Mapping[str, float], *, least: float) -> None:
+def _check_weights(name: str, by_member: Mapping[str, float], *, least_sum: float) -> None:
     total = sum(by_member.values())
-    if min(by_member.values()) < 0 or not least - _SUM_SLACK <= total <= 1 + _SUM_SLACK:
-        bound = "equals 1" if least else "is at most 1"
-        msg = f"`{name}` must hold weights >= 0 whose sum {bound}, got {dict(by_member)}."
+    in_range = least_sum - _SUM_TOLERANCE <= total <= 1 + _SUM_TOLERANCE
+    if min(by_member.values()) < 0 or not in_range:
+        bound = "of 1" if least_sum else "of at most 1"
+        msg = f"`{name}` must have weights >= 0 with a sum {bound}, got {dict(by_member)}."
         raise ValueError(msg)

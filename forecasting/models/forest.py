@@ -1,7 +1,4 @@
-"""The forest member: what followed on sessions whose last feature row looked like this one.
-
-It averages past outcomes in leaves of many samples, so it cannot forecast what it has never seen.
-"""
+"""The forest member: a random forest on the last feature row of each window."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from forecasting.models.base import (
     Array,
     Moments,
     Rows,
-    fitted,
+    check_fitted,
     fitting_targets,
     horizon_volatility,
 )
@@ -26,26 +23,27 @@ from forecasting.samples.scaling import Scaler
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
 
-# Below, a leaf's mean |z| would be an accident of few samples.
-LEAST_ABSOLUTE = 0.05
-# E|Z| of a standard normal is sqrt(2 / pi): this turns a mean absolute value into a scale.
+# Floor of a leaf's mean |z|; a smaller value comes from few samples by chance.
+MIN_ABSOLUTE = 0.05
+# E|Z| of a standard normal is sqrt(2 / pi), so this factor converts a mean absolute value to a
+# scale.
 ABSOLUTE_TO_SCALE = float(np.sqrt(np.pi / 2))
-# Two threads grow the same trees as one, because each tree has its own seed. Prediction has to use
-# one thread: several would add up the trees in varying order.
+# Each tree has its own seed, so the number of threads does not change the fit. Prediction must use
+# one thread, because several threads add up the trees in varying order.
 FITTING_JOBS = 2
 
 
 @dataclass(frozen=True)
 class ForestConfig:
-    """The forest's size and how it is grown.
+    """Size of the forest and growth of its trees.
 
     Attributes
     ----------
     trees, min_samples_leaf, max_features
-        As in `RandomForestRegressor`.
+        As in `sklearn.ensemble.RandomForestRegressor`.
     mean_influence
-        How much the signed returns count against their absolute values when a split is chosen. They
-        are nearly unpredictable, so with equal influence most splits would follow noise.
+        Factor of the signed targets relative to their absolute values in the split criterion.
+        Signed returns are nearly unpredictable, so most splits would fit noise with a factor of 1.
     """
 
     trees: int = 200
@@ -55,21 +53,23 @@ class ForestConfig:
 
     @classmethod
     def for_profile(cls, profile: str) -> ForestConfig:
-        """Return the config of a settings profile, `standard` or `quick`."""
+        """Return the configuration of the profile `standard` or `quick`."""
         return cls(trees=20) if profile == "quick" else cls()
 
 
 class ForestModel:
-    """Random forest for the mean and the mean absolute value of z, all horizons in one.
+    """Random forest for the mean and the mean absolute value of z, all horizons together.
 
-    ``estimator`` maps a scaled feature row to (2H,): mean z per horizon, then mean |z| per horizon.
+    A forecast is an average of past outcomes in leaves of many samples, so it stays within the
+    range of the training targets.
 
     Attributes
     ----------
     estimator
-        The fitted scikit-learn forest; its outputs are in units of z.
+        Fitted scikit-learn forest. It maps a scaled feature row (F,) to (2H,): mean z of each
+        horizon, then mean abs(z) of each horizon.
     scaler
-        Scales the rows before; shared with the other member.
+        Scaling of the feature rows, shared with the other member.
     """
 
     name = "forest"
@@ -84,22 +84,22 @@ class ForestModel:
 
     @property
     def scaler(self) -> Scaler:
-        """The scaling that the forest was fitted with."""
-        return fitted(self._scaler, self.name)
+        """Scaling that the forest was fitted with."""
+        return check_fitted(self._scaler, self.name)
 
     @property
     def estimator(self) -> RandomForestRegressor:
-        """The fitted forest."""
-        return fitted(self._estimator, self.name)
+        """Fitted scikit-learn forest."""
+        return check_fitted(self._estimator, self.name)
 
     def importance(self, feature_names: Sequence[str]) -> FeatureImportance:
-        """Return the impurity importance of each feature, named in the order of the inputs."""
+        """Return the impurity importance of each feature; `feature_names` are the inputs."""
         values = [float(value) for value in self.estimator.feature_importances_]
         return FeatureImportance(list(feature_names), values)
 
     def fit(self, panel: Panel, rows: Rows) -> Self:
-        """Grow the forest on the last feature row of each sample, see `Forecaster`."""
-        from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415  only training has it
+        """Fit on the last feature row of each sample, see `Forecaster`."""
+        from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415  serving has no sklearn
 
         last = panel.last(rows)
         if self._scaler is None:
@@ -124,5 +124,5 @@ class ForestModel:
         raw: Array = self.estimator.predict(self.scaler.transform(panel.last(rows)))
         unit = horizon_volatility(panel.volatility[rows], panel.horizons)
         mean, absolute = np.split(raw, 2, axis=1)
-        scale = np.maximum(absolute, LEAST_ABSOLUTE) * ABSOLUTE_TO_SCALE
+        scale = np.maximum(absolute, MIN_ABSOLUTE) * ABSOLUTE_TO_SCALE
         return Moments(mean * unit, scale * unit)

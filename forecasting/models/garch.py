@@ -1,6 +1,12 @@
-"""GARCH(1,1) with Student-t innovations, the reference that a volatility forecast must beat.
+"""GARCH(1,1) with Student-t innovations, the reference for volatility forecasts.
 
-Fitting is `arch`'s. Filtering forward and the distribution over several sessions are done here.
+The `arch` package fits the parameters. This module filters the variance forward and computes the
+distribution over several sessions.
+
+References
+----------
+.. [1] Bollerslev, T. (1987). A conditionally heteroskedastic time series model for speculative
+       prices and rates of return. Review of Economics and Statistics 69, 542-547.
 """
 
 from __future__ import annotations
@@ -22,33 +28,37 @@ from forecasting.models.base import (
 )
 from forecasting.samples.panel import Panel
 
-# `arch` optimises best when returns are in percent.
+# The optimiser of `arch` converges best for returns in percent.
 PERCENT = 100.0
-# Samples simulated at once, so that a long test stretch needs no more memory than a short one.
+# Samples that are simulated together; it bounds the memory for long test sets.
 CHUNK = 256
 
 
 @dataclass(frozen=True)
 class GarchConfig:
-    """How GARCH is simulated.
+    """Configuration of the simulation.
 
     Attributes
     ----------
     paths
-        Simulated paths for horizons beyond one session; even, because half of them mirror the rest.
+        Simulated paths for horizons beyond one session. Even, because half of the paths mirror the
+        other half.
     """
 
     paths: int = 4000
 
     @classmethod
     def for_profile(cls, profile: str) -> GarchConfig:
-        """Return the config of a settings profile, `standard` or `quick`."""
+        """Return the configuration of the profile `standard` or `quick`."""
         return cls(paths=1000) if profile == "quick" else cls()
 
 
 @dataclass(frozen=True)
 class GarchParameters:
-    """One ticker's fit, in percent: ``r = mu + e``, ``var = omega + alpha e^2 + beta var``."""
+    """Parameters for returns in percent: ``r = mu + e``, ``var = omega + alpha e^2 + beta var``.
+
+    `nu` is the number of degrees of freedom of the Student t.
+    """
 
     mu: float
     omega: float
@@ -58,18 +68,19 @@ class GarchParameters:
 
 
 class GarchModel:
-    """GARCH(1,1)-t per ticker (Bollerslev 1987), fitted once and filtered forward.
+    """GARCH(1,1)-t per ticker [1]_, fitted once and filtered forward.
 
-    Parameters are fitted to daily log returns up to the cutoff and then stay fixed; the variance
-    of the next session uses log returns up to the as-of session. One session ahead the distribution
-    is exact; further ahead it is simulated, with the same seeded shocks for every as-of session.
+    The parameters are fitted to log returns up to the cutoff and then stay fixed. The variance of
+    the next session is computed from log returns up to the as-of session. The distribution over one
+    session is exact. Distributions over more sessions are simulated, with the same seeded shocks
+    for every as-of session.
 
     Attributes
     ----------
-    refused
-        Tickers without a fit, with the reason: too young, or no convergence from any start.
+    unfitted
+        Tickers with a short history or without convergence, with the reason.
     parameters
-        The fit of each other ticker.
+        Fitted parameters of every other ticker.
     """
 
     name = "garch"
@@ -77,47 +88,48 @@ class GarchModel:
     def __init__(self, config: GarchConfig | None = None, *, seed: int = 0) -> None:
         self.config = config or GarchConfig()
         self.seed = seed
-        self.refused: dict[str, str] = {}
+        self.unfitted: dict[str, str] = {}
         self.parameters: dict[str, GarchParameters] = {}
 
     def fit(self, panel: Panel, rows: Rows) -> Self:
         """Fit every ticker to its log returns up to the last as-of session of `rows`."""
         self.parameters = {}
-        histories, self.refused = daily_histories(panel, rows)
+        histories, self.unfitted = daily_histories(panel, rows)
         for ticker, daily in histories.items():
-            if (fitted := fit_parameters(PERCENT * daily)) is None:
-                self.refused[ticker] = "GARCH(1,1)-t did not converge on its log returns"
+            if (parameters := fit_parameters(PERCENT * daily)) is None:
+                self.unfitted[ticker] = "has log returns on which GARCH(1,1)-t did not converge"
             else:
-                self.parameters[ticker] = fitted
+                self.parameters[ticker] = parameters
         return self
 
     def quantiles(self, panel: Panel, rows: Rows) -> QuantileForecast:
-        """Forecast from the variance that is known at each as-of session, see `Reference`."""
+        """Forecast from the variance known at the as-of session of each sample, see `Reference`."""
         horizons = np.asarray(panel.horizons)
         mean = np.empty((len(rows), len(horizons)))
         quantiles = np.empty((*mean.shape, len(LEVELS)))
         daily = daily_log_returns(panel)
-        for ticker, places in rows_by_ticker(panel, rows, self.refused).items():
-            fitted = self.parameters[ticker]
+        for ticker, places in rows_by_ticker(panel, rows, self.unfitted).items():
+            parameters = self.parameters[ticker]
             sessions = daily[ticker]["session"].to_numpy().astype("datetime64[D]")
-            variance = next_variance(PERCENT * daily[ticker]["log_return"].to_numpy(), fitted)
-            # A sample's as-of session always has a log return: features need many of them.
+            variance = next_variance(PERCENT * daily[ticker]["log_return"].to_numpy(), parameters)
+            # The as-of session of a sample has a log return, because features need many of them.
             at = np.searchsorted(sessions, panel.sample_sessions[rows[places]])
-            mean[places] = fitted.mu * horizons / PERCENT
-            quantiles[places] = self._distribution(variance[at], fitted, horizons) / PERCENT
+            mean[places] = parameters.mu * horizons / PERCENT
+            quantiles[places] = self._distribution(variance[at], parameters, horizons) / PERCENT
         return QuantileForecast(mean, quantiles)
 
-    def _distribution(self, variance: Array, fitted: GarchParameters, horizons: Rows) -> Array:
-        """Return quantiles (n, H, 199) in percent from the next session's variance (n,)."""
-        from scipy import stats  # noqa: PLC0415  only training has it
+    def _distribution(self, variance: Array, parameters: GarchParameters, horizons: Rows) -> Array:
+        """Return quantiles (n, H, 199) in percent from the variance (n,) of the next session."""
+        from scipy import stats  # noqa: PLC0415  serving does not install scipy
 
-        unit = math.sqrt((fitted.nu - 2) / fitted.nu)
-        exact = fitted.mu + np.sqrt(variance)[:, None] * unit * stats.t.ppf(LEVELS, fitted.nu)
+        nu = parameters.nu
+        unit = math.sqrt((nu - 2) / nu)
+        exact = parameters.mu + np.sqrt(variance)[:, None] * unit * stats.t.ppf(LEVELS, nu)
         generator = np.random.default_rng(self.seed)
-        half = generator.standard_t(fitted.nu, size=(int(horizons[-1]), self.config.paths // 2))
+        half = generator.standard_t(nu, size=(int(horizons[-1]), self.config.paths // 2))
         shocks = unit * np.concatenate([half, -half], axis=1)
         chunks = [
-            _simulate(variance[start : start + CHUNK], shocks, fitted, horizons)
+            _simulate(variance[start : start + CHUNK], shocks, parameters, horizons)
             for start in range(0, len(variance), CHUNK)
         ]
         quantiles = np.concatenate(chunks)
@@ -126,15 +138,20 @@ class GarchModel:
 
 
 def fit_parameters(log_returns: Array) -> GarchParameters | None:
-    """Fit GARCH(1,1)-t to log returns in percent, or return None when no start converges."""
-    from arch import arch_model  # noqa: PLC0415  slow to import, and only training has it
+    """Fit GARCH(1,1)-t to log returns in percent, or return None without convergence.
 
-    spread = float(log_returns.var())
-    if not spread > 0:
+    The optimiser starts from the defaults of `arch` and, if it does not converge, from two typical
+    parameter sets.
+    """
+    from arch import arch_model  # noqa: PLC0415  slow to import, and serving does not install it
+
+    variance = float(log_returns.var())
+    if not variance > 0:
         return None
     model = arch_model(log_returns, vol="GARCH", p=1, q=1, dist="t", rescale=False)
     mu = float(log_returns.mean())
-    starts = [None, *([mu, (1 - a - b) * spread, a, b, 6.0] for a, b in ((0.05, 0.93), (0.1, 0.8)))]
+    typical = ((0.05, 0.93), (0.1, 0.8))
+    starts = [None, *([mu, (1 - a - b) * variance, a, b, 6.0] for a, b in typical)]
     for start in starts:
         fit: Any = model.fit(
             disp="off",
@@ -151,34 +168,35 @@ def fit_parameters(log_returns: Array) -> GarchParameters | None:
     return None
 
 
-def next_variance(log_returns: Array, fitted: GarchParameters) -> Array:
-    """Return the variance of the session after each one, (n,), from log returns up to it.
+def next_variance(log_returns: Array, parameters: GarchParameters) -> Array:
+    """Return the variance of the session after each log return, given log returns up to it.
 
-    The recursion starts, as in `arch`, from an exponentially weighted mean over the first 75
-    sessions, which lie before any cutoff.
+    As in `arch`, the recursion starts from an exponentially weighted mean over the first 75
+    sessions, which precede every cutoff. `log_returns` (n,) are in percent, the result (n,) in
+    percent squared.
     """
-    squared = (log_returns - fitted.mu) ** 2
+    squared = (log_returns - parameters.mu) ** 2
     first = min(75, len(squared))
     decay = 0.94 ** np.arange(first)
     variance = float(squared[:first] @ decay / decay.sum())
-    variance = fitted.omega + (fitted.alpha + fitted.beta) * variance
+    variance = parameters.omega + (parameters.alpha + parameters.beta) * variance
     following = np.empty(len(squared))
     for t, shock in enumerate(squared):
-        variance = fitted.omega + fitted.alpha * shock + fitted.beta * variance
+        variance = parameters.omega + parameters.alpha * shock + parameters.beta * variance
         following[t] = variance
     return following
 
 
-def _simulate(variance: Array, shocks: Array, fitted: GarchParameters, horizons: Rows) -> Array:
+def _simulate(variance: Array, shocks: Array, parameters: GarchParameters, horizons: Rows) -> Array:
     """Return quantiles (n, H, 199) of the cumulative log return along `shocks` (h, paths)."""
     step_variance = np.repeat(variance[:, None], shocks.shape[1], axis=1)
     total = np.zeros_like(step_variance)
     quantiles = np.empty((len(variance), len(horizons), len(LEVELS)))
     for step, shock in enumerate(shocks, start=1):
-        surprise = np.sqrt(step_variance) * shock
-        total += fitted.mu + surprise
-        step_variance *= fitted.beta
-        step_variance += fitted.omega + fitted.alpha * surprise**2
+        innovation = np.sqrt(step_variance) * shock
+        total += parameters.mu + innovation
+        step_variance *= parameters.beta
+        step_variance += parameters.omega + parameters.alpha * innovation**2
         for column in np.flatnonzero(horizons == step):
             quantiles[:, column] = np.quantile(total, LEVELS, axis=1).T
     return quantiles

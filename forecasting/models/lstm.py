@@ -1,7 +1,7 @@
 """The LSTM member: a small recurrent network over the lookback window.
 
-The only module that imports TensorFlow and Keras, and only inside the functions that need them: the
-import costs seconds and hundreds of megabytes.
+Functions import TensorFlow and Keras when they need them, because the import takes seconds and
+hundreds of megabytes. No other module imports them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from forecasting.models.base import (
     Array,
     Moments,
     Rows,
-    fitted,
+    check_fitted,
     fitting_targets,
     horizon_volatility,
 )
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-# Bounds of the log scale of z: a factor of twenty around the EWMA volatility.
-LEAST_LOG_SCALE, MOST_LOG_SCALE = -3.0, 3.0
-# The median of |Z| of a standard normal.
+# Bounds of the log scale of z, a factor of twenty around the EWMA volatility.
+MIN_LOG_SCALE, MAX_LOG_SCALE = -3.0, 3.0
+# Median of |Z| for a standard normal Z.
 NORMAL_MEDIAN = 0.6745
 PREDICTION_BATCH = 4096
 LOSSES = ("loss", "val_loss")
@@ -42,21 +42,24 @@ LOSSES = ("loss", "val_loss")
 
 @dataclass(frozen=True)
 class LstmConfig:
-    """The network's size and how it is trained.
+    """Size of the network and configuration of its training.
 
     Attributes
     ----------
     units
         Width of the single LSTM layer.
     epochs, patience
-        Most passes over the training rows, and passes without a better loss on the later stretch
-        after which the best one counts as found.
-    batch_size, learning_rate, weight_decay, dropout
-        Of the AdamW optimiser and of the layer's inputs.
+        Largest number of epochs, and number of epochs without a smaller validation loss after
+        which the search for the number of epochs stops.
+    batch_size, learning_rate, weight_decay
+        Parameters of the AdamW optimiser.
+    dropout
+        Share of the inputs of the LSTM layer that are dropped in training.
     degrees_of_freedom
-        Of the Student t whose likelihood is maximised; low ones keep single crashes from ruling.
-    later_share
-        Share of the training sessions, the latest ones, that decide on the number of epochs.
+        Degrees of freedom of the Student t whose likelihood is maximised. A small number limits
+        the influence of single crashes.
+    validation_share
+        Share of the training sessions, the latest ones, that determine the number of epochs.
     """
 
     units: int = 48
@@ -67,26 +70,28 @@ class LstmConfig:
     weight_decay: float = 1e-3
     dropout: float = 0.4
     degrees_of_freedom: float = 5.0
-    later_share: float = 0.15
+    validation_share: float = 0.15
 
     @classmethod
     def for_profile(cls, profile: str) -> LstmConfig:
-        """Return the config of a settings profile, `standard` or `quick`."""
+        """Return the configuration of the profile `standard` or `quick`."""
         return cls(units=8, epochs=2) if profile == "quick" else cls()
 
 
 class LstmModel:
-    """LSTM for location and log scale of z, all horizons in one.
+    """LSTM for the location and the log scale of z, all horizons together.
 
-    ``model`` maps scaled windows (lookback, F) to (2H,): mean z per horizon, then log scale of z
-    per horizon. Trained by the Student-t likelihood; the last layer starts near a location of zero
-    and the typical scale of the training rows, so that an untrained network is already a sober
-    forecast.
+    The network maximises the Student-t likelihood. Its last layer is initialised near a location of
+    0 and the typical scale of the training rows, so that even an untrained network has a
+    reasonable forecast.
 
     Attributes
     ----------
-    model, scaler
-        The fitted network, and the scaling before it, which is shared with the other member.
+    model
+        Fitted Keras model. It maps a scaled window (lookback, F) to (2H,): mean z of each horizon,
+        then log scale of z of each horizon.
+    scaler
+        Scaling of the windows, shared with the other member.
     history
         Losses by epoch of the training that determined the number of epochs.
     """
@@ -104,40 +109,40 @@ class LstmModel:
 
     @property
     def scaler(self) -> Scaler:
-        """The scaling that the network was fitted with."""
-        return fitted(self._scaler, self.name)
+        """Scaling that the network was fitted with."""
+        return check_fitted(self._scaler, self.name)
 
     @property
     def history(self) -> TrainingHistory:
-        """The losses by epoch of the training that determined the number of epochs."""
-        return fitted(self._history, self.name)
+        """Losses by epoch of the training that determined the number of epochs."""
+        return check_fitted(self._history, self.name)
 
     @property
     def model(self) -> keras.Model:
-        """The fitted network."""
-        return fitted(self._model, self.name)
+        """Fitted Keras model."""
+        return check_fitted(self._model, self.name)
 
     def fit(self, panel: Panel, rows: Rows) -> Self:
         """Train on the windows of samples `rows`, see `Forecaster`.
 
-        A first training stops by the loss on a later stretch, held back, and so finds the number of
-        epochs; a second one starts anew and runs so long on all rows, the newest ones included.
+        A first training on the earlier rows determines the number of epochs by the loss on the
+        later rows. A second training from the same initial weights uses all rows.
 
         Raises
         ------
         NotEnoughHistoryError
-            When the rows are too few to hold back a later stretch.
+            When `rows` spans too few sessions for a validation set.
         """
         keras = _import_keras()
         if self._scaler is None:
             self._scaler = Scaler.fit(panel.last(rows))
-        early, later = hold_back(panel, rows, self.config.later_share)
+        train, validation = split_validation(panel, rows, self.config.validation_share)
         keras.utils.set_random_seed(self.seed)
-        model = self._build(keras, panel, fitting_targets(panel, early))
-        untrained = [variable.numpy() for variable in _state(model)]
+        model = self._build(keras, panel, fitting_targets(panel, train))
+        initial = [variable.numpy() for variable in _variables(model)]
         stopped = model.fit(
-            *self._inputs(panel, early),
-            validation_data=self._inputs(panel, later),
+            *self._inputs(panel, train),
+            validation_data=self._inputs(panel, validation),
             epochs=self.config.epochs,
             batch_size=self.config.batch_size,
             callbacks=[keras.callbacks.EarlyStopping(patience=self.config.patience)],
@@ -145,8 +150,8 @@ class LstmModel:
         )
         losses = {name: [float(value) for value in stopped.history[name]] for name in LOSSES}
         self._history = TrainingHistory(**losses)
-        # The same compiled network again, because compiling it takes as long as training it.
-        for variable, value in zip(_state(model), untrained, strict=True):
+        # Compiling a second network would take as long as training it.
+        for variable, value in zip(_variables(model), initial, strict=True):
             variable.assign(value)
         model.fit(
             *self._inputs(panel, rows),
@@ -167,16 +172,16 @@ class LstmModel:
         ).astype(np.float64)
         unit = horizon_volatility(panel.volatility[rows], panel.horizons)
         mean, log_scale = np.split(raw, 2, axis=1)
-        scale = np.exp(np.clip(log_scale, LEAST_LOG_SCALE, MOST_LOG_SCALE))
+        scale = np.exp(np.clip(log_scale, MIN_LOG_SCALE, MAX_LOG_SCALE))
         return Moments(mean * unit, scale * unit)
 
     def _inputs(self, panel: Panel, rows: Rows) -> tuple[Floats, Floats]:
-        """Return scaled windows and clipped z of samples `rows`."""
+        """Return scaled windows and clipped targets z of samples `rows`."""
         z = fitting_targets(panel, rows).astype(np.float32)
         return self.scaler.transform(panel.windows(rows)), z
 
     def _build(self, keras: Any, panel: Panel, z: Array) -> keras.Model:  # noqa: ANN401  a module
-        """Return the compiled, untrained network; named layers, so that its export never varies."""
+        """Return the compiled network; fixed names of the layers keep its export stable."""
         typical = np.log(np.median(np.abs(z), axis=0) / NORMAL_MEDIAN)
         window = keras.Input((panel.lookback, len(panel.feature_names)), name="window")
         hidden = keras.layers.Dropout(self.config.dropout, name="dropout")(window)
@@ -199,49 +204,55 @@ class LstmModel:
         return model
 
 
-def hold_back(panel: Panel, rows: Rows, share: float) -> tuple[Rows, Rows]:
-    """Split training rows in time: those to fit, and a later stretch to judge by.
+def split_validation(panel: Panel, rows: Rows, share: float) -> tuple[Rows, Rows]:
+    """Split samples `rows` in time into training and validation samples.
 
-    Rows whose targets reach into the later stretch belong to neither.
+    The validation samples are those of the latest `share` of the sessions. Samples whose targets
+    reach into the validation sessions are in neither part.
+
+    Raises
+    ------
+    NotEnoughHistoryError
+        When no training sample is left.
     """
     sessions = np.unique(panel.sample_sessions[rows])
-    first_later = sessions[-max(1, int(share * len(sessions)))]
-    later = rows[panel.sample_sessions[rows] >= first_later]
-    early = rows[(panel.target_sessions[rows] < first_later).all(axis=1)]
-    if len(early) == 0:
+    first_validation = sessions[-max(1, int(share * len(sessions)))]
+    validation = rows[panel.sample_sessions[rows] >= first_validation]
+    train = rows[(panel.target_sessions[rows] < first_validation).all(axis=1)]
+    if len(train) == 0:
         msg = (
-            f"`rows` must span more sessions than the longest horizon and the later stretch, "
+            "`rows` must span more sessions than the longest horizon and the validation set, "
             f"got {len(sessions)}; provide a longer history."
         )
         raise NotEnoughHistoryError(msg)
-    return early, later
+    return train, validation
 
 
-def _state(model: keras.Model) -> list[keras.Variable]:
-    """Return every variable that training changes: weights, seeds and the optimiser's own."""
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    """Return every variable that training changes: weights, seeds and state of the optimiser."""
     return [*model.variables, *model.optimizer.variables]
 
 
 def _student_t_loss(keras: Any, n_horizons: int, nu: float) -> Callable[[Any, Any], Any]:  # noqa: ANN401
-    """Return the mean negative log likelihood of z, without its constant."""
+    """Return the loss function: mean negative log likelihood of z, without its constant."""
     ops = keras.ops
 
     def loss(z: Any, raw: Any) -> Any:  # noqa: ANN401  tensors
-        log_scale = ops.clip(raw[:, n_horizons:], LEAST_LOG_SCALE, MOST_LOG_SCALE)
-        surprise = (z - raw[:, :n_horizons]) * ops.exp(-log_scale)
-        return ops.mean(log_scale + (nu + 1) / 2 * ops.log1p(surprise**2 / nu))
+        log_scale = ops.clip(raw[:, n_horizons:], MIN_LOG_SCALE, MAX_LOG_SCALE)
+        residual = (z - raw[:, :n_horizons]) * ops.exp(-log_scale)
+        return ops.mean(log_scale + (nu + 1) / 2 * ops.log1p(residual**2 / nu))
 
     return loss
 
 
 def _import_keras() -> Any:  # noqa: ANN401  a module
-    """Import Keras on TensorFlow, quiet and repeatable."""
+    """Import Keras with TensorFlow as backend, configured for reproducible results."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # oneDNN's kernels may add up in another order from run to run, by TensorFlow's own warning.
+    # TensorFlow warns that oneDNN kernels may add up in varying order.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras  # noqa: PLC0415  see the module's docstring
-    import tensorflow as tf  # noqa: PLC0415  see the module's docstring
+    import keras  # noqa: PLC0415  slow to import
+    import tensorflow as tf  # noqa: PLC0415  slow to import
 
     tf.config.experimental.enable_op_determinism()
     return keras

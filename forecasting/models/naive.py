@@ -1,7 +1,4 @@
-"""The naive forecast: no change, with the spread that the ticker's past returns had.
-
-It knows nothing of the present market; whatever cannot beat it is not worth running.
-"""
+"""The naive forecast: no change, with the spread of past returns of the ticker."""
 
 from __future__ import annotations
 
@@ -22,43 +19,44 @@ from forecasting.samples.panel import Panel
 
 
 class NaiveModel:
-    """Mean 0, and the empirical quantiles of the ticker's h-session log returns up to the cutoff.
+    """Mean 0, and the empirical quantiles of past log returns over each horizon.
 
-    The past returns overlap and are recentred on a median of zero: a past drift would be a forecast
-    of a change. The distribution of one ticker and horizon is the same at every as-of session.
+    The distribution of a ticker and horizon consists of the overlapping log returns up to the
+    cutoff, centred at their median because a past drift would be a forecast of a change. It is the
+    same at every as-of session.
 
     Attributes
     ----------
-    refused
-        Tickers with less than a year of log returns up to the cutoff, with the reason.
+    unfitted
+        Tickers with less than one year of log returns up to the cutoff, with the reason.
     """
 
     name = "naive"
 
     def __init__(self) -> None:
-        self.refused: dict[str, str] = {}
+        self.unfitted: dict[str, str] = {}
         self._quantiles: dict[str, Array] = {}
 
     def fit(self, panel: Panel, rows: Rows) -> Self:
-        """Take each ticker's log returns up to the last as-of session of `rows`."""
-        histories, self.refused = daily_histories(panel, rows)
+        """Compute the quantiles from log returns up to the last as-of session of `rows`."""
+        histories, self.unfitted = daily_histories(panel, rows)
         self._quantiles = {
-            ticker: np.stack([_spread(daily, h) for h in panel.horizons])
+            ticker: np.stack([_centred_quantiles(daily, h) for h in panel.horizons])
             for ticker, daily in histories.items()
         }
         return self
 
     def quantiles(self, panel: Panel, rows: Rows) -> QuantileForecast:
-        """Return the same distribution for every as-of session of a ticker, see `Reference`."""
+        """Return the distribution of the ticker for each of samples `rows`, see `Reference`."""
         shape = (len(rows), len(panel.horizons))
         quantiles = np.empty((*shape, len(LEVELS)))
-        for ticker, places in rows_by_ticker(panel, rows, self.refused).items():
+        for ticker, places in rows_by_ticker(panel, rows, self.unfitted).items():
             quantiles[places] = self._quantiles[ticker]
         return QuantileForecast(np.zeros(shape), quantiles)
 
 
-def _spread(daily: Array, horizon: int) -> Array:
-    """Return the quantiles of overlapping sums over `horizon` sessions, around their median."""
+def _centred_quantiles(daily: Array, horizon: int) -> Array:
+    """Return the quantiles of overlapping sums over `horizon` sessions, minus their median."""
     total = np.concatenate([[0.0], np.cumsum(daily)])
     over_horizon = total[horizon:] - total[:-horizon]
     return conformal_quantiles(over_horizon - np.median(over_horizon), LEVELS)

@@ -1,7 +1,6 @@
-"""Fitting the ensemble's members: the configuration of a training, and the fit on all of history.
+"""Configuration of a training, and the fit of both members of the ensemble.
 
-The four models' mathematics lives in `forecasting.models`; scoring them out of sample in
-`forecasting.evaluation.walk_forward`.
+`forecasting.evaluation.walk_forward` fits and scores them out of sample.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from forecasting.settings import TrainingSettings
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything besides the data that decides what a training gives.
+    """Inputs of a training other than data.
 
     Attributes
     ----------
     seed
-        Of everything random.
+        Seed of all random numbers.
     walk_forward
-        The folds; see `WalkForward`.
+        Folds of the evaluation.
     forest, lstm, garch
-        The models' own settings.
+        Configurations of the models.
     """
 
     seed: int = 7
@@ -45,7 +44,7 @@ class TrainingConfig:
     def for_profile(
         cls, profile: Literal["standard", "quick"], *, seed: int, walk_forward: WalkForward
     ) -> TrainingConfig:
-        """Return the configuration of a profile; `quick` trains tiny models for trying out."""
+        """Return the configuration of a profile; `quick` trains small models for trying out."""
         return cls(
             seed=seed,
             walk_forward=walk_forward,
@@ -56,7 +55,7 @@ class TrainingConfig:
 
     @classmethod
     def from_settings(cls, settings: TrainingSettings) -> TrainingConfig:
-        """Return the configuration that the settings ask for."""
+        """Return the configuration for `settings`."""
         walk_forward = WalkForward(
             n_folds=settings.n_folds,
             test_size=settings.test_size,
@@ -67,13 +66,13 @@ class TrainingConfig:
         return cls.for_profile(settings.profile, seed=settings.seed, walk_forward=walk_forward)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the configuration as JSON can hold it, for fingerprints and manifests."""
+        """Return the configuration as a dictionary for JSON, fingerprints and manifests."""
         return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedMembers:
-    """Both members of one fit and the scaling they share."""
+    """Both members of one fit, and the scaling that they share."""
 
     scaler: Scaler
     forest: ForestModel
@@ -81,12 +80,12 @@ class FittedMembers:
 
 
 def fit_members(panel: Panel, rows: Rows, config: TrainingConfig) -> FittedMembers:
-    """Fit scaling, forest and LSTM on samples `rows`, all of whose targets are known.
+    """Fit scaling, forest and LSTM on samples `rows`, whose targets must be known.
 
     Raises
     ------
     NotEnoughHistoryError
-        When the rows are too few for the LSTM's later stretch.
+        When `rows` spans too few sessions for the validation set of the LSTM.
     ForecastError
         When a target or a feature is missing.
     """
@@ -99,10 +98,9 @@ def fit_members(panel: Panel, rows: Rows, config: TrainingConfig) -> FittedMembe
 
 
 def final_rows(panel: Panel) -> Rows:
-    """Return the samples that the final members are fitted on.
+    """Return the samples on which the final members are fitted: those with all targets known.
 
-    These are all whose longest target is known. The newest sessions, as many as the longest
-    horizon, are left out although their shorter targets are known: both members learn all horizons
-    at once.
+    The newest sessions, as many as the longest horizon, are left out although their shorter targets
+    are known, because both members fit all horizons together.
     """
     return np.flatnonzero(np.isfinite(panel.log_returns).all(axis=1))

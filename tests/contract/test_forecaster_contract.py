@@ -1,4 +1,4 @@
-"""What every forecaster promises, on real prices: no look-ahead, repeatable, finite, ordered."""
+"""Contract of every forecaster, on real prices: no look-ahead, repeatable, finite, ordered."""
 
 from __future__ import annotations
 
@@ -38,83 +38,85 @@ pytestmark = pytest.mark.parametrize(
 
 
 @dataclass(frozen=True)
-class Answer:
+class Forecast:
     mean: np.ndarray
-    spread: np.ndarray  # a scale (n, H), or quantiles (n, H, 199)
+    spread: np.ndarray  # scales (n, H) of a member, or quantiles (n, H, 199) of a reference
 
 
 @cache
 def fitted(
     name: str, *, shaken: bool = False, attempt: int = 0
 ) -> tuple[Member | Reference, Panel, Rows]:
-    """Fit up to the cutoff; when shaken, every price after the last forecast's as-of is wrong."""
-    del attempt  # tells one fit from the next
+    """Fit up to the cutoff; `shaken` changes every price after the last as-of session."""
+    del attempt  # only part of the cache key
     panel = sample_panel(*TICKERS, shaken_after=LAST_AS_OF if shaken else None)
     model = MAKERS[name]().fit(panel, rows_between(panel, FIRST, CUTOFF))
     sessions = panel.sample_sessions
-    asked = (sessions >= np.datetime64(FORECAST_FROM)) & (sessions <= np.datetime64(LAST_AS_OF))
-    return model, panel, np.flatnonzero(asked)
+    is_forecast = (sessions >= np.datetime64(FORECAST_FROM)) & (
+        sessions <= np.datetime64(LAST_AS_OF)
+    )
+    return model, panel, np.flatnonzero(is_forecast)
 
 
-def ask(model: Member | Reference, panel: Panel, rows: Rows) -> Answer:
+def forecast(model: Member | Reference, panel: Panel, rows: Rows) -> Forecast:
     if hasattr(model, "moments"):
         moments = model.moments(panel, rows)
-        return Answer(moments.mean, moments.scale)
-    forecast = model.quantiles(panel, rows)
-    return Answer(forecast.mean, forecast.quantiles)
+        return Forecast(moments.mean, moments.scale)
+    quantiles = model.quantiles(panel, rows)
+    return Forecast(quantiles.mean, quantiles.quantiles)
 
 
-def assert_same(left: Answer, right: Answer) -> None:
+def assert_same(left: Forecast, right: Forecast) -> None:
     np.testing.assert_array_equal(left.mean, right.mean)
     np.testing.assert_array_equal(left.spread, right.spread)
 
 
 def test_later_prices_change_no_earlier_forecast(name: str) -> None:
-    asked, asked_shaken = fitted(name)[2], fitted(name, shaken=True)[2]
-    assert len(asked) > 100
-    np.testing.assert_array_equal(asked, asked_shaken)
-    assert_same(ask(*fitted(name)), ask(*fitted(name, shaken=True)))
+    rows, shaken_rows = fitted(name)[2], fitted(name, shaken=True)[2]
+    assert len(rows) > 100
+    np.testing.assert_array_equal(rows, shaken_rows)
+    assert_same(forecast(*fitted(name)), forecast(*fitted(name, shaken=True)))
 
 
-def test_the_shaken_future_is_really_another_one(name: str) -> None:
+def test_the_changed_later_prices_change_later_forecasts(name: str) -> None:
     model, panel, _ = fitted(name)
     _, shaken, _ = fitted(name, shaken=True)
     later = rows_between(panel, date(2007, 6, 1), date(2007, 7, 1))
-    if name == "naive":  # it looks at nothing after the cutoff
+    if name == "naive":  # it uses no price after the cutoff
         assert not np.allclose(panel.log_returns[later], shaken.log_returns[later])
     else:
-        ours, theirs = ask(model, panel, later), ask(model, shaken, later)
-        assert not np.allclose(ours.spread, theirs.spread, rtol=1e-3)
+        before, after = forecast(model, panel, later), forecast(model, shaken, later)
+        assert not np.allclose(before.spread, after.spread, rtol=1e-3)
 
 
-def test_two_fits_with_one_seed_answer_the_same(name: str) -> None:
-    assert_same(ask(*fitted(name)), ask(*fitted(name, attempt=1)))
+def test_two_fits_with_one_seed_forecast_the_same(name: str) -> None:
+    assert_same(forecast(*fitted(name)), forecast(*fitted(name, attempt=1)))
 
 
-def test_every_answer_is_finite_and_in_order(name: str) -> None:
+def test_every_forecast_is_finite_and_in_order(name: str) -> None:
     model, panel, rows = fitted(name)
-    answer = ask(model, panel, rows)
+    result = forecast(model, panel, rows)
     assert model.name == name
-    assert answer.mean.shape == (len(rows), len(panel.horizons))
-    assert np.isfinite(answer.mean).all()
-    assert np.isfinite(answer.spread).all()
-    if answer.spread.ndim == 3:
-        assert answer.spread.shape[-1] == len(LEVELS)
-        assert (np.diff(answer.spread, axis=-1) >= 0).all()
+    assert result.mean.shape == (len(rows), len(panel.horizons))
+    assert np.isfinite(result.mean).all()
+    assert np.isfinite(result.spread).all()
+    if result.spread.ndim == 3:
+        assert result.spread.shape[-1] == len(LEVELS)
+        assert (np.diff(result.spread, axis=-1) >= 0).all()
     else:
-        assert (answer.spread > 0).all()
+        assert (result.spread > 0).all()
 
 
-def test_a_forecast_does_not_depend_on_what_else_is_asked_for(name: str) -> None:
+def test_a_forecast_does_not_depend_on_other_rows(name: str) -> None:
     model, panel, rows = fitted(name)
-    everything, alone = ask(model, panel, rows), ask(model, panel, rows[40:41])
-    np.testing.assert_allclose(alone.mean, everything.mean[40:41], rtol=1e-5, atol=1e-9)
-    np.testing.assert_allclose(alone.spread, everything.spread[40:41], rtol=1e-5)
+    together, single = forecast(model, panel, rows), forecast(model, panel, rows[40:41])
+    np.testing.assert_allclose(single.mean, together.mean[40:41], rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(single.spread, together.spread[40:41], rtol=1e-5)
 
 
 def test_spread_grows_with_the_horizon(name: str) -> None:
-    answer = ask(*fitted(name))
-    wide = answer.spread if answer.spread.ndim == 2 else np.ptp(answer.spread, axis=-1)
+    result = forecast(*fitted(name))
+    wide = result.spread if result.spread.ndim == 2 else np.ptp(result.spread, axis=-1)
     assert (np.diff(wide.mean(axis=0)) > 0).all()
 
 

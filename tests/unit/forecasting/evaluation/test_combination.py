@@ -36,7 +36,7 @@ def forecasts_of(result: WalkForwardResult, fold: int) -> pl.DataFrame:
     return result.forecasts.filter(fold=fold).select(*KEY, "model", "mean", *REPORTED_COLUMNS)
 
 
-def test_the_burn_in_is_not_scored_and_every_model_has_the_same_rows() -> None:
+def test_only_scored_folds_are_returned_with_the_same_rows_for_every_model() -> None:
     forecasts = combined().forecasts
     assert forecasts["fold"].unique().sort().to_list() == [1, 2, 3]
     assert set(forecasts["model"]) == set(MODELS)
@@ -60,23 +60,23 @@ def test_no_outcome_of_a_fold_or_later_changes_its_forecasts(fold: int) -> None:
         assert not forecasts_of(combined(), fold + 1).equals(forecasts_of(changed, fold + 1))
 
 
-def test_outcomes_that_become_known_inside_a_fold_do_not_calibrate_it() -> None:
+def test_outcomes_known_only_inside_a_fold_do_not_calibrate_it() -> None:
     first = synthetic_folds()[2].forecasts["as_of"].min()
     assert isinstance(first, date)
-    reaching = (pl.col("fold") == 1) & (pl.col("target_session") >= first)
-    changed = combine_folds(with_outcomes_doubled(synthetic_folds(), reaching))
+    is_inside = (pl.col("fold") == 1) & (pl.col("target_session") >= first)
+    changed = combine_folds(with_outcomes_doubled(synthetic_folds(), is_inside))
     assert_frame_equal(forecasts_of(combined(), 2), forecasts_of(changed, 2))
     assert not forecasts_of(combined(), 3).equals(forecasts_of(changed, 3))
 
 
 @pytest.mark.parametrize("scale_factor", [0.4, 1.0, 2.5])
-def test_members_that_misjudge_their_scale_are_calibrated(scale_factor: float) -> None:
+def test_members_with_a_wrong_scale_are_calibrated(scale_factor: float) -> None:
     rows = combined(scale_factor).forecasts.filter(horizon=1)
     for model in ("forest", "lstm", "ensemble"):
         own = rows.filter(model=model)
         for level, low, high in ((0.8, "q10", "q90"), (0.95, "q2.5", "q97.5")):
-            found = coverage(*(own[c].to_numpy() for c in ("log_return", low, high)))
-            assert found == pytest.approx(level, abs=0.035)
+            observed = coverage(*(own[c].to_numpy() for c in ("log_return", low, high)))
+            assert observed == pytest.approx(level, abs=0.035)
 
 
 def test_quantiles_never_cross() -> None:
@@ -89,11 +89,11 @@ def test_crps_is_that_of_all_199_levels() -> None:
     expected = scoringrules.crps_quantile(
         fold["log_return"].to_numpy(), fold["garch_quantiles"].to_numpy(), LEVELS
     )
-    found = combined().forecasts.filter(model="garch", fold=2, horizon=5).sort("ticker", "as_of")
-    np.testing.assert_allclose(found["crps"].to_numpy(), expected)
+    scored = combined().forecasts.filter(model="garch", fold=2, horizon=5).sort("ticker", "as_of")
+    np.testing.assert_allclose(scored["crps"].to_numpy(), expected)
 
 
-def test_production_takes_over_weights_and_calibration_of_all_folds() -> None:
+def test_final_weights_and_quantiles_are_learned_from_all_folds() -> None:
     result = combined()
     assert set(result.weights) == {1, 2, 3}
     assert set(result.final_weights.scale) == set(HORIZONS)
@@ -133,20 +133,18 @@ def test_scale_weights_are_listed_fold_by_fold() -> None:
     assert weights[5] == [combined().weights[fold].scale[5] for fold in (1, 2, 3)]
 
 
-def test_a_fold_with_too_few_known_outcomes_before_it_is_reported() -> None:
-    # One ticker and stretches of 40 days: 19 targets over 21 days are known before fold 1.
+def test_a_fold_with_too_few_known_outcomes_is_excluded() -> None:
+    # One ticker and 40 test sessions: 19 targets over 21 sessions are known before fold 1.
     result = combine_folds(synthetic_folds(test_size=40, tickers=("AAA",)))
-    assert result.excluded.rows() == [
-        (1, None, "only 19 outcomes were known before it; 30 calibrate")
-    ]
+    assert result.excluded.rows() == [(1, None, "only 19 outcomes were known before it; 30 needed")]
     assert result.forecasts["fold"].unique().sort().to_list() == [2, 3]
 
 
-def test_a_walk_forward_that_can_never_be_calibrated_is_refused() -> None:
+def test_a_walk_forward_without_enough_outcomes_is_refused() -> None:
     with pytest.raises(NotEnoughHistoryError, match="`test_size` must leave 30 known outcomes"):
         combine_folds(synthetic_folds(n_folds=1, test_size=25, tickers=("AAA",)))
 
 
-def test_folds_that_do_not_belong_together_are_refused() -> None:
+def test_a_missing_fold_is_refused() -> None:
     with pytest.raises(ForecastError, match=r"folds 0, 1 and so on, each once, got \[0, 2, 3\]"):
         combine_folds([fold for i, fold in enumerate(synthetic_folds()) if i != 1])

@@ -32,11 +32,11 @@ def evaluation() -> Evaluation:
 
 
 def test_every_model_and_horizon_is_scored_pooled_by_fold_and_by_ticker() -> None:
-    found = evaluation()
-    assert set(found["folds"]) == {"1", "2", "3"}
-    assert set(found["tickers"]) == {"AAA", "BBB", "CCC"}
-    assert len(found["cells"]) == 9
-    for scores in (found["pooled"], *found["folds"].values(), *found["tickers"].values()):
+    pooled, folds, tickers = (evaluation()[key] for key in ("pooled", "folds", "tickers"))
+    assert set(folds) == {"1", "2", "3"}
+    assert set(tickers) == {"AAA", "BBB", "CCC"}
+    assert len(evaluation()["cells"]) == 9
+    for scores in (pooled, *folds.values(), *tickers.values()):
         assert set(scores) == set(MODELS)
         assert all(set(by_horizon) == {"1", "5", "21"} for by_horizon in scores.values())
 
@@ -54,7 +54,7 @@ def test_scores_equal_those_of_a_plain_query() -> None:
     assert scores["coverage_95"] == pytest.approx(inside.mean())
 
 
-def test_skill_and_its_p_value_compare_the_same_rows() -> None:
+def test_skill_and_its_p_value_are_computed_on_the_same_rows() -> None:
     keys = ["as_of", "ticker"]
     own, naive = (
         forecasts().filter(model=model, horizon=21).sort(keys) for model in ("ensemble", "naive")
@@ -71,11 +71,11 @@ def test_a_reference_has_no_skill_against_itself() -> None:
     assert (scores["skill_garch"], scores["p_garch"]) == (0.0, None)
 
 
-def test_no_change_calls_no_direction() -> None:
+def test_a_forecast_of_no_change_has_no_direction() -> None:
     assert evaluation()["pooled"]["naive"]["1"]["direction_accuracy"] is None
 
 
-def test_order_of_rows_does_not_matter() -> None:
+def test_the_order_of_rows_does_not_change_the_scores() -> None:
     assert evaluate(forecasts().sample(fraction=1.0, shuffle=True, seed=1)) == evaluation()
 
 
@@ -88,6 +88,6 @@ def test_an_evaluation_equals_itself_after_saving_and_loading(tmp_path: Path) ->
     assert load_evaluation(tmp_path) == evaluation()
 
 
-def test_the_summary_is_what_a_manifest_carries() -> None:
+def test_the_summary_has_the_scores_of_a_manifest() -> None:
     summary = summarise(evaluation()["pooled"])
     assert set(summary["ensemble"]["1"]) == set(SUMMARY)

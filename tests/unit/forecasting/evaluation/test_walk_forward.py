@@ -28,7 +28,7 @@ CONFIG = TrainingConfig(
 )
 
 
-def a_fold(*, cutoff: date, first: date, last: date) -> Fold:
+def fold_of(*, cutoff: date, first: date, last: date) -> Fold:
     sessions = sample_panel("GOOG", "IBM").sessions
     train = sessions[sessions <= np.datetime64(cutoff)]
     inside = (sessions >= np.datetime64(first)) & (sessions <= np.datetime64(last))
@@ -36,47 +36,51 @@ def a_fold(*, cutoff: date, first: date, last: date) -> Fold:
 
 
 # GOOG trades from 2004-08-19: less than a year before the first cutoff, more before the second.
-YOUNG = a_fold(cutoff=date(2005, 5, 2), first=date(2005, 6, 9), last=date(2005, 7, 29))
-GROWN = a_fold(cutoff=date(2006, 5, 1), first=date(2006, 6, 8), last=date(2006, 7, 31))
+SHORT = fold_of(cutoff=date(2005, 5, 2), first=date(2005, 6, 9), last=date(2005, 7, 29))
+LONG = fold_of(cutoff=date(2006, 5, 1), first=date(2006, 6, 8), last=date(2006, 7, 31))
 
 
 @cache
-def grown(*, shaken: bool = False) -> FoldForecasts:
+def forecast_long(*, shaken: bool = False) -> FoldForecasts:
     # The longest target of the last as-of session is known 21 sessions later, on 2006-08-29.
     after = date(2006, 8, 29) if shaken else None
-    return forecast_fold(sample_panel("GOOG", "IBM", shaken_after=after), GROWN, CONFIG)
+    return forecast_fold(sample_panel("GOOG", "IBM", shaken_after=after), LONG, CONFIG)
 
 
 @pytest.mark.slow
 def test_every_test_session_of_every_ticker_and_horizon_is_forecast_once() -> None:
-    forecasts = grown().forecasts
+    forecasts = forecast_long().forecasts
     panel = sample_panel("GOOG", "IBM")
     assert forecasts.schema == FOLD_SCHEMA
-    assert forecasts.height == 3 * len(forecast_rows(panel, GROWN)) == 3 * 2 * len(GROWN.test)
+    assert forecasts.height == 3 * len(forecast_rows(panel, LONG)) == 3 * 2 * len(LONG.test)
     assert not forecasts.select("ticker", "as_of", "horizon").is_duplicated().any()
     assert forecasts.null_count().sum_horizontal().item() == 0
-    assert grown().excluded.is_empty()
+    assert forecast_long().excluded.is_empty()
 
 
 @pytest.mark.slow
-def test_a_fold_is_repeatable_and_blind_to_what_follows_it() -> None:
-    assert_frame_equal(grown().forecasts, grown(shaken=True).forecasts, check_exact=True)
+def test_prices_after_a_fold_do_not_change_its_forecasts() -> None:
+    assert_frame_equal(
+        forecast_long().forecasts, forecast_long(shaken=True).forecasts, check_exact=True
+    )
 
 
 @pytest.mark.slow
-def test_z_space_units_and_outcomes_are_the_panels() -> None:
+def test_units_and_outcomes_equal_those_of_the_panel() -> None:
     panel = sample_panel("GOOG", "IBM")
     row = rows_between(panel, date(2006, 6, 8), date(2006, 6, 8))[1]
-    found = grown().forecasts.filter(ticker="IBM", as_of=date(2006, 6, 8)).sort("horizon")
-    np.testing.assert_array_equal(found["log_return"], panel.log_returns[row])
-    np.testing.assert_allclose(found["unit"], panel.volatility[row] * np.sqrt([1, 5, 21]))
-    known_at = found["target_session"].to_numpy().astype("datetime64[D]")
-    np.testing.assert_array_equal(known_at, panel.target_sessions[row])
+    forecasts = (
+        forecast_long().forecasts.filter(ticker="IBM", as_of=date(2006, 6, 8)).sort("horizon")
+    )
+    np.testing.assert_array_equal(forecasts["log_return"], panel.log_returns[row])
+    np.testing.assert_allclose(forecasts["unit"], panel.volatility[row] * np.sqrt([1, 5, 21]))
+    targets = forecasts["target_session"].to_numpy().astype("datetime64[D]")
+    np.testing.assert_array_equal(targets, panel.target_sessions[row])
 
 
 @pytest.mark.slow
-def test_a_young_ticker_is_left_out_for_every_model_and_reported() -> None:
-    result = forecast_fold(sample_panel("GOOG", "IBM"), YOUNG, CONFIG)
+def test_a_ticker_with_a_short_history_is_excluded_for_every_model() -> None:
+    result = forecast_fold(sample_panel("GOOG", "IBM"), SHORT, CONFIG)
     assert result.forecasts["ticker"].unique().to_list() == ["IBM"]
     [(fold, ticker, reason)] = result.excluded.rows()
     assert (fold, ticker) == (3, "GOOG")
@@ -84,13 +88,13 @@ def test_a_young_ticker_is_left_out_for_every_model_and_reported() -> None:
     assert reason.endswith("252 needed")
 
 
-def test_a_fold_whose_tickers_are_all_too_young_is_refused_with_the_reasons() -> None:
+def test_a_fold_without_any_ticker_is_refused_with_the_reasons() -> None:
     with pytest.raises(NotEnoughHistoryError, match=r"fold 3 must have a ticker.*GOOG has 1\d\d"):
-        forecast_fold(sample_panel("GOOG"), YOUNG, CONFIG)
+        forecast_fold(sample_panel("GOOG"), SHORT, CONFIG)
 
 
 @pytest.mark.slow
-def test_the_newest_outcomes_that_are_not_known_are_not_forecast_rows() -> None:
+def test_rows_with_unknown_outcomes_are_not_in_the_result() -> None:
     panel = sample_panel("GOOG", "IBM")
     last = panel.sessions[-30:]
     fold = Fold(1, panel.sessions[panel.sessions < last[0] - np.timedelta64(60, "D")], last)
@@ -100,7 +104,7 @@ def test_the_newest_outcomes_that_are_not_known_are_not_forecast_rows() -> None:
 
 
 @pytest.mark.slow
-def test_final_members_share_one_scaling_and_know_nothing_of_open_targets() -> None:
+def test_final_members_share_one_scaling_and_use_only_known_targets() -> None:
     panel = sample_panel("GOOG", "IBM")
     rows = final_rows(panel)
     assert len(panel) - len(rows) == 2 * 21
@@ -108,7 +112,7 @@ def test_final_members_share_one_scaling_and_know_nothing_of_open_targets() -> N
     assert members.forest.scaler is members.lstm.scaler is members.scaler
 
 
-def test_a_configuration_comes_from_the_settings_and_fits_into_json() -> None:
+def test_a_configuration_follows_the_settings_and_can_be_json() -> None:
     settings = TrainingSettings(n_folds=6, profile="quick", seed=11, _env_file=None)
     config = TrainingConfig.from_settings(settings)
     assert (config.seed, config.walk_forward.n_folds) == (11, 6)
@@ -118,7 +122,7 @@ def test_a_configuration_comes_from_the_settings_and_fits_into_json() -> None:
     assert standard == TrainingConfig()
 
 
-def test_fold_frames_are_parquet_friendly(tmp_path: object) -> None:
+def test_an_empty_fold_frame_keeps_its_schema_in_parquet(tmp_path: object) -> None:
     empty = pl.DataFrame(schema=FOLD_SCHEMA)
     path = f"{tmp_path}/empty.parquet"
     empty.write_parquet(path)

@@ -17,7 +17,7 @@ from support.forecasting.fused import WEIGHTS, Fused, quickly_fused
 from core.errors import BundleError
 from forecasting.bundle.graph import BundleOutput, EnsembleGraph
 from forecasting.export.fusion import export_forest, export_lstm
-from forecasting.models.ensemble import weighted
+from forecasting.models.ensemble import weighted_sum
 
 TESTS = Path(__file__).parents[3]
 
@@ -59,8 +59,10 @@ def test_the_fused_ensemble_agrees_with_the_native_one_on_a_thousand_real_window
 ) -> None:
     native = {m: getattr(fused, m).moments(fused.panel, rows) for m in ("forest", "lstm")}
     for column, horizon in enumerate(fused.panel.horizons):
-        mean = weighted(WEIGHTS.mean[horizon], {m: f.mean[:, column] for m, f in native.items()})
-        scale = weighted(WEIGHTS.scale[horizon], {m: f.scale[:, column] for m, f in native.items()})
+        means = {member: moments.mean[:, column] for member, moments in native.items()}
+        scales = {member: moments.scale[:, column] for member, moments in native.items()}
+        mean = weighted_sum(WEIGHTS.mean[horizon], means)
+        scale = weighted_sum(WEIGHTS.scale[horizon], scales)
         assert np.abs(output.mean[:, column] - mean).max() < 1e-5 * scale.min()
         np.testing.assert_allclose(output.scale[:, column], scale, rtol=1e-5)
 

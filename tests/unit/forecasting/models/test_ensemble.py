@@ -11,7 +11,7 @@ from forecasting.models.ensemble import (
     learn_mean_weights,
     learn_scale_weights,
     learn_weights,
-    weighted,
+    weighted_sum,
 )
 
 SESSIONS = np.datetime64("2010-01-04") + np.arange(1000)
@@ -26,12 +26,12 @@ def past(
     horizon: int = 1,
     seed: int = 0,
 ) -> PastForecasts:
-    """Outcomes whose location follows the members by `skill`, and whose scale is one member's."""
+    """Forecasts and outcomes: the location is weighted by `skill`, the scale is one member's."""
     rng = np.random.default_rng(seed)
     n = len(SESSIONS) * n_tickers
     mean = {member: spread * rng.normal(size=n) for member in PRIOR}
     scale = {member: np.exp(0.5 * rng.normal(size=n)) for member in PRIOR}
-    location = weighted(skill or dict.fromkeys(PRIOR, 0.0), mean)
+    location = weighted_sum(skill or dict.fromkeys(PRIOR, 0.0), mean)
     outcome = location + scale[true_scale] * rng.normal(size=n)
     return PastForecasts(horizon, np.repeat(SESSIONS, n_tickers), outcome, mean, scale)
 
@@ -41,7 +41,7 @@ def test_members_without_skill_lose_their_location_to_the_naive_zero() -> None:
     assert sum(weights.values()) < 0.1
 
 
-def test_members_that_are_worse_than_nothing_get_no_location() -> None:
+def test_members_with_negative_skill_get_no_location() -> None:
     weights = learn_mean_weights(past(skill={"forest": -0.5, "lstm": -0.5}))
     assert weights == {"forest": 0.0, "lstm": 0.0}
 
@@ -62,7 +62,7 @@ def test_little_evidence_leaves_the_prior() -> None:
     assert weights == pytest.approx(dict(MEAN_PRIOR), abs=0.01)
 
 
-def test_tickers_that_move_together_are_not_taken_for_more_evidence() -> None:
+def test_tickers_that_move_together_do_not_count_as_more_evidence() -> None:
     one = past(n_tickers=1, spread=0.1)
     copies = PastForecasts(
         1,
@@ -74,23 +74,23 @@ def test_tickers_that_move_together_are_not_taken_for_more_evidence() -> None:
     assert learn_mean_weights(copies) == pytest.approx(learn_mean_weights(one), abs=1e-9)
 
 
-def test_members_without_any_location_get_none() -> None:
+def test_members_with_zero_locations_get_no_weight() -> None:
     assert learn_mean_weights(past(spread=0.0)) == {"forest": 0.0, "lstm": 0.0}
 
 
 @pytest.mark.parametrize("better", ["forest", "lstm"])
-def test_the_scale_goes_to_the_member_that_knows_it(better: str) -> None:
-    found = past(true_scale=better)
-    weights = learn_scale_weights(found, np.zeros(len(found.outcome)))
+def test_the_member_with_the_true_scale_gets_the_weight(better: str) -> None:
+    forecasts = past(true_scale=better)
+    weights = learn_scale_weights(forecasts, np.zeros(len(forecasts.outcome)))
     assert weights[better] > 0.85
     assert sum(weights.values()) == pytest.approx(1)
 
 
 def test_equal_scales_keep_the_prior() -> None:
-    found = past()
-    same = dict.fromkeys(PRIOR, found.scale["forest"])
-    alike = PastForecasts(1, found.sessions, found.outcome, found.mean, same)
-    weights = learn_scale_weights(alike, np.zeros(len(found.outcome)))
+    forecasts = past()
+    same = dict.fromkeys(PRIOR, forecasts.scale["forest"])
+    alike = PastForecasts(1, forecasts.sessions, forecasts.outcome, forecasts.mean, same)
+    weights = learn_scale_weights(alike, np.zeros(len(forecasts.outcome)))
     assert weights == pytest.approx(dict(PRIOR), abs=1e-3)
 
 
@@ -112,7 +112,7 @@ def test_the_prior_is_forty_to_sixty() -> None:
         ("scale", {"forest": 0.3, "lstm": 0.3}),
     ],
 )
-def test_weights_that_are_none_are_refused(kind: str, by_member: dict[str, float]) -> None:
+def test_weights_outside_their_range_are_refused(kind: str, by_member: dict[str, float]) -> None:
     good = {"mean": {1: {"forest": 0.0, "lstm": 0.0}}, "scale": {1: dict(PRIOR)}}
     with pytest.raises(ValueError, match=rf"{kind}\[1\]"):
         EnsembleWeights(**{**good, kind: {1: by_member}})

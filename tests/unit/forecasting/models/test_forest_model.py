@@ -25,7 +25,7 @@ def test_raw_outputs_are_means_and_mean_absolute_values_of_z() -> None:
     z = fitting_targets(panel, rows)
     raw = model().estimator.predict(model().scaler.transform(panel.last(rows)))
     assert raw.shape == (len(rows), 6)
-    # Averages over leaves give the sample's averages back, up to the bootstrap.
+    # Means over leaves equal the means of the sample, up to the bootstrap.
     np.testing.assert_allclose(raw[:, :3].mean(axis=0), z.mean(axis=0), atol=0.05)
     np.testing.assert_allclose(raw[:, 3:].mean(axis=0), np.abs(z).mean(axis=0), rtol=0.05)
 
@@ -53,6 +53,6 @@ def test_samples_without_known_targets_cannot_be_fitted() -> None:
         ForestModel().fit(panel, np.arange(len(panel)))
 
 
-def test_an_unfitted_forest_says_so() -> None:
+def test_an_unfitted_forest_raises() -> None:
     with pytest.raises(ForecastError, match="`forest` must be fitted"):
         ForestModel().estimator  # noqa: B018

@@ -87,30 +87,30 @@ def test_intervals_widen_after_a_shock() -> None:
     assert next_variance(shocked, p)[-1] > 5 * next_variance(calm, p)[-1]
 
 
-def test_parameters_of_a_simulated_series_are_found_again() -> None:
+def test_parameters_of_a_simulated_series_are_recovered() -> None:
     rng = np.random.default_rng(0)
     n, variance, series = 8000, 1.0, []
     for _ in range(n):
         shock = np.sqrt(variance) * rng.standard_t(8) * np.sqrt(6 / 8)
         series.append(0.05 + shock)
         variance = 0.02 + 0.08 * shock**2 + 0.90 * variance
-    found = fit_parameters(np.array(series))
-    assert found is not None
-    assert found.alpha == pytest.approx(0.08, abs=0.025)
-    assert found.beta == pytest.approx(0.90, abs=0.035)
-    assert found.nu == pytest.approx(8, abs=2)
+    fitted = fit_parameters(np.array(series))
+    assert fitted is not None
+    assert fitted.alpha == pytest.approx(0.08, abs=0.025)
+    assert fitted.beta == pytest.approx(0.90, abs=0.035)
+    assert fitted.nu == pytest.approx(8, abs=2)
 
 
-def test_prices_that_stand_still_have_no_fit() -> None:
+def test_constant_prices_have_no_fit() -> None:
     assert fit_parameters(np.zeros(500)) is None
 
 
-def test_a_fit_that_does_not_converge_is_a_refusal_not_a_number(
+def test_a_ticker_without_convergence_is_unfitted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     panel = sample_panel("AAPL", "IBM")
     monkeypatch.setattr("forecasting.models.garch.fit_parameters", lambda _: None)
-    found = GarchModel().fit(panel, rows_between(panel, date(2004, 1, 1), CUTOFF))
-    assert set(found.refused) == {"AAPL", "IBM"}
-    assert "did not converge" in found.refused["AAPL"]
-    assert found.parameters == {}
+    model = GarchModel().fit(panel, rows_between(panel, date(2004, 1, 1), CUTOFF))
+    assert set(model.unfitted) == {"AAPL", "IBM"}
+    assert "did not converge" in model.unfitted["AAPL"]
+    assert model.parameters == {}

@@ -13,7 +13,7 @@ from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import ForecastError, NotEnoughHistoryError
 from forecasting.models.base import fitting_targets
-from forecasting.models.lstm import LstmConfig, LstmModel, _student_t_loss, hold_back
+from forecasting.models.lstm import LstmConfig, LstmModel, _student_t_loss, split_validation
 
 pytestmark = pytest.mark.slow
 FIRST, CUTOFF = date(2004, 1, 1), date(2006, 9, 1)
@@ -39,7 +39,7 @@ def model() -> LstmModel:
     return LstmModel(CONFIG, seed=5).fit(panel, rows_between(panel, FIRST, CUTOFF))
 
 
-def test_two_fresh_processes_find_the_same_weights_to_the_last_bit() -> None:
+def test_two_processes_train_bitwise_equal_weights() -> None:
     command = [sys.executable, "-W", "ignore", "-c", FIT]
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment())
@@ -56,14 +56,14 @@ def test_the_network_has_one_lstm_layer_with_stable_names() -> None:
     assert model().model.output_shape == (None, 6)
 
 
-def test_an_untrained_network_is_already_a_sober_forecast() -> None:
+def test_an_untrained_network_has_a_reasonable_forecast() -> None:
     panel = sample_panel("AAPL", "IBM")
     rows = rows_between(panel, FIRST, CUTOFF)
     start = LstmModel(LstmConfig(units=4, epochs=1, learning_rate=0.0), seed=1).fit(panel, rows)
     moments = start.moments(panel, rows)
     unit = panel.volatility[rows][:, None] * np.sqrt([1, 5, 21])
-    early, _ = hold_back(panel, rows, start.config.later_share)
-    typical = np.median(np.abs(fitting_targets(panel, early)), axis=0) / stats.norm.ppf(0.75)
+    train, _ = split_validation(panel, rows, start.config.validation_share)
+    typical = np.median(np.abs(fitting_targets(panel, train)), axis=0) / stats.norm.ppf(0.75)
     assert np.abs(moments.mean / unit).max() < 0.1
     np.testing.assert_allclose((moments.scale / unit).mean(axis=0), typical, rtol=0.05)
 
@@ -88,30 +88,30 @@ def test_the_loss_is_the_likelihood_of_a_student_t() -> None:
     import keras  # noqa: PLC0415
 
     z, raw = np.array([[0.5, -2.0]], np.float32), np.array([[0.1, 0.2, -0.3, 0.4]], np.float32)
-    found = float(_student_t_loss(keras, 2, 5.0)(z, raw))
+    loss = float(_student_t_loss(keras, 2, 5.0)(z, raw))
     exact = -stats.t.logpdf(z, 5, loc=raw[:, :2], scale=np.exp(raw[:, 2:])).mean()
     constant = -stats.t.logpdf(0, 5)
-    assert found == pytest.approx(exact - constant, rel=1e-5)
+    assert loss == pytest.approx(exact - constant, rel=1e-5)
 
 
-def test_no_target_of_the_rows_to_fit_reaches_into_the_later_stretch() -> None:
+def test_no_training_target_reaches_into_the_validation_sessions() -> None:
     panel = sample_panel("AAPL", "IBM")
     rows = rows_between(panel, FIRST, CUTOFF)
-    early, later = hold_back(panel, rows, 0.15)
-    first_later = panel.sample_sessions[later].min()
-    assert panel.target_sessions[early].max() < first_later
+    train, validation = split_validation(panel, rows, 0.15)
+    first_validation = panel.sample_sessions[validation].min()
+    assert panel.target_sessions[train].max() < first_validation
     sessions = np.unique(panel.sample_sessions[rows])
-    assert len(np.unique(panel.sample_sessions[later])) == int(0.15 * len(sessions))
-    assert not set(early) & set(later)
+    assert len(np.unique(panel.sample_sessions[validation])) == int(0.15 * len(sessions))
+    assert not set(train) & set(validation)
 
 
-def test_too_few_sessions_for_a_later_stretch_are_refused() -> None:
+def test_too_few_sessions_for_a_validation_set_are_refused() -> None:
     panel = sample_panel("AAPL", "IBM")
-    with pytest.raises(NotEnoughHistoryError, match="later stretch"):
+    with pytest.raises(NotEnoughHistoryError, match="validation set"):
         LstmModel(CONFIG).fit(panel, rows_between(panel, CUTOFF, date(2006, 9, 8)))
 
 
-def test_an_unfitted_network_says_so() -> None:
+def test_an_unfitted_network_raises() -> None:
     with pytest.raises(ForecastError, match="`lstm` must be fitted"):
         LstmModel().model  # noqa: B018
 

@@ -28,13 +28,13 @@ def test_quantiles_are_those_of_past_returns_around_no_change() -> None:
     np.testing.assert_allclose(forecast.quantiles[:, :, 99], 0, atol=1e-12)
 
 
-def test_a_ticker_with_less_than_a_year_is_refused_with_its_count() -> None:
+def test_a_ticker_with_less_than_a_year_is_unfitted() -> None:
     panel = sample_panel("GOOG", "IBM")  # GOOG trades from 2004-08-19
     cutoff = date(2005, 3, 1)
     model = NaiveModel().fit(panel, rows_between(panel, date(2004, 1, 1), cutoff))
     returns = panel.daily.filter(ticker="GOOG").filter(pl.col("session") <= cutoff)
-    assert model.refused == {
+    assert model.unfitted == {
         "GOOG": f"has {returns.height - 1} sessions with a log return up to the cutoff; 252 needed"
     }
-    with pytest.raises(ForecastError, match="'GOOG', which was refused"):
+    with pytest.raises(ForecastError, match="'GOOG', which was not fitted: it has"):
         model.quantiles(panel, rows_between(panel, date(2005, 4, 1), date(2005, 5, 1)))
