@@ -24,7 +24,7 @@ from forecasting.features.feature_set import VOLATILITY, compute_features, featu
 from forecasting.models.base import MEMBERS
 from forecasting.models.ensemble import EnsembleWeights
 from forecasting.models.forest import ABSOLUTE_TO_SCALE, MIN_ABSOLUTE, ForestConfig, ForestModel
-from forecasting.models.lstm import MIN_LOG_SCALE, MAX_LOG_SCALE, LstmConfig, LstmModel
+from forecasting.models.lstm import MAX_LOG_SCALE, MIN_LOG_SCALE, LstmConfig, LstmModel
 from forecasting.samples.panel import Panel, build_panel
 from market.bars.adjustments import adjust_bars
 from market.providers.sample.provider import SampleProvider

@@ -1,1 +1,1 @@
-"""The roof: the command line and the Python client."""
+"""The command line."""

@@ -1,45 +1,19 @@
-"""Tables for people: Markdown for the Dagster UI and MLflow, rich ones for the terminal."""
-
-from collections.abc import Sequence
-from typing import Any
+"""Markdown tables for the Dagster UI and MLflow."""
 
 import polars as pl
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Table
 
 
 def markdown_table(frame: pl.DataFrame, *, most: int = 50) -> str:
-    """Return the first `most` rows as a Markdown table, with a line for what was left out."""
+    """Return the first `most` rows as a Markdown table and the number of omitted rows."""
     header = f"| {' | '.join(frame.columns)} |\n|{' --- |' * frame.width}"
-    rows = [f"| {' | '.join(_inside(value) for value in row)} |" for row in frame.head(most).rows()]
-    left = frame.height - most
-    return "\n".join([header, *rows, *([f"\n… and {left:,} more rows."] if left > 0 else [])])
+    rows = [f"| {' | '.join(map(_escaped, row))} |" for row in frame.head(most).rows()]
+    omitted = frame.height - most
+    footer = [f"\n… and {omitted:,} more rows."] if omitted > 0 else []
+    return "\n".join([header, *rows, *footer])
 
 
-def terminal_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    """Return a table for the terminal; numbers stand to the right."""
-    table = Table(
-        title=title,
-        title_justify="left",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    for index, column in enumerate(columns):
-        numeric = bool(rows) and not isinstance(rows[0][index], str)
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row))
-    return table
-
-
-def _inside(value: object) -> str:
-    """Return a cell that cannot end its column or row: reasons are anyone's words."""
-    return " ".join(_cell(value).replace("|", "\\|").split("\n"))
-
-
-def _cell(value: object) -> str:
+def cell_text(value: object) -> str:
+    """Return the text of a table cell: ``-`` for None, yes or no, and numbers with commas."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -47,3 +21,8 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _escaped(value: object) -> str:
+    """Return a cell in which no character ends the column or the row."""
+    return " ".join(cell_text(value).replace("|", "\\|").split("\n"))

@@ -1,4 +1,4 @@
-"""The command line: `stockcast run`, `ingest`, `up`, `models` and others, all of them thin."""
+"""The commands of `stockcast`; each one loads the settings and calls one function."""
 
 import getpass
 import sys
@@ -24,18 +24,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# A log file or a pipe has no width of its own.
+# A log file or a pipe has no width.
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 Home = Annotated[
-    Path | None, typer.Option(help="Folder for everything that Stockcast writes. [default: ./var]")
+    Path | None, typer.Option(help="Folder for all files that Stockcast writes. [default: ./var]")
 ]
-Reason = Annotated[str, typer.Option(help="Why; it is written into the audit trail.")]
+Reason = Annotated[str, typer.Option(help="Reason of the change, for the audit trail.")]
 
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Print an expected error as one message and leave with status 1; show others in full."""
+    """Print an expected error as one message and exit with status 1."""
     try:
         yield
     except StockcastError as error:
@@ -44,8 +44,8 @@ def _plain_errors() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def _quieten() -> None:
-    """Leave out what libraries say to developers; a person at a terminal cannot act on it."""
+def _hide_warnings() -> None:
+    """Hide warnings that libraries address to developers."""
     import warnings
 
     from dagster import BetaWarning, PreviewWarning
@@ -67,15 +67,15 @@ def run(
     ] = None,
     home: Home = None,
     tickers: Annotated[
-        str | None, typer.Option(help="Comma-separated tickers. [default: all there are]")
+        str | None, typer.Option(help="Comma-separated tickers. [default: all tickers]")
     ] = None,
     *,
     serve: Annotated[
-        bool, typer.Option(help="Start the service at the end and ask it for a forecast.")
+        bool, typer.Option(help="Start the service at the end and fetch forecasts.")
     ] = True,
 ) -> None:
-    """Run the main job, from bars to a promoted version and an answer over HTTP."""
-    _quieten()
+    """Run the main job, from bars to a promoted version and forecasts over HTTP."""
+    _hide_warnings()
     from stockcast.cli.run import run_main_job
 
     with _plain_errors():
@@ -89,12 +89,13 @@ def run(
 @app.command()
 def ingest(
     tickers: Annotated[
-        str | None, typer.Option(help="Comma-separated tickers of those that are followed.")
+        str | None,
+        typer.Option(help="Comma-separated tickers, even if they are up to date."),
     ] = None,
     home: Home = None,
 ) -> None:
-    """Take in the bars, splits and dividends that are due, within the budget of the key."""
-    _quieten()
+    """Fetch the bars, splits and dividends that are due, within the budget of the key."""
+    _hide_warnings()
     from stockcast.cli.ingest import ingest_now
 
     with _plain_errors():
@@ -103,9 +104,9 @@ def ingest(
 
 @app.command()
 def quota(home: Home = None) -> None:
-    """Show what is left of each provider's budget, how it is, and whether the key keeps up."""
-    _quieten()
-    from stockcast.cli.market_printouts import print_quota
+    """Show the budget and the health of each provider, and whether the key is sufficient."""
+    _hide_warnings()
+    from stockcast.cli.market_tables import print_quota
 
     with _plain_errors():
         print_quota(console, load_settings(CommandSettings, home=home))
@@ -122,12 +123,12 @@ def up(home: Home = None) -> None:
 
 @app.command()
 def models(home: Home = None) -> None:
-    """List the registered versions, what they score and which one is live.
+    """List the registered versions with their scores and aliases.
 
-    A move of the champion that was made in the MLflow UI enters the audit trail here at the latest.
+    If the champion was moved in the MLflow UI, this adds the move to the audit trail.
     """
     from registry.promotion.aliases import reconcile
-    from stockcast.cli.printouts import print_versions
+    from stockcast.cli.model_tables import print_versions
 
     with _plain_errors():
         registry = _registry(load_settings(CommandSettings, home=home))
@@ -138,7 +139,7 @@ def models(home: Home = None) -> None:
 
 @app.command()
 def promote(version: int, reason: Reason, home: Home = None) -> None:
-    """Make VERSION the champion, whatever its evidence says; the service follows within seconds."""
+    """Make VERSION the champion regardless of the gates; the service loads it within seconds."""
     from registry.promotion.aliases import promote as promote_version
 
     with _plain_errors():
@@ -149,7 +150,7 @@ def promote(version: int, reason: Reason, home: Home = None) -> None:
 
 @app.command()
 def rollback(reason: Reason, home: Home = None) -> None:
-    """Return to the version that was live before."""
+    """Make the previous champion the champion again."""
     from registry.promotion.aliases import rollback as roll_back
 
     with _plain_errors():

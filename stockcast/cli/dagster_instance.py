@@ -1,4 +1,4 @@
-"""The Dagster instance of a laptop: SQLite under the home, telemetry off. Nothing about assets."""
+"""The Dagster instance on one machine: SQLite under the home, without telemetry."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import dagster as dg
 from core.settings import CoreSettings
 
 DAGSTER_YAML = """\
-# Written by Stockcast when it is missing; edit it freely.
+# Stockcast writes this file if it is missing. Your changes are kept.
 telemetry:
   enabled: false
 nux:
@@ -26,7 +26,7 @@ run_monitoring:
   enabled: true
   free_slots_after_run_end_seconds: 60
 """
-# On the runs that a command makes in its own process: no daemon watches over these.
+# Tag of runs inside the process of a command, which the Dagster daemon does not monitor.
 COMMAND_TAG = "stockcast/command"
 COMMANDS = ["run", "ingest"]
 UNFINISHED = [
@@ -38,7 +38,7 @@ UNFINISHED = [
 
 
 def dagster_home(settings: CoreSettings) -> Path:
-    """Return the folder of the instance, with a `dagster.yaml` in it."""
+    """Return the folder of the instance; create it with a `dagster.yaml` if needed."""
     folder = settings.home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dagster.yaml"
@@ -48,17 +48,17 @@ def dagster_home(settings: CoreSettings) -> Path:
 
 
 def open_instance(settings: CoreSettings) -> dg.DagsterInstance:
-    """Open the instance that the commands share."""
+    """Open the Dagster instance that all commands of a home share."""
     return dg.DagsterInstance.from_config(str(dagster_home(settings)))
 
 
 def close_killed_runs(instance: dg.DagsterInstance) -> None:
-    """End what earlier commands left when they were killed: their pools would stay taken for ever.
+    """Cancel the runs of killed commands and release their concurrency slots.
 
-    Call it when no other command can be running.
+    Call this only while no other command runs.
     """
-    left_behind = dg.RunsFilter(tags={COMMAND_TAG: COMMANDS}, statuses=UNFINISHED)
-    for run in instance.get_runs(left_behind):
+    unfinished = dg.RunsFilter(tags={COMMAND_TAG: COMMANDS}, statuses=UNFINISHED)
+    for run in instance.get_runs(unfinished):
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-        # Not failed: the daemon would try a failed run again.
+        # The daemon retries failed runs, but not cancelled ones.
         instance.report_run_canceled(run, "The command that ran this was killed.")

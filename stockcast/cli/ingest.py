@@ -1,4 +1,4 @@
-"""`stockcast ingest`: what is due of the followed tickers, now, with a bar and a table."""
+"""`stockcast ingest`: fetch the bars and corporate actions that are due."""
 
 from collections.abc import Collection, Sequence
 from itertools import groupby
@@ -14,12 +14,12 @@ from pipelines.resources import build_resources
 from pipelines.settings import PipelineSettings
 from stockcast.cli.job_runs import (
     cause_of,
+    exclusive_command,
     execute,
     failed_for_tickers,
-    sole_command,
     was_stopped,
 )
-from stockcast.cli.market_printouts import print_advice, print_batch
+from stockcast.cli.market_tables import print_capacity_warning, print_outcomes
 from stockcast.cli.progress import LOGGER_KEY, IngestProgress, as_logger
 
 JOB = "ingest_job"
@@ -32,31 +32,36 @@ def ingest_now(
     only: str | None = None,
     clock: Clock | None = None,
 ) -> None:
-    """Take in what is due of the followed tickers, or of `only` some of them.
+    """Ingest the followed tickers that are due, and print the outcome of each.
+
+    Parameters
+    ----------
+    only
+        Comma-separated tickers. They are ingested even if they are up to date; others are not.
 
     Raises
     ------
     SettingsError
-        When `only` names a ticker that is not followed.
+        If `only` contains a ticker that is not followed.
     StockcastError
-        When nothing could be taken in.
+        If no ticker could be ingested.
     """
     resources = build_resources(settings, clock)
     followed = universe(settings, resources["provider"])
     chosen = _chosen(only, followed)
-    print_advice(console, settings, len(followed))
+    print_capacity_warning(console, settings, len(followed))
     progress = IngestProgress(console)
     definitions = build_defs(
         settings,
         loggers={LOGGER_KEY: as_logger(progress)},
         resources={**resources, "listener": progress},
     )
-    with sole_command(settings, "ingest") as instance:
+    failed = []
+    with exclusive_command(settings, "ingest") as instance:
         follow_universe(instance, followed)
         partitions = instance.get_dynamic_partitions("tickers")
-        failed = []
-        with progress.over(tickers=len(chosen)):
-            for tags in stretches(partitions, chosen):
+        with progress.bar(tickers=len(chosen)):
+            for tags in partition_ranges(partitions, chosen):
                 result = execute(
                     definitions,
                     JOB,
@@ -68,12 +73,25 @@ def ingest_now(
                 failed += [] if result.success else [result]
                 if was_stopped(result):
                     break
-    some_answered = any(outcome.outcome != "failed" for outcome in progress.outcomes)
-    if some_answered:
-        print_batch(console, progress.outcomes, resources["bar_store"].last_sessions())
-    # Where others were taken in, the table tells enough of those that failed.
-    if failed and not (some_answered and all(map(failed_for_tickers, failed))):
+    has_success = any(outcome.outcome != "failed" for outcome in progress.outcomes)
+    if has_success:
+        print_outcomes(console, progress.outcomes, resources["bar_store"].last_sessions())
+    # The table already shows the tickers that failed, if others were ingested.
+    if failed and not (has_success and all(map(failed_for_tickers, failed))):
         raise PermanentError("\n".join(map(cause_of, failed)))
+
+
+def partition_ranges(partitions: Sequence[str], chosen: Collection[str]) -> list[dict[str, str]]:
+    """Return the tags of the smallest number of runs that cover the chosen partitions.
+
+    One run covers a range of adjacent partitions.
+    """
+    ranges = [
+        list(adjacent)
+        for is_chosen, adjacent in groupby(partitions, set(chosen).__contains__)
+        if is_chosen
+    ]
+    return [{RANGE_START: part[0], RANGE_END: part[-1]} for part in ranges]
 
 
 def _chosen(only: str | None, followed: Sequence[str]) -> list[str]:
@@ -82,18 +100,8 @@ def _chosen(only: str | None, followed: Sequence[str]) -> list[str]:
     chosen = [check_ticker(part.strip()) for part in only.split(",") if part.strip()]
     if unknown := [ticker for ticker in chosen if ticker not in set(followed)]:
         msg = (
-            f"--tickers names {', '.join(unknown)}, which Stockcast does not follow; add it to "
-            f"STOCKCAST_TICKERS, or to the file that STOCKCAST_UNIVERSE names."
+            f"--tickers contains {', '.join(unknown)}, which Stockcast does not follow; add it to "
+            f"STOCKCAST_TICKERS or to the file of STOCKCAST_UNIVERSE."
         )
         raise SettingsError(msg)
     return list(dict.fromkeys(chosen))
-
-
-def stretches(partitions: Sequence[str], chosen: Collection[str]) -> list[dict[str, str]]:
-    """Return the tags of as few runs as can be: one takes partitions that are neighbours."""
-    found = [
-        list(neighbours)
-        for is_chosen, neighbours in groupby(partitions, set(chosen).__contains__)
-        if is_chosen
-    ]
-    return [{RANGE_START: part[0], RANGE_END: part[-1]} for part in found]

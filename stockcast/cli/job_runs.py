@@ -1,4 +1,4 @@
-"""What commands share that run a job in their own process: the home to themselves, and the run."""
+"""Runs of a Dagster job inside the process of a command."""
 
 import fcntl
 from collections.abc import Iterator, Mapping
@@ -14,15 +14,15 @@ from stockcast.cli.progress import LOGGER_KEY
 
 
 @contextmanager
-def sole_command(settings: CoreSettings, command: str) -> Iterator[dg.DagsterInstance]:
-    """Hold the home for this command, and give the instance without what killed commands left.
+def exclusive_command(settings: CoreSettings, command: str) -> Iterator[dg.DagsterInstance]:
+    """Lock the home for one command and provide its Dagster instance.
 
-    The lock goes with the process, so a kill leaves none behind.
+    The operating system releases the lock when the process ends.
 
     Raises
     ------
     PermanentError
-        When another command holds it.
+        If another command holds the lock.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     with (settings.home / ".run.lock").open("a+") as lock:
@@ -52,47 +52,31 @@ def execute(
     command: str,
     force: bool = False,
 ) -> dg.ExecuteInProcessResult:
-    """Run a job of `definitions` to its end, whatever that is; its logger reports on the way.
+    """Run a job of `definitions` to its end and return the result, also of a failed run.
 
-    Nobody at a terminal wants to wait for what does not answer, and who insists wants every ticker
-    asked for.
+    The run does not wait for providers that are down, because a person waits at the terminal.
+    With `force`, it fetches tickers that are up to date too.
     """
-    bars = {"config": {"force": force, "patient": False}}
+    daily_bars = {"config": {"force": force, "patient": False}}
     return definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         tags={**partitions, COMMAND_TAG: command},
-        run_config={"loggers": {LOGGER_KEY: {"config": {}}}, "ops": {"daily_bars": bars}},
+        run_config={"loggers": {LOGGER_KEY: {"config": {}}}, "ops": {"daily_bars": daily_bars}},
         raise_on_error=False,
     )
 
 
 def cause_of(result: dg.ExecuteInProcessResult) -> str:
-    """Return every step that failed with the error that it failed with, a line each."""
+    """Return one line with the error of each failed step."""
     causes = [
-        f"{event.step_key}: {_refusals(result, event.step_key) or _message(event)}"
+        f"{event.step_key}: {_failed_checks(result, event.step_key) or _message(event)}"
         for event in result.get_step_failure_events()
     ]
     return "\n".join(causes) or f"Run {result.run_id} failed; `stockcast up` shows its log."
 
 
-def _refusals(result: dg.ExecuteInProcessResult, step: str | None) -> str:
-    """Return what the checks of a step said that let nothing pass."""
-    found = [
-        event.asset_check_evaluation_data
-        for event in result.filter_events(
-            lambda event: event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
-        )
-        if event.step_key == step
-    ]
-    return " ".join(
-        check.description or check.check_name
-        for check in found
-        if not check.passed and check.blocking
-    )
-
-
 def failed_for_tickers(result: dg.ExecuteInProcessResult) -> bool:
-    """Return whether a run failed because its tickers did, not by a crash, a check or a person."""
+    """Return whether only tickers failed: no crash, no blocking check and no stop by a person."""
     failures = [event.step_failure_data for event in result.get_step_failure_events()]
     return bool(failures) and all(
         failure.user_failure_data is not None and failure.user_failure_data.description != STOPPED
@@ -101,14 +85,30 @@ def failed_for_tickers(result: dg.ExecuteInProcessResult) -> bool:
 
 
 def was_stopped(result: dg.ExecuteInProcessResult) -> bool:
-    """Return whether somebody stopped a run, in a step or while it waited to try one again."""
+    """Return whether a person stopped the run, in a step or during the wait before a retry."""
     return not result.success and (
         STOPPED in cause_of(result) or not list(result.get_step_failure_events())
     )
 
 
+def _failed_checks(result: dg.ExecuteInProcessResult, step: str | None) -> str:
+    """Return the descriptions of the blocking checks of a step that failed."""
+    evaluations = [
+        event.asset_check_evaluation_data
+        for event in result.filter_events(
+            lambda event: event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        )
+        if event.step_key == step
+    ]
+    return " ".join(
+        check.description or check.check_name
+        for check in evaluations
+        if not check.passed and check.blocking
+    )
+
+
 def _message(event: dg.DagsterEvent) -> str:
-    """Return what a step failed with, without the stack above it."""
+    """Return the message of a failed step's original error, without the stack trace."""
     failure = event.step_failure_data
     if failure.user_failure_data is not None and failure.user_failure_data.description:
         return failure.user_failure_data.description

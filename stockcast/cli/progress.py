@@ -1,4 +1,4 @@
-"""A run's progress on the terminal: a bar over steps or tickers, and a line a message."""
+"""Progress of a run on the terminal: a bar over steps or tickers, and one line per message."""
 
 import logging
 import time
@@ -25,123 +25,128 @@ LEVELS = {"failed": logging.ERROR, "deferred": logging.WARNING}
 
 
 class RunProgress(logging.Handler):
-    """Shows a run of many steps on a console, from the events that its logger receives.
+    """Progress of a run with many steps, from the records of the run's logger.
 
-    It also follows the round over tickers within the run.
+    It also listens to the ingest batch, and shows the last ticker of a batch beside the bar.
     """
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.DEBUG)
         self._console = console
         self._started: dict[str, float] = {}
-        self._bar = _bar(console)
+        self._bar = _progress_bar(console)
         self._task = self._bar.add_task("starting", total=None)
-        self._heard: set[str] = set()
+        self._finished_tickers: set[str] = set()
         self._n_tickers = 0
 
     @contextmanager
-    def over(self, *, steps: int) -> Iterator[None]:
-        """Show the bar while the body runs a job of so many steps."""
+    def bar(self, *, steps: int) -> Iterator[None]:
+        """Show the bar while a job with this number of steps runs."""
         self._bar.update(self._task, total=steps)
         with self._bar:
             yield
 
     def begin(self, n_tickers: int) -> None:
-        """Hear how many tickers there are."""
-        self._heard, self._n_tickers = set(), n_tickers
+        """Reset the number of tickers at the start of an ingest batch."""
+        self._finished_tickers, self._n_tickers = set(), n_tickers
 
     def on_outcome(self, outcome: TickerOutcome) -> None:
-        """Show which ticker was the last one."""
-        self._heard.add(outcome.ticker)
-        said = f"{outcome.ticker} ({len(self._heard):,} of {self._n_tickers:,})"
-        self._bar.update(self._task, description=said)
+        """Show the ticker that was ingested last."""
+        self._finished_tickers.add(outcome.ticker)
+        progress = f"{len(self._finished_tickers):,} of {self._n_tickers:,}"
+        self._bar.update(self._task, description=f"{outcome.ticker} ({progress})")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show one record: a step's start or end, or a message that an asset wrote."""
+        """Show the start or the end of a step, or a message of an asset."""
         event: Any = getattr(record, "dagster_event", None)
         meta: dict[str, Any] = getattr(record, "dagster_meta", {})
         step = str(meta.get("step_key") or "")
         if event is None:
-            # Dagster itself writes about steps that it will not start.
+            # Dagster also logs messages for steps that it skips; these have not started.
             if record.levelno >= logging.INFO and step in self._started:
-                self._say(step, str(meta.get("orig_message", record.getMessage())), record.levelno)
+                message = str(meta.get("orig_message", record.getMessage()))
+                self._print_step(step, message, record.levelno)
             return
         kind = event.event_type_value
         if kind == "STEP_START":
             self._started[step] = time.monotonic()
             self._bar.update(self._task, description=step)
         elif kind == "STEP_UP_FOR_RETRY":
-            self._say(step, retry_sentence(event), logging.WARNING)
-        elif kind in {"STEP_SUCCESS", "STEP_FAILURE"}:
-            seconds = time.monotonic() - self._started.get(step, time.monotonic())
-            failed = kind == "STEP_FAILURE"
-            word = "failed after" if failed else "done in"
-            self._say(step, f"{word} {seconds:.1f} s", logging.ERROR if failed else logging.DEBUG)
+            self._print_step(step, retry_message(event), logging.WARNING)
+        elif kind == "STEP_SUCCESS":
+            self._print_step(step, f"done in {self._seconds(step):.1f} s", logging.DEBUG)
+            self._bar.advance(self._task)
+        elif kind == "STEP_FAILURE":
+            self._print_step(step, f"failed after {self._seconds(step):.1f} s", logging.ERROR)
             self._bar.advance(self._task)
 
-    def _say(self, step: str, message: str, level: int) -> None:
+    def _seconds(self, step: str) -> float:
+        now = time.monotonic()
+        return now - self._started.get(step, now)
+
+    def _print_step(self, step: str, message: str, level: int) -> None:
         self._console.print(f"[cyan]{step:>24}[/]  ", end="")
         _print(self._console, message, level)
 
 
 class IngestProgress(logging.Handler):
-    """Shows a round over tickers: a bar on a terminal, and a line a ticker anywhere else."""
+    """Progress of an ingest: a bar on a terminal, one line per ticker in a file or a pipe."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.DEBUG)
-        self._heard: dict[str, TickerOutcome] = {}
+        self._outcomes: dict[str, TickerOutcome] = {}
         self._console = console
-        # Asked now: while a bar is shown, the console writes through something else.
+        # Read before the bar is shown, which replaces the file of the console.
         self._is_terminal = console.is_terminal
-        self._bar = _bar(console)
+        self._bar = _progress_bar(console)
         self._task = self._bar.add_task("starting", total=None)
 
     @contextmanager
-    def over(self, *, tickers: int) -> Iterator[None]:
-        """Show the bar while the body takes in so many tickers, in one run or in several."""
+    def bar(self, *, tickers: int) -> Iterator[None]:
+        """Show the bar while one or several runs ingest this number of tickers."""
         self._bar.update(self._task, total=tickers)
         with self._bar:
             yield
 
     @property
     def outcomes(self) -> list[TickerOutcome]:
-        """What became of each ticker at last."""
-        return list(self._heard.values())
+        """The last outcome of each ticker."""
+        return list(self._outcomes.values())
 
     def begin(self, n_tickers: int) -> None:
-        """Hear that a run begins, or begins again."""
+        """Ignore the start of a batch; an ingest can have several."""
 
     def on_outcome(self, outcome: TickerOutcome) -> None:
-        """Show what became of one ticker."""
+        """Show the outcome of one ticker."""
         level = LEVELS.get(outcome.outcome, logging.INFO)
         if level == logging.ERROR or not self._is_terminal:
             _print(self._console, f"{outcome.ticker}: {outcome.summary}", level)
-        self._heard[outcome.ticker] = outcome
-        self._bar.update(self._task, description=outcome.ticker, completed=len(self._heard))
+        self._outcomes[outcome.ticker] = outcome
+        self._bar.update(self._task, description=outcome.ticker, completed=len(self._outcomes))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show why a run waits before it tries again; what assets write was heard already."""
+        """Show retries; `on_outcome` has shown the messages of the assets."""
         event: Any = getattr(record, "dagster_event", None)
         if event is not None and event.event_type_value == "STEP_UP_FOR_RETRY":
-            _print(self._console, retry_sentence(event), logging.WARNING)
+            _print(self._console, retry_message(event), logging.WARNING)
 
 
 def as_logger(handler: logging.Handler) -> dg.LoggerDefinition:
-    """Return the logger definition that a run takes to report to `handler`."""
+    """Return a Dagster logger that sends the records of a run to `handler`."""
 
     @dg.logger
     def terminal(_: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger("stockcast.run", level=logging.DEBUG)  # noqa: LOG001 - one a run
+        logger = logging.Logger("stockcast.run", level=logging.DEBUG)  # noqa: LOG001 - one per run
         logger.addHandler(handler)
         return logger
 
     return terminal
 
 
-def retry_sentence(event: dg.DagsterEvent) -> str:
-    """Return when a step that failed is tried again."""
+def retry_message(event: dg.DagsterEvent) -> str:
+    """Return the message for a step that failed and will be retried."""
     seconds = event.step_retry_data.seconds_to_wait or 0
-    return f"no success; trying again in {seconds:.0f} s"
+    return f"failed; retrying in {seconds:.0f} s"
 
 
 def _print(console: Console, message: str, level: int) -> None:
@@ -150,7 +155,7 @@ def _print(console: Console, message: str, level: int) -> None:
     )
 
 
-def _bar(console: Console) -> Progress:
+def _progress_bar(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""The main job from the command line: every asset once, then an answer over HTTP."""
+"""`stockcast run`: materialise every asset once, then fetch forecasts over HTTP."""
 
 import time
 
@@ -12,9 +12,9 @@ from pipelines.partitions import all_partitions, follow_universe, universe
 from pipelines.resources import build_resources
 from registry.names import CHAMPION
 from registry.versions import ModelRegistry
-from stockcast.cli.job_runs import cause_of, execute, sole_command
-from stockcast.cli.market_printouts import print_advice
-from stockcast.cli.printouts import print_decision, print_evaluation, print_forecasts
+from stockcast.cli.job_runs import cause_of, exclusive_command, execute
+from stockcast.cli.market_tables import print_capacity_warning
+from stockcast.cli.model_tables import print_decision, print_evaluation, print_forecasts
 from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
 from stockcast.cli.service_process import run_service
 from stockcast.cli.settings import CommandSettings
@@ -23,16 +23,16 @@ JOB = "everything_job"
 
 
 def run_main_job(settings: CommandSettings, console: Console, *, serve: bool) -> None:
-    """Materialise everything, print what it proved, and ask the service for forecasts.
+    """Run the main job and print its results; with `serve`, fetch forecasts from the service.
 
     Raises
     ------
     StockcastError
-        When a stage fails; what was finished before is kept, and the next run takes it up.
+        If a stage fails. The next run reuses the stages that were finished.
     """
     started = time.monotonic()
-    with sole_command(settings, "run") as instance:
-        _materialise(settings, instance, console)
+    with exclusive_command(settings, "run") as instance:
+        _materialize(settings, instance, console)
     reports = settings.home / "reports"
     print_evaluation(console, reports / "evaluation.json")
     print_decision(console, reports / "promotion.json")
@@ -47,24 +47,24 @@ def _has_champion(settings: CommandSettings, console: Console) -> bool:
     if ModelRegistry.from_settings(settings).alias_version(CHAMPION) is not None:
         return True
     console.print(
-        "\nNo version is live, so there is nothing to serve: the gates above say why. "
+        "\nNo version was promoted, so the service has no model; the gates above list the reasons. "
         "`stockcast promote VERSION --reason ...` overrides them."
     )
     return False
 
 
-def _materialise(settings: CommandSettings, instance: dg.DagsterInstance, console: Console) -> None:
+def _materialize(settings: CommandSettings, instance: dg.DagsterInstance, console: Console) -> None:
     resources = build_resources(settings)
     followed = universe(settings, resources["provider"])
     follow_universe(instance, followed)
-    print_advice(console, settings, len(followed))
+    print_capacity_warning(console, settings, len(followed))
     progress = RunProgress(console)
     definitions = build_defs(
         settings,
         loggers={LOGGER_KEY: as_logger(progress)},
         resources={**resources, "listener": progress},
     )
-    with progress.over(steps=len(definitions.resolve_job_def(JOB).nodes)):
+    with progress.bar(steps=len(definitions.resolve_job_def(JOB).nodes)):
         result = execute(
             definitions, JOB, instance=instance, partitions=all_partitions(instance), command="run"
         )

@@ -1,6 +1,6 @@
-"""The forecast service as a process beside the pipelines: start it, ask it over HTTP, stop it.
+"""The forecast service as a child process: start it, send requests, stop it.
 
-It is started by its module's name; nothing of `serving` is imported here.
+The process starts with ``python -m serving``. Only the settings of `serving` are imported here.
 """
 
 import json
@@ -21,72 +21,77 @@ from core.settings import as_environment
 from serving.settings import ServingSettings
 
 START_SECONDS = 90
-ANSWER_SECONDS = 10.0
+REQUEST_SECONDS = 10.0
+LOG_LINES = 15
 
 
 class ServiceProcess:
-    """A running forecast service and its address."""
+    """A running forecast service."""
 
     def __init__(self, process: subprocess.Popen[bytes], address: str, log: Path) -> None:
         self._process = process
         self.address = address
         self.log = log
 
-    def ask(self, path: str) -> Any:  # noqa: ANN401  JSON has no type
-        """Return the JSON answer to GET `path`.
+    def get(self, path: str) -> Any:  # noqa: ANN401  JSON has no type
+        """Return the JSON response to GET `path`.
 
         Raises
         ------
         PermanentError
-            With the service's own words, when it refuses.
+            If the service responds with an error status.
         TransientError
-            When it does not answer.
+            If the service does not respond.
         """
         try:
             with urllib.request.urlopen(  # noqa: S310 - the address is our own, over loopback
-                self.address + path, timeout=ANSWER_SECONDS
-            ) as answer:
-                return json.load(answer)
+                self.address + path, timeout=REQUEST_SECONDS
+            ) as response:
+                return json.load(response)
         except urllib.error.HTTPError as error:
-            msg = f"GET {path} was refused with {error.code}: {error.read().decode()}"
+            msg = f"GET {path} failed with status {error.code}: {error.read().decode()}"
             raise PermanentError(msg) from None
         except OSError as error:
-            msg = f"GET {path} was not answered: {error}; see {self.log}."
+            msg = f"GET {path} got no response: {error}; see {self.log}."
             raise TransientError(msg) from error
 
     def wait_until_ready(self) -> None:
-        """Return when the service has a forecast to give.
+        """Block until the service can return forecasts.
 
         Raises
         ------
         TransientError
-            When it ends or is not ready in time; the message holds the end of its log.
+            If the process exits or is not ready in time; the message has the end of its log.
         """
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
             try:
-                self.ask_ready()
+                self._check_ready()
             except OSError:
                 time.sleep(0.2)
             else:
                 return
         status = self._process.poll()
-        what = f"is not ready after {START_SECONDS} s" if status is None else f"ended ({status})"
-        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-        msg = f"The forecast service {what}; its log ends:\n{tail}"
+        state = (
+            f"is not ready after {START_SECONDS} s"
+            if status is None
+            else f"exited with status {status}"
+        )
+        log_end = "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+        msg = f"The forecast service {state}. The end of its log:\n{log_end}"
         raise TransientError(msg)
 
-    def ask_ready(self) -> None:
-        """Return quietly when the service is ready, else raise `OSError`."""
-        with urllib.request.urlopen(self.address + "/readyz", timeout=ANSWER_SECONDS):  # noqa: S310
+    def _check_ready(self) -> None:
+        """Raise `OSError` unless the service is ready."""
+        with urllib.request.urlopen(self.address + "/readyz", timeout=REQUEST_SECONDS):  # noqa: S310
             return
 
 
 @contextmanager
 def run_service(settings: ServingSettings, *, port: int | None = None) -> Iterator[ServiceProcess]:
-    """Run the service over `settings` on `port` (by default a free one) until the block ends."""
+    """Run the service on `port`, by default a free one, until the block ends."""
     port = port or free_port()
     log = settings.home / "logs" / "serving.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -100,14 +105,14 @@ def run_service(settings: ServingSettings, *, port: int | None = None) -> Iterat
         finally:
             process.terminate()
             try:
-                process.wait(timeout=ANSWER_SECONDS)
+                process.wait(timeout=REQUEST_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

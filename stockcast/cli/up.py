@@ -1,6 +1,6 @@
-"""Everything on a laptop at once: Dagster, MLflow and the forecast service, until Ctrl-C.
+"""`stockcast up`: run Dagster, MLflow and the forecast service on one machine until Ctrl-C.
 
-Production runs the same processes by its own means (see `docker-compose.yml`).
+Production starts the same processes with `docker-compose.yml`.
 """
 
 import os
@@ -25,112 +25,111 @@ from stockcast.cli.dagster_instance import dagster_home, open_instance
 from stockcast.cli.settings import CommandSettings
 
 STOP_SECONDS = 15.0
+POLL_SECONDS = 0.5
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
 
 @dataclass(frozen=True)
-class Part:
-    """One process: how it starts, and the address that answers when it is up."""
+class Component:
+    """One process: its command, its address and the path of its health check."""
 
     name: str
     command: tuple[str, ...]
     address: str
-    health: str
+    health_path: str
 
 
-def parts(settings: CommandSettings) -> list[Part]:
-    """Return the processes that make up the whole of Stockcast."""
+def components(settings: CommandSettings) -> list[Component]:
+    """Return the processes to start."""
     python, host = sys.executable, settings.host
-    dagster = [python, "-m", "dagster", "dev", "-h", host, "-p", str(settings.dagster_port)]
-    where = ["-w", str(WORKSPACE)] if WORKSPACE.exists() else ["-m", "pipelines.definitions"]
-    found = [
-        Part(
-            "Dagster", (*dagster, *where), f"http://{host}:{settings.dagster_port}", "/server_info"
-        ),
-        Part(
-            "Forecasts",
-            (python, "-m", "serving"),
-            f"http://{host}:{settings.port}",
-            "/livez",
-        ),
+    # An installed wheel has no workspace file.
+    location = ["-w", str(WORKSPACE)] if WORKSPACE.exists() else ["-m", "pipelines.definitions"]
+    dagster_port, port = settings.dagster_port, settings.port
+    dagster = (python, "-m", "dagster", "dev", "-h", host, "-p", str(dagster_port), *location)
+    result = [
+        Component("Dagster", dagster, f"http://{host}:{dagster_port}", "/server_info"),
+        Component("Forecasts", (python, "-m", "serving"), f"http://{host}:{port}", "/livez"),
     ]
     if settings.mlflow_tracking_uri is None:
-        found.append(_mlflow(settings))
-    return found
+        result.append(_mlflow(settings))
+    return result
 
 
-def _mlflow(settings: CommandSettings) -> Part:
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-    command += ["--host", settings.host, "--port", str(settings.mlflow_port)]
-    command += ["--backend-store-uri", settings.tracking_uri]
-    return Part(
-        "MLflow", tuple(command), f"http://{settings.host}:{settings.mlflow_port}", "/health"
-    )
+def _mlflow(settings: CommandSettings) -> Component:
+    host, port = settings.host, settings.mlflow_port
+    server = (sys.executable, "-m", "mlflow", "server", "--workers", "1")
+    options = ("--host", host, "--port", str(port), "--backend-store-uri", settings.tracking_uri)
+    return Component("MLflow", server + options, f"http://{host}:{port}", "/health")
 
 
 def run_all(settings: CommandSettings, console: Console) -> None:
-    """Start every part, print their addresses as they come up, and stop them all on Ctrl-C.
+    """Start all processes, print their addresses when they respond, and stop them on Ctrl-C.
 
     Raises
     ------
     PermanentError
-        When a part ends by itself; the message names its log.
+        If a process exits; the message has the path of its log.
     """
     environment = _environment(settings)
     follow_universe(open_instance(settings), universe(settings, make_provider(settings)))
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _as_interrupt)
-    # A shell starts background jobs deaf to it, and the parts would inherit that.
+    # A shell starts background jobs with SIGINT ignored, and child processes would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    running: dict[Part, subprocess.Popen[bytes]] = {}
+    processes: dict[Component, subprocess.Popen[bytes]] = {}
     try:
-        for part in parts(settings):
-            with _log(logs, part).open("wb") as output:
-                running[part] = subprocess.Popen(  # noqa: S603 - our own commands
-                    part.command,
+        for component in components(settings):
+            with _log(logs, component).open("wb") as output:
+                processes[component] = subprocess.Popen(  # noqa: S603 - our own commands
+                    component.command,
                     env=environment,
                     stdout=output,
                     stderr=output,
-                    start_new_session=True,  # one group a part, to be ended with its children
+                    start_new_session=True,  # one group per component, to stop its children too
                 )
-        _watch(running, logs, console)
+        _monitor(processes, logs, console)
     except KeyboardInterrupt:
         console.print("Stopping …")
     finally:
-        _stop(running)
+        _stop(processes)
 
 
-def _watch(running: Mapping[Part, subprocess.Popen[bytes]], logs: Path, console: Console) -> None:
-    waiting = list(running)
-    console.print(f"Starting {', '.join(part.name for part in waiting)}; logs are in {logs}.")
+def _monitor(
+    processes: Mapping[Component, subprocess.Popen[bytes]], logs: Path, console: Console
+) -> None:
+    starting = list(processes)
+    names = ", ".join(component.name for component in starting)
+    console.print(f"Starting {names}; logs are in {logs}.")
     while True:
-        for part, process in running.items():
+        for component, process in processes.items():
             if process.poll() is not None:
-                msg = f"{part.name} ended with {process.returncode}; see {_log(logs, part)}."
+                status, log = process.returncode, _log(logs, component)
+                msg = f"{component.name} exited with status {status}; see {log}."
                 raise PermanentError(msg)
-        for part in [part for part in waiting if _answers(part)]:
-            waiting.remove(part)
-            console.print(f"  {part.name:<10} {part.address}")
-            if not waiting:
-                console.print("All is up. Stop with Ctrl-C.")
-        time.sleep(0.5)
+        for component in [component for component in starting if _responds(component)]:
+            starting.remove(component)
+            console.print(f"  {component.name:<10} {component.address}")
+            if not starting:
+                console.print("Everything is running. Press Ctrl-C to stop.")
+        time.sleep(POLL_SECONDS)
 
 
-def _answers(part: Part) -> bool:
+def _responds(component: Component) -> bool:
+    url = component.address + component.health_path
     try:
-        with urllib.request.urlopen(part.address + part.health, timeout=2):  # noqa: S310
+        with urllib.request.urlopen(url, timeout=2):  # noqa: S310
             return True
     except OSError:
         return False
 
 
-def _stop(running: Mapping[Part, subprocess.Popen[bytes]]) -> None:
-    """Ask every part to end, and end what is left of it, children included."""
-    for process in running.values():
+def _stop(processes: Mapping[Component, subprocess.Popen[bytes]]) -> None:
+    """Interrupt all processes, then kill those that are left with their children."""
+    for process in processes.values():
         process.send_signal(signal.SIGINT)
     deadline = time.monotonic() + STOP_SECONDS
-    for process in running.values():
+    for process in processes.values():
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=max(0.1, deadline - time.monotonic()))
         with suppress(ProcessLookupError):
@@ -139,18 +138,18 @@ def _stop(running: Mapping[Part, subprocess.Popen[bytes]]) -> None:
 
 
 def _environment(settings: CommandSettings) -> dict[str, str]:
-    quiet = {
+    own = {
         "DAGSTER_HOME": str(dagster_home(settings)),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "BENTOML_DO_NOT_TRACK": "True",
         "DO_NOT_TRACK": "true",
     }
-    return {**os.environ, **quiet, **as_environment(settings)}
+    return {**os.environ, **own, **as_environment(settings)}
 
 
-def _log(logs: Path, part: Part) -> Path:
-    return logs / f"{part.name.lower()}.log"
+def _log(logs: Path, component: Component) -> Path:
+    return logs / f"{component.name.lower()}.log"
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:

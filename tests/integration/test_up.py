@@ -58,7 +58,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 def test_every_part_comes_up_and_answers(up: Up) -> None:
     deadline = time.monotonic() + UP_SECONDS
-    while "All is up." not in (said := up.said.read_text()):
+    while "Everything is running." not in (said := up.said.read_text()):
         assert up.process.poll() is None, said
         assert time.monotonic() < deadline, said
         time.sleep(0.2)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 import polars as pl
-from rich.console import Console
 
-from pipelines.reporting.tables import markdown_table, terminal_table
+from pipelines.reporting.tables import markdown_table
 
 
 def test_a_markdown_table_has_a_header_and_a_row_a_row() -> None:
@@ -44,21 +43,3 @@ def test_a_cell_cannot_break_out_of_its_table() -> None:
 
 def test_a_frame_without_rows_is_a_header() -> None:
     assert markdown_table(pl.DataFrame({"n": []})) == "| n |\n| --- |"
-
-
-def test_a_terminal_table_shows_title_columns_and_rows() -> None:
-    console = Console(width=100)
-    with console.capture() as said:
-        console.print(terminal_table("Versions", ("name", "n"), [["one", 1], ["two", 2_000]]))
-
-    title, *lines = said.get().splitlines()
-    assert title.strip() == "Versions"
-    assert [line.split() for line in lines if "two" in line] == [["two", "2,000"]]
-
-
-def test_a_text_that_looks_like_markup_is_shown_as_it_is() -> None:
-    console = Console(width=100)
-    with console.capture() as said:
-        console.print(terminal_table("Reasons", ("why",), [["[/bold] is no tag [red]"]]))
-
-    assert "[/bold] is no tag [red]" in said.get()

@@ -1,4 +1,4 @@
-"""`stockcast models`, `promote` and `rollback` on a home with two versions; help and refusals."""
+"""`stockcast models`, `promote` and `rollback` on a home with two versions; help and errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def home(two_versions: TestHome, tmp_path: Path) -> TestHome:
 
 
 def call(*arguments: str, home: Path) -> tuple[int, str, str]:
-    """Exit status and what was said, on standard output and on standard error."""
+    """Return the exit status, standard output and standard error."""
     done = CliRunner().invoke(app, [*arguments, "--home", str(home)])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
@@ -42,7 +42,7 @@ def test_help_names_every_command() -> None:
         assert f" {name} " in done.stdout
 
 
-def test_promoting_and_rolling_back_move_the_champion_and_say_so(home: TestHome) -> None:
+def test_promote_and_rollback_move_the_champion_and_print_it(home: TestHome) -> None:
     promoted = [call("promote", v, "--reason", f"why {v}", home=home.path) for v in ("1", "2")]
     rolled = call("rollback", "--reason", "too bold", home=home.path)
 
@@ -59,13 +59,13 @@ def test_promoting_and_rolling_back_move_the_champion_and_say_so(home: TestHome)
 
 
 def test_models_lists_the_versions(home: TestHome) -> None:
-    status, said, _ = call("models", home=home.path)
+    status, output, _ = call("models", home=home.path)
 
     assert status == 0
-    assert [line.split()[0] for line in said.splitlines()[-2:]] == ["2", "1"]
+    assert [line.split()[0] for line in output.splitlines()[-2:]] == ["2", "1"]
 
 
-def test_a_move_made_elsewhere_enters_the_trail_when_the_versions_are_listed(
+def test_models_adds_a_move_of_the_mlflow_ui_to_the_audit_trail(
     home: TestHome,
 ) -> None:
     home.move_alias("champion", 2)
@@ -76,36 +76,36 @@ def test_a_move_made_elsewhere_enters_the_trail_when_the_versions_are_listed(
     assert (move.action, move.to_version) == ("external", 2)
 
 
-def test_a_version_that_is_not_there_is_refused_in_one_line(home: TestHome) -> None:
-    status, said, complaint = call("promote", "9", "--reason", "why", home=home.path)
+def test_the_error_for_a_missing_version_is_one_line(home: TestHome) -> None:
+    status, output, errors = call("promote", "9", "--reason", "why", home=home.path)
 
-    assert (status, said) == (1, "")
-    assert complaint.startswith("error: 'stockcast' has no version 9. It has 2")
-    assert len(complaint.splitlines()) == 1
+    assert (status, output) == (1, "")
+    assert errors.startswith("error: 'stockcast' has no version 9. It has 2")
+    assert len(errors.splitlines()) == 1
 
 
 @pytest.mark.parametrize("command", [("promote", "1"), ("rollback",)])
 def test_a_move_without_a_reason_is_refused(home: TestHome, command: tuple[str, ...]) -> None:
     assert call(*command, home=home.path)[0] == 2
 
-    status, _, complaint = call(*command, "--reason", " ", home=home.path)
+    status, _, errors = call(*command, "--reason", " ", home=home.path)
     assert status == 1
-    assert complaint == "error: `reason` must not be empty; it is stored in the audit trail."
+    assert errors == "error: `reason` must not be empty; it is stored in the audit trail."
 
 
-def test_without_an_earlier_version_there_is_nothing_to_roll_back_to(tmp_path: Path) -> None:
-    status, _, complaint = call("rollback", "--reason", "why", home=tmp_path)
+def test_a_rollback_without_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    status, _, errors = call("rollback", "--reason", "why", home=tmp_path)
 
     assert status == 1
-    assert "there is no champion" in complaint
+    assert "there is no champion" in errors
 
 
-def test_a_wrong_setting_is_named_with_what_is_allowed(
+def test_the_error_for_an_invalid_setting_has_variable_and_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STOCKCAST_SEED", "[/red] -1")
 
-    status, _, complaint = call("models", home=tmp_path)
+    status, _, errors = call("models", home=tmp_path)
 
     assert status == 1
-    assert "STOCKCAST_SEED: got '[/red] -1'" in complaint
+    assert "STOCKCAST_SEED: got '[/red] -1'" in errors

@@ -1,4 +1,4 @@
-"""The instance of a laptop: private, limited, and free of what killed commands left."""
+"""The local Dagster instance: telemetry, concurrency limits, and runs of killed commands."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def settings(tmp_path: Path) -> PipelineSettings:
     return load_settings(PipelineSettings, home=tmp_path)
 
 
-def started(instance: dg.DagsterInstance, tags: dict[str, str]) -> str:
-    """A run that holds the only slot of the pool and was never finished."""
+def start_run(instance: dg.DagsterInstance, tags: dict[str, str]) -> str:
+    """Create an unfinished run that holds the only slot of the pool."""
     run = create_run_for_test(instance, status=dg.DagsterRunStatus.STARTED, tags=tags)
     instance.event_log_storage.initialize_concurrency_limit_to_default(POOL)
     instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "forest")
@@ -40,7 +40,7 @@ def holders(instance: dg.DagsterInstance) -> set[str]:
     return {slot.run_id for slot in info.claimed_slots}
 
 
-def test_it_lives_under_the_home_and_reports_to_nobody(settings: PipelineSettings) -> None:
+def test_the_instance_is_under_the_home_without_telemetry(settings: PipelineSettings) -> None:
     config = yaml.safe_load((dagster_home(settings) / "dagster.yaml").read_text())
 
     assert config["telemetry"] == config["nux"] == {"enabled": False}
@@ -50,7 +50,7 @@ def test_it_lives_under_the_home_and_reports_to_nobody(settings: PipelineSetting
         assert not instance.telemetry_enabled
 
 
-def test_a_configuration_that_a_person_edited_is_kept(settings: PipelineSettings) -> None:
+def test_an_edited_configuration_is_kept(settings: PipelineSettings) -> None:
     edited = dagster_home(settings) / "dagster.yaml"
     edited.write_text("telemetry:\n  enabled: false\n")
 
@@ -60,11 +60,11 @@ def test_a_configuration_that_a_person_edited_is_kept(settings: PipelineSettings
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_pool_of_a_killed_command_is_free_again_and_its_run_is_over(
+def test_the_run_of_a_killed_command_is_cancelled_and_its_slot_released(
     settings: PipelineSettings, command: str
 ) -> None:
     with open_instance(settings) as instance:
-        killed = started(instance, {COMMAND_TAG: command})
+        killed = start_run(instance, {COMMAND_TAG: command})
         assert holders(instance) == {killed}
 
         close_killed_runs(instance)
@@ -73,9 +73,9 @@ def test_the_pool_of_a_killed_command_is_free_again_and_its_run_is_over(
         assert instance.get_run_by_id(killed).status == dg.DagsterRunStatus.CANCELED
 
 
-def test_a_run_of_the_daemon_keeps_its_pool(settings: PipelineSettings) -> None:
+def test_a_run_of_the_daemon_keeps_its_slot(settings: PipelineSettings) -> None:
     with open_instance(settings) as instance:
-        alive = started(instance, {})
+        alive = start_run(instance, {})
 
         close_killed_runs(instance)
 
@@ -83,7 +83,7 @@ def test_a_run_of_the_daemon_keeps_its_pool(settings: PipelineSettings) -> None:
         assert instance.get_run_by_id(alive).status == dg.DagsterRunStatus.STARTED
 
 
-def test_runs_that_have_ended_are_left_as_they_are(settings: PipelineSettings) -> None:
+def test_finished_runs_are_not_changed(settings: PipelineSettings) -> None:
     with open_instance(settings) as instance:
         done = create_run_for_test(
             instance, status=dg.DagsterRunStatus.SUCCESS, tags={COMMAND_TAG: "run"}

@@ -1,4 +1,4 @@
-"""`stockcast ingest` and `quota` on the sample: what they print, refuse and leave."""
+"""`stockcast ingest` and `quota` with the sample provider."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.settings import load_settings
 from market.store import BarStore
 from pipelines.settings import PipelineSettings
 from stockcast.cli.dagster_instance import COMMAND_TAG, open_instance
-from stockcast.cli.ingest import stretches
+from stockcast.cli.ingest import partition_ranges
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
 
 def call(*arguments: str, home: Path) -> tuple[int, list[str], str]:
     """Return exit status, the lines of standard output, and standard error."""
-    # A process of its own: Dagster redirects the very streams that pytest reads.
+    # A child process, because Dagster redirects the streams that pytest captures.
     done = subprocess.run(
         [COMMAND, *arguments, "--home", str(home)],
         capture_output=True,
@@ -50,7 +50,7 @@ def call(*arguments: str, home: Path) -> tuple[int, list[str], str]:
     return done.returncode, lines, done.stderr.strip()
 
 
-def test_every_ticker_that_is_due_is_ingested_reported_and_recorded(ingested: Ingested) -> None:
+def test_due_tickers_are_ingested_printed_and_recorded(ingested: Ingested) -> None:
     assert ingested.status == 0
     assert ingested.lines[:2] == [
         "FB: ingested: 196 new to 2013-03-01",
@@ -63,24 +63,24 @@ def test_every_ticker_that_is_due_is_ingested_reported_and_recorded(ingested: In
     assert run.is_success
 
 
-def test_some_of_the_followed_tickers_can_be_chosen(ingested: Ingested) -> None:
+def test_the_tickers_option_selects_followed_tickers(ingested: Ingested) -> None:
     status, lines, _ = call("ingest", "--tickers", "goog", home=ingested.home)
 
     assert status == 0
     assert lines[-1] == "1 ticker: 1 nothing new."
 
 
-def test_a_ticker_that_is_not_followed_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_a_ticker_that_is_not_followed_is_refused(tmp_path: Path) -> None:
     status, lines, error = call("ingest", "--tickers", "FB,MSFT", home=tmp_path)
 
     assert (status, lines) == (1, [])
     assert error == (
-        "error: --tickers names MSFT, which Stockcast does not follow; add it to "
-        "STOCKCAST_TICKERS, or to the file that STOCKCAST_UNIVERSE names."
+        "error: --tickers contains MSFT, which Stockcast does not follow; add it to "
+        "STOCKCAST_TICKERS or to the file of STOCKCAST_UNIVERSE."
     )
 
 
-def test_two_commands_do_not_share_a_home(ingested: Ingested) -> None:
+def test_a_second_command_on_the_same_home_is_refused(ingested: Ingested) -> None:
     home = ingested.home
     with (home / ".run.lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -94,16 +94,16 @@ def test_two_commands_do_not_share_a_home(ingested: Ingested) -> None:
     assert " ".join(error.split()) == expected
 
 
-def test_providers_on_this_machine_need_no_budget(tmp_path: Path) -> None:
+def test_local_providers_have_no_budget(tmp_path: Path) -> None:
     status, lines, _ = call("quota", home=tmp_path)
 
     assert status == 0
-    assert lines == ["Bars come from sample, on this machine: no budget is needed."]
+    assert lines == ["Bars come from local data (sample), which needs no budget."]
 
 
-def test_tickers_that_stand_together_are_taken_in_one_run() -> None:
-    found = stretches(["D", "A", "C", "B"], {"A", "C", "B"})
-    assert [tuple(tags.values()) for tags in found] == [("A", "B")]
+def test_adjacent_partitions_are_ingested_in_one_run() -> None:
+    ranges = partition_ranges(["D", "A", "C", "B"], {"A", "C", "B"})
+    assert [tuple(tags.values()) for tags in ranges] == [("A", "B")]
 
-    found = stretches(["D", "A", "C", "B"], {"D", "B", "C"})
-    assert [tuple(tags.values()) for tags in found] == [("D", "D"), ("C", "B")]
+    ranges = partition_ranges(["D", "A", "C", "B"], {"D", "B", "C"})
+    assert [tuple(tags.values()) for tags in ranges] == [("D", "D"), ("C", "B")]

@@ -1,4 +1,4 @@
-"""A run reports to the terminal: its steps, what assets say, and what failed."""
+"""Progress of a run on the terminal: its steps, messages of assets, and failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(*assets: dg.AssetsDefinition) -> tuple[dg.ExecuteInProcessResult, list[s
         jobs=[dg.define_asset_job("job")],
         loggers={LOGGER_KEY: as_logger(progress)},
     )
-    with progress.over(steps=len(assets)):
+    with progress.bar(steps=len(assets)):
         result = definitions.resolve_job_def("job").execute_in_process(
             run_config=CONFIG, raise_on_error=False
         )
@@ -31,7 +31,7 @@ def run(*assets: dg.AssetsDefinition) -> tuple[dg.ExecuteInProcessResult, list[s
 
 
 @dg.asset
-def told(context) -> None:  # noqa: ANN001  Dagster reads annotations, and these are texts
+def chatty(context) -> None:  # noqa: ANN001  Dagster reads annotations, and these are texts
     context.log.info("3 windows published [/bold]")
     context.log.debug("for developers")
     context.log.warning("one ticker is too young")
@@ -44,47 +44,47 @@ def broken() -> None:
 
 
 @dg.asset(deps=[broken])
-def behind() -> None:
-    pytest.fail("what is behind a failure does not run")
+def downstream() -> None:
+    pytest.fail("a step after a failed one must not run")
 
 
-def test_every_step_says_what_it_did_and_how_long_it_took() -> None:
-    result, said = run(told)
+def test_every_step_prints_its_messages_and_its_duration() -> None:
+    result, lines = run(chatty)
 
     assert result.success
-    assert said[0] == "told  3 windows published [/bold]"
-    assert said[1] == "told  one ticker is too young"
-    assert said[2].startswith("told  done in ")
-    assert len(said) == 3
+    assert lines[0] == "chatty  3 windows published [/bold]"
+    assert lines[1] == "chatty  one ticker is too young"
+    assert lines[2].startswith("chatty  done in ")
+    assert len(lines) == 3
 
 
-def test_a_failed_step_is_told_and_what_is_behind_it_is_not_started() -> None:
-    result, said = run(broken, behind)
+def test_a_failed_step_is_printed_and_later_steps_do_not_start() -> None:
+    result, lines = run(broken, downstream)
 
     assert not result.success
-    assert [line.rpartition(" after ")[0] for line in said] == ["broken  failed"]
+    assert [line.rpartition(" after ")[0] for line in lines] == ["broken  failed"]
 
 
 @dg.asset(retry_policy=dg.RetryPolicy(max_retries=1, delay=0.01))
-def late(context) -> None:  # noqa: ANN001  Dagster reads annotations, and these are texts
+def flaky(context) -> None:  # noqa: ANN001  Dagster reads annotations, and these are texts
     if context.retry_number == 0:
-        msg = "no answer"
+        msg = "no response"
         raise dg.Failure(msg)
 
 
-def test_a_step_that_is_tried_again_says_so() -> None:
-    result, said = run(late)
+def test_a_retry_is_printed() -> None:
+    result, lines = run(flaky)
 
     assert result.success
-    assert said[0] == "late  no success; trying again in 0 s"
-    assert said[1].startswith("late  done in ")
+    assert lines[0] == "flaky  failed; retrying in 0 s"
+    assert lines[1].startswith("flaky  done in ")
 
 
-def hear(console: Console) -> IngestProgress:
-    """Follow a round of three tickers, one of which fails at first."""
+def ingest_three_tickers(console: Console) -> IngestProgress:
+    """Report a batch in which one ticker fails before it succeeds."""
     progress = IngestProgress(console)
     failed = TickerOutcome("IBM", "failed", 1, error=BarsError("[/red] broken"))
-    with progress.over(tickers=3):
+    with progress.bar(tickers=3):
         progress.begin(3)
         for outcome in (
             TickerOutcome("AAPL", "up_to_date", 0),
@@ -95,10 +95,10 @@ def hear(console: Console) -> IngestProgress:
     return progress
 
 
-def test_away_from_a_terminal_every_ticker_has_a_line() -> None:
+def test_in_a_file_every_ticker_has_a_line() -> None:
     console = Console(width=100, file=io.StringIO(), record=True)
 
-    progress = hear(console)
+    progress = ingest_three_tickers(console)
 
     assert console.export_text().split("\n")[:3] == [
         "AAPL: up to date",
@@ -111,12 +111,12 @@ def test_away_from_a_terminal_every_ticker_has_a_line() -> None:
     ]
 
 
-def test_on_a_terminal_a_bar_moves_and_failures_alone_have_a_line() -> None:
+def test_on_a_terminal_the_bar_moves_and_only_failures_have_a_line() -> None:
     console = Console(width=100, file=io.StringIO(), record=True, force_terminal=True)
 
-    hear(console)
+    ingest_three_tickers(console)
 
-    said = console.export_text()
-    assert "IBM: failed: [/red] broken" in said
-    assert "AAPL: up to date" not in said
-    assert "2/3" in said
+    output = console.export_text()
+    assert "IBM: failed: [/red] broken" in output
+    assert "AAPL: up to date" not in output
+    assert "2/3" in output

@@ -1,4 +1,4 @@
-"""The service beside the pipelines: what it answers, refuses, and what is said when it fails."""
+"""The forecast service as a child process: responses, errors and an early exit."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from core.errors import PermanentError, TransientError
 from stockcast.cli.service_process import ServiceProcess, free_port
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Knows one ticker."""
+class FakeService(BaseHTTPRequestHandler):
+    """A service with one ticker."""
 
     def do_GET(self) -> None:
-        known = self.path in {"/readyz", "/predict/AAPL"}
-        body = json.dumps({"ticker": "AAPL"} if known else {"detail": "no such ticker"}).encode()
-        self.send_response(200 if known else 404)
+        is_found = self.path in {"/readyz", "/predict/AAPL"}
+        body = json.dumps({"ticker": "AAPL"} if is_found else {"detail": "no such ticker"}).encode()
+        self.send_response(200 if is_found else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+    with HTTPServer(("127.0.0.1", 0), FakeService) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -47,50 +47,51 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-def test_an_answer_is_its_json(
+def test_a_response_is_parsed_as_json(
     process: subprocess.Popen[bytes], address: str, tmp_path: Path
 ) -> None:
     service = ServiceProcess(process, address, tmp_path / "serving.log")
 
     service.wait_until_ready()
 
-    assert service.ask("/predict/AAPL") == {"ticker": "AAPL"}
+    assert service.get("/predict/AAPL") == {"ticker": "AAPL"}
 
 
-def test_a_refusal_comes_with_the_words_of_the_service(
+def test_an_error_status_is_raised_with_the_body(
     process: subprocess.Popen[bytes], address: str, tmp_path: Path
 ) -> None:
     service = ServiceProcess(process, address, tmp_path / "serving.log")
 
-    with pytest.raises(PermanentError, match=r"GET /predict/X was refused with 404: .*no such"):
-        service.ask("/predict/X")
+    with pytest.raises(PermanentError, match=r"GET /predict/X failed with status 404: .*no such"):
+        service.get("/predict/X")
 
 
-def test_a_service_that_ended_is_not_waited_for_and_its_last_words_are_told(
+def test_the_error_for_a_service_that_exited_has_the_end_of_its_log(
     tmp_path: Path,
 ) -> None:
     log = tmp_path / "serving.log"
     log.write_text("\n".join(f"line {n}" for n in range(100)) + "\nport is taken")
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        ended.wait()
-        service = ServiceProcess(ended, f"http://127.0.0.1:{free_port()}", log)
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+        service = ServiceProcess(process, f"http://127.0.0.1:{free_port()}", log)
 
         with pytest.raises(TransientError, match="port is taken") as caught:
             service.wait_until_ready()
 
-    assert "line 80" not in str(caught.value)
-    assert str(caught.value).startswith("The forecast service ended (0); its log ends:")
+    message = str(caught.value)
+    assert message.startswith("The forecast service exited with status 0. The end of its log:\n")
+    assert "line 80" not in message
 
 
-def test_a_service_that_does_not_answer_may_answer_later(
+def test_a_service_that_does_not_respond_is_a_transient_error(
     process: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     service = ServiceProcess(process, f"http://127.0.0.1:{free_port()}", tmp_path / "serving.log")
 
-    with pytest.raises(TransientError, match=r"GET /predict/AAPL was not answered"):
-        service.ask("/predict/AAPL")
+    with pytest.raises(TransientError, match=r"GET /predict/AAPL got no response"):
+        service.get("/predict/AAPL")
 
 
-def test_free_ports_can_be_listened_on() -> None:
-    with HTTPServer(("127.0.0.1", free_port()), Answers) as server:
+def test_a_server_can_listen_on_a_free_port() -> None:
+    with HTTPServer(("127.0.0.1", free_port()), FakeService) as server:
         assert server.server_port

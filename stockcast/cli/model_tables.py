@@ -1,4 +1,4 @@
-"""What the command line shows: scores, reasons, forecasts and versions as tables. No computing."""
+"""Terminal output about models: scores, gates, forecasts and versions."""
 
 import json
 from collections.abc import Mapping
@@ -11,19 +11,30 @@ from rich.markup import escape
 from forecasting.horizons import LABELS
 from forecasting.models.base import REFERENCES
 from forecasting.snapshot import read_snapshot
-from pipelines.reporting.tables import terminal_table
 from registry.names import DECISION_TAG, SKILL_TAG
 from registry.versions import ModelRegistry
 from stockcast.cli.service_process import ServiceProcess
+from stockcast.cli.tables import terminal_table
 
-SCORES = ("", "model", "CRPS", "vs naive", "vs GARCH", "80 %", "95 %", "99 %", "hits", "base")
+SCORE_COLUMNS = (
+    "",
+    "model",
+    "CRPS",
+    "vs naive",
+    "vs GARCH",
+    "80 %",
+    "95 %",
+    "99 %",
+    "hits",
+    "base",
+)
 LEGEND = (
     "Skill is 1 - CRPS / CRPS of the reference; *, **, *** mark p < 0.05, 0.01, 0.001 "
-    "(Diebold-Mariano).\nThen how often the intervals held the outcome, and how often the "
-    "direction was right,\nbeside the share of the commoner direction."
+    "(Diebold-Mariano).\nThe next columns are the coverage of the intervals, the share of correct "
+    "directions\nand the share of the more frequent direction."
 )
-SIGNIFICANCE = (0.05, 0.01, 0.001)
-FORECAST = (
+SIGNIFICANCE_LEVELS = (0.05, 0.01, 0.001)
+FORECAST_COLUMNS = (
     "ticker",
     "as of",
     "",
@@ -36,7 +47,7 @@ FORECAST = (
     "direction",
     "signal",
 )
-VERSIONS = (
+VERSION_COLUMNS = (
     "version",
     "alias",
     "trained through",
@@ -45,18 +56,18 @@ VERSIONS = (
     "decision",
     "bundle",
 )
-SHOWN_TICKERS = 10
+MAX_TICKERS = 10
 
 
 def print_evaluation(console: Console, path: Path) -> None:
-    """Print how every model did out of sample."""
+    """Print the out-of-sample scores of every model."""
     evaluation = json.loads(path.read_text())
     rows = [
         _score_row(model, label, scores[str(horizon)])
         for label, horizon in LABELS.items()
         for model, scores in evaluation["pooled"].items()
     ]
-    console.print(terminal_table("\nOut of sample, all scored folds", SCORES, rows))
+    console.print(terminal_table("\nOut of sample, all scored folds", SCORE_COLUMNS, rows))
     console.print(LEGEND, style="dim", highlight=False)
 
 
@@ -76,11 +87,11 @@ def _skill(scores: Mapping[str, Any], reference: str) -> str:
     skill, p_value = scores[f"skill_{reference}"], scores[f"p_{reference}"]
     if p_value is None:
         return "-"
-    return f"{100 * skill:+.2f} {'*' * sum(p_value < level for level in SIGNIFICANCE):<3}"
+    return f"{100 * skill:+.2f} {'*' * sum(p_value < level for level in SIGNIFICANCE_LEVELS):<3}"
 
 
 def print_decision(console: Console, path: Path) -> None:
-    """Print what was decided about the version, and every reason."""
+    """Print the promotion decision and the result of every gate."""
     decision = json.loads(path.read_text())
     console.print(f"\n[bold]Version {decision['version']}: {decision['outcome']}[/]")
     for reason in decision["reasons"]:
@@ -89,35 +100,35 @@ def print_decision(console: Console, path: Path) -> None:
 
 
 def print_forecasts(console: Console, service: ServiceProcess, snapshots: Path) -> None:
-    """Ask the service for forecasts over HTTP, and print its answers.
+    """Fetch forecasts over HTTP and print them.
 
-    It is asked for the first tickers of the snapshot that it reads under `snapshots`.
+    The tickers are the first ones of the snapshot under `snapshots` that have a forecast.
     """
-    status = service.ask("/models/status")
+    status = service.get("/models/status")
     published = read_snapshot(snapshots, status["live"]["feature_hash"]).tickers
     without = status["snapshot"]["without_forecast"]
-    tickers = [ticker for ticker in published if ticker not in without][:SHOWN_TICKERS]
-    answers = [
-        service.ask(f"/predict/{ticker}?horizon={label}") for ticker in tickers for label in LABELS
+    tickers = [ticker for ticker in published if ticker not in without][:MAX_TICKERS]
+    forecasts = [
+        service.get(f"/predict/{ticker}?horizon={label}") for ticker in tickers for label in LABELS
     ]
-    versions = ", ".join(sorted({str(answer["model"]["version"]) for answer in answers}))
-    age = max((answer["data_age_sessions"] for answer in answers), default=0)
+    versions = ", ".join(sorted({str(forecast["model"]["version"]) for forecast in forecasts}))
+    age = max((forecast["data_age_sessions"] for forecast in forecasts), default=0)
     title = (
         f"\nGET {service.address}/predict/TICKER?horizon=1d|1w|1m\n"
-        f"answered by version {versions}, from bars up to {age:,} sessions old"
+        f"Model version {versions}, bars up to {age:,} sessions old"
     )
-    console.print(terminal_table(title, FORECAST, [_forecast_row(answer) for answer in answers]))
+    console.print(terminal_table(title, FORECAST_COLUMNS, list(map(_forecast_row, forecasts))))
 
 
-def _forecast_row(answer: Mapping[str, Any]) -> list[str]:
-    prediction = answer["prediction"]
+def _forecast_row(forecast: Mapping[str, Any]) -> list[str]:
+    prediction = forecast["prediction"]
     bounds = (prediction["intervals"][level] for level in ("80", "95"))
     return [
-        answer["ticker"],
-        answer["as_of"],
-        answer["horizon"],
-        answer["target_session"],
-        f"{answer['current_price']:.2f}",
+        forecast["ticker"],
+        forecast["as_of"],
+        forecast["horizon"],
+        forecast["target_session"],
+        f"{forecast['current_price']:.2f}",
         f"{prediction['price_target']:.2f}",
         *(f"{low:.2f} to {high:.2f}" for low, high in bounds),
         _percent(prediction["probability_up"]),
@@ -127,7 +138,7 @@ def _forecast_row(answer: Mapping[str, Any]) -> list[str]:
 
 
 def print_versions(console: Console, registry: ModelRegistry) -> None:
-    """Print the registered versions, the newest first."""
+    """Print the registered versions, newest first."""
     rows = [
         [
             str(info.version),
@@ -141,9 +152,9 @@ def print_versions(console: Console, registry: ModelRegistry) -> None:
         for info in sorted(registry.list(), key=lambda info: -info.version)
     ]
     if not rows:
-        console.print("No version is registered yet; `stockcast run` trains and registers one.")
+        console.print("No version is registered; `stockcast run` trains and registers one.")
         return
-    console.print(terminal_table(registry.name, VERSIONS, rows))
+    console.print(terminal_table(registry.name, VERSION_COLUMNS, rows))
 
 
 def _percent(value: float | None) -> str:

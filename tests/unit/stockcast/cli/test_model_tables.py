@@ -1,4 +1,4 @@
-"""What the terminal shows is what the reports and the registry hold."""
+"""The terminal shows the content of the reports and of the registry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.serving.homes import TestHome, sample_snapshot
 from forecasting.evaluation.scorecard import evaluate
 from forecasting.horizons import LABELS
 from forecasting.snapshot import write_snapshot
-from stockcast.cli.printouts import (
+from stockcast.cli.model_tables import (
     print_decision,
     print_evaluation,
     print_forecasts,
@@ -22,7 +22,7 @@ from stockcast.cli.printouts import (
 )
 from stockcast.cli.service_process import ServiceProcess
 
-ANSWER = {
+FORECAST = {
     "ticker": "AAPL",
     "as_of": "2013-03-01",
     "horizon": "1w",
@@ -48,20 +48,20 @@ def console() -> Console:
 class FakeService(ServiceProcess):
     def __init__(self) -> None:
         self.address = "http://127.0.0.1:3000"
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
-    def ask(self, path: str) -> object:
-        self.asked.append(path)
+    def get(self, path: str) -> object:
+        self.requests.append(path)
         if path == "/models/status":
             return {
                 "live": {"feature_hash": sample_snapshot().feature_hash},
                 "snapshot": {"without_forecast": {"AAPL": "its price never moved"}},
             }
         ticker, _, label = path.removeprefix("/predict/").partition("?horizon=")
-        return ANSWER | {"ticker": ticker, "horizon": label}
+        return FORECAST | {"ticker": ticker, "horizon": label}
 
 
-def test_the_evaluation_is_a_row_a_model_and_horizon(console: Console, tmp_path: Path) -> None:
+def test_the_evaluation_has_one_row_per_model_and_horizon(console: Console, tmp_path: Path) -> None:
     evaluation = evaluate(scored_forecasts())
     (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
 
@@ -80,7 +80,7 @@ def test_the_evaluation_is_a_row_a_model_and_horizon(console: Console, tmp_path:
     ]
 
 
-def test_the_decision_comes_with_every_reason(console: Console, tmp_path: Path) -> None:
+def test_the_decision_is_printed_with_every_gate(console: Console, tmp_path: Path) -> None:
     reasons = [
         {"gate": "golden", "passed": True, "sentence": "Golden vectors come back: passed"},
         {"gate": "withdrawn", "passed": False, "sentence": "Taken back ([/b] too [bold]): failed"},
@@ -90,15 +90,15 @@ def test_the_decision_comes_with_every_reason(console: Console, tmp_path: Path) 
 
     print_decision(console, tmp_path / "promotion.json")
 
-    said = [line.strip() for line in console.export_text().splitlines() if line.strip()]
-    assert said == [
+    lines = [line.strip() for line in console.export_text().splitlines() if line.strip()]
+    assert lines == [
         "Version 3: kept as challenger",
         "✓ Golden vectors come back: passed",
         "✗ Taken back ([/b] too [bold]): failed",
     ]
 
 
-def test_forecasts_are_asked_for_over_http_where_there_are_any(
+def test_forecasts_are_fetched_over_http_for_tickers_that_have_one(
     console: Console, tmp_path: Path
 ) -> None:
     service = FakeService()
@@ -107,14 +107,14 @@ def test_forecasts_are_asked_for_over_http_where_there_are_any(
 
     print_forecasts(console, service, tmp_path)
 
-    said = console.export_text()
+    output = console.export_text()
     others = [ticker for ticker in snapshot.tickers if ticker != "AAPL"]
-    assert service.asked == [
+    assert service.requests == [
         "/models/status",
         *(f"/predict/{ticker}?horizon={label}" for ticker in others for label in LABELS),
     ]
-    assert "415.50 to 446.60" in said
-    assert "52.3" in said
+    assert "415.50 to 446.60" in output
+    assert "52.3" in output
 
 
 def test_versions_are_listed_newest_first_with_their_aliases(
@@ -122,7 +122,7 @@ def test_versions_are_listed_newest_first_with_their_aliases(
 ) -> None:
     home = TestHome(tmp_path)
     versions = [home.register(seed) for seed in (1, 2)]
-    home.move("champion", versions[0])
+    home.move_alias("champion", versions[0])
 
     print_versions(console, home.registry)
 
@@ -133,7 +133,7 @@ def test_versions_are_listed_newest_first_with_their_aliases(
     ]
 
 
-def test_an_empty_registry_says_what_to_do_and_makes_no_file(
+def test_an_empty_registry_prints_the_next_command_and_creates_no_file(
     console: Console, tmp_path: Path
 ) -> None:
     print_versions(console, TestHome(tmp_path).registry)
