@@ -1,1 +1,1 @@
-"""The call ledger: limits per second, minute and day, shared by all processes of a home."""
+"""Quota ledger: limits of calls to providers, shared by all processes."""

@@ -1,4 +1,4 @@
-"""How many calls a key may make, and how many it made, as data. Keeping to it is `quota`."""
+"""Limits of calls to a provider, and their usage, as data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Purpose = Literal["ingest", "actions", "quote", "search"]
 
 @dataclass(frozen=True)
 class Window:
-    """At most `calls` in any stretch of `seconds`."""
+    """At most `calls` calls in any period of `seconds`."""
 
     calls: int
     seconds: float
@@ -20,18 +20,18 @@ class Window:
 
 @dataclass(frozen=True)
 class Budget:
-    """What one key of one provider may do.
+    """Limits of one key, or of one address for a provider without keys.
 
     Attributes
     ----------
     account
-        The provider's name and, where there is a key, a digest of it: budgets belong to keys.
+        Name of the provider and, with a key, a digest of the key after a colon.
     windows
-        Limits on any stretch of time; all of them hold.
+        Limits of the rate. All of them apply.
     per_day
-        Calls a day of the provider, or None without such a limit.
+        Calls per day of the provider, or None without such a limit.
     timezone
-        Where the provider's day starts at midnight.
+        Time zone whose midnight starts the provider's day.
     """
 
     account: str
@@ -41,13 +41,13 @@ class Budget:
 
     @property
     def provider(self) -> str:
-        """The provider's name, without the digest: for sentences that anyone may read."""
+        """Name of the provider, without the digest, for messages."""
         return self.account.partition(":")[0]
 
 
 @dataclass(frozen=True)
 class WindowUse:
-    """How many calls count in a window now, of how many that may."""
+    """Calls that count in a window now, and its limit."""
 
     made: int
     calls: int
@@ -56,25 +56,25 @@ class WindowUse:
 
 @dataclass(frozen=True)
 class Usage:
-    """What was made of a budget.
+    """Usage of a budget by all processes.
 
     Attributes
     ----------
     made_today
-        Calls in the present day of the provider, of all processes.
+        Calls in the provider's current day.
     per_day, left_today
-        The day's limit and what is left of it, or None without such a limit. Nothing is left once
-        the provider said so.
+        Limit per day and the rest of it, or None without a limit. The rest is 0 after the provider
+        has refused the day.
     windows
-        Use of each window.
+        Usage of each window.
     renews_at
-        When the provider's day ends, or when it may be asked again if it refused before that; UTC.
+        Time in UTC at which the day ends, or at which a refusal with an earlier end expires.
     by_purpose
-        `made_today` by what the calls were for.
+        `made_today` by purpose.
     is_refused
-        Whether the provider itself refused, and is not to be asked for a while.
+        Whether a refusal of the provider is in effect.
     waiting
-        Callers that wait for a window.
+        Number of callers that wait for a window.
     """
 
     account: str

@@ -1,36 +1,36 @@
-"""The ledger of provider calls: all processes of a home together never pass a key's limits.
+"""Ledger of calls to providers. All processes with the same home stay within the limits of a key.
 
-Belongs here: when a call may be made, and the record that it was. Not here: what a tier allows
-(`providers.tiers`), what a refusal looks like (each provider), whose turn it is (`planning`).
+**Windows.** A call counts in a window from its grant until `seconds` after its end. A call is
+granted only while fewer calls count than the limit. Then no period of that length contains more
+arrivals at the provider than the limit, so that fixed and sliding windows are both respected.
+Proof: a call arrives between its grant and its end. Take limit + 1 arrivals and let L be the call
+that was granted last. Let C be any other call. Either C counted when L was granted, or it had ended
+at least `seconds` before that grant. In the second case the arrivals of C and L are at least
+`seconds` apart, because C arrives before its end and L after its grant. If all arrivals were within
+`seconds`, all other calls would have counted and L would not have been granted. Time is
+`core.clock.Clock.elapsed`, which cannot be set. A call of an earlier boot counts as if it had ended
+when the current boot began. A small margin allows for a provider whose clock runs at a slightly
+different rate.
 
-**Windows.** A call counts from its grant until `seconds` after it ended; a grant is given only
-while fewer than the limit count. Then no stretch of that length holds more arrivals at the
-provider than the limit, wherever it starts, so fixed and sliding windows are both kept. Proof: a
-call arrives between its grant and its end. Take limit + 1 arrivals, the call granted last among
-them, and any other one. If that had not ended at the last grant, it counted. If it had, it ended
-at or after its own arrival, and the last one arrives at or after its grant; so the two arrivals
-are at least as far apart as that end and that grant. Were all of them within `seconds`, all the
-others had counted and the grant had been refused. Time is `Clock.elapsed`, which nobody sets; what
-is older than this boot counts as if it ended when the boot began. A few milliseconds are added for
-a provider whose clock runs a little differently.
+**Days.** The provider's day lasts from midnight to midnight of `Budget.timezone`. It has 23 or 25
+hours when daylight saving time changes. A call counts in the day if it ended after that midnight,
+measured by `core.time_points.TimePoint.seconds_since`. Only the wall clock gives the position of
+midnight. When the wall clock was set during the last day, the old and the new reading both apply,
+so that setting the clock never returns calls. If the wall clock is wrong for longer, or after a
+boot, the ledger can count too few calls; the refusal of the provider is then the limit.
 
-**Days.** The provider's day goes from midnight to midnight of `Budget.timezone`: its zone, not that
-of an exchange and not that of this machine; it has 23 or 25 hours when its clocks change. A call
-counts while its end, by `TimePoint.since`, is no longer ago than that midnight. Where midnight is,
-only the wall clock can tell; when that was set during the last day, its old and its new reading
-both bind, so that setting it never gives calls back. A wall clock that is wrong for longer, or
-wrong after a boot, is beyond us; then the provider's own word is the limit.
+**Refusals.** `QuotaLedger.record_refusal` blocks all callers. If the provider's day renews later
+than our midnight, its refusal holds until our next midnight although the ledger counts fewer calls.
+A refusal in the first ten minutes of our day means that the clock of the provider is late: it holds
+for ten minutes.
 
-**The provider's word.** `record_refusal` keeps everyone from asking. Its day may renew at another
-moment than our midnight: then it refuses although we count less, and we wait for our midnight. Just
-after our midnight such a refusal rather says that its clock is behind ours: then ten minutes.
+**Killed processes.** A call is recorded as if it took `market.quota.tables.LEASE` seconds, and
+corrected at its end. A killed process leaves that record, so the timeouts of a client must make a
+request arrive or fail within the lease.
 
-**Death.** A call is entered as if it took `LEASE` seconds, and corrected at its end. A killed
-process leaves that entry; a client's time-outs must make a request arrive or fail within it.
-
-**Waiting.** Who finds a window full draws a ticket and sleeps until the slot of its place in the
-queue can be free at the earliest, holding no lock. So callers are served in order, nobody wakes for
-another one's slot, and one who died in the queue is passed over.
+**Waiting.** A caller that finds a window full gets a ticket and sleeps, without a lock, until the
+slot of its place in the queue can be free. Callers are served in order, no caller wakes up for the
+slot of another, and tickets of killed callers are skipped.
 """
 
 from __future__ import annotations
@@ -51,23 +51,23 @@ from core.time_points import LocalDay, TimePoint
 from market.quota import tables
 from market.quota.budgets import Budget, Purpose, Usage, WindowUse
 
-# A refusal by the minute is waited out for this long at least: that the provider refused although
-# its windows were kept means that it has others.
-_MINUTE = 60.0
-# How long after our midnight the provider may still be in yesterday.
-_EARLY = 600.0
-_SHORTEST_SLEEP = 0.001
+# Minimum duration of a refusal of the rate. The provider refused although its known windows were
+# respected, so it has other limits too.
+_MIN_RATE_REFUSAL = 60.0
+# The clock of the provider may be late by this many seconds.
+_MAX_DELAY = 600.0
+_MIN_SLEEP = 0.001
 
 
 class QuotaLedger:
-    """Grants calls within budgets; any number of objects, threads and processes share the file.
+    """Grants calls within budgets. Threads and processes share its SQLite file.
 
     Parameters
     ----------
     path
-        The SQLite file of the home; made when needed.
+        SQLite file of the home, created at the first use.
     clock
-        Where time comes from; by default this machine.
+        The system clock by default.
     """
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
@@ -84,58 +84,68 @@ class QuotaLedger:
         reserved_calls: int = 0,
         max_wait: float = inf,
     ) -> Iterator[None]:
-        """Make one request inside this context, once it may be made.
+        """Wait until a call is allowed, and record it for the duration of the context.
 
         Parameters
         ----------
         budget
-            What the key may do.
+            Limits of the key.
         purpose, ticker
-            What the call is for: kept for printouts; `reserved_calls` looks at purposes.
+            Recorded with the call.
         reserved_calls
-            Calls of the day to leave for the other purposes, less those they have made.
+            Number of calls per day for purposes other than `purpose`. Calls that they have made
+            today are subtracted. The call is refused if it would use one of the rest.
         max_wait
-            Seconds to wait for a window at most.
+            Longest wait for a window in seconds.
 
         Raises
         ------
         QuotaError
-            When the day is spent but for what is kept, or the wait would be longer; no call is
-            entered then.
+            If no call is left today apart from reserved ones, or the wait would exceed `max_wait`.
+            No call is recorded.
         """
-        number = self._granted(
+        number = self._grant(
             budget, purpose, ticker, reserved_calls=reserved_calls, max_wait=max_wait
         )
         try:
             yield
         finally:
             ended = TimePoint.of(self._clock)
-            # If a power cut takes this back, the boot after it ends the call as well.
+            # Not durable: if a power failure reverts this write, the next boot ends the call too.
             with self._database.transaction(is_durable=False) as db:
                 tables.finish_call(db, number, ended)
 
     def record_refusal(self, budget: Budget, *, until_day_ends: bool) -> datetime:
-        """Take the provider's word that nothing is left; return when it may be asked again, UTC.
+        """Record that the provider refused a call, and block all calls of the budget.
 
-        A refusal by the minute holds for the longest window, but a minute at least. One of the day
-        holds until the day ends by our reckoning; told in the first ten minutes of it, it is about
-        yesterday by the provider's clock and holds for ten minutes. What was told before still
-        holds.
+        Refusals that are already in effect are kept.
+
+        Parameters
+        ----------
+        until_day_ends
+            If True, the refusal holds until the end of the provider's day, or for ten minutes if
+            the day began less than ten minutes ago. If False, it holds for the longest window and
+            for at least one minute.
+
+        Returns
+        -------
+        datetime
+            Time in UTC at which the next call is allowed.
         """
         with self._database.transaction() as db:
             now = TimePoint.of(self._clock)
             if not until_day_ends:
-                seconds = max([_MINUTE, *(window.seconds for window in budget.windows)])
+                seconds = max([_MIN_RATE_REFUSAL, *(window.seconds for window in budget.windows)])
                 tables.insert_refusal(db, budget.account, now, is_of_day=False, seconds=seconds)
                 return now.plus(tables.refusal_seconds(db, budget.account, now)).instant
             day = LocalDay.containing(now.instant, budget.timezone)
-            is_early = now.wall - day.starts.timestamp() < _EARLY
-            seconds_or_day = _EARLY if is_early else None
+            is_early = now.wall - day.starts.timestamp() < _MAX_DELAY
+            seconds_or_day = _MAX_DELAY if is_early else None
             tables.insert_refusal(db, budget.account, now, is_of_day=True, seconds=seconds_or_day)
             return tables.read_day_usage(db, budget, now).renews_at
 
     def usage(self, budget: Budget) -> Usage:
-        """Return what all processes made of the budget."""
+        """Return the usage of a budget by all processes."""
         with self._database.connection() as db:
             now = TimePoint.of(self._clock)
             today = tables.read_day_usage(db, budget, now)
@@ -157,9 +167,15 @@ class QuotaLedger:
             )
 
     def calls(self, budget: Budget, since: datetime) -> pl.DataFrame:
-        """Return the calls granted since then, oldest first: `at` in UTC, `purpose`, `ticker`.
+        """Return the calls since a time, oldest first.
 
-        Calls are kept for 40 days. `at` is the wall clock's reading at that time.
+        The ledger keeps calls for 40 days.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns `at` (time of the grant in UTC, by the wall clock of that time), `purpose` and
+            `ticker`.
         """
         with self._database.connection() as db:
             rows = db.execute(
@@ -171,10 +187,10 @@ class QuotaLedger:
         data = [(datetime.fromtimestamp(at, UTC), purpose, ticker) for at, purpose, ticker in rows]
         return pl.DataFrame(data, schema=schema, orient="row")
 
-    def _granted(
+    def _grant(
         self, budget: Budget, purpose: Purpose, ticker: str, *, reserved_calls: int, max_wait: float
     ) -> int:
-        """Wait for a slot, enter the call and return its number."""
+        """Wait for a slot, record the call and return its number."""
         ticket: int | None = None
         deadline = self._clock.elapsed() + max_wait
         try:
@@ -189,7 +205,7 @@ class QuotaLedger:
                         return tables.insert_call(db, budget.account, purpose, ticker, now)
                     _refuse_long_wait(budget, now, wait, deadline - now.elapsed)
                     ticket = tables.enqueue(db, budget.account, now, ticket=ticket, seconds=wait)
-                self._clock.sleep(max(wait, _SHORTEST_SLEEP))
+                self._clock.sleep(max(wait, _MIN_SLEEP))
         except BaseException:
             if ticket is not None:
                 with self._database.transaction() as db:
@@ -198,13 +214,13 @@ class QuotaLedger:
 
 
 def _wait(db: sqlite3.Connection, budget: Budget, now: TimePoint, ticket: int | None) -> float:
-    """Return the seconds until the caller's place in the queue can be served, 0 for now."""
+    """Return the seconds until the caller's place in the queue can be served, or 0."""
     ahead = tables.count_waiting(db, budget.account, now, ticket)
     instants = [now.elapsed + tables.refusal_seconds(db, budget.account, now)]
     for window in budget.windows:
-        rounds, slot = divmod(ahead, window.calls)
+        n_windows, slot = divmod(ahead, window.calls)
         free = tables.slot_times(db, budget.account, window, now)
-        instants.append(free[slot] + rounds * window.seconds)
+        instants.append(free[slot] + n_windows * window.seconds)
     return max(0.0, max(instants) - now.elapsed)
 
 
@@ -216,19 +232,20 @@ def _refuse_spent_day(
     today = tables.read_day_usage(db, budget, now)
     left = today.left(budget)
     others = today.made - today.by_purpose.get(purpose, 0)
-    kept = max(0, reserved_calls - others)
-    if left is None or left > kept:
+    reserved = max(0, reserved_calls - others)
+    if left is None or left > reserved:
         return
-    what = ", ".join(f"{n} {name}" for name, n in sorted(today.by_purpose.items())) or "none"
+    made = ", ".join(f"{n} {name}" for name, n in sorted(today.by_purpose.items())) or "none"
     if today.is_refused:
-        why = f"The provider said that the day's calls of `{budget.provider}` are spent"
+        reason = f"`{budget.provider}` refuses more calls today"
     elif left:
-        why = (
-            f"The {left} calls of `{budget.provider}` left today are kept for other than {purpose}"
+        reason = (
+            f"The {left} calls of `{budget.provider}` left today are reserved for purposes other "
+            f"than {purpose}"
         )
     else:
-        why = f"All {budget.per_day} calls a day of `{budget.provider}` are spent"
-    msg = f"{why} (made: {what}); the next may be made at {_shown(today.renews_at)}."
+        reason = f"All {budget.per_day} calls per day of `{budget.provider}` are used"
+    msg = f"{reason} (made: {made}); the next call is allowed at {_in_utc(today.renews_at)}."
     raise QuotaError(msg, renews_at=today.renews_at)
 
 
@@ -237,12 +254,12 @@ def _refuse_long_wait(budget: Budget, now: TimePoint, wait: float, longest: floa
         return
     renews_at = now.plus(wait).instant
     msg = (
-        f"A call of `{budget.provider}` would wait {wait:.1f} s for its turn, and `max_wait` "
-        f"leaves {longest:.1f} s; the next may be made at {_shown(renews_at)}."
+        f"A call of `{budget.provider}` must wait {wait:.1f} s, but `max_wait` allows "
+        f"{longest:.1f} s; the next call is allowed at {_in_utc(renews_at)}."
     )
     raise QuotaError(msg, renews_at=renews_at)
 
 
-def _shown(instant: datetime) -> str:
+def _in_utc(instant: datetime) -> str:
     whole = instant + timedelta(microseconds=-instant.microsecond % 1_000_000)
     return f"{whole:%Y-%m-%d %H:%M:%S} UTC"

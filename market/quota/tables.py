@@ -1,7 +1,7 @@
-"""The tables behind the quota ledger: calls, refusals, callers that wait, and what of them counts.
+"""Tables of the quota ledger: calls, refusals and waiting callers.
 
-Every function works inside a transaction of the caller. When a call may be made is `quota`, and
-that module tells why these rules are safe.
+Each function runs inside a transaction of the caller. `market.quota.ledger` states the rules and
+why they are safe.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ CREATE TABLE IF NOT EXISTS waiting (
 );
 """
 
-# A call that was entered is taken to last so long until its process tells its end.
+# Assumed duration of a call in seconds until its process records the end.
 LEASE = 120.0
-# The provider's clock may run a little differently.
+# Added to each window in seconds, because clocks differ in rate.
 _MARGIN = 0.01
-# Readings of the wall clock that differ by less are one clock that is kept in time. So much before
-# midnight counts for both days.
+# Readings of the wall clock that differ by fewer seconds are one clock that is kept in time. Calls
+# that ended within this time before midnight count in both days.
 _STEP = 0.1
-# What is longer ago is in no reading's present day, which has 25 hours at most.
+# A call that ended earlier is in no current day, which has at most 25 hours.
 _DAY = 26 * 3600.0
-# How late a waiting process may come before its place goes to the next.
+# Delay in seconds after which the place of a waiting process is given to the next one.
 _LATE = 2.0
-_KEPT = 40 * 24 * 3600.0
-_KEPT_CALLS = 1000
+_RETENTION = 40 * 24 * 3600.0
+_MIN_RETAINED_CALLS = 1000
 
 
 @dataclass(frozen=True)
 class DayUsage:
-    """The provider's present day: calls by purpose, when it ends, and whether it was refused."""
+    """Usage of the provider's current day: calls by purpose, end, and whether it is refused."""
 
     by_purpose: dict[str, int]
     renews_at: datetime
@@ -57,11 +57,11 @@ class DayUsage:
 
     @property
     def made(self) -> int:
-        """Calls of all purposes."""
+        """Number of calls of all purposes."""
         return sum(self.by_purpose.values())
 
     def left(self, budget: Budget) -> int | None:
-        """Return the calls that may still be made today, or None without a limit."""
+        """Return the number of calls left today, or None without a limit."""
         if self.is_refused:
             return 0
         return None if budget.per_day is None else max(0, budget.per_day - self.made)
@@ -70,7 +70,7 @@ class DayUsage:
 def insert_call(
     db: sqlite3.Connection, account: str, purpose: str, ticker: str, now: TimePoint
 ) -> int:
-    """Write a call that begins now and return its number; old calls are dropped now and then."""
+    """Record a call that begins now and return its number. Old calls are dropped occasionally."""
     end = now.plus(LEASE)
     began_and_ended = (now.boot, now.elapsed, now.wall, end.elapsed, end.wall)
     number = db.execute(
@@ -79,15 +79,15 @@ def insert_call(
         (account, purpose, ticker, *began_and_ended),
     ).lastrowid
     assert number is not None
-    if number % _KEPT_CALLS == 0:
-        # The newest stay in any case: a wall clock that is far ahead for a while drops none of use.
-        oldest = (now.wall - _KEPT, number - _KEPT_CALLS)
+    if number % _MIN_RETAINED_CALLS == 0:
+        # The newest calls are never dropped, so that a wall clock far ahead removes none in use.
+        oldest = (now.wall - _RETENTION, number - _MIN_RETAINED_CALLS)
         db.execute("DELETE FROM calls WHERE ended_wall < ? AND id < ?", oldest)
     return number
 
 
 def finish_call(db: sqlite3.Connection, number: int, now: TimePoint) -> None:
-    """Write that a call has ended."""
+    """Record the end of a call."""
     db.execute(
         "UPDATE calls SET ended = ?, ended_wall = ?, is_done = 1 WHERE id = ?",
         (now.elapsed, now.wall, number),
@@ -95,32 +95,32 @@ def finish_call(db: sqlite3.Connection, number: int, now: TimePoint) -> None:
 
 
 def slot_times(db: sqlite3.Connection, account: str, window: Window, now: TimePoint) -> list[float]:
-    """Return when each of the window's slot_times is free, as elapsed time, soonest first.
+    """Return the elapsed time at which each slot of a window becomes free, earliest first.
 
-    For a call that has not ended it is the soonest that can be.
+    For a call that has not ended, it is the earliest possible time.
     """
-    counts = window.seconds + _MARGIN
+    duration = window.seconds + _MARGIN
     free = [
-        (row["ended"] if row["is_done"] else min(row["ended"], now.elapsed)) + counts
+        (row["ended"] if row["is_done"] else min(row["ended"], now.elapsed)) + duration
         for row in db.execute(
             "SELECT ended, is_done FROM calls WHERE account = ? AND boot = ? AND ended > ?",
-            (account, now.boot, now.elapsed - counts),
+            (account, now.boot, now.elapsed - duration),
         )
     ]
-    if now.elapsed < counts:
+    if now.elapsed < duration:
         earlier = "SELECT 1 FROM calls WHERE account = ? AND boot <> ? LIMIT ?"
-        free += [counts for _ in db.execute(earlier, (account, now.boot, window.calls))]
-    never_used = [now.elapsed] * (window.calls - len(free))
-    return sorted(never_used + free)[-window.calls :]
+        free += [duration for _ in db.execute(earlier, (account, now.boot, window.calls))]
+    unused = [now.elapsed] * (window.calls - len(free))
+    return sorted(unused + free)[-window.calls :]
 
 
 def read_day_usage(db: sqlite3.Connection, budget: Budget, now: TimePoint) -> DayUsage:
-    """Count the provider's present day, by every reading of the wall clock that may be right."""
+    """Return the usage of the provider's current day by every plausible wall clock reading."""
     readings = _readings(db, budget.account, now)
-    days = [(moment, LocalDay.containing(moment.instant, budget.timezone)) for moment in readings]
-    starts = [(m.wall - _begins(day), _begins(day)) for m, day in days]
+    days = [(m, LocalDay.containing(m.instant, budget.timezone)) for m in readings]
+    starts = [(m.wall - _day_start(day), _day_start(day)) for m, day in days]
     longest = max(ago for ago, _ in starts)
-    # What is older than this boot is at least as old as the boot.
+    # A call of an earlier boot ended before the current boot began.
     first = min((wall for ago, wall in starts if ago >= now.elapsed), default=inf)
     counted = db.execute(
         "SELECT purpose, count(*) AS calls FROM ("
@@ -130,7 +130,7 @@ def read_day_usage(db: sqlite3.Connection, budget: Budget, now: TimePoint) -> Da
         (budget.account, now.boot, now.elapsed - longest, budget.account, now.boot, first),
     )
     by_purpose = {row["purpose"]: row["calls"] for row in counted}
-    ends = min(now.instant + (day.ends - moment.instant) for moment, day in days)
+    ends = min(now.instant + (day.ends - m.instant) for m, day in days)
     whole, until = _refused_today(db, budget.account, now, days)
     if until is not None and not whole:
         return DayUsage(by_purpose, until, is_refused=True)
@@ -140,7 +140,7 @@ def read_day_usage(db: sqlite3.Connection, budget: Budget, now: TimePoint) -> Da
 def insert_refusal(
     db: sqlite3.Connection, account: str, now: TimePoint, *, is_of_day: bool, seconds: float | None
 ) -> None:
-    """Write that the provider refuses for so many seconds, or until its day ends."""
+    """Record a refusal for `seconds`, or until the end of the day if `seconds` is None."""
     db.execute(
         "DELETE FROM refusals WHERE account = ? AND wall < ?", (account, now.wall - 2 * _DAY)
     )
@@ -149,21 +149,21 @@ def insert_refusal(
 
 
 def refusal_seconds(db: sqlite3.Connection, account: str, now: TimePoint) -> float:
-    """Return for how many seconds the provider is not to be asked, apart from its day."""
-    said = db.execute("SELECT * FROM refusals WHERE account = ? AND is_of_day = 0", (account,))
-    return max((row["seconds"] - now.seconds_since(_time_point(row)) for row in said), default=0.0)
+    """Return the remaining seconds of refusals that are not of the day."""
+    rows = db.execute("SELECT * FROM refusals WHERE account = ? AND is_of_day = 0", (account,))
+    return max((row["seconds"] - now.seconds_since(_time_point(row)) for row in rows), default=0.0)
 
 
 def has_day_refusal(db: sqlite3.Connection, account: str) -> bool:
-    """Return whether there may be a refusal of the day, perhaps of one that is over."""
-    said = "SELECT 1 FROM refusals WHERE account = ? AND is_of_day = 1 LIMIT 1"
-    return db.execute(said, (account,)).fetchone() is not None
+    """Return whether a refusal of a day is recorded, current or past."""
+    query = "SELECT 1 FROM refusals WHERE account = ? AND is_of_day = 1 LIMIT 1"
+    return db.execute(query, (account,)).fetchone() is not None
 
 
 def enqueue(
     db: sqlite3.Connection, account: str, now: TimePoint, *, ticket: int | None, seconds: float
 ) -> int:
-    """Write that a caller waits so long, and return its ticket; it keeps the one that it has."""
+    """Record that a caller waits for `seconds`, and return its ticket. An old ticket is kept."""
     values = (ticket, account, now.boot, now.elapsed + seconds)
     row = db.execute("INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?)", values).lastrowid
     assert row is not None
@@ -171,15 +171,15 @@ def enqueue(
 
 
 def dequeue(db: sqlite3.Connection, ticket: int | None, now: TimePoint) -> None:
-    """Forget a ticket, and those of callers that died."""
-    gone = (ticket, now.boot, now.elapsed - 60.0)
-    db.execute("DELETE FROM waiting WHERE ticket IS ? OR boot <> ? OR due < ?", gone)
+    """Remove a ticket, and the tickets of killed callers."""
+    parameters = (ticket, now.boot, now.elapsed - 60.0)
+    db.execute("DELETE FROM waiting WHERE ticket IS ? OR boot <> ? OR due < ?", parameters)
 
 
 def count_waiting(
     db: sqlite3.Connection, account: str, now: TimePoint, ticket: int | None = None
 ) -> int:
-    """Return how many living callers wait, of those with a ticket the ones before it."""
+    """Return the number of waiting callers, or of those before `ticket`."""
     row = db.execute(
         "SELECT count(*) FROM waiting WHERE account = ? AND boot = ? AND due >= ? "
         "AND ticket < coalesce(?, 1 << 62)",
@@ -189,16 +189,16 @@ def count_waiting(
 
 
 def _readings(db: sqlite3.Connection, account: str, now: TimePoint) -> list[TimePoint]:
-    """Return now as the wall clock has it, and as it had it before it was set today."""
+    """Return the current time point by the wall clock and by its readings before it was set."""
     readings = [now]
     within = "FROM calls WHERE account = :account AND boot = :boot AND ended >= :since"
-    kept = db.execute(
+    offsets = db.execute(
         f"SELECT round(began_wall - began, 2) {within} UNION "
         f"SELECT round(ended_wall - ended, 2) {within}",
         {"account": account, "boot": now.boot, "since": now.elapsed - _DAY},
     )
-    for (ahead,) in kept:
-        wall = now.elapsed + ahead
+    for (offset,) in offsets:
+        wall = now.elapsed + offset
         if all(abs(wall - other.wall) > _STEP for other in readings):
             readings.append(TimePoint(now.boot, now.elapsed, wall))
     return readings
@@ -207,19 +207,19 @@ def _readings(db: sqlite3.Connection, account: str, now: TimePoint) -> list[Time
 def _refused_today(
     db: sqlite3.Connection, account: str, now: TimePoint, days: list[tuple[TimePoint, LocalDay]]
 ) -> tuple[bool, datetime | None]:
-    """Return whether the whole day is refused, and until when a shorter refusal holds."""
+    """Return whether the whole day is refused, and the end of a shorter refusal of the day."""
     whole, until = False, None
-    said = db.execute("SELECT * FROM refusals WHERE account = ? AND is_of_day = 1", (account,))
-    for row in said:
+    rows = db.execute("SELECT * FROM refusals WHERE account = ? AND is_of_day = 1", (account,))
+    for row in rows:
         then = _time_point(row)
         if row["seconds"] is None:
-            whole |= any(m.seconds_since(then) <= m.wall - _begins(day) for m, day in days)
+            whole |= any(m.seconds_since(then) <= m.wall - _day_start(day) for m, day in days)
         elif (left := row["seconds"] - now.seconds_since(then)) > 0:
             until = max(now.plus(left).instant, until or datetime.min.replace(tzinfo=UTC))
     return whole, until
 
 
-def _begins(day: LocalDay) -> float:
+def _day_start(day: LocalDay) -> float:
     return day.starts.timestamp() - _STEP
 
 

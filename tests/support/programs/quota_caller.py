@@ -1,7 +1,7 @@
-"""A process that calls a provider on loopback as often as its ledger lets it.
+"""Process that calls a provider on loopback as often as its ledger allows.
 
-``python quota_caller.py LEDGER PORT CALLS SECONDS UNTIL``: a window of CALLS in SECONDS, until the
-machine's elapsed time is UNTIL; 0 makes one call that never ends.
+``python quota_caller.py LEDGER PORT CALLS SECONDS UNTIL``: the window is CALLS in SECONDS. The
+process stops when the elapsed time of the machine is UNTIL. With 0 it makes one call without end.
 """
 
 from __future__ import annotations

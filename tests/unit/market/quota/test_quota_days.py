@@ -1,4 +1,4 @@
-"""The provider's day: its zone, its clock changes, and what is kept for others."""
+"""The provider's day: time zone, daylight saving time, reserved calls."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,8 +19,8 @@ def test_a_spent_day_renews_at_the_midnight_of_the_providers_zone(
 
     assert refused.renews_at == MIDNIGHT
     assert str(refused) == (
-        "All 3 calls a day of `acme` are spent (made: 3 ingest); "
-        "the next may be made at 2026-11-24 05:00:00 UTC."
+        "All 3 calls per day of `acme` are used (made: 3 ingest); "
+        "the next call is allowed at 2026-11-24 05:00:00 UTC."
     )
     clock.move_to(MIDNIGHT - timedelta(seconds=1))
     assert refusal(ledger).renews_at == MIDNIGHT
@@ -31,7 +31,7 @@ def test_a_spent_day_renews_at_the_midnight_of_the_providers_zone(
 @pytest.mark.parametrize(
     ("noon", "hours"), [((2026, 3, 8, 12), 23), ((2026, 11, 1, 12), 25), ((2026, 6, 1, 12), 24)]
 )
-def test_a_day_is_as_long_as_the_providers_clocks_make_it(
+def test_the_length_of_a_day_follows_daylight_saving_time(
     ledger: QuotaLedger, clock: MovingClock, noon: tuple[int, int, int, int], hours: int
 ) -> None:
     starts = datetime(*noon[:3], tzinfo=NEW_YORK).astimezone(UTC)
@@ -46,7 +46,9 @@ def test_a_day_is_as_long_as_the_providers_clocks_make_it(
     make_calls(ledger, 3)
 
 
-def test_a_call_over_midnight_counts_in_both_days(ledger: QuotaLedger, clock: MovingClock) -> None:
+def test_a_call_across_midnight_counts_in_both_days(
+    ledger: QuotaLedger, clock: MovingClock
+) -> None:
     clock.move_to(MIDNIGHT - timedelta(seconds=5))
     with ledger.call(THREE_A_DAY, purpose="ingest"):
         assert ledger.usage(THREE_A_DAY).made_today == 1
@@ -58,7 +60,7 @@ def test_a_call_over_midnight_counts_in_both_days(ledger: QuotaLedger, clock: Mo
 
 
 @pytest.mark.parametrize("hours", [-240, -20, -12, -1, 1, 13, 24, 240])
-def test_setting_the_wall_clock_gives_no_call_back(
+def test_setting_the_wall_clock_returns_no_call(
     ledger: QuotaLedger, clock: MovingClock, hours: int
 ) -> None:
     make_calls(ledger, 3)
@@ -72,7 +74,7 @@ def test_setting_the_wall_clock_gives_no_call_back(
 
 
 @pytest.mark.parametrize("hours", [-240, 6])
-def test_a_clock_that_was_set_wrong_blocks_for_a_day_at_most(
+def test_a_wrong_wall_clock_blocks_for_at_most_a_day(
     ledger: QuotaLedger, clock: MovingClock, hours: int
 ) -> None:
     make_calls(ledger, 3)
@@ -84,7 +86,7 @@ def test_a_clock_that_was_set_wrong_blocks_for_a_day_at_most(
 
 
 @pytest.mark.parametrize("days", [-3650, -1])
-def test_a_boot_with_a_late_wall_clock_blocks_until_its_next_midnight_at_most(
+def test_a_boot_with_a_late_wall_clock_blocks_at_most_until_midnight(
     ledger: QuotaLedger, clock: MovingClock, days: int
 ) -> None:
     make_calls(ledger, 3)
@@ -96,9 +98,7 @@ def test_a_boot_with_a_late_wall_clock_blocks_until_its_next_midnight_at_most(
     make_calls(ledger, 3)
 
 
-def test_the_days_calls_are_remembered_over_a_reboot(
-    ledger: QuotaLedger, clock: MovingClock
-) -> None:
+def test_a_reboot_keeps_the_calls_of_the_day(ledger: QuotaLedger, clock: MovingClock) -> None:
     make_calls(ledger, 2)
     clock.reboot(seconds=3600)
     make_calls(ledger, 1)
@@ -106,7 +106,7 @@ def test_the_days_calls_are_remembered_over_a_reboot(
     assert refusal(ledger).renews_at == MIDNIGHT
 
 
-def test_a_call_whose_process_died_counts_in_its_day(
+def test_a_call_of_a_killed_process_counts_in_its_day(
     ledger: QuotaLedger, clock: MovingClock
 ) -> None:
     dying = ledger.call(THREE_A_DAY, purpose="ingest")
@@ -118,14 +118,16 @@ def test_a_call_whose_process_died_counts_in_its_day(
     assert refusal(ledger).renews_at == MIDNIGHT
 
 
-def test_calls_are_kept_for_other_purposes_until_those_are_made(ledger: QuotaLedger) -> None:
+def test_reserved_calls_are_left_until_they_are_made(ledger: QuotaLedger) -> None:
     budget = Budget("acme", (), 10, "America/New_York")
     with ledger.call(budget, purpose="quote", reserved_calls=6):
         pass
     make_calls(ledger, 3, budget, purpose="quote")
 
     refused = refusal(ledger, budget, "quote", reserved_calls=6)
-    assert str(refused).startswith("The 6 calls of `acme` left today are kept for other than quote")
+    assert str(refused).startswith(
+        "The 6 calls of `acme` left today are reserved for purposes other than quote"
+    )
 
     make_calls(ledger, 4, budget)
     refusal(ledger, budget, "quote", reserved_calls=6)
@@ -133,7 +135,7 @@ def test_calls_are_kept_for_other_purposes_until_those_are_made(ledger: QuotaLed
     refusal(ledger, budget, "quote", reserved_calls=6)
 
 
-def test_kept_calls_that_are_made_free_the_rest(ledger: QuotaLedger) -> None:
+def test_reserved_calls_that_were_made_are_not_reserved_again(ledger: QuotaLedger) -> None:
     budget = Budget("acme", (), 10, "America/New_York")
     make_calls(ledger, 6, budget)
 

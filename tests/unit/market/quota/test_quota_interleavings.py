@@ -1,6 +1,6 @@
-"""Any interleaving of callers, kills, reboots and clock steps: the provider never counts too many.
+"""Random interleavings of callers, kills, reboots and clock steps never exceed a limit.
 
-And callers that always want more lose at most 2 % of what the limits allow.
+Saturated callers use at least 98 % of the limits.
 """
 
 from datetime import datetime, timedelta
@@ -38,9 +38,9 @@ def plans(begin: float, pause: float) -> st.SearchStrategy[Plan]:
 
 
 def upsets(until: float, *kinds: str) -> st.SearchStrategy[Upsets]:
-    # Whole seconds: clocks that differ by a fraction of one are the same clock.
-    much = st.integers(-90_000, 90_000).map(float)
-    upset = st.tuples(st.floats(1, until), st.sampled_from(kinds), much)
+    # Whole seconds, because clocks that differ by a fraction of a second count as one clock.
+    step = st.integers(-90_000, 90_000).map(float)
+    upset = st.tuples(st.floats(1, until), st.sampled_from(kinds), step)
     return st.lists(upset, max_size=4)
 
 
@@ -54,7 +54,7 @@ def any_case(n: int):  # noqa: ANN201 - Hypothesis has no name for it
     plan=plans(begin=400, pause=90),
     upset=upsets(600, "kill", "reboot", "set"),
 )
-def test_no_stretch_of_time_holds_more_calls_than_the_limit(
+def test_no_period_has_more_calls_than_the_limit(
     limits: list[Window], plan: Plan, upset: Upsets
 ) -> None:
     with counting_provider(
@@ -79,7 +79,7 @@ def test_no_stretch_of_time_holds_more_calls_than_the_limit(
     plan=plans(begin=20 * HOUR, pause=6 * HOUR),
     upset=upsets(22 * HOUR, "kill", "set"),
 )
-def test_no_day_holds_more_calls_than_the_limit_while_the_clock_is_set(
+def test_no_day_has_more_calls_than_the_limit_when_the_clock_is_set(
     per_day: int, zone: str, start: datetime, plan: Plan, upset: Upsets
 ) -> None:
     first: Calls = [(1.0, 0.5, 0.0)]
@@ -97,7 +97,7 @@ def test_no_day_holds_more_calls_than_the_limit_while_the_clock_is_set(
     plan=plans(begin=60 * HOUR, pause=20 * HOUR),
     upset=upsets(72 * HOUR, "kill", "reboot"),
 )
-def test_no_day_holds_more_calls_than_the_limit_over_reboots(
+def test_no_day_has_more_calls_than_the_limit_across_reboots(
     per_day: int, zone: str, start: datetime, plan: Plan, upset: Upsets
 ) -> None:
     with counting_provider(Budget("acme", (), per_day, zone), start) as p:
@@ -113,7 +113,7 @@ def test_no_day_holds_more_calls_than_the_limit_over_reboots(
     arrives=shares,
     n_programs=st.integers(8, 12),
 )
-def test_saturated_callers_get_98_percent_of_what_a_window_allows(
+def test_saturated_callers_use_98_percent_of_a_window(
     limit: int, seconds: float, share: float, arrives: float, n_programs: int
 ) -> None:
     lasts, n_windows = share * seconds, 25
@@ -125,7 +125,7 @@ def test_saturated_callers_get_98_percent_of_what_a_window_allows(
 
 @any_case(12)
 @given(zone=ZONES, start=STARTS, per_day=st.integers(1, 25), n_programs=st.integers(1, 4))
-def test_saturated_callers_get_every_call_of_every_day(
+def test_saturated_callers_use_every_call_of_every_day(
     zone: str, start: datetime, per_day: int, n_programs: int
 ) -> None:
     budget = Budget("acme", (Window(1, 1.0), Window(5, 60.0)), per_day, zone)

@@ -1,4 +1,4 @@
-"""The ledger under real processes and the real clock, counted by a provider of its own."""
+"""The ledger with several processes and the system clock."""
 
 import socket
 import subprocess
@@ -22,7 +22,7 @@ CLOCK = SystemClock()
 
 @contextmanager
 def listening_provider() -> Iterator[tuple[int, list[float]]]:
-    """A provider on loopback: its port, and when each request arrived."""
+    """Serve on loopback; yield the port and the list of arrival times."""
     arrivals: list[float] = []
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
 
@@ -58,11 +58,11 @@ def worst(arrivals: list[float], seconds: float) -> int:
     return max(sum(a <= b <= a + seconds for b in arrivals) for a in arrivals)
 
 
-def test_processes_that_hammer_one_ledger_keep_the_limit_and_use_it(tmp_path: Path) -> None:
+def test_concurrent_processes_respect_and_use_the_limit(tmp_path: Path) -> None:
     window, n_windows = Window(20, 1.0), 3
     with listening_provider() as (port, arrivals):
-        path, for_ever = tmp_path / "market.sqlite", CLOCK.elapsed() + 600
-        processes = [start_caller(path, port, window, for_ever) for _ in range(4)]
+        path, deadline = tmp_path / "market.sqlite", CLOCK.elapsed() + 600
+        processes = [start_caller(path, port, window, deadline) for _ in range(4)]
         try:
             wait_for(arrivals, 1)
             CLOCK.sleep(n_windows * window.seconds)
@@ -72,11 +72,11 @@ def test_processes_that_hammer_one_ledger_keep_the_limit_and_use_it(tmp_path: Pa
                 process.wait()
 
     assert worst(arrivals, window.seconds) <= window.calls
-    # A machine that is busy with other things loses more than the 2 % of the simulation.
+    # A busy machine loses more than the 2 % of the simulation.
     assert len(arrivals) >= 0.8 * window.calls * n_windows
 
 
-def test_a_killed_process_gives_its_slot_back_after_the_lease_alone(tmp_path: Path) -> None:
+def test_the_slot_of_a_killed_process_is_free_after_the_lease(tmp_path: Path) -> None:
     path, window = tmp_path / "market.sqlite", Window(2, 0.2)
     budget = Budget("acme", (window,))
     ledger = QuotaLedger(path)
@@ -86,7 +86,7 @@ def test_a_killed_process_gives_its_slot_back_after_the_lease_alone(tmp_path: Pa
         process.kill()
         process.wait()
 
-    # Its request may still be on its way; the other slot goes on.
+    # Its request may still be in flight. The other slot stays usable.
     for _ in range(3):
         with ledger.call(budget, purpose="ingest"):
             assert ledger.usage(budget).windows[0].made == 2
@@ -96,7 +96,7 @@ def test_a_killed_process_gives_its_slot_back_after_the_lease_alone(tmp_path: Pa
     assert ledger.usage(budget).made_today == 4
 
 
-def test_a_killed_waiter_does_not_hold_up_the_others(tmp_path: Path) -> None:
+def test_a_killed_waiting_process_does_not_block_others(tmp_path: Path) -> None:
     path, window = tmp_path / "market.sqlite", Window(1, 1.0)
     budget = Budget("acme", (window,))
     ledger = QuotaLedger(path)
@@ -108,7 +108,7 @@ def test_a_killed_waiter_does_not_hold_up_the_others(tmp_path: Path) -> None:
             process.kill()
             process.wait()
         with pytest.raises(QuotaError), ledger.call(budget, purpose="quote", max_wait=0.1):
-            pytest.fail("another one is before it")
+            pytest.fail("another caller is before it")
 
         with ledger.call(budget, purpose="quote"):
             assert ledger.usage(budget).waiting == 0

@@ -1,4 +1,4 @@
-"""The provider's own word that nothing is left."""
+"""Refusals by the provider."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from market.quota.budgets import Budget, Window
 from market.quota.ledger import QuotaLedger
 
 
-def test_a_day_that_the_provider_calls_spent_is_spent(
+def test_a_refused_day_stays_refused_until_midnight(
     ledger: QuotaLedger, clock: MovingClock, tmp_path: Path
 ) -> None:
     make_calls(ledger, 1)
@@ -21,7 +21,7 @@ def test_a_day_that_the_provider_calls_spent_is_spent(
     again = QuotaLedger(tmp_path / "market.sqlite", clock)
     assert refusal(again).renews_at == MIDNIGHT
     assert ledger.usage(THREE_A_DAY).left_today == 0
-    # What it says of the minute afterwards gives nothing back.
+    # A later refusal of the rate does not end the refusal of the day.
     ledger.record_refusal(THREE_A_DAY, until_day_ends=False)
     clock.advance(seconds=3600)
     assert refusal(ledger).renews_at == MIDNIGHT
@@ -29,7 +29,7 @@ def test_a_day_that_the_provider_calls_spent_is_spent(
     make_calls(ledger, 3)
 
 
-def test_a_day_can_be_called_spent_where_none_was_known_to_be_limited(
+def test_a_day_without_a_known_limit_can_be_refused(
     ledger: QuotaLedger, clock: MovingClock
 ) -> None:
     budget = Budget("acme", (Window(75, 60.0),), None, "America/New_York")
@@ -42,7 +42,7 @@ def test_a_day_can_be_called_spent_where_none_was_known_to_be_limited(
 
 
 @pytest.mark.parametrize("hours", [-30, -12, -1, 1, 13, 30])
-def test_setting_the_wall_clock_does_not_undo_the_providers_word(
+def test_setting_the_wall_clock_does_not_end_a_refusal(
     ledger: QuotaLedger, clock: MovingClock, hours: int
 ) -> None:
     make_calls(ledger, 1)
@@ -54,7 +54,7 @@ def test_setting_the_wall_clock_does_not_undo_the_providers_word(
     refusal(ledger)
 
 
-def test_a_refusal_just_after_midnight_is_about_yesterday(
+def test_a_refusal_just_after_midnight_holds_for_ten_minutes(
     ledger: QuotaLedger, clock: MovingClock
 ) -> None:
     clock.move_to(MIDNIGHT + timedelta(seconds=2))
@@ -70,7 +70,7 @@ def test_a_refusal_just_after_midnight_is_about_yesterday(
 @pytest.mark.parametrize(
     ("windows", "seconds"), [((), 60), ((Window(5, 1.0), Window(9, 90.0)), 90)]
 )
-def test_a_refusal_by_the_minute_is_waited_out(
+def test_a_refusal_of_the_rate_delays_the_next_call(
     ledger: QuotaLedger, clock: MovingClock, windows: tuple[Window, ...], seconds: int
 ) -> None:
     budget = Budget("acme", windows)

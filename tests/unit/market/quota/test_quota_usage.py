@@ -1,4 +1,4 @@
-"""What the ledger tells of the calls that were made."""
+"""Usage and list of recorded calls."""
 
 from datetime import UTC, timedelta
 
@@ -10,7 +10,7 @@ from market.quota.budgets import Budget, Usage, Window, WindowUse
 from market.quota.ledger import QuotaLedger
 
 
-def test_usage_tells_what_was_made_of_a_budget(ledger: QuotaLedger, clock: MovingClock) -> None:
+def test_usage_of_a_budget(ledger: QuotaLedger, clock: MovingClock) -> None:
     budget = Budget("acme", (Window(2, 1.0), Window(5, 60.0)), 25, "America/New_York")
     clock.advance(days=-1)
     make_calls(ledger, 1, budget)
@@ -32,7 +32,7 @@ def test_usage_tells_what_was_made_of_a_budget(ledger: QuotaLedger, clock: Movin
     )
 
 
-def test_a_budget_without_a_day_says_so(ledger: QuotaLedger) -> None:
+def test_a_budget_without_a_limit_per_day(ledger: QuotaLedger) -> None:
     budget = Budget("yahoo", (Window(3, 1.0),))
     make_calls(ledger, 2, budget)
 
@@ -41,7 +41,9 @@ def test_a_budget_without_a_day_says_so(ledger: QuotaLedger) -> None:
     assert (usage.made_today, usage.per_day, usage.left_today) == (2, None, None)
 
 
-def test_calls_are_listed_for_printouts(ledger: QuotaLedger, clock: MovingClock) -> None:
+def test_calls_are_listed_with_time_purpose_and_ticker(
+    ledger: QuotaLedger, clock: MovingClock
+) -> None:
     with ledger.call(THREE_A_DAY, purpose="ingest", ticker="AAPL"):
         clock.advance(seconds=3)
     with ledger.call(THREE_A_DAY, purpose="search"):

@@ -1,4 +1,4 @@
-"""Limits on stretches of time, one caller after the other; many callers are in other files."""
+"""Limits of the rate with one caller. Concurrent callers are in other files."""
 
 import pytest
 from support.clocks.moving_clock import MovingClock
@@ -14,7 +14,7 @@ TWO_A_MINUTE = Budget("acme", (Window(2, 60.0),))
 
 
 class CountedSleeps:
-    """The clock of a simulated machine that counts how often someone sleeps on it."""
+    """Clock of a simulated machine that counts calls of `sleep`."""
 
     def __init__(self, machine: SimulatedMachine) -> None:
         self.count = 0
@@ -36,7 +36,7 @@ def make_call(ledger: QuotaLedger, clock: MovingClock, budget: Budget, lasts: fl
     return granted
 
 
-def test_a_full_window_is_waited_for_from_the_end_of_its_oldest_call(
+def test_a_full_window_delays_until_its_oldest_call_expires(
     ledger: QuotaLedger, clock: MovingClock
 ) -> None:
     granted = [make_call(ledger, clock, TWO_A_MINUTE, lasts=5.0) for _ in range(4)]
@@ -45,7 +45,7 @@ def test_a_full_window_is_waited_for_from_the_end_of_its_oldest_call(
     assert min(granted[2] - 5, granted[3] - 10) > 60
 
 
-def test_all_windows_of_a_budget_hold(ledger: QuotaLedger, clock: MovingClock) -> None:
+def test_all_windows_of_a_budget_apply(ledger: QuotaLedger, clock: MovingClock) -> None:
     budget = Budget("acme", (Window(1, 1.0), Window(3, 60.0)))
 
     granted = [make_call(ledger, clock, budget) for _ in range(6)]
@@ -61,17 +61,15 @@ def test_budgets_of_other_accounts_do_not_wait(ledger: QuotaLedger, clock: Movin
     assert granted == [0, 0, 0, 0]
 
 
-def test_a_wait_that_would_be_too_long_is_refused_at_once(
-    ledger: QuotaLedger, clock: MovingClock
-) -> None:
+def test_a_wait_beyond_max_wait_is_refused_at_once(ledger: QuotaLedger, clock: MovingClock) -> None:
     make_call(ledger, clock, TWO_A_MINUTE)
     make_call(ledger, clock, TWO_A_MINUTE)
 
     with (
-        pytest.raises(QuotaError, match=r"`acme` would wait 60\.0 s .* leaves 2\.0 s") as refused,
+        pytest.raises(QuotaError, match=r"`acme` must wait 60\.0 s, .* allows 2\.0 s") as refused,
         ledger.call(TWO_A_MINUTE, purpose="quote", max_wait=2),
     ):
-        pytest.fail("no call may be made")
+        pytest.fail("the call was granted")
 
     assert clock.now() == START
     assert 60 < (refused.value.renews_at - START).total_seconds() < 60.1
@@ -79,7 +77,7 @@ def test_a_wait_that_would_be_too_long_is_refused_at_once(
     assert ledger.usage(TWO_A_MINUTE).waiting == 0
 
 
-def test_a_call_that_failed_counts_as_well(ledger: QuotaLedger, clock: MovingClock) -> None:
+def test_a_failed_call_counts(ledger: QuotaLedger, clock: MovingClock) -> None:
     for _ in range(2):
         with pytest.raises(ConnectionError), ledger.call(TWO_A_MINUTE, purpose="ingest"):
             raise ConnectionError
@@ -87,22 +85,22 @@ def test_a_call_that_failed_counts_as_well(ledger: QuotaLedger, clock: MovingClo
     assert make_call(ledger, clock, TWO_A_MINUTE) > 60
 
 
-def test_who_waits_sleeps_until_its_own_turn_and_is_served_in_order() -> None:
+def test_waiting_callers_are_served_in_order_with_few_sleeps() -> None:
     budget, n, order = Budget("acme", (Window(2, 60.0),)), 12, []
     with counting_provider(budget, START) as p:
         sleeps = CountedSleeps(p.machine)
         ledger = QuotaLedger(p.ledger._database.path, sleeps)
 
-        def ask(number: int) -> None:
+        def call(number: int) -> None:
             with ledger.call(budget, purpose="ingest"):
                 order.append(number)
                 p.machine.sleep(0.2)
 
         for number in range(n):
-            p.machine.launch(number * 0.001, lambda number=number: ask(number))
+            p.machine.launch(number * 0.001, lambda number=number: call(number))
         p.machine.run(until=60.0 * n)
 
     assert order == list(range(n))
-    # Once for each round that is before it, and a little for calls that had not ended yet.
-    rounds = sum(number // budget.windows[0].calls for number in range(n))
-    assert sleeps.count <= 2 * rounds + n
+    # One sleep per window before a caller, and some for calls that had not ended yet.
+    n_windows = sum(number // budget.windows[0].calls for number in range(n))
+    assert sleeps.count <= 2 * n_windows + n
