@@ -1,6 +1,6 @@
-"""Ask a service of `docker-compose.yml` whether it does its work; leave with 0 when it does.
+"""Check the health of a service of `docker-compose.yml`; the exit status is 0 if it is healthy.
 
-Standard library only: the images hold no curl, and this file is copied into both of them.
+Only the standard library is used: the images contain no curl, and both contain this file.
 """
 
 import json
@@ -17,37 +17,39 @@ LOCATIONS = """
 """
 
 
-def answers(url: str) -> None:
-    """Return quietly when GET `url` is answered with success; any other answer is an error."""
+def check_http(url: str) -> None:
+    """Raise an error unless GET `url` succeeds."""
     with urllib.request.urlopen(url, timeout=TIMEOUT):
         return
 
 
-def has_location(url: str, name: str) -> str | None:
-    """Return why the Dagster at `url` has not loaded the code location `name`, or None.
+def dagster_problem(url: str, name: str) -> str | None:
+    """Return why Dagster at `url` has not loaded the code location `name`, or None.
 
-    Its web server answers every page while a code location is broken, so the page is no proof.
+    The web server returns every page even if a code location is broken, so the check uses GraphQL.
     """
     body = json.dumps({"query": LOCATIONS}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{url}/graphql", data=body, headers=headers)
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-        found = json.load(answer)["data"]["repositoriesOrError"]
-    if found["__typename"] != "RepositoryConnection":
-        return f"Dagster cannot list its code: {found.get('message', found['__typename'])}"
-    loaded = [node["location"]["name"] for node in found["nodes"]]
-    return None if name in loaded else f"code location {name!r} is not loaded; loaded are {loaded}"
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+        result = json.load(response)["data"]["repositoriesOrError"]
+    if result["__typename"] != "RepositoryConnection":
+        return (
+            f"Dagster cannot list its code locations: {result.get('message', result['__typename'])}"
+        )
+    loaded = [node["location"]["name"] for node in result["nodes"]]
+    return None if name in loaded else f"code location {name!r} is not loaded; loaded: {loaded}"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the check that the command line names."""
+    """Run one check, selected by the arguments, and return the exit status."""
     problem = None
     try:
         match arguments:
             case ["http", url]:
-                answers(url)
+                check_http(url)
             case ["dagster", url, location]:
-                problem = has_location(url, location)
+                problem = dagster_problem(url, location)
             case _:
                 problem = "usage: healthcheck.py http URL | dagster URL LOCATION"
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Run once by PostgreSQL on an empty volume: a database and its owner for Dagster, and for MLflow.
+# PostgreSQL runs this once on an empty volume. It creates a database and its owner for Dagster and
+# for MLflow.
 set -eu
 
 make_database() {

@@ -1,4 +1,4 @@
-"""The locks agree with `pyproject.toml` and with each other, without asking any registry."""
+"""The locks agree with `pyproject.toml` and with each other; no registry is contacted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[^ ;\\]+)", re.MULTILINE)
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = ("bootstrap", "dev", "pipelines", "serving")
-NOT_FOR_SERVING = {
+EXCLUDED_FROM_SERVING = {
     "arch",
     "dagster",
     "dagster-webserver",
@@ -40,20 +40,20 @@ def pins(name: str) -> dict[str, Version]:
 
 
 def extra(name: str) -> list[str]:
-    """Return the requirements of an extra, those of the extras it names included."""
-    found = []
+    """Return the requirements of an extra, including those of the extras it contains."""
+    requirements = []
     for line in PYPROJECT["project"]["optional-dependencies"][name]:
         requirement = Requirement(line)
         own = requirement.name == PYPROJECT["project"]["name"]
-        found += [r for e in requirement.extras for r in extra(e)] if own else [line]
-    return found
+        requirements += [r for e in requirement.extras for r in extra(e)] if own else [line]
+    return requirements
 
 
 def group(name: str) -> list[str]:
-    found = []
+    requirements = []
     for item in PYPROJECT["dependency-groups"][name]:
-        found += [item] if isinstance(item, str) else group(item["include-group"])
-    return found
+        requirements += [item] if isinstance(item, str) else group(item["include-group"])
+    return requirements
 
 
 DIRECT = {
@@ -79,7 +79,7 @@ def test_every_direct_dependency_is_pinned_within_its_range(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_every_pin_carries_a_hash(lock: str) -> None:
+def test_every_pin_has_a_hash(lock: str) -> None:
     blocks = re.split(r"^(?=[a-z0-9])", lock_text(lock), flags=re.MULTILINE)[1:]
 
     assert len(blocks) == len(pins(lock))
@@ -87,19 +87,19 @@ def test_every_pin_carries_a_hash(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", ["bootstrap", "pipelines", "serving"])
-def test_what_an_image_installs_is_what_was_tested(lock: str) -> None:
+def test_the_images_install_the_tested_versions(lock: str) -> None:
     tested = pins("dev")
 
     assert {name: tested.get(name) for name in pins(lock)} == pins(lock)
 
 
-def test_the_serving_image_holds_nothing_that_trains_or_orchestrates() -> None:
-    assert NOT_FOR_SERVING.isdisjoint(pins("serving"))
-    assert NOT_FOR_SERVING & pins("pipelines").keys()
+def test_the_serving_image_contains_no_training_or_orchestration_package() -> None:
+    assert EXCLUDED_FROM_SERVING.isdisjoint(pins("serving"))
+    assert EXCLUDED_FROM_SERVING & pins("pipelines").keys()
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_names_neither_a_registry_nor_a_folder_of_one_machine(lock: str) -> None:
+def test_a_lock_contains_no_registry_and_no_local_folder(lock: str) -> None:
     assert "://" not in lock_text(lock)
     assert not re.search(
         r"^\s*--(index-url|extra-index-url|find-links)", lock_text(lock), re.MULTILINE

@@ -1,4 +1,4 @@
-"""The first command in a fresh clone: what it lists, and what it says when Python is missing."""
+"""The first command in a fresh clone: its targets, and its errors without Python."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def few_tools(tmp_path: Path) -> Path:
-    """A PATH with a shell and grep on it, and no Python."""
+def minimal_path(tmp_path: Path) -> Path:
+    """Return a folder for PATH with a shell and grep, without Python."""
     for tool in ("bash", "env", "grep"):
-        found = shutil.which(tool)
-        assert found is not None
-        (tmp_path / tool).symlink_to(found)
+        program = shutil.which(tool)
+        assert program is not None
+        (tmp_path / tool).symlink_to(program)
     return tmp_path
 
 
@@ -41,28 +41,28 @@ def fake_python(path: Path, script: str) -> None:
     program.chmod(0o755)
 
 
-def test_a_machine_without_python_is_told_which_package_to_install(few_tools: Path) -> None:
-    fake_python(few_tools, "exit 1 # any other version than 3.11")
+def test_the_error_without_python_has_the_package_to_install(minimal_path: Path) -> None:
+    fake_python(minimal_path, "exit 1 # any other version than 3.11")
 
-    refused = make_venv(few_tools)
+    result = make_venv(minimal_path)
 
-    assert refused.returncode == 1
-    assert "Python 3.11 is needed" in refused.stderr
-    assert "apt-get install python3.11 python3.11-venv" in refused.stderr
+    assert result.returncode == 1
+    assert "Python 3.11 was not found" in result.stderr
+    assert "apt-get install python3.11 python3.11-venv" in result.stderr
 
 
-def test_a_python_without_venv_is_told_which_package_to_install(few_tools: Path) -> None:
-    fake_python(few_tools, 'case "$*" in *ensurepip*) exit 1 ;; *) echo "Python 3.11.2" ;; esac')
+def test_the_error_for_a_python_without_venv_has_the_package_to_install(minimal_path: Path) -> None:
+    fake_python(minimal_path, 'case "$*" in *ensurepip*) exit 1 ;; *) echo "Python 3.11.2" ;; esac')
 
-    refused = make_venv(few_tools)
+    result = make_venv(minimal_path)
 
-    assert refused.returncode == 1
-    assert "has no venv module" in refused.stderr
-    assert "apt-get install python3.11-venv" in refused.stderr
+    assert result.returncode == 1
+    assert "has no venv module" in result.stderr
+    assert "apt-get install python3.11-venv" in result.stderr
 
 
 def test_make_without_a_target_lists_the_commands() -> None:
-    listed = subprocess.run(
+    output = subprocess.run(
         ["make", "--no-print-directory"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
@@ -73,23 +73,23 @@ def test_make_without_a_target_lists_the_commands() -> None:
     ).stdout
 
     for target in ("run", "test", "up", "bench", "lint", "lock", "clean", "help"):
-        assert f"make {target} " in listed
+        assert f"make {target} " in output
 
 
-def test_a_benchmark_that_crashes_fails_the_whole_and_the_others_still_run() -> None:
+def test_a_crashed_benchmark_sets_the_exit_status_and_the_others_still_run() -> None:
     program = (
         "import sys, benchmarks.__main__ as runner\n"
         "runner.BENCHMARKS = ('bench_missing', 'bench_absent')\n"
         "sys.exit(runner.main([]))"
     )
 
-    ended = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
-    assert ended.returncode == 1
-    assert "== bench_missing" in ended.stdout
-    assert "== bench_absent" in ended.stdout
+    assert result.returncode == 1
+    assert "== bench_missing" in result.stdout
+    assert "== bench_absent" in result.stdout
 
 
 @pytest.mark.parametrize("script", [".ci/run", "deploy/make-venv"])

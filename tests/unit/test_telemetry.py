@@ -1,4 +1,4 @@
-"""Nothing that Stockcast runs reports to its maker, without anyone having to switch it off."""
+"""Telemetry of the libraries is off by default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from support.forecasting.bundles import tiny_bundle
 
 
-def test_running_a_bundle_leaves_no_device_id_in_the_home_of_the_user(tmp_path: Path) -> None:
+def test_running_a_bundle_writes_no_device_id_into_the_home_of_the_user(tmp_path: Path) -> None:
     tiny_bundle(tmp_path / "bundle")
     home = tmp_path / "home"
     home.mkdir()
@@ -19,11 +19,11 @@ def test_running_a_bundle_leaves_no_device_id_in_the_home_of_the_user(tmp_path: 
         "Bundle.load(Path(sys.argv[1]))\n"
         "assert 'onnxruntime' in sys.modules"
     )
-    plain = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_"))}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_"))}
 
     subprocess.run(
         [sys.executable, "-c", program, tmp_path / "bundle"],
-        env={**plain, "HOME": str(home)},
+        env={**environment, "HOME": str(home)},
         check=True,
         timeout=60,
     )
