@@ -1,1 +1,1 @@
-"""Where bars come from: one small module a provider, all behind one Protocol."""
+"""Providers of daily bars behind one protocol."""

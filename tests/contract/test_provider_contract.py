@@ -1,4 +1,4 @@
-"""What every provider must do. A new provider joins by a line in `PROVIDERS`."""
+"""Contract of all providers. Add a new provider to `PROVIDERS`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -21,7 +21,7 @@ from market.providers.files.provider import FilesProvider
 from market.providers.protocol import Provider, SessionRange
 from market.providers.sample.provider import TICKERS, SampleProvider
 
-# The sample's last session has closed.
+# After the close of the last session of the sample.
 EVENING = datetime(2013, 3, 1, 22, tzinfo=UTC)
 
 
@@ -29,13 +29,13 @@ def sample_provider(_: Path, __: ExitStack) -> Provider:
     return SampleProvider()
 
 
-def one_file_a_ticker(folder: Path, _: ExitStack) -> Provider:
+def one_file_per_ticker(folder: Path, _: ExitStack) -> Provider:
     for (ticker,), bars in sample_bars().partition_by("ticker", as_dict=True).items():
         bars.drop("ticker", "source").write_csv(folder / f"{ticker}.csv")
     return FilesProvider(str(folder), xnys())
 
 
-def one_file_for_all(folder: Path, _: ExitStack) -> Provider:
+def one_file_for_all_tickers(folder: Path, _: ExitStack) -> Provider:
     sample_bars().write_parquet(folder / "all.parquet")
     return FilesProvider(str(folder / "*.parquet"), xnys())
 
@@ -50,8 +50,8 @@ def yahoo(folder: Path, stack: ExitStack) -> Provider:
     return connect_yahoo(stack.enter_context(emulator), folder)
 
 
-# Each has the sample's bars; what it starts is stopped with the stack.
-PROVIDERS = [sample_provider, one_file_a_ticker, one_file_for_all, alpha_vantage, yahoo]
+# Each provider has the bars of the sample. The stack stops its emulator.
+PROVIDERS = [sample_provider, one_file_per_ticker, one_file_for_all_tickers, alpha_vantage, yahoo]
 
 
 @pytest.fixture(params=PROVIDERS, ids=lambda make: make.__name__)
@@ -66,16 +66,16 @@ def test_it_is_a_provider(provider: Provider) -> None:
     assert provider.name.isidentifier()
 
 
-def test_its_tickers_are_sorted_distinct_and_well_written(provider: Provider) -> None:
+def test_its_tickers_are_sorted_distinct_and_valid(provider: Provider) -> None:
     tickers = provider.tickers()
 
-    # Those of a network may not be able to list them.
+    # A remote provider may not be able to list its tickers.
     assert tickers in {(), TICKERS}
     assert list(tickers) == sorted(set(tickers))
     assert [check_ticker(ticker) for ticker in tickers] == list(tickers)
 
 
-def test_it_returns_bars_of_the_ticker_asked_for(provider: Provider) -> None:
+def test_it_returns_bars_of_the_requested_ticker(provider: Provider) -> None:
     for ticker in TICKERS:
         bars = provider.fetch(ticker)
 
@@ -92,7 +92,7 @@ def test_its_bars_pass_validation(provider: Provider) -> None:
         assert validated.quarantine.is_empty()
 
 
-def test_it_returns_at_least_the_sessions_of_a_span(provider: Provider) -> None:
+def test_it_returns_at_least_the_sessions_of_a_range(provider: Provider) -> None:
     session_range = SessionRange(start=date(2013, 1, 2), n_sessions=41)
 
     bars = provider.fetch("AAPL", session_range).filter(pl.col("session") >= session_range.start)
@@ -104,20 +104,20 @@ def test_it_returns_the_same_bars_twice(provider: Provider) -> None:
     assert provider.fetch("FB").equals(provider.fetch("FB"))
 
 
-def test_what_it_does_not_know_is_null_and_never_nan(provider: Provider) -> None:
+def test_a_missing_value_is_null_and_never_nan(provider: Provider) -> None:
     bars = provider.fetch("FB")
 
     assert not bars.select(pl.col(pl.Float64).is_nan().any()).row(0).count(True)
 
 
-def test_an_unknown_ticker_is_refused_with_near_ones(provider: Provider) -> None:
+def test_an_unknown_ticker_raises_with_similar_tickers(provider: Provider) -> None:
     with pytest.raises(UnknownTickerError, match="is not available from the") as caught:
         provider.fetch("APPL")
 
     assert "AAPL" in caught.value.near
 
 
-def test_the_prices_are_those_as_traded(provider: Provider) -> None:
+def test_prices_are_as_traded(provider: Provider) -> None:
     fall = provider.fetch("AAPL").filter(pl.col("session") == date(2000, 9, 29))
 
     assert fall.select("open", "high", "low", "close", "volume").row(0) == (

@@ -1,1 +1,1 @@
-"""The provider of your own CSV and Parquet files."""
+"""The provider of local CSV and Parquet files."""

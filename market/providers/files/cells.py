@@ -1,7 +1,4 @@
-"""Cells of a file -> sessions, prices and volumes, or an error with file, column, row and value.
-
-Which column means what is `spellings`; whether a value makes a good bar is `market.bars.contract`.
-"""
+"""Parsing of the cells of a file into sessions, prices and volumes."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import polars as pl
 from core.errors import BarsError
 
 ROW = "__row__"
-# How programs write that they have no value; such a cell is missing, not unreadable.
+# Spellings of a missing value.
 _MISSING = ("", "null", "none", "nan", "n/a", "na", "-", "nat")
 _DATE = (
     r"^(?P<year>\d{4})[-/]?(?P<month>\d{2})[-/]?(?P<day>\d{2})"
@@ -21,58 +18,62 @@ _EPOCH = r"^\d{10}(\d{3})?$"
 
 
 def read_numbers(table: pl.DataFrame, column: str, where: str) -> pl.Series:
-    """Return a column as Float64; missing cells are null.
+    """Return a column as Float64. Missing cells are null.
 
     Parameters
     ----------
     table
-        The file's cells as text (or numbers, from Parquet), with `ROW`, the row a person sees.
+        Cells of the file, as text or numbers, and the column `ROW` with the row number.
     column
-        The file's own name of the column.
+        Name of the column in the file.
     where
-        The file's name, for errors.
+        Name of the file for errors.
 
     Raises
     ------
     BarsError
-        At the first cell that is no number.
+        With row, column and value of the first cell that is not a number.
     """
     cells = table.get_column(column)
     if cells.dtype.is_numeric() or cells.dtype == pl.Null:
         return cells.cast(pl.Float64)
     text = _text(cells)
     numbers = text.cast(pl.Float64, strict=False)
-    _refuse_first(
+    _raise_at_first(
         table, column, text.is_not_null() & numbers.is_null(), where, "a number such as 1234.5"
     )
     return numbers
 
 
 def read_volumes(table: pl.DataFrame, column: str, where: str) -> pl.Series:
-    """Return a column as Int64, rounded to whole shares; otherwise as `read_numbers`."""
+    """Return a column as Int64, rounded to whole shares; see `read_numbers`."""
     numbers = read_numbers(table, column, where).fill_nan(None)
     volumes = numbers.round().cast(pl.Int64, strict=False)
     bad = numbers.is_not_null() & volumes.is_null()
-    _refuse_first(table, column, bad, where, "a number of shares such as 1500000")
+    _raise_at_first(table, column, bad, where, "a number of shares such as 1500000")
     return volumes
 
 
 def read_sessions(table: pl.DataFrame, column: str, where: str, zone: str) -> pl.Series:
-    """Return a column as the exchange's local dates; missing cells are null.
+    """Return a column as local dates of the exchange. Missing cells are null.
 
-    Dates are ``2024-01-31``, ``20240131`` or ``2024/01/31``. Of a timestamp without time zone the
-    date counts. With one (also: seconds or milliseconds since 1970, in UTC) midnight means that
-    very date, as sources stamp daily bars; any other instant is taken to the exchange's zone.
+    Dates are written ``2024-01-31``, ``20240131`` or ``2024/01/31``. A timestamp without a time
+    zone gives its date. A timestamp with a time zone, or seconds or milliseconds since 1970 in UTC,
+    gives its own date if the time is midnight, because sources write daily bars that way. Any other
+    time is converted to the time zone of the exchange.
 
     Parameters
     ----------
+    table, column, where
+        See `read_numbers`.
     zone
-        Time zone of the exchange, as in ``America/New_York``; the others as in `read_numbers`.
+        Time zone of the exchange, such as ``America/New_York``.
 
     Raises
     ------
     BarsError
-        At the first cell that is no date, such as the ambiguous 01/02/2024.
+        With row, column and value of the first cell that is not a date. Ambiguous dates such as
+        ``01/02/2024`` are rejected.
     """
     cells = table.get_column(column)
     if isinstance(cells.dtype, pl.Date):
@@ -81,7 +82,7 @@ def read_sessions(table: pl.DataFrame, column: str, where: str, zone: str) -> pl
         return _local_dates(cells, zone) if cells.dtype.time_zone else cells.dt.date()
     text = _text(cells)
     dates = _dates_from_text(text, zone)
-    _refuse_first(
+    _raise_at_first(
         table, column, text.is_not_null() & dates.is_null(), where, "a date such as 2024-01-31"
     )
     return dates
@@ -97,24 +98,24 @@ def _local_dates(stamps: pl.Series, zone: str) -> pl.Series:
 
 def _dates_from_text(text: pl.Series, zone: str) -> pl.Series:
     part = text.str.extract_groups(_DATE).struct.unnest()
-    written = pl.concat_str("year", "month", "day", separator="-").str.to_date(
+    date = pl.concat_str("year", "month", "day", separator="-").str.to_date(
         "%Y-%m-%d", strict=False
     )
-    clock = [pl.col(name).cast(pl.Int64).fill_null(0) for name in ("hour", "minute", "second")]
-    past_midnight = pl.duration(hours=clock[0], minutes=clock[1], seconds=clock[2])
+    time = [pl.col(name).cast(pl.Int64).fill_null(0) for name in ("hour", "minute", "second")]
+    past_midnight = pl.duration(hours=time[0], minutes=time[1], seconds=time[2])
     offset = pl.duration(
         hours=pl.col("off_hour").cast(pl.Int64).fill_null(0),
         minutes=pl.col("off_minute").cast(pl.Int64).fill_null(0),
     )
     has_zone = pl.col("utc").is_not_null() | pl.col("sign").is_not_null()
     instant = (
-        written.cast(pl.Datetime("ms"))
+        date.cast(pl.Datetime("ms"))
         + past_midnight
         + pl.when(pl.col("sign") == "-").then(offset).otherwise(-offset)
     )
     local = instant.dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.date()
     at_midnight = past_midnight == pl.duration(seconds=0)
-    dates = pl.when(has_zone & ~at_midnight).then(local).otherwise(written)
+    dates = pl.when(has_zone & ~at_midnight).then(local).otherwise(date)
     return (
         part.select(dates.alias("session"))
         .to_series()
@@ -132,7 +133,7 @@ def _text(cells: pl.Series) -> pl.Series:
     return stripped.set(stripped.str.to_lowercase().is_in(_MISSING), None)
 
 
-def _refuse_first(
+def _raise_at_first(
     table: pl.DataFrame, column: str, bad: pl.Series, where: str, expected: str
 ) -> None:
     first = bad.arg_max() if bad.any() else None
@@ -141,6 +142,6 @@ def _refuse_first(
     msg = (
         f"{where}, row {table.get_column(ROW)[first]}, column {column!r}: expected {expected}, "
         f"got {table.get_column(column)[first]!r}; correct the cell, or leave it empty if the "
-        f"value is not known."
+        f"value is missing."
     )
     raise BarsError(msg)

@@ -1,4 +1,4 @@
-"""CSV and Parquet files -> tables of cells with the row numbers a person sees. Meaning: `cells`."""
+"""Reading of CSV and Parquet files into tables of cells with row numbers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _READ_ERRORS = (pl.exceptions.PolarsError, OSError)
 
 
 def suffix_of(path: Path) -> str | None:
-    """Return which of `SUFFIXES` the file has, or None."""
+    """Return the suffix of the file if it is one of `SUFFIXES`, or None."""
     name = path.name.lower()
     return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
 
 
 def read_columns(path: Path) -> list[str]:
-    """Return the file's header; errors as in `read_table`."""
+    """Return the header of the file; see `read_table` for errors."""
     if suffix_of(path) in PARQUET_SUFFIXES:
         try:
             return list(pl.read_parquet_schema(path))
@@ -38,14 +38,14 @@ def read_columns(path: Path) -> list[str]:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """Return the file's cells, as text from CSV and typed from Parquet, and `ROW`.
+    """Return the cells of the file, as text from CSV and typed from Parquet, with `ROW`.
 
-    `ROW` counts from 1; in a CSV the header is row 1. Blank lines are left out.
+    `ROW` counts from 1. The header of a CSV file is row 1. Blank lines are dropped.
 
     Raises
     ------
     BarsError
-        When the file cannot be read, is empty, or a row has more cells than the header.
+        If the file cannot be read or is empty, or a row has more cells than the header.
     """
     if suffix_of(path) in PARQUET_SUFFIXES:
         try:
@@ -56,7 +56,7 @@ def read_table(path: Path) -> pl.DataFrame:
     else:
         table = _read_csv(path)
     if table.is_empty():
-        msg = f"{path}: the file has a header but no rows; fill it or take it out of `bars`."
+        msg = f"{path}: the file has a header but no rows; add rows or exclude it from `bars`."
         raise BarsError(msg)
     return table
 
@@ -68,7 +68,7 @@ def _read_csv(path: Path, *, head: bool = False) -> pl.DataFrame:
     try:
         table = pl.read_csv(io.StringIO(content), separator=separator, infer_schema=False)
     except pl.exceptions.NoDataError:
-        msg = f"{path}: the file is empty; fill it or take it out of `bars`."
+        msg = f"{path}: the file is empty; add rows or exclude it from `bars`."
         raise BarsError(msg) from None
     except pl.exceptions.PolarsError as error:
         raise _malformed(path, body, separator, error) from error
@@ -79,10 +79,10 @@ def _read_csv(path: Path, *, head: bool = False) -> pl.DataFrame:
 
 
 def _text_of(path: Path, *, head: bool) -> str:
-    """Return the file's text; of a head as many lines as tell the layout."""
+    """Return the text of the file, or its first lines if `head` is True."""
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     try:
-        # A foreign letter in a column that nobody reads must not stop the file.
+        # `errors="replace"`, because unused columns may have another encoding.
         with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
             return "".join(islice(file, _HEAD_LINES)) if head else file.read()
     except (OSError, EOFError) as error:
@@ -90,28 +90,28 @@ def _text_of(path: Path, *, head: bool) -> str:
 
 
 def _without_yfinance_header(table: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Turn the three header lines (Price, Ticker, Date) that `yfinance` writes into one."""
+    """Replace the three header lines (Price, Ticker, Date) that `yfinance` writes by one."""
     first = table.columns[1]
     if first != "Price" or table.get_column(first).head(2).to_list() != ["Ticker", "Date"]:
         return table
     tickers = {name for name in table.row(0)[2:] if name is not None}
     if len(tickers) != 1:
         msg = (
-            f"{path}: several tickers stand side by side ({', '.join(sorted(tickers))}); "
-            f"write one file a ticker, or one row a ticker and session with a column Ticker."
+            f"{path}: the columns belong to several tickers ({', '.join(sorted(tickers))}); "
+            f"write one file per ticker, or one row per ticker and session with a column Ticker."
         )
         raise BarsError(msg)
     return table.slice(2).rename({first: "Date"}).with_columns(Ticker=pl.lit(tickers.pop()))
 
 
 def _malformed(path: Path, body: str, separator: str, error: Exception) -> BarsError:
-    """Return an error that names the first row with more cells than the header, if that is it."""
+    """Return an error that names the first row with more cells than the header, if any."""
     rows = csv.reader(io.StringIO(body), delimiter=separator)
     header = next(rows)
     for row in rows:
         if len(row) > len(header):
             return BarsError(
-                f"{path}, row {rows.line_num}: {len(row)} cells under a header of {len(header)}; "
+                f"{path}, row {rows.line_num}: {len(row)} cells, but the header has {len(header)}; "
                 f"quote cells that contain {separator!r}, or correct the row."
             )
     return _unreadable(path, error)
@@ -119,5 +119,5 @@ def _malformed(path: Path, body: str, separator: str, error: Exception) -> BarsE
 
 def _unreadable(path: Path, error: Exception) -> BarsError:
     return BarsError(
-        f"{path}: the file cannot be read ({error}); write it anew or take it out of `bars`."
+        f"{path}: the file cannot be read ({error}); write it again or exclude it from `bars`."
     )

@@ -1,4 +1,4 @@
-"""The sample provider: real daily bars of five US stocks, 2000 to 2013, without any account."""
+"""The `sample` provider: real daily bars of five US stocks, 2000 to 2013, without an account."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
 
 class SampleProvider:
-    """Bars of `bokeh_sampledata.stocks` (public domain): prices and volume as traded.
+    """Bars of `bokeh_sampledata.stocks` (public domain).
 
-    AAPL, IBM and MSFT run from 2000-03-01 to 2013-03-01, GOOG from 2004-08-19, FB from 2012-05-18.
-    `adj_close` includes splits and dividends, those after 2013 too, which changes its scale alone.
-    `split_factor` and `dividend` are unknown.
+    AAPL, IBM and MSFT start on 2000-03-01, GOOG on 2004-08-19 and FB on 2012-05-18. All end on
+    2013-03-01. Prices and volume are as traded. `adj_close` includes splits and dividends up to
+    today, so that later ones only change its scale. `split_factor` and `dividend` are null.
     """
 
     name = "sample"
@@ -35,9 +35,9 @@ class SampleProvider:
         Raises
         ------
         UnknownTickerError
-            For any other ticker.
+            If `ticker` is not one of the five.
         SettingsError
-            When the package with the sample is not installed.
+            If the package `bokeh-sampledata` is not installed.
         """
         if ticker not in TICKERS:
             raise unknown_ticker(ticker, f"the {self.name} provider", TICKERS)

@@ -1,3 +1,5 @@
+"""The sample provider."""
+
 import sys
 from datetime import date
 
@@ -17,7 +19,7 @@ from market.providers.sample.provider import SampleProvider
         ("MSFT", 3270, date(2000, 3, 1)),
     ],
 )
-def test_the_sample_is_whole(ticker: str, sessions: int, first: date) -> None:
+def test_the_sample_is_complete(ticker: str, sessions: int, first: date) -> None:
     bars = SampleProvider().fetch(ticker)
 
     assert bars.height == sessions
@@ -25,14 +27,14 @@ def test_the_sample_is_whole(ticker: str, sessions: int, first: date) -> None:
     assert bars.get_column("session").max() == date(2013, 3, 1)
 
 
-def test_splits_and_dividends_are_unknown() -> None:
+def test_splits_and_dividends_are_null() -> None:
     bars = SampleProvider().fetch("AAPL")
 
     assert bars.select("split_factor", "dividend").null_count().row(0) == (3270, 3270)
     assert bars.get_column("adj_close").null_count() == 0
 
 
-def test_a_missing_sample_package_is_named_with_the_way_out(
+def test_a_missing_package_raises_with_the_extra_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "bokeh_sampledata.stocks", None)

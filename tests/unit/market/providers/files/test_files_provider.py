@@ -1,4 +1,4 @@
-"""Spellings and layouts are copied from what each source delivers; prices are real."""
+"""Files in the formats of several sources, with real prices."""
 
 import gzip
 from datetime import UTC, date, datetime
@@ -48,7 +48,7 @@ from market.providers.files.provider import FilesProvider
         pytest.param("\n\n" + YAHOO + "\n\n", "AAPL", ADJUSTED, id="blank-lines"),
     ],
 )
-def test_the_usual_spellings_give_the_same_bars(
+def test_all_formats_give_the_same_bars(
     write: Write, text: str, ticker: str, adjusted: list[float | None]
 ) -> None:
     files = provider(write("aapl.csv", text).parent)
@@ -71,7 +71,7 @@ def test_splits_and_dividends_of_alpha_vantage_are_read(write: Write) -> None:
     assert bars.get_column("dividend").to_list() == [0.0, 2.65, 0.0]
 
 
-def test_events_that_yahoo_has_applied_already_are_not_applied_again(write: Write) -> None:
+def test_actions_that_yahoo_has_applied_are_not_applied_again(write: Write) -> None:
     lines = YFINANCE_HISTORY.replace("11518400,0.0,0.0", "11518400,2.65,7.0").splitlines()
     without_adjusted = [",".join(line.split(",")[:5] + line.split(",")[6:]) for line in lines]
 
@@ -84,7 +84,7 @@ def test_events_that_yahoo_has_applied_already_are_not_applied_again(write: Writ
     assert applied.get_column("dividend").null_count() == 3
 
 
-def test_our_own_parquet_files_can_be_read_back(tmp_path: Path) -> None:
+def test_our_parquet_files_are_read(tmp_path: Path) -> None:
     bars = sample_bars("FB")
     bars.write_parquet(tmp_path / "any name.parquet")
 
@@ -128,7 +128,7 @@ def test_our_own_parquet_files_can_be_read_back(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_dates_and_timestamps_of_any_kind_give_the_exchange_session(
+def test_all_date_formats_give_the_session_of_the_exchange(
     tmp_path: Path, session: pl.Expr, kind: str
 ) -> None:
     frame = sample_bars("FB").drop("ticker").with_columns(session)
@@ -140,8 +140,8 @@ def test_dates_and_timestamps_of_any_kind_give_the_exchange_session(
     assert read.get_column("session").equals(sample_bars("FB").get_column("session"))
 
 
-def test_midnight_in_asia_written_in_utc_is_the_session_there(tmp_path: Path) -> None:
-    # Toyota on 2024-01-04: midnight in Tokyo is 15:00 UTC of the day before.
+def test_midnight_in_asia_written_in_utc_gives_the_local_session(tmp_path: Path) -> None:
+    # Toyota on 2024-01-04: midnight in Tokyo is 15:00 UTC of the previous date.
     frame = pl.DataFrame(
         {
             "Date": [datetime(2024, 1, 3, 15, tzinfo=UTC)],
@@ -156,7 +156,7 @@ def test_midnight_in_asia_written_in_utc_is_the_session_there(tmp_path: Path) ->
     assert bars.get_column("session").to_list() == [date(2024, 1, 4)]
 
 
-def test_several_tickers_in_one_file_are_told_apart(write: Write) -> None:
+def test_several_tickers_in_one_file(write: Write) -> None:
     rows = YAHOO.splitlines()[1:]
     text = "\n".join(
         ["Symbol," + YAHOO.splitlines()[0], *(f"{t},{r}" for r in rows for t in ("brk.b", "^GSPC"))]
@@ -168,7 +168,7 @@ def test_several_tickers_in_one_file_are_told_apart(write: Write) -> None:
     assert traded(files.fetch("BRK.B")) == traded(files.fetch("^GSPC")) == TRADED
 
 
-def test_a_glob_a_file_and_a_folder_find_the_same(write: Write, tmp_path: Path) -> None:
+def test_a_glob_a_file_and_a_folder(write: Write, tmp_path: Path) -> None:
     path = write("BRK.B.csv", YAHOO)
     write("notes.md", "not bars")
     (tmp_path / "^GSPC.csv.gz").write_bytes(gzip.compress(YAHOO.encode()))
@@ -196,7 +196,7 @@ def test_missing_values_are_null_and_quarantined_by_validation(write: Write) -> 
     ]
 
 
-def test_history_spread_over_files_is_joined(write: Write, tmp_path: Path) -> None:
+def test_a_history_in_several_files_is_merged(write: Write, tmp_path: Path) -> None:
     header, *rows = YAHOO.splitlines()
     for year, part in (("a", rows[:2]), ("b", rows[1:])):
         lines = [f"AAPL,{row}" for row in part]
@@ -205,12 +205,12 @@ def test_history_spread_over_files_is_joined(write: Write, tmp_path: Path) -> No
     assert traded(provider(tmp_path).fetch("AAPL")) == TRADED
 
 
-def test_files_that_contradict_each_other_are_both_named(write: Write, tmp_path: Path) -> None:
+def test_files_with_different_bars_are_both_named(write: Write, tmp_path: Path) -> None:
     write("AAPL.csv", YAHOO)
     write("aapl.txt", YAHOO.replace("441.40,57.56", "441.50,57.56"))
 
     assert refusal(tmp_path) == (
-        f"{tmp_path}/AAPL.csv and {tmp_path}/aapl.txt give different bars for AAPL on 2013-02-28; "
+        f"{tmp_path}/AAPL.csv and {tmp_path}/aapl.txt have different bars of AAPL on 2013-02-28; "
         f"remove one of the files, or the session from one of them."
     )
 

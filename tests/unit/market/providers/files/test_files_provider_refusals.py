@@ -1,4 +1,4 @@
-"""What cannot be read is named: file, column, row, value, and the way out."""
+"""Errors of the files provider name file, row, column, value and the fix."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from core.errors import BarsError, UnknownTickerError
         ("2013-02-28", "2013-02-28T25:00", "row 3, column 'Date': expected a date"),
     ],
 )
-def test_a_cell_that_cannot_be_read_is_named(write: Write, old: str, new: str, at: str) -> None:
+def test_an_unparsable_cell_is_named(write: Write, old: str, new: str, at: str) -> None:
     path = write("AAPL.csv", YAHOO.replace(old, new))
 
     message = refusal(path)
@@ -40,13 +40,13 @@ def test_a_cell_that_cannot_be_read_is_named(write: Write, old: str, new: str, a
     assert f"got {value!r}; correct the cell" in message
 
 
-def test_the_row_named_is_the_line_a_person_sees(write: Write) -> None:
+def test_the_row_is_the_line_in_the_file(write: Write) -> None:
     text = "\n" + YAHOO.replace("2013-03-01", "\n2013-03-01").replace("430.47", "bad")
 
     assert ", row 6, column 'Close'" in refusal(write("AAPL.csv", text))
 
 
-def test_the_row_of_a_long_file_is_named_after_its_ticker_is_chosen(write: Write) -> None:
+def test_the_row_in_a_file_of_several_tickers(write: Write) -> None:
     text = STOOQ_BULK + "MSFT.US,D,20130301,000000,27.72,27.98,27.52,x,34849700,0\n"
     files = provider(write("us.txt", text))
 
@@ -58,33 +58,31 @@ def test_the_row_of_a_long_file_is_named_after_its_ticker_is_chosen(write: Write
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the file is empty; fill it or take it out of `bars`"),
+        ("", "the file is empty; add rows or exclude it from `bars`"),
         ("\n\n", "the file is empty"),
         ("Date,Open,High,Low,Close,Volume\n", "the file has a header but no rows"),
         (YAHOO.replace("Close", "Last", 1), "no column for close among 'Date', 'Open'"),
         (YAHOO.replace("Date", "When"), "no column for session among 'When'"),
-        (YAHOO.replace("Adj Close", "close"), "'Close' and 'close' both mean `close`"),
-        (YAHOO.replace("Adj Close", "Close"), "'Close' and 'Close_duplicated_0' both mean"),
-        (YAHOO.replace("Open", "timestamp"), "'Date' and 'timestamp' both mean `session`"),
-        (YAHOO + "2013-03-04,1,2,3,4,5,6,7\n", "row 5: 8 cells under a header of 7"),
+        (YAHOO.replace("Adj Close", "close"), "'Close' and 'close' both map to `close`"),
+        (YAHOO.replace("Adj Close", "Close"), "'Close' and 'Close_duplicated_0' both map to"),
+        (YAHOO.replace("Open", "timestamp"), "'Date' and 'timestamp' both map to `session`"),
+        (YAHOO + "2013-03-04,1,2,3,4,5,6,7\n", "row 5: 8 cells, but the header has 7"),
         (STOOQ_BULK.replace("AAPL.US,D", "AAPL.US,60"), "row 2, column '<PER>': expected D"),
         (STOOQ_BULK.replace("AAPL.US,D", ",D"), "row 2, column '<TICKER>': `ticker` must be"),
         (
             YFINANCE_DOWNLOAD.replace("Ticker,AAPL", "Ticker,IBM"),
-            "several tickers stand side by side (AAPL, IBM)",
+            "the columns belong to several tickers (AAPL, IBM)",
         ),
         (YAHOO + '"2013-03-04,1\n', "the file cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_with_the_reason(
-    write: Write, text: str, message: str
-) -> None:
+def test_an_invalid_file_is_named_with_the_reason(write: Write, text: str, message: str) -> None:
     path = write("AAPL.csv", text)
 
-    refused = refusal(path)
+    error = refusal(path)
 
-    assert refused.startswith(str(path))
-    assert message in refused
+    assert error.startswith(str(path))
+    assert message in error
 
 
 def test_a_damaged_parquet_or_gzip_file_is_named(tmp_path: Path) -> None:
@@ -95,16 +93,14 @@ def test_a_damaged_parquet_or_gzip_file_is_named(tmp_path: Path) -> None:
         assert refusal(path).startswith(f"{path}: the file cannot be read (")
 
 
-def test_a_file_name_that_is_no_ticker_is_named(write: Write) -> None:
+def test_a_file_name_that_is_not_a_ticker_is_named(write: Write) -> None:
     path = write("my prices.csv", YAHOO)
 
     assert refusal(path).startswith(f"{path}: the file has no column `ticker`, so its name must")
 
 
 @pytest.mark.parametrize("bars", ["nothing", "*.csv", "*.md"])
-def test_no_matching_file_is_named_with_what_was_looked_for(
-    write: Write, tmp_path: Path, bars: str
-) -> None:
+def test_a_pattern_without_a_match_is_named(write: Write, tmp_path: Path, bars: str) -> None:
     write("README.md", "not bars")
 
     message = refusal(tmp_path / bars)
@@ -113,7 +109,7 @@ def test_no_matching_file_is_named_with_what_was_looked_for(
     assert repr(str(tmp_path / bars)) in message
 
 
-def test_a_foreign_letter_in_a_column_that_nobody_reads_is_no_fault(write: Write) -> None:
+def test_another_encoding_in_an_unused_column_is_accepted(write: Write) -> None:
     header, *rows = YAHOO.splitlines()
     text = "\n".join([f"{header},Name", *(f"{row},Société" for row in rows)])
 
@@ -122,6 +118,6 @@ def test_a_foreign_letter_in_a_column_that_nobody_reads_is_no_fault(write: Write
     assert traded(files.fetch("AAPL")) == TRADED
 
 
-def test_an_unknown_ticker_is_answered_with_near_ones(write: Write) -> None:
+def test_an_unknown_ticker_lists_similar_tickers(write: Write) -> None:
     with pytest.raises(UnknownTickerError, match="Did you mean AAPL"):
         provider(write("AAPL.csv", YAHOO)).fetch("APL")
