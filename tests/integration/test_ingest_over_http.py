@@ -52,7 +52,7 @@ class Wires:
             yahoo_url=self.yahoo.url,
             provider_timeout=5.0,
         )
-        self.setup.take_from(make_provider(settings, clock=self.clock))
+        self.setup.use(make_provider(settings, clock=self.clock))
         return self.setup
 
     def run(self, start: date, end: date) -> None:

@@ -46,7 +46,7 @@ class FaultySetup:
                 self.setup.ingest_ticker()
 
     def check(self, through: date) -> None:
-        """Check that stored bars are correct and without gaps, and that no split looks like a crash."""
+        """Check that stored bars are correct, without gaps and without false crashes."""
         if not self.setup.store.tickers():
             return
         stored = self.setup.bars()
