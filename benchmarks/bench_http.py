@@ -1,11 +1,11 @@
-"""Forecasts a second over HTTP, against a bare ASGI hello under the same server on the same core.
+"""Throughput of GET /predict/{ticker}, compared with a minimal ASGI app.
 
     python benchmarks/bench_http.py [--home DIR] [--rounds 10] [--seconds 1]
 
-Both servers run uvicorn pinned to one core, the client is pinned to another one. They take turns
-within one run, so that noise hits both alike; the ratio is the median over the rounds. Beside the
-wall clock stands the server's own processor time, which other work on the core does not touch.
-Without `--home` a small registry and snapshot are laid out in a temporary folder.
+Both servers run uvicorn on one core, and the client runs on another core. The servers take turns
+in each round, so that noise affects both. The ratio is the median over the rounds, by wall clock
+and by processor time of the server, which excludes other work on the core. Without `--home`, the
+benchmark creates a small registry and snapshot in a temporary folder.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVER_CORE, CLIENT_CORE = 0, 1
 CONNECTIONS = 32
 START_SECONDS = 90
-AIM = 0.70
+TARGET = 0.70
 HELLO = "benchmarks.bench_http:hello"
 
 
 async def hello(scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answer the least that an ASGI app can."""
+    """Send a minimal response."""
     if scope["type"] != "http":
         return
     headers = [(b"content-type", b"text/plain"), (b"content-length", b"5")]
@@ -49,7 +49,7 @@ async def hello(scope: Scope, _receive: Receive, send: Send) -> None:
 
 @dataclass
 class Load:
-    """What one client saw in one round."""
+    """Measurements of one client in one round."""
 
     seconds: float
     client_busy: float = 0.0
@@ -59,62 +59,62 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Responses per second."""
         return len(self.latencies) / self.seconds
 
     @property
     def cpu_rate(self) -> float:
-        """Answers a second of the server's processor time."""
+        """Responses per second of processor time of the server."""
         return len(self.latencies) / self.server_seconds
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection with one request on its way at a time."""
+    """A keep-alive connection with one pending request at a time."""
 
     def __init__(self, request: bytes, load: Load) -> None:
         self._request = request
         self._load = load
         self._received = b""
         self._sent_at = 0.0
-        self._size = 0  # every answer of one path is as long as the first
+        self._size = 0  # all responses of one path have the size of the first one
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
         self._transport = cast("asyncio.Transport", transport)
-        self._ask()
+        self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Count a whole answer, and ask again."""
+        """Count a complete response, and send the next request."""
         self._received += data
         if not self._size:
-            self._size = _answer_size(self._received)
+            self._size = _response_size(self._received)
         if len(self._received) < self._size:
             return
         self._load.latencies.append(time.perf_counter() - self._sent_at)
         self._load.failures += not self._received.startswith(b"HTTP/1.1 200")
         self._received = b""
-        self._ask()
+        self._send()
 
     def close(self) -> None:
-        """Stop asking."""
+        """Close the connection."""
         if self._transport is not None:
             self._transport.abort()
 
-    def _ask(self) -> None:
+    def _send(self) -> None:
         assert self._transport is not None
         self._sent_at = time.perf_counter()
         self._transport.write(self._request)
 
 
-def _answer_size(received: bytes) -> int:
+def _response_size(received: bytes) -> int:
     head, _, _ = received.partition(b"\r\n\r\n")
     at = head.lower().find(b"content-length:")
     return len(head) + 4 + int(head[at + 15 :].split(b"\r\n", 1)[0])
 
 
-async def ask_for(port: int, path: str, seconds: float) -> Load:
-    """Ask over several connections for `seconds`, and return what came back."""
+async def send_load(port: int, path: str, seconds: float) -> Load:
+    """Send requests over several connections for `seconds`; return the measurements."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     load = Load(seconds)
     loop = asyncio.get_running_loop()
@@ -130,14 +130,14 @@ async def ask_for(port: int, path: str, seconds: float) -> Load:
     for connection in connections:
         connection.close()
     if load.failures or not load.latencies:
-        msg = f"{load.failures} of {len(load.latencies)} answers to {path} were not 200."
+        msg = f"{load.failures} of {len(load.latencies)} responses to {path} were not 200."
         raise RuntimeError(msg)
     return load
 
 
 @contextmanager
 def running(command: list[str], port: int, env: dict[str, str]) -> Iterator[int]:
-    """Run a server on its core until the block ends; yield its process id."""
+    """Run a server on its core; yield its process id."""
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
@@ -164,7 +164,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -172,7 +172,7 @@ def free_port() -> int:
 
 
 def measure(home: Path, ticker: str, rounds: int, seconds: float) -> tuple[list[Load], list[Load]]:
-    """Load both servers in turns; the first round warms up and is not returned."""
+    """Load both servers in turns. The first round is a warm-up and is not returned."""
     ports = free_port(), free_port()
     bare = ["-m", "uvicorn", HELLO, "--port", str(ports[1]), "--no-access-log", "--lifespan=off"]
     bare += ["--log-level=warning", "--no-server-header"]
@@ -190,7 +190,7 @@ def measure(home: Path, ticker: str, rounds: int, seconds: float) -> tuple[list[
 
 def _one_round(pid: int, port: int, path: str, seconds: float) -> Load:
     before = _processor_seconds(pid)
-    load = uvloop.run(ask_for(port, path, seconds))
+    load = uvloop.run(send_load(port, path, seconds))
     load.server_seconds = _processor_seconds(pid) - before
     return load
 
@@ -209,7 +209,7 @@ def report(forecasts: list[Load], hellos: list[Load]) -> float:
         p50, p99 = (latencies[int(len(latencies) * q)] * 1e3 for q in (0.50, 0.99))
         busy = statistics.median(load.client_busy for load in loads)
         print(
-            f"{name:24s} {rate:8.0f} answers/s  {cpu_rate:8.0f} per CPU second"
+            f"{name:24s} {rate:8.0f} responses/s  {cpu_rate:8.0f} per CPU second"
             f"   p50 {p50:.2f} ms   p99 {p99:.2f} ms   client busy {busy:.0%}"
         )
     pairs = list(zip(forecasts, hellos, strict=True))
@@ -217,7 +217,7 @@ def report(forecasts: list[Load], hellos: list[Load]) -> float:
     cpu_ratio = statistics.median(ours.cpu_rate / theirs.cpu_rate for ours, theirs in pairs)
     print(
         f"ratio {ratio:.2f} by the clock, {cpu_ratio:.2f} by processor time"
-        f" (aim: {AIM:.2f} or more); {CONNECTIONS} connections, one core"
+        f" (target: {TARGET:.2f} or more); {CONNECTIONS} connections, one core"
     )
     return ratio
 
@@ -225,17 +225,17 @@ def report(forecasts: list[Load], hellos: list[Load]) -> float:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, help="a home that `stockcast run` has filled")
+    parser.add_argument("--home", type=Path, help="home with the results of `stockcast run`")
     parser.add_argument("--ticker", default="AAPL")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=1.0)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     if len(os.sched_getaffinity(0)) <= max(SERVER_CORE, CLIENT_CORE):
-        print("The HTTP benchmark needs two cores: server and client would share one.")
+        print("The HTTP benchmark needs two cores, one for the server and one for the client.")
         return
     with tempfile.TemporaryDirectory() as folder:
-        home = asked.home or _small_home(Path(folder))
-        report(*measure(home, asked.ticker, asked.rounds, asked.seconds))
+        home = args.home or _small_home(Path(folder))
+        report(*measure(home, args.ticker, args.rounds, args.seconds))
 
 
 def _small_home(folder: Path) -> Path:

@@ -80,7 +80,7 @@ class Stockcast:
         # BentoML creates this instance before the server accepts requests.
         REST_APP.state.service = self._state
         self._tasks: list[asyncio.Task[None]] = []
-        # BentoML logs a traceback for each invalid request, whose response has the reason already.
+        # The response to an invalid request has the reason, so the traceback of BentoML is noise.
         logging.getLogger("bentoml._internal.server.http_app").addFilter(_is_server_error)
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]

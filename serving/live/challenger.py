@@ -16,7 +16,7 @@ from serving.models.snapshot_cache import SnapshotCache
 
 @dataclass(frozen=True)
 class ChallengerForecasts:
-    """The table of the challenger, or a note on why there is none."""
+    """The table of the challenger, or a note with the reason for its absence."""
 
     table: ForecastTable | None
     note: str | None

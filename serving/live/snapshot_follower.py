@@ -39,7 +39,7 @@ class SnapshotFollower:
             yield self._live.model
 
     def _find_snapshot(self, model: LiveModel) -> Snapshot | None:
-        """Return the snapshot for a model, or report why there is none."""
+        """Return the snapshot for a model, or None after reporting the reason."""
         version, manifest = model.version, model.bundle.manifest
         try:
             snapshot = self._snapshots.newest(manifest)

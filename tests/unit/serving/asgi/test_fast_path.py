@@ -1,4 +1,4 @@
-"""The fast path: which requests it handles, and what BentoML receives of all others."""
+"""The fast path: which requests it handles, and the scope of the requests that reach BentoML."""
 
 from __future__ import annotations
 
