@@ -54,8 +54,3 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Block for a number of seconds."""
         time.sleep(seconds)
-
-
-def utc_now() -> datetime:
-    """Return the current time of the machine in UTC."""
-    return datetime.now(UTC)

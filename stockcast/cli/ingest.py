@@ -1,8 +1,9 @@
 """`stockcast ingest`: fetch the bars and corporate actions that are due."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
+import dagster as dg
 from rich.console import Console
 
 from core.clock import Clock
@@ -56,29 +57,36 @@ def ingest_now(
         loggers={LOGGER_KEY: as_logger(progress)},
         resources={**resources, "listener": progress},
     )
-    failed = []
     with exclusive_command(settings, "ingest") as instance:
         follow_universe(instance, followed)
-        partitions = instance.get_dynamic_partitions("tickers")
+        ranges = partition_ranges(instance.get_dynamic_partitions("tickers"), chosen)
         with progress.bar(tickers=len(chosen)):
-            for tags in partition_ranges(partitions, chosen):
-                result = execute(
-                    definitions,
-                    JOB,
-                    instance=instance,
-                    partitions=tags,
-                    command="ingest",
-                    force=only is not None,
-                )
-                failed += [] if result.success else [result]
-                if was_stopped(result):
-                    break
+            failed = _run_all(definitions, instance, ranges, force=only is not None)
     has_success = any(outcome.outcome != "failed" for outcome in progress.outcomes)
     if has_success:
         print_outcomes(console, progress.outcomes, resources["bar_store"].last_sessions())
     # The table already shows the tickers that failed, if others were ingested.
     if failed and not (has_success and all(map(failed_for_tickers, failed))):
         raise PermanentError("\n".join(map(cause_of, failed)))
+
+
+def _run_all(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    ranges: Sequence[Mapping[str, str]],
+    *,
+    force: bool,
+) -> list[dg.ExecuteInProcessResult]:
+    """Run the job for each range until a person stops it, and return the failed runs."""
+    failed = []
+    for tags in ranges:
+        result = execute(
+            definitions, JOB, instance=instance, partitions=tags, command="ingest", force=force
+        )
+        failed += [] if result.success else [result]
+        if was_stopped(result):
+            break
+    return failed
 
 
 def partition_ranges(partitions: Sequence[str], chosen: Collection[str]) -> list[dict[str, str]]:

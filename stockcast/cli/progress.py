@@ -27,7 +27,7 @@ LEVELS = {"failed": logging.ERROR, "deferred": logging.WARNING}
 class RunProgress(logging.Handler):
     """Progress of a run with many steps, from the records of the run's logger.
 
-    It also listens to the ingest batch, and shows the last ticker of a batch beside the bar.
+    It also listens to the ingest batch and shows the last ticker next to the bar.
     """
 
     def __init__(self, console: Console) -> None:
