@@ -173,7 +173,8 @@ class Sessions:
 
     @property
     def _calendar(self) -> _Calendar:
-        today = datetime.now(UTC)
+        # `exchange_calendars` ends each calendar a year after the date of the machine.
+        today = datetime.now(UTC)  # noqa: TID251
         return _load(self.exchange, today.year, today.month)
 
     def _index(self, session: date) -> int:

@@ -113,7 +113,7 @@ class ModelCache:
         newest_first = sorted(folders, key=_used_at, reverse=True)
         versions = [path for path in newest_first if path.name[0].isdigit()]
         # The file system sets modification times, so the limit uses the machine's time as well.
-        limit = time.time() - _MAX_DOWNLOAD_SECONDS
+        limit = time.time() - _MAX_DOWNLOAD_SECONDS  # noqa: TID251
         leftovers = [p for p in newest_first if p not in versions and _used_at(p) < limit]
         for path in versions[_MAX_VERSIONS:] + leftovers:
             shutil.rmtree(path, ignore_errors=True)
@@ -127,4 +127,4 @@ def _used_at(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except FileNotFoundError:  # another worker has just renamed or removed its download
-        return time.time()
+        return time.time()  # noqa: TID251
