@@ -21,7 +21,7 @@ from market.ingest.report import IngestReport
 from market.ingest.ticker_ingest import Ingest
 from market.store import UpsertReport
 
-Outcome = Literal["ingested", "nothing_new", "up_to_date", "deferred", "failed"]
+OutcomeKind = Literal["ingested", "nothing_new", "up_to_date", "deferred", "failed"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TickerOutcome:
     """
 
     ticker: str
-    outcome: Outcome
+    outcome: OutcomeKind
     sessions_behind: int | None
     report: IngestReport | None = None
     error: StockcastError | None = None

@@ -12,10 +12,10 @@ from typing import get_args
 from market.ingest.plan import ACTIONS_EVERY
 from market.providers.alpha_vantage.tiers import Tier, tier_limits
 from market.providers.spec import ProviderLimits
+from market.providers.status import CALLS_FOR_ACTIONS
 
 # Bars are published within two hours of the close, and the next session opens 17.5 hours after it.
 _HOURS_PER_NIGHT = 15.5
-_CALLS_FOR_ACTIONS = 2
 # Sessions of the reach that are left for the overlap with stored bars and for failed requests.
 _SPARE_REACH = 10
 
@@ -90,7 +90,7 @@ def _advice(n_tickers: int, limits: ProviderLimits, behind: int) -> str:
 
 
 def _calls_per_ticker(limits: ProviderLimits) -> float:
-    return 1.0 if limits.has_adjusted else 1.0 + _CALLS_FOR_ACTIONS / ACTIONS_EVERY
+    return 1.0 if limits.has_adjusted else 1.0 + CALLS_FOR_ACTIONS / ACTIONS_EVERY
 
 
 def _max_tickers(limits: ProviderLimits) -> int:

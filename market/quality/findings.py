@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from market.bars.contract import PRICES
 from market.calendars.sessions import Sessions
 
 Kind = Literal["level_change", "missing", "stuck", "outlier", "zero_volume"]
-KINDS: tuple[Kind, ...] = ("level_change", "missing", "stuck", "outlier", "zero_volume")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # Pence quoted as pounds change a price by a factor of 100, times the move of that session.
 LEVEL_CHANGE = (80.0, 125.0)

@@ -18,9 +18,10 @@ from core.errors import BarsError
 from core.tickers import check_ticker, unknown_ticker
 from market.bars.contract import BAR_SCHEMA, KEY, conform_bars
 from market.store.digest import Digest
+from market.store.files import STORE_FILES
 from market.store.index import open_for_reading, open_idle_connection
 from market.store.view import StoreView, open_view
-from market.store.writer import LEGACY_FILES, STORE_FILES, Writer
+from market.store.writer import LEGACY_FILES, Writer
 
 _INDEX = "index.sqlite"
 # A file is rewritten when 1 % of its bars are new, so a new bar rewrites at most 100 others.

@@ -19,6 +19,7 @@ from market.bars.contract import BAR_SCHEMA, KEY
 from market.store.index import LOCATION_SCHEMA
 
 SUFFIX = ".parquet"
+STORE_FILES = f"bars-*{SUFFIX}"
 # About fifty tickers of twenty years: read in 20 ms, rewritten in a few hundred.
 BARS_PER_FILE = 250_000
 # One ticker then spans one or two row groups.
@@ -111,5 +112,5 @@ def _read(path: Path, file: BinaryIO, tickers: str, first: int, length: int | No
 
 def _last_number(root: Path) -> int:
     # Newer files have higher numbers. The recovery of a lost index depends on this order.
-    numbers = [path.name.split("-")[1] for path in root.glob(f"bars-*{SUFFIX}")]
+    numbers = [path.name.split("-")[1] for path in root.glob(STORE_FILES)]
     return max((int(number) for number in numbers if number.isdecimal()), default=0)

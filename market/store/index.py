@@ -42,6 +42,7 @@ def _columns(schema: pl.Schema) -> str:
     return ", ".join(f"{name} {_KINDS[kind]}" for name, kind in schema.items())
 
 
+# The table `placed` has the locations; its name is part of the format on disk.
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS journal
     ({_columns(_JOURNAL_SCHEMA)}, PRIMARY KEY (ticker, session)) WITHOUT ROWID;

@@ -14,13 +14,19 @@ import polars as pl
 from core.files import locked, remove_temporary_files
 from core.tickers import check_ticker
 from market.bars.contract import BAR_SCHEMA, KEY
-from market.store.files import SUFFIX, merge_bars, read_file, read_unindexed_file, write_files
+from market.store.files import (
+    STORE_FILES,
+    SUFFIX,
+    merge_bars,
+    read_file,
+    read_unindexed_file,
+    write_files,
+)
 from market.store.index import FileSpan, Index, open_for_writing
 from market.store.view import open_view
 
 # Larger upserts go to files directly: SQLite takes 3 microseconds per bar.
 MAX_BARS_TO_JOURNAL = 50_000
-STORE_FILES = f"bars-*{SUFFIX}"
 # Files of earlier versions, with one ticker each.
 LEGACY_FILES = f"[A-Z0-9%]*{SUFFIX}"
 _LOCK = ".lock"

@@ -1,4 +1,4 @@
-"""Bars for tests: seeded synthetic ones, and slices of the real sample."""
+"""Bars for tests: seeded synthetic bars, and slices of the real sample."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def synthetic_bars(
     start: date = date(2010, 1, 4),
     seed: int = 0,
 ) -> pl.DataFrame:
-    """Valid bars on real XNYS sessions whose volatility clusters, as that of real ones does."""
+    """Return valid bars on XNYS sessions with clustered volatility, as in real bars."""
     sessions = xnys().between(start, xnys().last).head(n_sessions)
     rng = np.random.default_rng(seed)
     frames = [_synthetic_ticker(ticker, sessions, rng) for ticker in sorted(tickers)]
@@ -63,9 +63,9 @@ def _synthetic_ticker(ticker: str, sessions: pl.Series, rng: np.random.Generator
 def sample_bars(
     *tickers: str, start: date = date(2000, 3, 1), end: date = date(2013, 3, 1)
 ) -> pl.DataFrame:
-    """Return real bars of the sample (all tickers when none is named), sorted by key."""
-    chosen = tickers or SampleProvider().tickers()
-    bars = pl.concat([_whole_sample(ticker) for ticker in sorted(chosen)])
+    """Return real bars of the sample (by default all tickers), sorted by key."""
+    selected = tickers or SampleProvider().tickers()
+    bars = pl.concat([_whole_sample(ticker) for ticker in sorted(selected)])
     return bars.filter(pl.col("session").is_between(start, end))
 
 

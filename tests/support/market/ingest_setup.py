@@ -69,12 +69,14 @@ class ClockedProvider(FakeNetworkProvider):
         self.sessions_until_listed = 0
         self.refusal: StockcastError | None = None
 
-    def fetch(self, ticker: str, span: SessionRange | None = None) -> pl.DataFrame:
-        if self.reach is not None and (span is None or span.n_sessions > self.reach):
+    def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
+        if self.reach is not None and (
+            session_range is None or session_range.n_sessions > self.reach
+        ):
             msg = f"{self.name} reaches back {self.reach} sessions."
             raise TierError(msg, reach=self.reach)
         last = xnys().offset(xnys().last_closed(self.clock.now()), -self.delay)
-        published = super().fetch(ticker, span).filter(pl.col("session") <= last)
+        published = super().fetch(ticker, session_range).filter(pl.col("session") <= last)
         return published.with_columns(source=pl.lit(self.name))
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:

@@ -1,8 +1,8 @@
-"""A process that takes in what is due, and dies: ``killed_ingest.py HOME URL BOOT DEATH TICKER``.
+"""A program that ingests tickers and is killed: ``killed_ingest.py HOME URL BOOT DEATH TICKER``.
 
-DEATH is a function and a count, such as ``BarStore.upsert:2``: the process kills itself (SIGKILL)
-just before the second call of it. Functions of C have their bare name, such as ``execute``.
-BOOT counts starts of the machine: the process has its own clock, some minutes after the last one's.
+DEATH is a function and a count. With ``BarStore.upsert:2`` the process kills itself (SIGKILL) just
+before the second call of that function. C functions have their bare name, such as ``execute``.
+BOOT is the number of the boot: the clock of each boot starts ten minutes after the previous one.
 """
 
 from __future__ import annotations
