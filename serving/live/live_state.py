@@ -148,7 +148,7 @@ class LiveState:
     def report_issue(self, topic: str, detail: str) -> None:
         """Add an issue, or update its detail; log each detail once."""
         if topic in _MODEL_TOPICS and self.version is not None:
-            detail = f"{detail} Version {self.version} stays live."
+            detail = f"{detail.rstrip('.')}. Version {self.version} stays live."
         previous = self.issues.get(topic)
         if previous is None or previous.detail != detail:
             since = previous.since if previous else self.clock.now()

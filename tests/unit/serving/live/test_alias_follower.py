@@ -123,7 +123,9 @@ def test_while_the_registry_is_down_the_champion_stays_live_and_the_issue_has_a_
         service.refresh()
     assert health["status"] == "degraded"
     assert health["registry"] == "down"
-    assert health["issues"][0]["duration_seconds"] == 240
+    issue = health["issues"][0]
+    assert issue["detail"] == "connection refused. Version 1 stays live."
+    assert issue["duration_seconds"] == 240
     assert service.live.version == 1
     lines = [record.message for record in caplog.records]
     assert sum("event=health_issue " in line for line in lines) == 1
