@@ -1,1 +1,4 @@
-"""The model artefact that serving loads. Needs NumPy and ONNX Runtime only."""
+"""The model artefact for serving: graph, manifest and golden vectors.
+
+Needs only NumPy and ONNX Runtime.
+"""

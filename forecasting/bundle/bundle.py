@@ -1,9 +1,7 @@
-"""The artefact that training hands over and serving runs: graph, manifest and golden vectors.
+"""The bundle, the model artefact for serving: graph, manifest and golden vectors.
 
-Writing a bundle, reading it back with every check, and turning its outputs into a distribution
-belong here. Fitting and fusing do not (`forecasting.models`, `forecasting.export.fusion`), nor does where
-a bundle is kept (`registry`). Nothing read here can execute code: no pickle, no joblib, no Keras
-file.
+Loading a bundle never executes code: it contains no pickle, joblib or Keras file.
+`forecasting.export.fusion` creates the graph, and `registry` stores bundles.
 """
 
 from __future__ import annotations
@@ -30,8 +28,8 @@ from forecasting.bundle.manifest import (
     GRAPH_FILE,
     MANIFEST_FILE,
     Manifest,
+    bundle_error,
     check_checksum,
-    damaged,
     open_manifest,
     seal_manifest,
     sha256,
@@ -39,22 +37,24 @@ from forecasting.bundle.manifest import (
 from forecasting.distribution.predictive import PredictiveDistribution
 
 MEGABYTE = 2**20
-# Far above any real bundle; they keep a wrong file from filling the memory.
+# Real bundles are much smaller. The limits protect the memory from wrong files.
 SIZE_LIMITS = {MANIFEST_FILE: 16 * MEGABYTE, GRAPH_FILE: 256 * MEGABYTE, GOLDEN_FILE: 64 * MEGABYTE}
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A verified bundle, held in memory; its folder may disappear. Threads may share one.
+    """A verified bundle in memory. It needs no files after loading, and threads may share it.
 
     Attributes
     ----------
     manifest
-        What the bundle says about itself.
+        Description of the bundle.
     fingerprint
-        SHA-256 over the three files: equal fingerprints are equal bundles.
+        SHA-256 of the three files; equal bundles have equal fingerprints.
     golden
         Real windows and their expected outputs.
+    graph
+        Graph that computes the forecasts.
     """
 
     manifest: Manifest
@@ -64,14 +64,14 @@ class Bundle:
 
     @classmethod
     def load(cls, path: Path) -> Bundle:
-        """Read the bundle in the folder `path`, and check that it is what its manifest says.
+        """Read the bundle in the folder `path` and verify it.
 
         Raises
         ------
         BundleError
-            When a file is missing, too large or changed; when the manifest contradicts itself or
-            the graph; or when the golden outputs do not come back within `GOLDEN_TOLERANCE` of
-            each forecast's scale. The message says which check failed and the way out.
+            When a file is missing, too large or changed, when the manifest contradicts itself or
+            the graph, or when a golden output differs by more than `GOLDEN_TOLERANCE` of the
+            forecast's scale.
         """
         files = {name: _read_file(path / name, limit) for name, limit in SIZE_LIMITS.items()}
         manifest = open_manifest(files[MANIFEST_FILE])
@@ -85,7 +85,7 @@ class Bundle:
         return cls(manifest, fingerprint(files), golden, graph)
 
     def run(self, windows: Floats) -> BundleOutput:
-        """Forecast each window; see `EnsembleGraph.run`."""
+        """Forecast each window, see `EnsembleGraph.run`."""
         return self.graph.run(windows)
 
     def distribution(self, output: BundleOutput, row: int, horizon: int) -> PredictiveDistribution:
@@ -94,20 +94,20 @@ class Bundle:
         Parameters
         ----------
         output
-            What `run` gave.
+            Result of `run`.
         row
-            The window's position in `output`.
+            Position of the window in `output`.
         horizon
-            Sessions ahead; one of the manifest's horizons.
+            Sessions ahead, one of the horizons of the manifest.
 
         Raises
         ------
         ForecastError
-            When the bundle does not forecast that horizon.
+            When the bundle does not forecast `horizon`.
         """
         if horizon not in self.manifest.horizons:
-            known = ", ".join(map(str, self.manifest.horizons))
-            msg = f"`horizon` must be one of {known} sessions, got {horizon}."
+            horizons = ", ".join(map(str, self.manifest.horizons))
+            msg = f"`horizon` must be one of {horizons} sessions, got {horizon}."
             raise ForecastError(msg)
         column = self.manifest.horizons.index(horizon)
         return PredictiveDistribution(
@@ -131,25 +131,25 @@ def write_bundle(
 ) -> Bundle:
     """Write a bundle into the folder `dest`, verify it, and return it.
 
-    The folder appears whole or not at all, and only after `Bundle.load` has accepted it. The same
-    arguments give the same bytes. A bundle already at `dest` is replaced; a writer that is killed
-    in the middle leaves hidden folders, which the next one clears.
+    The folder is renamed to `dest` after `Bundle.load` has verified it, so it is never incomplete.
+    The same arguments give the same bytes. An existing bundle at `dest` is replaced. A killed
+    writer leaves hidden folders, which the next writer removes.
 
     Parameters
     ----------
     dest
-        The folder to write; its parents are made.
+        Folder to write. Missing parents are created.
     graph_bytes
-        What `fuse` returned.
+        Result of `forecasting.export.fusion.fuse`.
     manifest
-        Its `checksums` are filled in here.
+        Manifest without `checksums`.
     golden_windows
-        A few real windows, float32 (n, lookback, features); their outputs are stored beside them.
+        Real windows, float32 (n, lookback, features). The bundle stores them with their outputs.
 
     Raises
     ------
     BundleError
-        When the parts do not fit each other.
+        When graph and manifest contradict each other.
     ForecastError
         When a golden window is malformed or has no forecast.
     """
@@ -158,7 +158,7 @@ def write_bundle(
     files[MANIFEST_FILE] = seal_manifest(manifest, files)
     staged, old = (dest.parent / f".{dest.name}.{state}" for state in ("staged", "old"))
     with locked(dest.parent / f".{dest.name}.lock"):
-        _tidy(dest, staged, old)
+        _clean_up(dest, staged, old)
         try:
             for name, content in files.items():
                 write_atomically(staged / name, content)
@@ -167,12 +167,12 @@ def write_bundle(
                 dest.rename(old)
             staged.rename(dest)
         finally:
-            _tidy(dest, staged, old)
+            _clean_up(dest, staged, old)
     return bundle
 
 
-def _tidy(dest: Path, staged: Path, old: Path) -> None:
-    """Undo what a failed or killed writer left behind; the old bundle returns if it is missing."""
+def _clean_up(dest: Path, staged: Path, old: Path) -> None:
+    """Remove the folders of a failed or killed writer; restore the old bundle if necessary."""
     if old.exists() and not dest.exists():
         old.rename(dest)
     for folder in (staged, old):
@@ -180,7 +180,7 @@ def _tidy(dest: Path, staged: Path, old: Path) -> None:
 
 
 def fingerprint(files: dict[str, bytes]) -> str:
-    """Return one SHA-256 over the names and contents of a bundle's files."""
+    """Return the SHA-256 of the names and contents of a bundle's files."""
     return sha256("".join(f"{name} {sha256(files[name])}\n" for name in sorted(files)).encode())
 
 
@@ -189,11 +189,11 @@ def _read_file(path: Path, limit: int) -> bytes:
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except OSError as error:
-        found = f"{path} cannot be read ({error.strerror})."
-        raise damaged(check="the files", found=found) from None
+        problem = f"{path} cannot be read ({error.strerror})."
+        raise bundle_error(check="the files", problem=problem) from None
     if not 0 < len(content) <= limit:
-        found = f"{path} must have between 1 and {limit} bytes, got {len(content)} or more."
-        raise damaged(check="the files", found=found)
+        problem = f"{path} must have between 1 and {limit} bytes, got {len(content)} or more."
+        raise bundle_error(check="the files", problem=problem)
     return content
 
 
@@ -201,18 +201,18 @@ def _check_layout(graph: EnsembleGraph, manifest: Manifest) -> None:
     for name in ("features", "lookback", "horizons", "members"):
         stated, built = getattr(manifest, name), getattr(graph.layout, name)
         if stated != built:
-            found = f"the manifest's `{name}` is {stated}, the graph's is {built}."
-            raise damaged(check="graph against manifest", found=found)
+            problem = f"`{name}` is {stated} in the manifest and {built} in the graph."
+            raise bundle_error(check="graph against manifest", problem=problem)
 
 
 def _check_weights(output: BundleOutput, manifest: Manifest) -> None:
-    """Refuse a graph that blends its members by other weights than the manifest's."""
-    for name, weights, blended, members in (
+    """Check that the graph combines its members with the weights of the manifest."""
+    for name, weights, combined, members in (
         ("mean_weights", manifest.mean_weights, output.mean, output.member_mean),
         ("scale_weights", manifest.scale_weights, output.scale, output.member_scale),
     ):
         matrix = np.array([[weights[h][m] for h in manifest.horizons] for m in manifest.members])
         expected = (members * matrix).sum(axis=1)
-        if not (np.abs(expected - blended) <= GOLDEN_TOLERANCE * output.scale).all():
-            found = f"the graph does not blend its members by the manifest's `{name}`."
-            raise damaged(check="graph against manifest", found=found)
+        if not (np.abs(expected - combined) <= GOLDEN_TOLERANCE * output.scale).all():
+            problem = f"the graph does not combine its members with `{name}` of the manifest."
+            raise bundle_error(check="graph against manifest", problem=problem)

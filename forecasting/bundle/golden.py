@@ -1,7 +1,4 @@
-"""Golden vectors: real windows, and the outputs that the graph gave for them when it was written.
-
-Packing and checking them belongs here; where they come from is the caller's choice.
-"""
+"""Golden vectors: real windows with the outputs of the graph at the time of writing."""
 
 from __future__ import annotations
 
@@ -13,23 +10,23 @@ import numpy as np
 
 from core.errors import ForecastError
 from forecasting.bundle.graph import INPUT, OUTPUTS, BundleOutput, EnsembleGraph, Floats
-from forecasting.bundle.manifest import GOLDEN_FILE, damaged
+from forecasting.bundle.manifest import GOLDEN_FILE, bundle_error
 
-# Golden outputs may differ by this share of the scale forecast for the same window and horizon:
-# enough for another processor's rounding, too little for any other model.
+# Allowed difference of an output, as a share of the forecast's scale. It permits the rounding of
+# another processor and detects another model.
 GOLDEN_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Windows with the outputs that the graph gave for them when the bundle was written."""
+    """Windows and the outputs of the graph for them at the time of writing."""
 
     windows: Floats
     output: BundleOutput
 
 
 def pack_golden(windows: Floats, output: BundleOutput) -> bytes:
-    """Return the golden file's bytes: an uncompressed archive without a time stamp."""
+    """Return the content of the golden file, an uncompressed archive without time stamps."""
     buffer = io.BytesIO()
     arrays = {INPUT: windows, **{name: getattr(output, name) for name in OUTPUTS}}
     np.savez(buffer, allow_pickle=False, **arrays)
@@ -37,38 +34,42 @@ def pack_golden(windows: Floats, output: BundleOutput) -> bytes:
 
 
 def unpack_golden(content: bytes) -> Golden:
-    """Read what `pack_golden` wrote; raise `BundleError` for anything else."""
+    """Return the golden vectors from the result of `pack_golden`.
+
+    Raises
+    ------
+    BundleError
+        When `content` is not a golden file.
+    """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            # Stored uncompressed, so that a small file cannot unfold into a huge array.
-            unfolded = sum(entry.file_size for entry in archive.zip.infolist())
-            arrays = {name: archive[name] for name in archive.files if unfolded <= len(content)}
+            # The archive is uncompressed, so a small file cannot expand to a large array.
+            expanded = sum(entry.file_size for entry in archive.zip.infolist())
+            arrays = {name: archive[name] for name in archive.files if expanded <= len(content)}
     except (ValueError, OSError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
-        raise damaged(
-            check="the golden vectors", found=f"{GOLDEN_FILE} cannot be read ({error})."
-        ) from None
-    found = {name: str(array.dtype) for name, array in arrays.items()}
+        problem = f"{GOLDEN_FILE} cannot be read ({error})."
+        raise bundle_error(check="the golden vectors", problem=problem) from None
+    types = {name: str(array.dtype) for name, array in arrays.items()}
     expected = dict.fromkeys((INPUT, *OUTPUTS), "float32")
-    if found != expected:
-        raise damaged(
-            check="the golden vectors", found=f"{GOLDEN_FILE} should hold {expected}, has {found}."
-        )
+    if types != expected:
+        problem = f"{GOLDEN_FILE} must contain {expected}, got {types}."
+        raise bundle_error(check="the golden vectors", problem=problem)
     windows = arrays.pop(INPUT)
     return Golden(windows, BundleOutput(**arrays))
 
 
 def check_golden(graph: EnsembleGraph, golden: Golden) -> None:
-    """Raise `BundleError` unless the graph gives the golden outputs within the tolerance."""
+    """Raise `BundleError` unless the graph reproduces the golden outputs within the tolerance."""
     try:
-        got = graph.run(golden.windows)
+        output = graph.run(golden.windows)
     except ForecastError as error:
-        raise damaged(check="the golden vectors", found=str(error)) from None
+        raise bundle_error(check="the golden vectors", problem=str(error)) from None
     for name in OUTPUTS:
-        values, expected = getattr(got, name), getattr(golden.output, name)
-        unit = got.member_scale if name.startswith("member") else got.scale
+        values, expected = getattr(output, name), getattr(golden.output, name)
+        unit = output.member_scale if name.startswith("member") else output.scale
         if (
             values.shape != expected.shape
             or not (np.abs(values - expected) <= GOLDEN_TOLERANCE * unit).all()
         ):
-            found = f"`{name}` does not come back within {GOLDEN_TOLERANCE:g} of the scale."
-            raise damaged(check="the golden vectors", found=found)
+            problem = f"`{name}` differs by more than {GOLDEN_TOLERANCE:g} of the scale."
+            raise bundle_error(check="the golden vectors", problem=problem)

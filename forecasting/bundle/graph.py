@@ -1,7 +1,7 @@
-"""The fused ONNX graph as something that can be run: opening it safely, and its inputs and outputs.
+"""The fused ONNX graph: opening it safely, and running it.
 
-Needs NumPy and ONNX Runtime only, because serving imports it. Building the graph belongs to
-`forecasting.export.fusion`; what its numbers mean for an interval belongs to `forecasting.bundle.bundle`.
+Needs only NumPy and ONNX Runtime, because serving imports the package.
+`forecasting.export.fusion` builds the graph.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from core.errors import ForecastError
 from forecasting.bundle.graph_safety import check_self_contained
-from forecasting.bundle.manifest import damaged
+from forecasting.bundle.manifest import bundle_error
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -30,7 +30,7 @@ LAYOUT_KEY = "stockcast.layout"
 
 @dataclass(frozen=True)
 class GraphLayout:
-    """What the axes of a graph's input and outputs stand for; it travels inside the graph."""
+    """Meaning of the axes of a graph's input and outputs, stored in the graph."""
 
     features: tuple[str, ...]
     lookback: int
@@ -38,12 +38,18 @@ class GraphLayout:
     members: tuple[str, ...]
 
     def to_json(self) -> str:
-        """Return the text kept under `LAYOUT_KEY` in the graph's metadata."""
+        """Return the layout as text for the metadata of the graph, key `LAYOUT_KEY`."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> GraphLayout:
-        """Read what `to_json` wrote; else raises a `ValueError`, `KeyError` or `TypeError`."""
+        """Return the layout from the result of `to_json`.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            When `text` is not the result of `to_json`.
+        """
         values: dict[str, Any] = json.loads(text)
         return cls(
             features=tuple(values["features"]),
@@ -65,10 +71,14 @@ class GraphLayout:
 
 @dataclass(frozen=True)
 class BundleOutput:
-    """Forecasts of n windows in units of log return.
+    """Forecasts of n windows in units of the log return, finite, with positive scales.
 
-    ``mean`` and ``scale`` are (n, horizons); ``member_mean`` and ``member_scale`` are
-    (n, members, horizons). Every value is finite and every scale positive.
+    Attributes
+    ----------
+    mean, scale
+        (n, horizons) location and scale of the ensemble.
+    member_mean, member_scale
+        (n, members, horizons) location and scale of each member.
     """
 
     mean: Floats
@@ -78,28 +88,27 @@ class BundleOutput:
 
 
 class EnsembleGraph:
-    """An ONNX graph from windows of raw feature values to forecasts. Threads may share one.
+    """An ONNX graph from windows of raw feature values to forecasts. Threads may share it.
 
     Parameters
     ----------
     content
-        The serialised graph.
+        Serialised graph.
 
     Raises
     ------
     BundleError
-        When the graph asks for anything but the standard operators and its own bytes, or has other
-        inputs and outputs than `INPUT` and `OUTPUTS`.
+        When the graph uses other files or non-standard operators, or when its input and outputs
+        are not `INPUT` and `OUTPUTS`.
     """
 
     def __init__(self, content: bytes) -> None:
         check_self_contained(content)
         try:
             self._session = _open_session(content)
-        except Exception as error:  # noqa: BLE001  its classes share no base but Exception
-            raise damaged(
-                check="the graph", found=f"ONNX Runtime cannot open it: {error}"
-            ) from None
+        except Exception as error:  # noqa: BLE001  ONNX Runtime's errors have no other base class
+            problem = f"ONNX Runtime cannot open it: {error}"
+            raise bundle_error(check="the graph", problem=problem) from None
         self.layout = self._read_layout()
         self._window_shape = self.layout.shapes(None)[INPUT][1:]
 
@@ -110,19 +119,19 @@ class EnsembleGraph:
         ----------
         windows
             Raw (unscaled) feature values, float32 (n, lookback, features) with n >= 1, oldest
-            session first. Only the last session is the `as_of`; nothing later is looked at.
+            session first. The last session is the `as_of` session.
 
         Returns
         -------
         BundleOutput
-            The mean and scale of the log return from `as_of` to each horizon.
+            Location and scale of the log return from the `as_of` session to each horizon.
 
         Raises
         ------
         ForecastError
-            When the shape or type is another, a value is missing or infinite (a graph would turn
-            it into a number that looks like a forecast), or a forecast is not finite with a
-            positive scale, which happens when the ticker's price has never moved.
+            When the shape or type is wrong. When a value is missing or infinite, because the graph
+            would convert it to a plausible number. When a forecast is not finite or has no positive
+            scale, because the price of the ticker did not move.
         """
         self._check_windows(windows)
         output = BundleOutput(*self._session.run(OUTPUTS, {INPUT: windows}))
@@ -138,24 +147,24 @@ class EnsembleGraph:
             )
             raise ForecastError(msg)
         if len(windows) == 0:
-            msg = "`windows` must hold at least one window, got none."
+            msg = "`windows` must contain at least one window, got 0."
             raise ForecastError(msg)
         if not np.isfinite(windows).all():
             row, step, column = np.argwhere(~np.isfinite(windows))[0]
             msg = (
                 f"`windows` must be finite, got {windows[row, step, column]} in row {row},"
                 f" session {step}, feature {self.layout.features[column]!r};"
-                " leave windows that are not complete out."
+                " leave incomplete windows out."
             )
             raise ForecastError(msg)
 
     def _check_output(self, output: BundleOutput) -> None:
-        good = np.isfinite(output.mean) & np.isfinite(output.scale) & (output.scale > 0)
-        if not good.all():
-            rows = np.flatnonzero(~good.all(axis=1))[:5].tolist()
+        is_valid = np.isfinite(output.mean) & np.isfinite(output.scale) & (output.scale > 0)
+        if not is_valid.all():
+            rows = np.flatnonzero(~is_valid.all(axis=1))[:5].tolist()
             msg = (
-                f"The forecast of rows {rows} is not finite with a positive scale;"
-                " leave tickers out whose price has not moved."
+                f"The forecasts of rows {rows} must be finite with a positive scale;"
+                " leave tickers out whose price did not move."
             )
             raise ForecastError(msg)
 
@@ -165,25 +174,23 @@ class EnsembleGraph:
             layout = GraphLayout.from_json(metadata[LAYOUT_KEY])
             self._check_signature(layout.shapes(None))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise damaged(
-                check="the graph", found=f"it does not carry its layout ({error!r})."
-            ) from None
+            problem = f"it does not contain its layout ({error!r})."
+            raise bundle_error(check="the graph", problem=problem) from None
         return layout
 
     def _check_signature(self, expected: dict[str, tuple[int | None, ...]]) -> None:
-        found: dict[str, tuple[int | None, ...]] = {}
+        shapes: dict[str, tuple[int | None, ...]] = {}
         for value in [*self._session.get_inputs(), *self._session.get_outputs()]:
             sizes = tuple(size if isinstance(size, int) else None for size in value.shape)
-            found[value.name] = sizes if value.type == "tensor(float)" else ()
-        if found != expected:
-            raise damaged(
-                check="the graph", found=f"it should have the tensors {expected}, but has {found}."
-            )
+            shapes[value.name] = sizes if value.type == "tensor(float)" else ()
+        if shapes != expected:
+            problem = f"it must have the tensors {expected}, got {shapes}."
+            raise bundle_error(check="the graph", problem=problem)
 
 
 def _open_session(content: bytes) -> InferenceSession:
-    """One thread a call: many calls run side by side, and none burns a core while it waits."""
-    # ONNX Runtime writes a device id and reports to its maker unless told so before its import.
+    """Open the graph with one thread per call, because the service runs many calls in parallel."""
+    # Without this variable at import, ONNX Runtime stores a device id and sends telemetry.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime as ort  # noqa: PLC0415
 
@@ -194,5 +201,5 @@ def _open_session(content: bytes) -> InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    options.log_severity_level = 4  # what goes wrong is raised; the log would say it twice
+    options.log_severity_level = 4  # errors are raised, so the log would repeat them
     return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -1,27 +1,26 @@
-"""Whether a serialised graph keeps to itself: decided from its bytes, before any runtime parses it.
+"""Safety check of a serialised graph, before ONNX Runtime parses it.
 
-Reads just enough of the protobuf encoding (https://protobuf.dev/programming-guides/encoding/) for
-that, because serving has no `onnx` package. Whether the graph computes the right thing is checked
-elsewhere (`forecasting.bundle.graph`, `forecasting.bundle.golden`).
+Serving does not install the `onnx` package, so the module reads the necessary parts of the protobuf
+encoding itself (https://protobuf.dev/programming-guides/encoding/).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forecasting.bundle.manifest import damaged
+from forecasting.bundle.manifest import bundle_error
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
-# Operators with graphs inside, whose nodes this module would not see.
+# Operators that contain graphs, whose nodes the check does not read.
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 
-# Field numbers in onnx.proto: ModelProto's (all but functions and training), then the graph's.
+# Field numbers in onnx.proto: of ModelProto without functions and training, then of the graph.
 _MODEL_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14})
 _MODEL_GRAPH = 7
 _GRAPH_NODE = 1
 _NODE_OP_TYPE, _NODE_DOMAIN = 4, 7
 
-# Wire types, and the sizes of those that have a fixed one.
+# Wire types, and the sizes of the wire types with a fixed size.
 _VARINT, _BYTES = 0, 2
 _FIXED_SIZES = {1: 8, 5: 4}
 _CONTINUED = 0x80
@@ -29,37 +28,38 @@ _MAX_SHIFT = 63
 
 
 def check_self_contained(content: bytes) -> None:
-    """Refuse a graph that could reach beyond its own bytes or ONNX's own operators.
+    """Check that a graph uses no other files and only standard operators.
 
-    A tensor kept in another file must spell the key ``location``, which nothing in a fused graph
-    contains, so finding it anywhere is enough.
+    A tensor in another file needs the key ``location``. No fused graph contains this text, so its
+    presence anywhere is an error.
 
     Raises
     ------
     BundleError
-        Naming what the graph asks for.
+        When the graph uses other files, functions, control flow or operators of other domains.
     """
     if b"location" in content:
-        raise damaged(check="the graph's safety", found="it keeps tensors in other files.")
-    asked: set[str] = set()
+        raise bundle_error(check="the graph's safety", problem="it has tensors in other files.")
+    forbidden: set[str] = set()
     nodes = 0
     try:
         for number, value in _fields(memoryview(content)):
             if number not in _MODEL_FIELDS:
-                asked.add("functions or training")
+                forbidden.add("functions or training")
             if number == _MODEL_GRAPH:
                 for node in (v for n, v in _fields(_nested(value)) if n == _GRAPH_NODE):
-                    asked |= _asked_by(_nested(node))
+                    forbidden |= _forbidden_in(_nested(node))
                     nodes += 1
     except (IndexError, ValueError) as error:
-        raise damaged(check="the graph's safety", found=f"it is no ONNX model ({error}).") from None
-    if asked or not nodes:
-        found = ", ".join(sorted(asked)) or "no operator at all"
-        raise damaged(check="the graph's safety", found=f"it asks for {found}.")
+        problem = f"it is not an ONNX model ({error})."
+        raise bundle_error(check="the graph's safety", problem=problem) from None
+    if forbidden or not nodes:
+        used = ", ".join(sorted(forbidden)) or "no operator"
+        raise bundle_error(check="the graph's safety", problem=f"it uses {used}.")
 
 
-def _asked_by(node: memoryview) -> set[str]:
-    """Return what a node asks for that is not allowed."""
+def _forbidden_in(node: memoryview) -> set[str]:
+    """Return the forbidden operators and domains of a node."""
     texts = {_NODE_OP_TYPE: {""}, _NODE_DOMAIN: {""}}
     for number, value in _fields(node):
         if number in texts:
@@ -70,40 +70,44 @@ def _asked_by(node: memoryview) -> set[str]:
 
 def _nested(value: memoryview | int) -> memoryview:
     if isinstance(value, int):
-        msg = "a number where a message should be"
-        raise ValueError(msg)  # noqa: TRY004  the bytes are wrong, not the caller's type
+        msg = "a number instead of a message"
+        raise ValueError(msg)  # noqa: TRY004  the bytes are wrong, not the type of the argument
     return value
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Yield (field number, value) of a protobuf message, without looking inside its values."""
-    at = 0
+    """Yield field number and value of each field of a protobuf message."""
+    position = 0
     value: memoryview | int
-    while at < len(message):
-        key, at = _varint(message, at)
+    while position < len(message):
+        key, position = _varint(message, position)
         number, kind = key >> 3, key & 7
         if kind == _VARINT:
-            value, at = _varint(message, at)
+            value, position = _varint(message, position)
         elif kind == _BYTES or kind in _FIXED_SIZES:
-            size, at = _varint(message, at) if kind == _BYTES else (_FIXED_SIZES[kind], at)
-            value = message[at : at + size]
-            at += size
+            if kind == _BYTES:
+                size, position = _varint(message, position)
+            else:
+                size = _FIXED_SIZES[kind]
+            value = message[position : position + size]
+            position += size
         else:
             msg = f"wire type {kind}"
             raise ValueError(msg)
-        if at > len(message):
-            msg = "it ends in the middle of a field"
+        if position > len(message):
+            msg = "the last field is incomplete"
             raise ValueError(msg)
         yield number, value
 
 
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    """Return the number at `position` and the position after it."""
     value = 0
     for shift in range(0, _MAX_SHIFT + 1, 7):
-        byte = message[at]
+        byte = message[position]
         value |= (byte % _CONTINUED) << shift
-        at += 1
+        position += 1
         if byte < _CONTINUED:
-            return value, at
+            return value, position
     msg = "a number has too many bytes"
     raise ValueError(msg)

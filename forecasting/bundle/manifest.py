@@ -1,10 +1,7 @@
-"""What a bundle says about itself, and the checksums that notice when any of its bytes has changed.
+"""The manifest of a bundle: its fields, their consistency, its JSON form and checksums.
 
-The manifest's fields, their mutual consistency and its JSON form belong here. Not here: the graph
-(`forecasting.bundle.graph`), and whether graph and manifest agree (`forecasting.bundle.bundle`).
-
-The checksums notice damage. They are no signature: whoever can write a bundle can also write its
-checksums, so trust in where a bundle comes from is the registry's to give.
+Checksums detect damage. They are not a signature: a program that can write a bundle can also write
+its checksums. The registry is responsible for the origin of bundles.
 """
 
 from __future__ import annotations
@@ -24,45 +21,45 @@ GRAPH_FILE = "ensemble.onnx"
 GOLDEN_FILE = "golden.npz"
 MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION: Final = 1
-# Weights are learnt in float64 and stored exactly; this only forgives the rounding of their sum.
+# Tolerance for the rounding of a sum; the weights themselves are stored exactly.
 WEIGHT_TOLERANCE = 1e-6
 
 
-def damaged(*, check: str, found: str) -> BundleError:
-    """Return the error of a bundle that failed `check`, with what was found and the way out."""
-    way_out = "Fetch the bundle from the registry again, or train a new one with `stockcast run`."
-    return BundleError(f"bundle refused by the check of {check}: {found} {way_out}")
+def bundle_error(*, check: str, problem: str) -> BundleError:
+    """Return the error for a bundle that failed `check`."""
+    fix = "Fetch the bundle from the registry again, or train a new one with `stockcast run`."
+    return BundleError(f"The bundle failed the check of {check}: {problem} {fix}")
 
 
 class Manifest(BaseModel):
-    """Everything that serving must know about a bundle besides its graph.
+    """Description of a bundle.
 
     Parameters
     ----------
     name
-        The registered model's name.
+        Name of the registered model.
     features, feature_hash, extra_indicators
-        The columns of a window in order, the hash of their definitions, and the named indicators
-        that `feature_set` needs to rebuild them.
+        Columns of a window in order, hash of their definitions, and the named indicators of the
+        feature set.
     lookback, warmup
-        Sessions in a window, and the bars that the slowest feature needs before its first value.
+        Sessions in a window, and warm-up of the feature set in bars.
     horizons, members
-        Sessions ahead and ensemble members, in the order of the graph's output axes.
+        Sessions ahead and members of the ensemble, in the order of the graph's output axes.
     mean_weights, scale_weights
-        Horizon -> member -> weight. Mean weights sum to at most 1, the rest belongs to the naive
-        mean of zero; scale weights sum to 1.
+        Horizon -> member -> weight. Mean weights sum to at most 1, and the remainder belongs to the
+        naive mean of 0. Scale weights sum to 1.
     quantile_levels, conformal_quantiles
-        Levels in (0, 1), and per horizon the quantile of ``(log_return - mean) / scale`` at each.
+        Levels in (0, 1), and horizon -> quantile of ``(log_return - mean) / scale`` at each level.
     cutoff
-        The last session that training has seen.
+        Last session of the training data.
     tickers, exchange, data_fingerprint
-        What was trained on.
+        Training data.
     code_version, settings
-        What trained it. Settings are stored in their JSON form.
+        Code and settings of the training. Settings are stored in their JSON form.
     metrics
-        Model -> horizon -> metric -> value out of sample; None where a metric is undefined.
+        Model -> horizon -> metric -> value out of sample. An undefined metric is None.
     checksums
-        File name -> SHA-256, filled in by `write_bundle`.
+        File name -> SHA-256, set by `write_bundle`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -92,7 +89,7 @@ class Manifest(BaseModel):
     @field_validator("settings", mode="after")
     @classmethod
     def _as_json(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Store what JSON can give back, so that a manifest equals itself after a round trip."""
+        """Convert to JSON types, so that a manifest equals itself after writing and reading."""
         return {str(k): v for k, v in to_jsonable_python(value, inf_nan_mode="strings").items()}
 
     @field_validator("features", "extra_indicators", "members", "tickers", mode="after")
@@ -113,47 +110,47 @@ class Manifest(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _weights_fit(self) -> Self:
+    def _check_weights(self) -> Self:
         for name in ("mean_weights", "scale_weights"):
             weights: dict[int, dict[str, float]] = getattr(self, name)
             if set(weights) != set(self.horizons):
-                _unfit(name, f"horizons {self.horizons}", tuple(weights))
+                _invalid(name, f"horizons {self.horizons}", tuple(weights))
             for horizon, by_member in weights.items():
                 total = sum(by_member.values())
                 if set(by_member) != set(self.members):
-                    _unfit(f"{name}[{horizon}]", f"members {self.members}", tuple(by_member))
+                    _invalid(f"{name}[{horizon}]", f"members {self.members}", tuple(by_member))
                 if min(by_member.values()) < 0 or total > 1 + WEIGHT_TOLERANCE:
-                    _unfit(f"{name}[{horizon}]", "weights >= 0 with a sum <= 1", by_member)
+                    _invalid(f"{name}[{horizon}]", "weights >= 0 with a sum <= 1", by_member)
                 if name == "scale_weights" and total < 1 - WEIGHT_TOLERANCE:
-                    _unfit(f"{name}[{horizon}]", "weights with a sum of 1", by_member)
+                    _invalid(f"{name}[{horizon}]", "weights with a sum of 1", by_member)
         return self
 
     @model_validator(mode="after")
-    def _quantiles_fit(self) -> Self:
+    def _check_quantiles(self) -> Self:
         levels = self.quantile_levels
         if not (levels[0] > 0 and levels[-1] < 1 and all(a < b for a, b in pairwise(levels))):
-            _unfit("quantile_levels", "ascending levels between 0 and 1", levels)
+            _invalid("quantile_levels", "ascending levels between 0 and 1", levels)
         if set(self.conformal_quantiles) != set(self.horizons):
-            found = tuple(self.conformal_quantiles)
-            _unfit("conformal_quantiles", f"horizons {self.horizons}", found)
+            horizons = tuple(self.conformal_quantiles)
+            _invalid("conformal_quantiles", f"horizons {self.horizons}", horizons)
         for horizon, quantiles in self.conformal_quantiles.items():
             name = f"conformal_quantiles[{horizon}]"
             if len(quantiles) != len(levels):
-                _unfit(name, f"{len(levels)} values, one a level", len(quantiles))
+                _invalid(name, f"{len(levels)} values, one per level", len(quantiles))
             if any(a > b for a, b in pairwise(quantiles)):
-                _unfit(name, "values that never fall from level to level", "a fall")
+                _invalid(name, "values that do not decrease", "a decrease")
         return self
 
 
-def _unfit(name: str, expected: str, got: object) -> NoReturn:
-    msg = f"`{name}` must hold {expected}, got {got}"
+def _invalid(name: str, expected: str, got: object) -> NoReturn:
+    msg = f"`{name}` must contain {expected}, got {got}"
     raise ValueError(msg)
 
 
 def seal_manifest(manifest: Manifest, files: dict[str, bytes]) -> bytes:
-    """Return the manifest's JSON with the checksums of `files` and of itself filled in.
+    """Return the JSON of the manifest with the checksums of `files` and of itself.
 
-    The same manifest and files give the same bytes: keys are sorted, and no time is written.
+    The same manifest and files give the same bytes: keys are sorted, and there is no time stamp.
     """
     document = manifest.model_dump(mode="json", exclude={"checksums"})
     document["checksums"] = {name: sha256(content) for name, content in files.items()}
@@ -162,43 +159,41 @@ def seal_manifest(manifest: Manifest, files: dict[str, bytes]) -> bytes:
 
 
 def open_manifest(raw: bytes) -> Manifest:
-    """Return the manifest that `seal_manifest` wrote.
+    """Return the manifest from the result of `seal_manifest`.
 
     Raises
     ------
     BundleError
-        When the bytes are no JSON, were changed after sealing, belong to another schema version,
-        or contradict themselves; the message names the field.
+        When `raw` is not JSON, was changed after sealing, has another schema version, or
+        contradicts itself.
     """
     try:
         document = json.loads(raw)
-        intact = document["checksums"][MANIFEST_FILE] == _own_checksum(document)
+        is_intact = document["checksums"][MANIFEST_FILE] == _own_checksum(document)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        found = f"{MANIFEST_FILE} is not a sealed manifest ({type(error).__name__}: {error})."
-        raise damaged(check="the manifest's form", found=found) from None
-    if not intact:
-        found = f"{MANIFEST_FILE} was changed after it was written."
-        raise damaged(check="the manifest's checksum", found=found)
+        problem = f"{MANIFEST_FILE} is not a sealed manifest ({type(error).__name__}: {error})."
+        raise bundle_error(check="the manifest's form", problem=problem) from None
+    if not is_intact:
+        problem = f"{MANIFEST_FILE} was changed after it was written."
+        raise bundle_error(check="the manifest's checksum", problem=problem)
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
-        found = (
-            f"{MANIFEST_FILE} has `schema_version` {version!r}, this code reads {SCHEMA_VERSION}."
-        )
-        raise damaged(check="the schema version", found=found)
+        problem = f"`schema_version` of {MANIFEST_FILE} must be {SCHEMA_VERSION}, got {version!r}."
+        raise bundle_error(check="the schema version", problem=problem)
     try:
         return Manifest.model_validate(document)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5]]
-        found = f"{MANIFEST_FILE} is inconsistent; {'; '.join(lines)}."
-        raise damaged(check="the manifest's fields", found=found) from None
+        problem = f"{MANIFEST_FILE} is inconsistent; {'; '.join(lines)}."
+        raise bundle_error(check="the manifest's fields", problem=problem) from None
 
 
 def check_checksum(manifest: Manifest, name: str, content: bytes) -> None:
-    """Raise `BundleError` unless `content` is what the manifest was sealed with."""
+    """Raise `BundleError` unless `content` has the checksum in the manifest."""
     expected, got = manifest.checksums.get(name), sha256(content)
     if expected != got:
-        found = f"{name} has SHA-256 {got[:12]}…, the manifest expects {str(expected)[:12]}…."
-        raise damaged(check="the files' checksums", found=found)
+        problem = f"SHA-256 of {name} must be {str(expected)[:12]}…, got {got[:12]}…."
+        raise bundle_error(check="the files' checksums", problem=problem)
 
 
 def sha256(content: bytes) -> str:

@@ -52,10 +52,8 @@ def fitted(
     panel = sample_panel(*TICKERS, shaken_after=LAST_AS_OF if shaken else None)
     model = MAKERS[name]().fit(panel, rows_between(panel, FIRST, CUTOFF))
     sessions = panel.sample_sessions
-    is_forecast = (sessions >= np.datetime64(FORECAST_FROM)) & (
-        sessions <= np.datetime64(LAST_AS_OF)
-    )
-    return model, panel, np.flatnonzero(is_forecast)
+    is_test = (sessions >= np.datetime64(FORECAST_FROM)) & (sessions <= np.datetime64(LAST_AS_OF))
+    return model, panel, np.flatnonzero(is_test)
 
 
 def forecast(model: Member | Reference, panel: Panel, rows: Rows) -> Forecast:

@@ -1,4 +1,4 @@
-"""Fixtures that several tests of the mathematics share."""
+"""Fixtures of several tests of forecasting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.forecasting.bundles import tiny_bundle
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny bundle that nobody changes."""
+    """A tiny bundle. Tests must not change it."""
     folder = tmp_path_factory.mktemp("bundle") / "bundle"
     tiny_bundle(folder)
     return folder
@@ -19,5 +19,5 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(written: Path, tmp_path: Path) -> Path:
-    """A copy of it, to be damaged."""
+    """A copy of the bundle, which a test may damage."""
     return Path(shutil.copytree(written, tmp_path / "bundle"))

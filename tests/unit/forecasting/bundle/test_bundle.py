@@ -28,10 +28,10 @@ def folders(parent: Path) -> list[str]:
     return sorted(path.name for path in parent.iterdir() if path.is_dir())
 
 
-# Writing and reading back
+# Writing and reading
 
 
-def test_a_bundle_read_back_is_the_one_that_was_written(tmp_path: Path) -> None:
+def test_a_loaded_bundle_equals_the_written_one(tmp_path: Path) -> None:
     bundle = tiny_bundle(tmp_path / "bundle")
     again = Bundle.load(tmp_path / "bundle")
     assert again.manifest == bundle.manifest
@@ -40,7 +40,7 @@ def test_a_bundle_read_back_is_the_one_that_was_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.run(windows).mean, bundle.run(windows).mean)
 
 
-def test_the_same_parts_give_the_same_bytes_at_another_time(
+def test_the_time_of_writing_does_not_change_the_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_bundle(tmp_path / "one")
@@ -50,33 +50,33 @@ def test_the_same_parts_give_the_same_bytes_at_another_time(
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_another_model_or_another_cutoff_has_another_fingerprint(tmp_path: Path) -> None:
+def test_other_models_and_manifests_have_other_fingerprints(tmp_path: Path) -> None:
     one = tiny_bundle(tmp_path / "one")
     two = tiny_bundle(tmp_path / "two", seed=1)
     three = tiny_bundle(tmp_path / "three", name="other")
     assert len({one.fingerprint, two.fingerprint, three.fingerprint}) == 3
 
 
-def test_writing_over_a_bundle_replaces_it_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+def test_writing_replaces_an_existing_bundle(tmp_path: Path) -> None:
     tiny_bundle(tmp_path / "bundle")
     second = tiny_bundle(tmp_path / "bundle", seed=1)
     assert Bundle.load(tmp_path / "bundle").fingerprint == second.fingerprint
     assert folders(tmp_path) == ["bundle"]
 
 
-def test_a_failed_write_leaves_the_old_bundle_and_nothing_beside_it(
+def test_a_failed_write_keeps_the_existing_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = tiny_bundle(tmp_path / "bundle")
     rename = Path.rename
 
-    def fails_for_the_new_one(self: Path, target: Path) -> Path:
+    def fail_for_the_staged_folder(self: Path, target: Path) -> Path:
         if self.name == ".bundle.staged":
             msg = "disk full"
             raise OSError(msg)
         return rename(self, target)
 
-    monkeypatch.setattr(Path, "rename", fails_for_the_new_one)
+    monkeypatch.setattr(Path, "rename", fail_for_the_staged_folder)
     with pytest.raises(OSError, match="disk full"):
         tiny_bundle(tmp_path / "bundle", seed=1)
     assert Bundle.load(tmp_path / "bundle").fingerprint == first.fingerprint
@@ -84,7 +84,9 @@ def test_a_failed_write_leaves_the_old_bundle_and_nothing_beside_it(
 
 
 @pytest.mark.parametrize("renamed", [False, True])
-def test_what_a_killed_writer_left_is_cleared_by_the_next(tmp_path: Path, *, renamed: bool) -> None:
+def test_the_folders_of_a_killed_writer_are_removed_by_the_next(
+    tmp_path: Path, *, renamed: bool
+) -> None:
     tiny_bundle(tmp_path / "bundle")
     (tmp_path / ".bundle.staged").mkdir()
     (tmp_path / ".bundle.staged" / GRAPH_FILE).write_bytes(b"half")
@@ -95,7 +97,7 @@ def test_what_a_killed_writer_left_is_cleared_by_the_next(tmp_path: Path, *, ren
     assert folders(tmp_path) == ["bundle"]
 
 
-def test_parts_that_do_not_fit_are_never_written(tmp_path: Path) -> None:
+def test_contradicting_parts_are_not_written(tmp_path: Path) -> None:
     layout = GraphLayout(("a", "ewma_volatility"), 20, HORIZONS, ("forest", "lstm"))
     graph = tiny_graph(layout).SerializeToString()
     manifest = tiny_manifest(features=("ewma_volatility", "a"))
@@ -120,12 +122,12 @@ def test_a_bundle_runs_without_the_libraries_of_training(written: Path) -> None:
 # Running
 
 
-def test_a_batch_gives_what_its_windows_give_one_by_one(written: Path) -> None:
+def test_a_batch_has_the_forecasts_of_its_single_windows(written: Path) -> None:
     bundle = Bundle.load(written)
     windows = tiny_windows(bundle.graph.layout, n=50, seed=2)
     together = bundle.run(windows)
-    alone = np.concatenate([bundle.run(windows[i : i + 1]).scale for i in range(50)])
-    np.testing.assert_allclose(together.scale, alone, rtol=1e-6)
+    single = np.concatenate([bundle.run(windows[i : i + 1]).scale for i in range(50)])
+    np.testing.assert_allclose(together.scale, single, rtol=1e-6)
     assert together.mean.shape == (50, 3)
     assert together.member_mean.shape == (50, 2, 3)
 
@@ -139,14 +141,14 @@ def test_threads_share_a_bundle(written: Path) -> None:
     np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-8)
 
 
-def test_running_needs_the_folder_no_longer(folder: Path) -> None:
+def test_a_loaded_bundle_does_not_need_its_folder(folder: Path) -> None:
     bundle = Bundle.load(folder)
     shutil.rmtree(folder)
     assert np.isfinite(bundle.run(bundle.golden.windows).mean).all()
 
 
 @pytest.mark.parametrize("missing", [np.nan, np.inf])
-def test_a_missing_value_is_named_and_never_forecast_from(written: Path, missing: float) -> None:
+def test_a_missing_value_is_refused_with_its_position(written: Path, missing: float) -> None:
     bundle = Bundle.load(written)
     windows = bundle.golden.windows.copy()
     windows[2, 4, 1] = missing
@@ -155,7 +157,7 @@ def test_a_missing_value_is_named_and_never_forecast_from(written: Path, missing
         bundle.run(windows)
 
 
-def test_a_price_that_never_moved_is_refused_and_not_given_an_interval(written: Path) -> None:
+def test_a_window_without_volatility_is_refused(written: Path) -> None:
     bundle = Bundle.load(written)
     windows = bundle.golden.windows.copy()
     windows[1, :, bundle.manifest.features.index("ewma_volatility")] = 0
@@ -175,13 +177,13 @@ def test_windows_of_another_shape_or_type_are_refused(
         bundle.run(np.ones(sizes, kind))
 
 
-def test_no_window_at_all_is_refused(written: Path) -> None:
+def test_an_empty_batch_is_refused(written: Path) -> None:
     bundle = Bundle.load(written)
     with pytest.raises(ForecastError, match="at least one window"):
         bundle.run(bundle.golden.windows[:0])
 
 
-def test_a_distribution_is_the_forecast_times_the_conformal_quantiles(tmp_path: Path) -> None:
+def test_a_distribution_combines_forecast_and_conformal_quantiles(tmp_path: Path) -> None:
     ramp = {h: tuple(np.linspace(-h, 2 * h, 199).tolist()) for h in HORIZONS}
     bundle = tiny_bundle(tmp_path / "bundle", conformal_quantiles=ramp)
     output = bundle.run(bundle.golden.windows)
@@ -191,7 +193,7 @@ def test_a_distribution_is_the_forecast_times_the_conformal_quantiles(tmp_path: 
     assert distribution.interval(0.99) == pytest.approx((mean - 5 * scale, mean + 10 * scale))
 
 
-def test_a_horizon_that_is_not_forecast_is_refused_with_those_that_are(written: Path) -> None:
+def test_an_unknown_horizon_is_refused_with_the_known_ones(written: Path) -> None:
     bundle = Bundle.load(written)
     with pytest.raises(ForecastError, match="one of 1, 5, 21 sessions, got 2"):
         bundle.distribution(bundle.golden.output, 0, 2)

@@ -30,13 +30,13 @@ def folders(parent: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+def test_a_missing_file_is_refused_with_its_name(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(BundleError, match=rf"{name} cannot be read \(No such file.*stockcast run"):
         Bundle.load(folder)
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="No such file"):
         Bundle.load(tmp_path / "nowhere")
 
@@ -64,7 +64,7 @@ def test_an_edited_manifest_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "null", '{"checksums": 3}', "[" * 100_000, "\xff"])
-def test_a_manifest_that_is_not_one_is_refused(folder: Path, text: str) -> None:
+def test_a_file_that_is_not_a_manifest_is_refused(folder: Path, text: str) -> None:
     (folder / MANIFEST_FILE).write_bytes(text.encode("latin-1"))
     with pytest.raises(BundleError, match="not a sealed manifest"):
         Bundle.load(folder)
@@ -74,7 +74,7 @@ def test_a_manifest_that_is_not_one_is_refused(folder: Path, text: str) -> None:
     name=st.sampled_from(FILES), where=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255)
 )
 @settings(max_examples=150, deadline=None)
-def test_a_changed_byte_is_noticed_or_changes_nothing(
+def test_a_changed_byte_is_detected_or_has_no_effect(
     written: Path, name: str, where: float, mask: int
 ) -> None:
     whole = contents(written)
@@ -89,17 +89,17 @@ def test_a_changed_byte_is_noticed_or_changes_nothing(
     finally:
         (written / name).write_bytes(whole[name])
     assert after.manifest == before.manifest
-    assert name == MANIFEST_FILE  # white space between its values; all other bytes are sealed
+    assert name == MANIFEST_FILE  # whitespace of the manifest; checksums cover all other bytes
 
 
-# Damage by someone who sealed the bundle again
+# Changes with valid checksums
 
 
-def test_golden_outputs_that_do_not_come_back_are_refused(folder: Path) -> None:
+def test_wrong_golden_outputs_are_refused(folder: Path) -> None:
     bundle = Bundle.load(folder)
     moved = bundle.golden.output.mean + 2e-5 * bundle.golden.output.scale
     forge(folder, golden={"mean": moved})
-    with pytest.raises(BundleError, match="golden vectors: `mean` does not come back within 1e-05"):
+    with pytest.raises(BundleError, match="golden vectors: `mean` differs by more than 1e-05"):
         Bundle.load(folder)
 
 
@@ -109,7 +109,7 @@ def test_the_rounding_of_another_processor_is_accepted(folder: Path) -> None:
     assert Bundle.load(folder).manifest.features == bundle.manifest.features
 
 
-def test_a_pickle_among_the_golden_vectors_is_refused_unopened(folder: Path) -> None:
+def test_a_pickle_in_the_golden_vectors_is_not_opened(folder: Path) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.mkdir, (str(folder / "opened"),)
@@ -120,28 +120,28 @@ def test_a_pickle_among_the_golden_vectors_is_refused_unopened(folder: Path) -> 
     assert not (folder / "opened").exists()
 
 
-def test_golden_vectors_that_would_unfold_are_refused(folder: Path) -> None:
+def test_compressed_golden_vectors_are_refused(folder: Path) -> None:
     np.savez_compressed(folder / GOLDEN_FILE, window=np.zeros((4000, 20, 30), np.float32))
     forge(folder)
-    with pytest.raises(BundleError, match=r"golden\.npz should hold"):
+    with pytest.raises(BundleError, match=r"golden\.npz must contain"):
         Bundle.load(folder)
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"lookback": 19}, "`lookback` is 19, the graph's is 20"),
-        ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
-        ({"schema_version": 2}, "`schema_version` 2, this code reads 1"),
+        ({"lookback": 19}, "`lookback` is 19 in the manifest and 20 in the graph"),
+        ({"unknown": 1}, "unknown: Extra inputs are not permitted"),
+        ({"schema_version": 2}, "`schema_version` of manifest.json must be 1, got 2"),
         ({"cutoff": "yesterday"}, "cutoff: Input should be a valid date"),
         ({"features": []}, "features: Tuple should have at least 1 item"),
         (
             {"mean_weights": {str(h): {"forest": 0.5, "lstm": 0.5} for h in HORIZONS}},
-            "does not blend its members by the manifest's `mean_weights`",
+            "does not combine its members with `mean_weights` of the manifest",
         ),
     ],
 )
-def test_a_manifest_that_is_not_the_graphs_is_refused(
+def test_a_manifest_that_contradicts_the_graph_is_refused(
     folder: Path, changed: dict[str, object], message: str
 ) -> None:
     forge(folder, manifest=changed)

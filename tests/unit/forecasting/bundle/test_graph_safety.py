@@ -31,7 +31,7 @@ def keep_tensors_outside(model: onnx.ModelProto) -> None:
 
 
 def use_an_operator_of_microsoft(model: onnx.ModelProto) -> None:
-    # ONNX Runtime accepts it even when the model does not import the domain.
+    # ONNX Runtime accepts the operator even if the model does not import the domain.
     model.graph.node.append(helper.make_node("Gelu", ["row"], ["g"], domain="com.microsoft"))
 
 
@@ -53,13 +53,13 @@ def define_a_function(model: onnx.ModelProto) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (keep_tensors_outside, "keeps tensors in other files"),
+        (keep_tensors_outside, "has tensors in other files"),
         (use_an_operator_of_microsoft, "operators of com.microsoft"),
-        (branch, "asks for If"),
+        (branch, "uses If"),
         (define_a_function, "functions or training"),
     ],
 )
-def test_a_graph_that_reaches_beyond_itself_is_refused(
+def test_a_graph_with_other_files_or_operators_is_refused(
     model: onnx.ModelProto, change: Callable[[onnx.ModelProto], None], message: str
 ) -> None:
     change(model)
@@ -72,13 +72,13 @@ def test_a_plain_graph_passes(model: onnx.ModelProto) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_bytes_that_are_no_model_are_refused(content: bytes) -> None:
+def test_bytes_that_are_not_a_model_are_refused(content: bytes) -> None:
     with pytest.raises(BundleError, match="the graph's safety"):
         check_self_contained(content)
 
 
 @given(st.integers(1, 3000))
-def test_a_graph_cut_anywhere_is_refused_before_it_is_run(kept: int) -> None:
+def test_a_truncated_graph_is_refused(kept: int) -> None:
     content = tiny_graph(LAYOUT).SerializeToString()
     with pytest.raises(BundleError):
         EnsembleGraph(content[: min(kept, len(content) - 1)])
@@ -86,15 +86,15 @@ def test_a_graph_cut_anywhere_is_refused_before_it_is_run(kept: int) -> None:
 
 def test_a_graph_without_its_layout_is_refused(model: onnx.ModelProto) -> None:
     del model.metadata_props[:]
-    with pytest.raises(BundleError, match="does not carry its layout"):
+    with pytest.raises(BundleError, match="does not contain its layout"):
         EnsembleGraph(model.SerializeToString())
 
 
-def test_a_graph_whose_layout_is_not_its_own_is_refused(model: onnx.ModelProto) -> None:
+def test_a_graph_that_contradicts_its_layout_is_refused(model: onnx.ModelProto) -> None:
     other = GraphLayout(("a", "b", "c"), 20, HORIZONS, ("forest", "lstm"))
     del model.metadata_props[:]
     helper.set_model_props(model, {LAYOUT_KEY: other.to_json()})
-    with pytest.raises(BundleError, match="should have the tensors"):
+    with pytest.raises(BundleError, match="must have the tensors"):
         EnsembleGraph(model.SerializeToString())
 
 
@@ -107,7 +107,9 @@ def test_a_graph_onnx_runtime_cannot_build_is_refused(
     assert capfd.readouterr().err == ""
 
 
-def test_the_tiny_graph_agrees_with_onnxs_reference_implementation(model: onnx.ModelProto) -> None:
+def test_the_tiny_graph_agrees_with_the_reference_implementation_of_onnx(
+    model: onnx.ModelProto,
+) -> None:
     windows = tiny_windows(LAYOUT, n=3)
     output = EnsembleGraph(model.SerializeToString()).run(windows)
     mean, scale, *_ = ReferenceEvaluator(model).run(None, {"window": windows})

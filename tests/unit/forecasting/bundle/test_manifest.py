@@ -11,7 +11,7 @@ from forecasting.bundle.manifest import GRAPH_FILE, open_manifest, seal_manifest
 from forecasting.horizons import HORIZONS
 
 
-def test_a_manifest_comes_back_as_it_was_sealed() -> None:
+def test_an_opened_manifest_equals_the_sealed_one() -> None:
     manifest = tiny_manifest(settings={"home": Path("var"), "tickers": ("AAPL",), "seed": 7})
     opened = open_manifest(seal_manifest(manifest, {GRAPH_FILE: b"graph"}))
     assert opened.model_copy(update={"checksums": {}}) == manifest
@@ -34,7 +34,7 @@ def weights(forest: float, lstm: float) -> dict[int, dict[str, float]]:
     return {h: {"forest": forest, "lstm": lstm} for h in HORIZONS}
 
 
-def test_mean_weights_may_leave_a_rest_to_the_naive_mean() -> None:
+def test_mean_weights_may_sum_to_less_than_one() -> None:
     assert tiny_manifest(mean_weights=weights(0.1, 0.2)).mean_weights[5]["lstm"] == 0.2
 
 
@@ -54,16 +54,16 @@ def test_mean_weights_may_leave_a_rest_to_the_naive_mean() -> None:
         (
             "conformal_quantiles",
             dict.fromkeys(HORIZONS, tuple(-i / 10 for i in range(199))),
-            "never fall",
+            "do not decrease",
         ),
     ],
 )
-def test_a_contradiction_is_refused_by_name(field: str, value: object, message: str) -> None:
+def test_a_contradiction_is_refused_with_its_field(field: str, value: object, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         tiny_manifest(**{field: value})
 
 
-def test_a_number_too_large_for_json_is_no_manifest() -> None:
+def test_a_number_too_large_for_json_is_refused() -> None:
     sealed = seal_manifest(tiny_manifest(), {}).replace(b'"lookback": 20', b'"lookback": 1e999')
     with pytest.raises(BundleError, match="not a sealed manifest"):
         open_manifest(sealed)

@@ -29,7 +29,7 @@ def fused() -> Fused:
 
 @pytest.fixture(scope="module")
 def rows(fused: Fused) -> np.ndarray:
-    """A thousand real samples of all times, half of them after the cutoff."""
+    """A thousand real samples of the whole history, half of them after the cutoff."""
     return np.sort(np.random.default_rng(1).choice(len(fused.panel), 1000, replace=False))
 
 
@@ -40,21 +40,21 @@ def output(fused: Fused, rows: np.ndarray) -> BundleOutput:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("member", ["forest", "lstm"])
-def test_a_fused_member_agrees_with_the_native_one_on_a_thousand_real_windows(
+def test_a_fused_member_agrees_with_the_native_member(
     fused: Fused, rows: np.ndarray, output: BundleOutput, member: str
 ) -> None:
     native = getattr(fused, member).moments(fused.panel, rows)
     position = ("forest", "lstm").index(member)
     for name in ("mean", "scale"):
-        got = getattr(output, f"member_{name}")[:, position]
-        # Within 1e-5 of the forecast's scale: stricter than 1e-5 of a log return.
+        fused_values = getattr(output, f"member_{name}")[:, position]
+        # 1e-5 of the forecast's scale is stricter than 1e-5 of a log return.
         np.testing.assert_array_less(
-            np.abs(got - getattr(native, name)), 1e-5 * native.scale, err_msg=name
+            np.abs(fused_values - getattr(native, name)), 1e-5 * native.scale, err_msg=name
         )
 
 
 @pytest.mark.slow
-def test_the_fused_ensemble_agrees_with_the_native_one_on_a_thousand_real_windows(
+def test_the_fused_ensemble_agrees_with_the_native_members(
     fused: Fused, rows: np.ndarray, output: BundleOutput
 ) -> None:
     native = {m: getattr(fused, m).moments(fused.panel, rows) for m in ("forest", "lstm")}
@@ -68,17 +68,17 @@ def test_the_fused_ensemble_agrees_with_the_native_one_on_a_thousand_real_window
 
 
 @pytest.mark.slow
-def test_only_the_windows_own_sessions_decide_its_forecast(fused: Fused, rows: np.ndarray) -> None:
+def test_a_forecast_depends_only_on_its_own_window(fused: Fused, rows: np.ndarray) -> None:
     graph = EnsembleGraph(fused.graph)
     windows = fused.panel.windows(rows[:40])
     together = graph.run(windows)
-    alone = [graph.run(windows[i : i + 1]) for i in range(40)]
-    np.testing.assert_allclose(together.mean, [o.mean[0] for o in alone], rtol=1e-4, atol=1e-8)
-    np.testing.assert_allclose(together.scale, [o.scale[0] for o in alone], rtol=1e-5)
+    single = [graph.run(windows[i : i + 1]) for i in range(40)]
+    np.testing.assert_allclose(together.mean, [o.mean[0] for o in single], rtol=1e-4, atol=1e-8)
+    np.testing.assert_allclose(together.scale, [o.scale[0] for o in single], rtol=1e-5)
 
 
 @pytest.mark.slow
-def test_the_graph_holds_one_lstm_one_forest_and_no_trace_of_where_it_was_made(
+def test_the_graph_has_one_lstm_one_forest_and_no_machine_path(
     fused: Fused,
 ) -> None:
     model = onnx.load_from_string(fused.graph)
@@ -91,9 +91,7 @@ def test_the_graph_holds_one_lstm_one_forest_and_no_trace_of_where_it_was_made(
 
 
 @pytest.mark.slow
-def test_an_exported_member_is_its_native_model_on_scaled_values(
-    fused: Fused, rows: np.ndarray
-) -> None:
+def test_an_exported_member_agrees_with_its_native_model(fused: Fused, rows: np.ndarray) -> None:
     scaled = fused.lstm.scaler.transform(fused.panel.windows(rows))
     forest, lstm = (
         ort.InferenceSession(content).run(["raw"], {"scaled": values})[0]
@@ -108,7 +106,7 @@ def test_an_exported_member_is_its_native_model_on_scaled_values(
 
 
 @pytest.mark.slow
-def test_another_process_fuses_the_same_bytes(fused: Fused) -> None:
+def test_two_processes_fuse_the_same_bytes(fused: Fused) -> None:
     program = (
         "import hashlib, keras; [keras.layers.Dense(1) for _ in range(3)];"
         "from support.forecasting.fused import quickly_fused;"
@@ -126,20 +124,20 @@ def test_another_process_fuses_the_same_bytes(fused: Fused) -> None:
     assert done.stdout.split()[-1] == hashlib.sha256(fused.graph).hexdigest()
 
 
-def test_a_value_exactly_between_two_float32_takes_the_same_branch() -> None:
-    """Thresholds between neighbouring float32 values exist in float64 alone."""
+def test_a_threshold_between_two_float32_values_keeps_its_branches() -> None:
+    """A threshold between neighbouring float32 values exists only in float64."""
     low = np.random.default_rng(0).normal(size=200).astype(np.float32)
     high = np.nextafter(low, np.float32(np.inf))
     values = np.concatenate([low, high])[:, None]
     outcomes = np.repeat([0.0, 1.0], 200)
     estimator = RandomForestRegressor(30, random_state=0).fit(values, np.c_[outcomes, -outcomes])
     graph = export_forest(SimpleNamespace(estimator=estimator))
-    (got,) = ort.InferenceSession(graph).run(None, {"scaled": values})
+    (output,) = ort.InferenceSession(graph).run(None, {"scaled": values})
     assert np.ptp(estimator.predict(values)) > 0.9
-    np.testing.assert_allclose(got, estimator.predict(values), atol=1e-6)
+    np.testing.assert_allclose(output, estimator.predict(values), atol=1e-6)
 
 
-def test_an_lstm_that_is_no_single_onnx_node_is_refused() -> None:
+def test_an_lstm_that_is_not_one_onnx_node_is_refused() -> None:
     def export(path: str, **_: object) -> None:
         node = onnx.helper.make_node("Loop", ["", ""], [])
         graph = onnx.helper.make_graph([node], "loop", [], [])

@@ -15,7 +15,7 @@ LAYOUT = GraphLayout(("a", "b"), 3, (1, 5), ("forest",))
 
 
 def summing_member(*, seed: int | None = None) -> onnx.ModelProto:
-    """A member from (n, 3, 2) to (n, 2); a seed gives other names and another valid order."""
+    """A member from (n, 3, 2) to (n, 2). A seed changes names and order, not the computation."""
     rng = random.Random(seed)
     names = {
         name: f"{name}_{rng.random()}" if seed else name for name in ("in", "out", "s", "e", "half")
@@ -41,7 +41,7 @@ def summing_member(*, seed: int | None = None) -> onnx.ModelProto:
 def build(member: onnx.ModelProto) -> bytes:
     graph = GraphBuilder()
     values = graph.add("Abs", graph.graft(member.SerializeToString(), INPUT))
-    graph.add("Neg", values)  # leads nowhere
+    graph.add("Neg", values)  # no output needs it
     mean = graph.add("Mul", values, graph.constant(1.0), output="mean")
     scale = graph.add("Mul", values, graph.constant(1.0), output="scale")
     graph.add("Unsqueeze", mean, graph.constant([1]), output="member_mean")
@@ -50,18 +50,18 @@ def build(member: onnx.ModelProto) -> bytes:
     return graph.build({INPUT: shapes.pop(INPUT)}, shapes, {LAYOUT_KEY: LAYOUT.to_json()})
 
 
-def test_a_joined_graph_computes_what_its_parts_do() -> None:
+def test_a_joined_graph_computes_the_composition_of_its_parts() -> None:
     windows = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
     output = EnsembleGraph(build(summing_member())).run(windows)
     np.testing.assert_allclose(output.mean, windows.sum(axis=1) * np.exp(0.5), rtol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
-def test_names_and_order_of_an_export_leave_no_trace(seed: int) -> None:
+def test_names_and_order_of_an_export_do_not_change_the_bytes(seed: int) -> None:
     assert build(summing_member(seed=seed)) == build(summing_member())
 
 
-def test_equal_constants_are_stored_once_and_needless_nodes_not_at_all() -> None:
+def test_equal_constants_are_merged_and_unused_nodes_dropped() -> None:
     model = onnx.load_from_string(build(summing_member()))
     contents = [t.raw_data for t in model.graph.initializer]
     assert len(contents) == len(set(contents)) == 3
@@ -72,5 +72,5 @@ def test_a_member_with_a_loop_is_refused() -> None:
     member = summing_member()
     body = helper.make_graph([], "body", [], [])
     member.graph.node.append(helper.make_node("Loop", ["", ""], [], body=body))
-    with pytest.raises(BundleError, match="asks for Loop"):
+    with pytest.raises(BundleError, match="uses Loop"):
         GraphBuilder().graft(member.SerializeToString(), INPUT)
