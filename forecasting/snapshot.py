@@ -1,14 +1,14 @@
-"""The newest feature window of every ticker, published by the pipeline and mapped by serving.
+"""The snapshot: the newest feature window of every ticker, published for serving.
 
 ::
 
-    root/<feature hash>/current                          the fingerprint of the live snapshot
+    root/<feature hash>/current                          fingerprint of the live snapshot
                        /<fingerprint>/windows.npy        float32 (tickers, lookback, features)
-                                     /index.json         everything else
+                                     /index.json         all other fields
 
-A snapshot is written beside the live one and goes live when `current` is replaced, so a reader sees
-the old or the new one whole. Needs numpy and the standard library, nothing else, because every
-serving process imports it. Computing the windows is `forecasting.samples.panel.latest_windows`.
+The pipeline writes a snapshot to a new folder and then replaces `current`, so a reader always sees
+a complete snapshot. Needs only NumPy, because every serving process imports the module.
+`forecasting.samples.panel.latest_windows` computes the windows.
 """
 
 from __future__ import annotations
@@ -31,37 +31,42 @@ from numpy.typing import NDArray
 from core.errors import SnapshotError
 from core.files import locked, remove_temporary_files, write_atomically
 
-# Under the home: where the pipelines publish and the service reads.
+# Folder below `home` that the pipeline writes and the service reads.
 SNAPSHOT_FOLDER = "snapshot"
 CURRENT, WINDOWS, INDEX, LOCK = "current", "windows.npy", "index.json", ".lock"
-# The live one, and the one before it for readers that were about to open it.
+# The live snapshot, and the previous one for readers that are opening it.
 KEPT = 2
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What serving needs to know of every ticker, besides the model.
+    """Inputs of the live model for every ticker.
 
     Attributes
     ----------
     feature_hash, feature_names
         Version of the feature set, and its columns in order.
     tickers
-        Tickers in the order of `windows`; `exchanges`, `as_of` and `close` follow it too.
+        Tickers in the order of `windows`, `exchanges`, `as_of` and `close`.
     exchanges
-        MIC of the exchange whose calendar each ticker follows.
+        MIC of the exchange of each ticker.
     as_of
-        Session that each window ends with.
+        Last session of each window.
     close
         Close of that session as traded, not adjusted.
     target_sessions
-        For each horizon the target session of every ticker, by its exchange's calendar.
+        Horizon -> target session of each ticker, from the calendar of its exchange.
     windows
-        float32 (tickers, lookback, features), unscaled, without NaN.
+        float32 (tickers, lookback, features), unscaled and finite.
     data_fingerprint
-        The content of the bar store that this was computed from.
+        Fingerprint of the bars that the windows were computed from.
     skipped
-        Tickers without a complete window, and why.
+        Ticker -> reason, for tickers without a complete window.
+
+    Raises
+    ------
+    SnapshotError
+        When the fields contradict each other or `windows` is not finite.
     """
 
     feature_hash: str
@@ -85,7 +90,9 @@ class Snapshot:
         }
         for name, length in lengths.items():
             if length != len(self.tickers):
-                msg = f"`{name}` must have one entry a ticker ({len(self.tickers)}), got {length}."
+                msg = (
+                    f"`{name}` must have {len(self.tickers)} entries, one per ticker, got {length}."
+                )
                 raise SnapshotError(msg)
         if self.windows.ndim != 3 or self.windows.shape[2] != len(self.feature_names):  # noqa: PLR2004 - tickers, lookback, features
             msg = (
@@ -94,31 +101,33 @@ class Snapshot:
             )
             raise SnapshotError(msg)
         if not np.isfinite(self.windows).all():
-            msg = "`windows` must be finite: publish complete windows alone."
+            msg = "`windows` must be finite, got NaN or infinity; leave incomplete windows out."
             raise SnapshotError(msg)
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over all content; equal content has an equal fingerprint."""
+        """SHA-256 of the content."""
         digest = hashlib.sha256(_index_bytes(self))
         digest.update(np.ascontiguousarray(self.windows, dtype="<f4").data)
         return digest.hexdigest()
 
 
 def write_snapshot(root: Path, snapshot: Snapshot) -> Path:
-    """Publish the snapshot and return its folder; when it is live already, write nothing.
+    """Publish `snapshot` and return its folder; do nothing if it is live already.
 
-    Safe to be killed at any moment, and to be called by several processes at once. Older snapshots
-    of the same feature hash are removed, except the one before; a reader that has mapped a removed
-    one goes on, because the system keeps mapped files.
+    The process may be killed at any time, and several processes may publish at once. Snapshots of
+    the same feature hash are removed, except the live and the previous one. A reader that has
+    mapped a removed snapshot can continue, because the operating system keeps mapped files.
     """
     versions = root / snapshot.feature_hash
     folder = versions / snapshot.fingerprint
     with locked(versions / LOCK):
-        if snapshot_token(root, snapshot.feature_hash) == snapshot.fingerprint and _intact(folder):
+        if snapshot_token(root, snapshot.feature_hash) == snapshot.fingerprint and _is_intact(
+            folder
+        ):
             return folder
         remove_temporary_files(versions)
-        if not _intact(folder):
+        if not _is_intact(folder):
             shutil.rmtree(folder, ignore_errors=True)
             write_atomically(folder / WINDOWS, _npy_bytes(snapshot.windows))
             write_atomically(folder / INDEX, _index_bytes(snapshot))
@@ -129,30 +138,30 @@ def write_snapshot(root: Path, snapshot: Snapshot) -> Path:
 
 
 def read_snapshot(root: Path, feature_hash: str) -> Snapshot:
-    """Map the live snapshot of a feature hash and verify that it is what was written.
+    """Map the live snapshot of a feature hash into memory and verify it.
 
     Raises
     ------
     SnapshotError
-        When there is none yet, or it is damaged; says how to publish one.
+        When there is no snapshot, or when it is damaged.
     """
     for _ in range(KEPT + 1):
         token = snapshot_token(root, feature_hash)
         if token is None:
             msg = (
-                f"no snapshot of features {feature_hash[:12]} under {root}; run the pipeline "
+                f"{root} has no snapshot of features {feature_hash[:12]}; run the pipeline "
                 "(`stockcast run`), which publishes one after each ingest."
             )
             raise SnapshotError(msg)
-        # Removed between the two reads: a newer one is live, so look again.
+        # If the folder was removed after the first read, a newer snapshot is live.
         with suppress(FileNotFoundError):
             return _read_folder(root / feature_hash / token)
-    msg = f"the live snapshot {token} under {root} has lost files; run the pipeline to publish it."
+    msg = f"Files of the live snapshot {token} under {root} are missing; run the pipeline."
     raise SnapshotError(msg)
 
 
 def snapshot_token(root: Path, feature_hash: str) -> str | None:
-    """Return the fingerprint of the live snapshot, or None: one small read, for pollers."""
+    """Return the fingerprint of the live snapshot, or None. Cheap enough for polling."""
     try:
         return (root / feature_hash / CURRENT).read_text(encoding="ascii").strip() or None
     except FileNotFoundError:
@@ -175,16 +184,16 @@ def _read_folder(folder: Path) -> Snapshot:
 
 def _outdated(folder: Path) -> SnapshotError:
     return SnapshotError(
-        f"snapshot {folder} is of an earlier Stockcast, which gave all tickers one calendar; run "
-        "the pipeline (`stockcast run`) to publish it anew."
+        f"Snapshot {folder} was written by an earlier Stockcast, with one calendar for all "
+        "tickers; run the pipeline (`stockcast run`) to publish it again."
     )
 
 
 def _damaged(folder: Path) -> SnapshotError:
-    return SnapshotError(f"snapshot {folder} is damaged; run the pipeline to publish it again.")
+    return SnapshotError(f"Snapshot {folder} is damaged; run the pipeline to publish it again.")
 
 
-def _intact(folder: Path) -> bool:
+def _is_intact(folder: Path) -> bool:
     try:
         _read_folder(folder)
     except (SnapshotError, FileNotFoundError):

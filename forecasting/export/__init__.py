@@ -1,1 +1,1 @@
-"""From fitted models to one ONNX graph. Training only."""
+"""Export of fitted models to one ONNX graph. Only training needs it."""

@@ -1,12 +1,10 @@
-"""Fitted forest and LSTM, their scaling and their weights -> the bytes of one ONNX graph.
+"""Fusion of scaling, forest, LSTM and weights into one ONNX graph.
 
-Belongs here: what the graph computes. Training runs this; serving only runs the result, so nothing
-here may be needed by `forecasting.bundle.bundle`. How graphs are joined is `forecasting.export.graph_builder`'s.
-
-The graph takes raw feature values, so scaling cannot be forgotten or refitted by whoever runs it.
-Scaling is float32 subtraction, division and clipping, as in `Scaler`, because a forest compares
-its inputs with thresholds: the native path must compare the very same float32 values. skl2onnx
-rounds scikit-learn's float64 thresholds down to float32, which keeps every comparison's outcome.
+The graph has raw feature values as input, so scaling is part of it and cannot be forgotten or
+refitted. Scaling consists of float32 subtraction, division and clipping, as in `Scaler`: a forest
+compares its inputs with thresholds, so graph and native model must compare the same float32 values.
+skl2onnx rounds the float64 thresholds of scikit-learn down to float32, which keeps the outcome of
+every comparison.
 """
 
 from __future__ import annotations
@@ -40,68 +38,64 @@ def fuse(
     lookback: int,
     feature_names: Sequence[str],
 ) -> bytes:
-    """Return the serialised graph from raw windows to the ensemble's and the members' forecasts.
+    """Return the serialised graph from raw windows to forecasts of ensemble and members.
 
     Parameters
     ----------
     forest, lstm
-        From `export_forest` and `export_lstm`. Both take the same scaled values, and give raw
-        outputs (n, 2 * horizons) in units of ``volatility * sqrt(horizon)``: means, then absolute
-        values (forest) or log scales (LSTM).
+        Results of `export_forest` and `export_lstm`. Both have scaled values as input and raw
+        outputs (n, 2H) in units of ``volatility * sqrt(horizon)``: means, then absolute values
+        (forest) or log scales (LSTM).
     scaler
-        The one that both members were fitted with.
+        Scaling that both members were fitted with.
     weights
-        Horizon -> member -> weight, of means and of scales.
+        Weights of the members.
     volatility_index
-        Column of the daily volatility; its last value in a window is the unit of the forecast.
+        Column of the volatility per session. Its last value in a window is the unit of the
+        forecast.
     horizons, lookback, feature_names
-        What the axes stand for, in order.
+        Meaning of the axes, in order.
 
     Returns
     -------
     bytes
-        The same fitted models give the same bytes, in any process.
+        The same fitted models give the same bytes in every process.
 
     Raises
     ------
     BundleError
-        When an export is not plain ONNX.
+        When an exported graph uses other files or non-standard operators.
     """
     layout = GraphLayout(tuple(feature_names), lookback, tuple(horizons), MEMBERS)
     graph = GraphBuilder()
     scaled = _scale(graph, scaler)
     last = graph.constant(-1)
     scaled_row = graph.add("Gather", scaled, last, axis=1)
-    z_mean, z_scale = (
-        _stack(graph, pair)
-        for pair in zip(
-            _read_forest(graph, graph.graft(forest, scaled_row), len(horizons)),
-            _read_lstm(graph, graph.graft(lstm, scaled), len(horizons)),
-            strict=True,
-        )
+    moments = zip(
+        _read_forest(graph, graph.graft(forest, scaled_row), len(horizons)),
+        _read_lstm(graph, graph.graft(lstm, scaled), len(horizons)),
+        strict=True,
     )
-    row = graph.add("Gather", INPUT, last, axis=1)
-    sigma = graph.add("Gather", row, graph.constant([volatility_index]), axis=1)
-    unit = graph.add("Mul", sigma, graph.constant(np.sqrt(horizons)))
-    unit = graph.add("Unsqueeze", unit, graph.constant([1]))
+    z_mean, z_scale = (_stack(graph, by_member) for by_member in moments)
+    unit = _unit(graph, last, volatility_index, horizons)
     for kind, z_values, by_horizon in (
         ("mean", z_mean, weights.mean),
         ("scale", z_scale, weights.scale),
     ):
         values = graph.add("Mul", z_values, unit, output=f"member_{kind}")
-        parts = graph.add("Mul", values, graph.constant(_matrix(by_horizon, layout)))
+        parts = graph.add("Mul", values, graph.constant(_weight_matrix(by_horizon, layout)))
         graph.add("ReduceSum", parts, graph.constant([1]), output=kind, keepdims=0)
     shapes = layout.shapes(None)
-    given = {INPUT: shapes.pop(INPUT)}
-    return graph.build(given, shapes, {LAYOUT_KEY: layout.to_json()})
+    inputs = {INPUT: shapes.pop(INPUT)}
+    return graph.build(inputs, shapes, {LAYOUT_KEY: layout.to_json()})
 
 
 def export_forest(forest: ForestModel) -> bytes:
-    """Return the forest as a graph from scaled feature rows (n, F) to its raw outputs (n, 2H).
+    """Return the forest as a graph from scaled feature rows (n, F) to raw outputs (n, 2H).
 
     The same fitted forest gives the same bytes.
     """
-    from skl2onnx import to_onnx  # noqa: PLC0415  seconds of import that serving must not pay
+    from skl2onnx import to_onnx  # noqa: PLC0415  slow to import
     from skl2onnx.common.data_types import FloatTensorType  # noqa: PLC0415  as above
 
     estimator = forest.estimator
@@ -113,19 +107,19 @@ def export_forest(forest: ForestModel) -> bytes:
 
 
 def export_lstm(lstm: LstmModel) -> bytes:
-    """Return the LSTM as a graph from scaled windows (n, lookback, F) to its raw outputs (n, 2H).
+    """Return the LSTM as a graph from scaled windows (n, lookback, F) to raw outputs (n, 2H).
 
     The same fitted network gives the same bytes.
 
     Raises
     ------
     BundleError
-        When Keras cannot express the network with one ONNX LSTM node.
+        When Keras does not export the network with exactly one ONNX LSTM node.
     """
-    import onnx  # noqa: PLC0415  serving does not have it
+    import onnx  # noqa: PLC0415  serving does not install it
 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Keras asks NumPy for `np.object` while it prepares tf2onnx.
+        # Keras reads `np.object` while it prepares tf2onnx.
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder, "lstm.onnx")
         lstm.model.export(str(path), format="onnx", verbose=False, opset_version=OPSETS[""])
@@ -133,18 +127,19 @@ def export_lstm(lstm: LstmModel) -> bytes:
     recurrent = [n.op_type for n in exported.graph.node if n.op_type in {"LSTM", "Loop", "Scan"}]
     if recurrent != ["LSTM"]:
         msg = (
-            f"The LSTM must export to one ONNX LSTM node, got {recurrent};"
-            " keep Keras' default activations and leave recurrent dropout out."
+            f"The LSTM must be exported to one ONNX LSTM node, got {recurrent};"
+            " use Keras' default activations and no recurrent dropout."
         )
         raise BundleError(msg)
     _, lookback, n_features = lstm.model.input_shape
     return _canonical(exported, (None, lookback, n_features), lstm.model.output_shape[1])
 
 
-def _canonical(exported: Any, given: Shape, n_outputs: int) -> bytes:  # noqa: ANN401  no types
+def _canonical(exported: Any, input_shape: Shape, n_outputs: int) -> bytes:  # noqa: ANN401
+    """Return the exported model in the canonical form of `GraphBuilder`."""
     graph = GraphBuilder()
     graph.graft(exported.SerializeToString(), "scaled", output="raw")
-    return graph.build({"scaled": given}, {"raw": (None, n_outputs)}, {})
+    return graph.build({"scaled": input_shape}, {"raw": (None, n_outputs)}, {})
 
 
 def _scale(graph: GraphBuilder, scaler: Scaler) -> str:
@@ -155,22 +150,30 @@ def _scale(graph: GraphBuilder, scaler: Scaler) -> str:
 
 
 def _read_forest(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
-    mean, mean_absolute = _halves(graph, raw, n_horizons)
+    mean, mean_absolute = _split_raw(graph, raw, n_horizons)
     floored = graph.add("Max", mean_absolute, graph.constant(MIN_ABSOLUTE))
     return mean, graph.add("Mul", floored, graph.constant(ABSOLUTE_TO_SCALE))
 
 
 def _read_lstm(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
-    mean, log_scale = _halves(graph, raw, n_horizons)
+    mean, log_scale = _split_raw(graph, raw, n_horizons)
     bounds = graph.constant(MIN_LOG_SCALE), graph.constant(MAX_LOG_SCALE)
     clipped = graph.add("Clip", log_scale, *bounds)
     return mean, graph.add("Exp", clipped)
 
 
-def _halves(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
+def _split_raw(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
     sizes = graph.constant([n_horizons, n_horizons])
     first, second = graph.add_many("Split", raw, sizes, outputs=("", ""), axis=1)
     return first, second
+
+
+def _unit(graph: GraphBuilder, last: str, volatility_index: int, horizons: Sequence[int]) -> str:
+    """Add the unit of the forecasts, ``volatility * sqrt(horizon)``, with a member axis."""
+    row = graph.add("Gather", INPUT, last, axis=1)
+    volatility = graph.add("Gather", row, graph.constant([volatility_index]), axis=1)
+    unit = graph.add("Mul", volatility, graph.constant(np.sqrt(horizons)))
+    return graph.add("Unsqueeze", unit, graph.constant([1]))
 
 
 def _stack(graph: GraphBuilder, by_member: Sequence[str]) -> str:
@@ -179,5 +182,5 @@ def _stack(graph: GraphBuilder, by_member: Sequence[str]) -> str:
     return graph.add("Concat", *rows, axis=1)
 
 
-def _matrix(weights: Mapping[int, Mapping[str, float]], layout: GraphLayout) -> np.ndarray:
+def _weight_matrix(weights: Mapping[int, Mapping[str, float]], layout: GraphLayout) -> np.ndarray:
     return np.array([[weights[h][member] for h in layout.horizons] for member in layout.members])

@@ -1,8 +1,8 @@
-"""Joining ONNX graphs, and giving the result bytes that depend on the models alone.
+"""Builder that joins ONNX graphs and serialises the result reproducibly.
 
-Exporters name tensors after counters, temporary folders and hash orders that differ from process to
-process. `GraphBuilder.build` orders nodes by how the outputs need them and renames everything by
-that order, so equal models give equal bytes. What is joined, and why, is `forecasting.export.fusion`'s.
+Exporters derive the names of tensors from counters, temporary folders and hash orders, which differ
+between processes. `GraphBuilder.build` orders nodes by the order in which the outputs need them and
+renames them accordingly, so equal models give equal bytes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from forecasting.bundle.graph_safety import check_self_contained
 
 Shape = tuple[int | None, ...]
 
-# What skl2onnx and Keras can both write; ONNX Runtime reads it at full speed.
+# Versions that both skl2onnx and Keras can write.
 OPSETS = {"": 15, "ai.onnx.ml": 3}
 IR_VERSION = 8
 
 
 class GraphBuilder:
-    """Collects nodes and constants, and builds the model that leads from an input to outputs."""
+    """Collects nodes and constants, and builds a model from them."""
 
     def __init__(self) -> None:
         self._nodes: list[Any] = []
@@ -31,8 +31,8 @@ class GraphBuilder:
         self._grafts = 0
 
     def constant(self, values: ArrayLike) -> str:
-        """Add a constant, integers as int64 and all else as float32, and return its name."""
-        from onnx import numpy_helper  # noqa: PLC0415  training needs it, serving does not have it
+        """Add a constant, integers as int64 and others as float32, and return its name."""
+        from onnx import numpy_helper  # noqa: PLC0415  serving does not install it
 
         array = np.asarray(values)
         kind = np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32
@@ -41,13 +41,13 @@ class GraphBuilder:
         return name
 
     def add(self, op_type: str, *inputs: str, output: str = "", **attributes: object) -> str:
-        """Add a node with one output, and return that output's name."""
+        """Add a node with one output, and return the name of the output."""
         return self.add_many(op_type, *inputs, outputs=(output,), **attributes)[0]
 
     def add_many(
         self, op_type: str, *inputs: str, outputs: Iterable[str], **attributes: object
     ) -> list[str]:
-        """Add a node and return its outputs' names; an empty name is replaced by a new one."""
+        """Add a node and return the names of its outputs. An empty name becomes a new name."""
         from onnx import helper  # noqa: PLC0415  as above
 
         names = [name or f"node_{len(self._nodes)}_{i}" for i, name in enumerate(outputs)]
@@ -55,12 +55,12 @@ class GraphBuilder:
         return names
 
     def graft(self, content: bytes, source: str, *, output: str = "") -> str:
-        """Add a serialised model with one input, fed from `source`, and return its output's name.
+        """Add a serialised model whose input is `source`, and return the name of its output.
 
         Raises
         ------
         BundleError
-            When it has functions, loops, or operators that are not ONNX's own.
+            When the model uses functions, control flow or non-standard operators.
         """
         import onnx  # noqa: PLC0415  as above
         from onnx import compose  # noqa: PLC0415
@@ -69,9 +69,9 @@ class GraphBuilder:
         prefix = f"graft_{self._grafts}_"
         self._grafts += 1
         graph = compose.add_prefix(onnx.load_from_string(content), prefix=prefix).graph
-        (given,), (result,) = graph.input, graph.output
-        output = output or str(result.name)
-        names = {given.name: source, result.name: output}
+        (model_input,), (model_output,) = graph.input, graph.output
+        output = output or str(model_output.name)
+        names = {model_input.name: source, model_output.name: output}
         for node in graph.node:
             node.input[:] = [names.get(name, name) for name in node.input]
             node.output[:] = [names.get(name, name) for name in node.output]
@@ -80,19 +80,29 @@ class GraphBuilder:
         return output
 
     def build(
-        self, given: Mapping[str, Shape], results: Mapping[str, Shape], metadata: Mapping[str, str]
+        self, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape], metadata: Mapping[str, str]
     ) -> bytes:
-        """Return the serialised model from `given` to `results`: names with their shapes, float32.
+        """Return the serialised model from `inputs` to `outputs`.
 
-        A size of None is dynamic. The same nodes give the same bytes, whatever their names were.
+        Parameters
+        ----------
+        inputs, outputs
+            Name -> shape of each float32 tensor. A size of None is dynamic.
+        metadata
+            Properties to store in the model.
+
+        Returns
+        -------
+        bytes
+            The same nodes give the same bytes, independent of the names of inner tensors.
         """
         import onnx  # noqa: PLC0415  as above
         from onnx import helper  # noqa: PLC0415
 
-        nodes = self._ordered(results)
-        constants = self._rename(nodes, {*given, *results})
+        nodes = self._ordered(outputs)
+        constants = self._rename(nodes, {*inputs, *outputs})
         graph = helper.make_graph(
-            nodes, "stockcast", _described(given), _described(results), constants
+            nodes, "stockcast", _value_infos(inputs), _value_infos(outputs), constants
         )
         imports = [helper.make_opsetid(*item) for item in OPSETS.items()]
         model = helper.make_model(
@@ -102,8 +112,8 @@ class GraphBuilder:
         onnx.checker.check_model(model, full_check=True)
         return bytes(model.SerializeToString(deterministic=True))
 
-    def _ordered(self, results: Iterable[str]) -> list[Any]:
-        """Return the nodes that the outputs need, each after what feeds it."""
+    def _ordered(self, outputs: Iterable[str]) -> list[Any]:
+        """Return the nodes that `outputs` need, each after the nodes of its inputs."""
         producers = {name: node for node in self._nodes for name in node.output}
         ordered: list[Any] = []
         visited: set[int] = set()
@@ -117,12 +127,12 @@ class GraphBuilder:
                 visit(source)
             ordered.append(node)
 
-        for name in results:
+        for name in outputs:
             visit(name)
         return ordered
 
     def _rename(self, nodes: list[Any], kept: set[str]) -> list[Any]:
-        """Rename all but the names `kept`, and return the constants still needed."""
+        """Rename all tensors except `kept`, and return the constants that `nodes` need."""
         from onnx import numpy_helper  # noqa: PLC0415  as above
 
         names = {name: name for name in (*kept, "")}
@@ -146,7 +156,7 @@ class GraphBuilder:
         return list(constants.values())
 
 
-def _described(shapes: Mapping[str, Shape]) -> list[Any]:
+def _value_infos(shapes: Mapping[str, Shape]) -> list[Any]:
     from onnx import TensorProto, helper  # noqa: PLC0415  as above
 
     return [

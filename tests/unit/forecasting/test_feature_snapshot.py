@@ -42,7 +42,7 @@ def files_of(root: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def test_a_snapshot_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_read_snapshot_equals_the_written_one(tmp_path: Path) -> None:
     written = make_snapshot()
     write_snapshot(tmp_path, written)
     read = read_snapshot(tmp_path, HASH)
@@ -79,42 +79,42 @@ def test_any_change_of_content_changes_the_fingerprint(change: dict[str, object]
     assert replace(snapshot, **change).fingerprint != snapshot.fingerprint
 
 
-def test_a_reader_keeps_its_mapped_windows_when_the_files_are_pruned(tmp_path: Path) -> None:
+def test_mapped_windows_stay_readable_after_their_files_are_removed(tmp_path: Path) -> None:
     first = write_snapshot(tmp_path, make_snapshot(0))
-    held = read_snapshot(tmp_path, HASH)
+    mapped = read_snapshot(tmp_path, HASH)
     for seed in (1, 2, 3):
         write_snapshot(tmp_path, make_snapshot(seed))
     assert not first.exists()
-    np.testing.assert_array_equal(held.windows, make_snapshot(0).windows)
+    np.testing.assert_array_equal(mapped.windows, make_snapshot(0).windows)
     assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot(3).fingerprint
 
 
-def test_the_live_snapshot_and_the_one_before_are_kept(tmp_path: Path) -> None:
+def test_the_live_and_the_previous_snapshot_are_kept(tmp_path: Path) -> None:
     for seed in range(4):
         write_snapshot(tmp_path, make_snapshot(seed))
     folders = {path.name for path in (tmp_path / HASH).iterdir() if path.is_dir()}
     assert folders == {make_snapshot(2).fingerprint, make_snapshot(3).fingerprint}
 
 
-def test_an_earlier_snapshot_can_go_live_again(tmp_path: Path) -> None:
+def test_an_earlier_snapshot_can_be_published_again(tmp_path: Path) -> None:
     for seed in (0, 1, 0):
         write_snapshot(tmp_path, make_snapshot(seed))
     assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot(0).fingerprint
 
 
 @pytest.mark.parametrize("file", ["windows.npy", "index.json", "current"])
-def test_a_kill_before_any_file_leaves_the_old_snapshot_and_a_second_run_finishes(
+def test_a_killed_writer_leaves_the_old_snapshot_live(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     write_snapshot(tmp_path, make_snapshot(0))
     real = module.write_atomically
 
-    def dying(path: Path, content: bytes) -> None:
+    def killed_at_file(path: Path, content: bytes) -> None:
         if path.name == file:
             raise KeyboardInterrupt
         real(path, content)
 
-    monkeypatch.setattr(module, "write_atomically", dying)
+    monkeypatch.setattr(module, "write_atomically", killed_at_file)
     with pytest.raises(KeyboardInterrupt):
         write_snapshot(tmp_path, make_snapshot(1))
     monkeypatch.undo()
@@ -147,7 +147,7 @@ def change_close(path: Path) -> None:
     ],
     ids=["flipped", "cut", "empty", "edited", "no-json", "other-json"],
 )
-def test_damage_is_found_and_publishing_again_repairs_it(
+def test_damage_is_detected_and_repaired_by_publishing_again(
     tmp_path: Path, file: str, damage: object
 ) -> None:
     folder = write_snapshot(tmp_path, make_snapshot())
@@ -159,7 +159,7 @@ def test_damage_is_found_and_publishing_again_repairs_it(
     assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot().fingerprint
 
 
-def test_a_snapshot_with_one_calendar_for_all_is_refused_until_it_is_published_anew(
+def test_a_snapshot_with_one_calendar_for_all_tickers_is_refused(
     tmp_path: Path,
 ) -> None:
     folder = write_snapshot(tmp_path, make_snapshot())
@@ -172,7 +172,7 @@ def test_a_snapshot_with_one_calendar_for_all_is_refused_until_it_is_published_a
     assert read_snapshot(tmp_path, HASH).exchanges == ("XNYS", "XNYS")
 
 
-def test_a_reader_that_was_overtaken_by_pruning_looks_again(
+def test_a_reader_retries_when_its_snapshot_was_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_snapshot(tmp_path, make_snapshot())
@@ -181,13 +181,13 @@ def test_a_reader_that_was_overtaken_by_pruning_looks_again(
     assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot().fingerprint
 
 
-def test_without_a_snapshot_the_error_says_to_run_the_pipeline(tmp_path: Path) -> None:
+def test_a_missing_snapshot_raises_with_the_fix(tmp_path: Path) -> None:
     assert snapshot_token(tmp_path, HASH) is None
     with pytest.raises(SnapshotError, match="run the pipeline"):
         read_snapshot(tmp_path, HASH)
 
 
-def test_snapshots_of_other_features_do_not_touch_each_other(tmp_path: Path) -> None:
+def test_snapshots_of_other_features_are_independent(tmp_path: Path) -> None:
     other = replace(make_snapshot(5), feature_hash="ef" * 32)
     write_snapshot(tmp_path, make_snapshot())
     write_snapshot(tmp_path, other)
@@ -196,7 +196,7 @@ def test_snapshots_of_other_features_do_not_touch_each_other(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "message"),
     [
         ({"close": (1.0,)}, "`close`"),
         ({"exchanges": ("XNYS",)}, "`exchanges`"),
@@ -205,8 +205,6 @@ def test_snapshots_of_other_features_do_not_touch_each_other(tmp_path: Path) -> 
         ({"windows": np.full((2, 4, 3), np.nan, np.float32)}, "finite"),
     ],
 )
-def test_a_snapshot_that_does_not_fit_together_is_refused(
-    change: dict[str, object], named: str
-) -> None:
-    with pytest.raises(SnapshotError, match=named):
+def test_contradicting_fields_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(SnapshotError, match=message):
         replace(make_snapshot(), **change)
