@@ -1,1 +1,1 @@
-"""When and in what order: Dagster assets, checks, jobs, schedules, sensors and the command line."""
+"""The Dagster code location: assets, checks, jobs, schedules, sensors and resources."""

@@ -1,4 +1,4 @@
-"""The code location: every asset, check, job, schedule and sensor, with the resources they use."""
+"""The Dagster definitions: every asset, check, job, schedule, sensor and resource."""
 
 from collections.abc import Mapping
 
@@ -26,9 +26,9 @@ def build_defs(
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
     resources: Mapping[str, object] | None = None,
 ) -> dg.Definitions:
-    """Return the definitions for `settings`; `resources` replace those of the same name."""
+    """Return the definitions for `settings`. `resources` replace default resources by name."""
     settings = settings or load_settings(PipelineSettings)
-    made = {**build_resources(settings), **(resources or {})}
+    all_resources = {**build_resources(settings), **(resources or {})}
     modules = [features, training, evaluation, members, registration, monitoring]
     return dg.Definitions(
         assets=[
@@ -37,10 +37,10 @@ def build_defs(
         ],
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[jobs.everything_job, jobs.daily_job, jobs.training_job, jobs.ingest_job],
-        schedules=build_schedules(settings, made["clock"]),
+        schedules=build_schedules(settings, all_resources["clock"]),
         sensors=[sensors.drift_sensor, sensors.universe_sensor, sensors.catch_up_sensor],
-        resources=made,
-        # Steps share imports and memory; a step a process would import TensorFlow again and again.
+        resources=all_resources,
+        # Steps share imports and memory. One process per step would import TensorFlow repeatedly.
         executor=dg.in_process_executor,
         loggers=loggers,
     )

@@ -1,4 +1,4 @@
-"""Our errors in Dagster's words: permanent ones end the run at once, transient ones are retried."""
+"""Conversion of errors to Dagster failures: permanent errors end the run, transient ones retry."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,14 +7,14 @@ import dagster as dg
 
 from core.errors import PermanentError, TransientError
 
-STOPPED = "Stopped. What was taken in is kept; the next run goes on from there."
+STOPPED = "Stopped. Ingested bars are kept; the next run continues from there."
 
 
 @contextmanager
 def classed_failures(*, may_retry: bool = True) -> Iterator[None]:
-    """Turn a Stockcast error into a Dagster failure that says whether trying again can help.
+    """Raise a Stockcast error as a Dagster failure that allows a retry if it is transient.
 
-    Without `may_retry` it is not tried again, whatever the error: somebody waits for the answer.
+    Without `may_retry`, no error is retried, for a run that a person waits for.
     """
     try:
         yield
@@ -26,7 +26,7 @@ def classed_failures(*, may_retry: bool = True) -> Iterator[None]:
 
 @contextmanager
 def ended_when_stopped() -> Iterator[None]:
-    """End a step that a person or a machine stops; Dagster would take that for a cause to retry."""
+    """End an interrupted step without a retry, which Dagster would start otherwise."""
     try:
         yield
     except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as error:

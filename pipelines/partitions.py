@@ -1,4 +1,4 @@
-"""How the market's assets are cut: one partition a ticker of the followed universe."""
+"""Partitions of the market data assets: one per ticker of the followed universe."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,18 @@ tickers = dg.DynamicPartitionsDefinition(name="tickers")
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+NO_TICKERS = "No ticker is followed yet; switch on `universe_sensor`."
 
 
 def universe(settings: MarketSettings, provider: Provider) -> tuple[str, ...]:
-    """Return the tickers that Stockcast follows; see `market.ingest.universe.followed_tickers`."""
+    """Return the followed tickers; see `market.ingest.universe.followed_tickers`."""
     return followed_tickers(settings, provider)
 
 
 def follow_universe(
     instance: dg.DagsterInstance, wanted: Sequence[str]
 ) -> tuple[set[str], set[str]]:
-    """Make the partitions equal to `wanted`; return those added and those removed."""
+    """Make the partitions equal to `wanted`; return the added and the removed tickers."""
     present = set(instance.get_dynamic_partitions("tickers"))
     added, removed = set(wanted) - present, present - set(wanted)
     if added:
@@ -33,6 +34,6 @@ def follow_universe(
 
 
 def all_partitions(instance: dg.DagsterInstance) -> dict[str, str]:
-    """Return the run tags that take every ticker in one run."""
+    """Return the run tags that select every ticker for one run."""
     present = instance.get_dynamic_partitions("tickers")
     return {RANGE_START: present[0], RANGE_END: present[-1]} if present else {}

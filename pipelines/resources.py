@@ -1,4 +1,4 @@
-"""The things that assets work with, made from the settings in one place. No asset logic here."""
+"""Resources of the assets, checks and sensors, built from the settings."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from registry.versions import ModelRegistry
 
 
 def build_resources(settings: PipelineSettings, clock: Clock | None = None) -> dict[str, Any]:
-    """Return the resources by the name under which assets ask for them."""
+    """Return the resources by the names of the parameters that receive them."""
     clock = clock or SystemClock()
     stages = StageStore(settings.home / "stages")
     return {
@@ -46,7 +46,7 @@ def make_ingest(
     ticker_states: TickerStateStore,
     clock: Clock,
 ) -> Ingest:
-    """Return what takes tickers in, with the given resources."""
+    """Return the ingest of tickers with the given resources."""
     return Ingest(
         provider=provider,
         store=bar_store,

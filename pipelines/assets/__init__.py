@@ -1,1 +1,1 @@
-"""The assets, one module a group."""
+"""Dagster assets, one module per group."""

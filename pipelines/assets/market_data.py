@@ -1,4 +1,4 @@
-"""Bars from the providers into the store, one partition a ticker. No features here."""
+"""Asset of the daily bars: ingest from the providers into the store, one partition per ticker."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -18,6 +18,7 @@ from market.ingest.batch import (
     summarize_outcomes,
 )
 from market.ingest.report import IngestReport
+from market.ingest.ticker_ingest import Ingest
 from market.ingest.ticker_state import TickerStateStore
 from market.providers.protocol import Provider
 from market.providers.status import ProviderState, ProviderStatus, provider_table
@@ -28,34 +29,37 @@ from pipelines.partitions import tickers
 from pipelines.reporting.tables import markdown_table
 from pipelines.resources import make_ingest
 
-# The name alone: the asset is made from the settings, and what needs it refers to it by this.
+# Other modules refer to the asset by this key, because the asset itself depends on the settings.
 DAILY_BARS = dg.AssetKey("daily_bars")
 EVERY_TICKER_ANSWERED = "every_ticker_answered"
+RETRY_POLICY = dg.RetryPolicy(
+    max_retries=2,
+    # The first wait is longer than the first pause of an open circuit breaker.
+    delay=60,
+    backoff=dg.Backoff.EXPONENTIAL,
+    jitter=dg.Jitter.PLUS_MINUS,
+)
 
 
 class IngestConfig(dg.Config):
-    """What a person may choose for one run."""
+    """Options of one run."""
 
     force: bool = Field(
-        default=False, description="Ask also for tickers that failed, or had no new bar, lately."
+        default=False,
+        description="Request also tickers that recently failed or had no new bar.",
     )
     patient: bool = Field(
-        default=True, description="When nobody answers, wait and try again instead of giving up."
+        default=True, description="Wait and retry if every provider fails, instead of giving up."
     )
 
 
 def build_daily_bars(settings: MarketSettings) -> dg.AssetsDefinition:
-    """Return the asset of daily bars; runs that ask the same provider wait for each other.
+    """Return the asset of daily bars. Runs with the same provider wait for each other.
 
-    A ticker that fails holds up no other, but for your own files: a broken one is yours to mend.
+    A failed ticker does not stop the others, except with `files` as the only provider: then the
+    user can correct the file.
     """
-    must_answer = settings.providers == ("files",)
-    answered = dg.AssetCheckSpec(
-        EVERY_TICKER_ANSWERED,
-        asset=DAILY_BARS,
-        blocking=must_answer,
-        description="No provider failed for any ticker; waiting for a budget is no failure.",
-    )
+    must_succeed = settings.providers == ("files",)
 
     @dg.asset(
         group_name="market_data",
@@ -64,14 +68,8 @@ def build_daily_bars(settings: MarketSettings) -> dg.AssetsDefinition:
         pool=settings.provider,
         kinds={"polars", "parquet"},
         owners=["team:market-data"],
-        check_specs=[answered],
-        retry_policy=dg.RetryPolicy(
-            max_retries=2,
-            # Half of the time longer than a provider that is down is left alone at first.
-            delay=60,
-            backoff=dg.Backoff.EXPONENTIAL,
-            jitter=dg.Jitter.PLUS_MINUS,
-        ),
+        check_specs=[_check_spec(must_succeed=must_succeed)],
+        retry_policy=RETRY_POLICY,
     )
     def daily_bars(
         context: dg.AssetExecutionContext,
@@ -84,9 +82,9 @@ def build_daily_bars(settings: MarketSettings) -> dg.AssetsDefinition:
         provider_status: dg.ResourceParam[ProviderStatus],
         clock: dg.ResourceParam[Clock],
         listener: dg.ResourceParam[BatchListener],
-        # Dagster refuses the annotation with a parameter beside a check of the asset's own.
+        # Dagster rejects a parametrised annotation for an asset with a check of its own.
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        """Daily bars as traded, checked against the bar contract; refused rows are kept apart."""
+        """Daily bars as traded, validated by the bar contract. Refused rows are quarantined."""
         ingest = make_ingest(
             settings,
             provider=provider,
@@ -95,31 +93,51 @@ def build_daily_bars(settings: MarketSettings) -> dg.AssetsDefinition:
             ticker_states=ticker_states,
             clock=clock,
         )
-        followed = context.instance.get_dynamic_partitions("tickers")
-        listener.begin(len(context.partition_keys))
-        by_ticker: dict[str, TickerOutcome] = {}
         with ended_when_stopped(), classed_failures(may_retry=config.patient):
-            for outcome in ingest_all(
-                ingest,
-                context.partition_keys,
-                force=config.force,
-                defer_actions=lambda: provider_status.hold_for_bars(followed),
-            ):
-                by_ticker[outcome.ticker] = outcome
-                _log(context, outcome)
-                listener.on_outcome(outcome)
-            outcomes = list(by_ticker.values())
+            outcomes = _ingest_partitions(context, config, ingest, provider_status, listener)
             raise_if_all_failed(outcomes)
             bar_store.compact()
         context.log.info(f"{summarize_outcomes(outcomes)}.")
-        last = bar_store.last_sessions()
+        last_sessions = bar_store.last_sessions()
         for outcome in outcomes:
-            told = _metadata(outcome, last.get(outcome.ticker))
-            context.add_asset_metadata(told, partition_key=outcome.ticker)
+            metadata = _metadata(outcome, last_sessions.get(outcome.ticker))
+            context.add_asset_metadata(metadata, partition_key=outcome.ticker)
         context.add_asset_metadata(_quota_metadata(provider_status.read()))
-        return dg.MaterializeResult(check_results=[_check(outcomes, must_answer=must_answer)])
+        return dg.MaterializeResult(check_results=[_check(outcomes, must_succeed=must_succeed)])
 
     return daily_bars
+
+
+def _check_spec(*, must_succeed: bool) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        EVERY_TICKER_ANSWERED,
+        asset=DAILY_BARS,
+        blocking=must_succeed,
+        description="No provider failed for any ticker. A spent budget is not a failure.",
+    )
+
+
+def _ingest_partitions(
+    context: dg.AssetExecutionContext,
+    config: IngestConfig,
+    ingest: Ingest,
+    provider_status: ProviderStatus,
+    listener: BatchListener,
+) -> list[TickerOutcome]:
+    """Ingest the tickers of the run, and return the last outcome of each."""
+    followed = context.instance.get_dynamic_partitions("tickers")
+    listener.begin(len(context.partition_keys))
+    by_ticker: dict[str, TickerOutcome] = {}
+    for outcome in ingest_all(
+        ingest,
+        context.partition_keys,
+        force=config.force,
+        defer_actions=lambda: provider_status.hold_for_bars(followed),
+    ):
+        by_ticker[outcome.ticker] = outcome
+        _log(context, outcome)
+        listener.on_outcome(outcome)
+    return list(by_ticker.values())
 
 
 def _log(context: dg.AssetExecutionContext, outcome: TickerOutcome) -> None:
@@ -133,23 +151,25 @@ def _log(context: dg.AssetExecutionContext, outcome: TickerOutcome) -> None:
 
 
 def _metadata(outcome: TickerOutcome, last: date | None) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "outcome": outcome.summary,
         "last_session": str(last),
-        "sessions_behind": "all of them"
+        "sessions_behind": "no bars yet"
         if outcome.sessions_behind is None
         else outcome.sessions_behind,
     }
     report = outcome.report
     if report is None:
-        return found
-    found |= {
-        "actions_through": str(report.actions_through or "not known"),
-        "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in report.notes) or "None."),
+        return metadata
+    metadata |= {
+        "actions_through": str(report.actions_through or "unknown"),
+        "notes": dg.MetadataValue.md(
+            "\n".join(f"- {note}" for note in report.notes) or "No notes."
+        ),
     }
     if not report.bars and not report.quarantine.height:
-        return found  # nothing was delivered: zeros would look like an empty answer
-    return found | {
+        return metadata  # nothing was fetched, so counts of zero would be misleading
+    return metadata | {
         "dagster/row_count": report.bars,
         "first_session": str(report.first_session),
         "inserted": report.stored.inserted,
@@ -165,23 +185,23 @@ def _metadata(outcome: TickerOutcome, last: date | None) -> dict[str, Any]:
 def _quarantine_table(report: IngestReport) -> str:
     if not report.quarantine.height:
         return "No row was refused."
-    shown = report.quarantine.select("session", "open", "high", "low", "close", "volume", "reason")
-    return markdown_table(shown, most=20)
+    rows = report.quarantine.select("session", "open", "high", "low", "close", "volume", "reason")
+    return markdown_table(rows, most=20)
 
 
-def _check(outcomes: Sequence[TickerOutcome], *, must_answer: bool) -> dg.AssetCheckResult:
+def _check(outcomes: Sequence[TickerOutcome], *, must_succeed: bool) -> dg.AssetCheckResult:
     failed = [outcome for outcome in outcomes if outcome.failure is not None]
     return dg.AssetCheckResult(
         check_name=EVERY_TICKER_ANSWERED,
         passed=not failed,
-        severity=dg.AssetCheckSeverity.ERROR if must_answer else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if must_succeed else dg.AssetCheckSeverity.WARN,
         description=summarize_failures(failed) or f"{summarize_outcomes(outcomes)}.",
-        metadata={"failed": len(failed), "asked": len(outcomes)},
+        metadata={"failed": len(failed), "tickers": len(outcomes)},
     )
 
 
 def _quota_metadata(provider_status: Sequence[ProviderState]) -> dict[str, Any]:
-    """Return what is left of the first provider's day, and how all of them are."""
-    first = provider_status[0].usage
-    left = {} if first is None or first.left_today is None else {"calls_left": first.left_today}
+    """Return the remaining calls of the first provider, and the status of all providers."""
+    usage = provider_status[0].usage
+    left = {} if usage is None or usage.left_today is None else {"calls_left": usage.left_today}
     return {**left, "quota": dg.MetadataValue.md(markdown_table(provider_table(provider_status)))}

@@ -1,4 +1,4 @@
-"""Asset checks: of the stored bars, of how likely they are, and of features and models."""
+"""Asset checks of the stored bars, their quality, the features and the models."""
 
 from pipelines.checks.bars import few_refused_rows
 from pipelines.checks.models import coverage, no_leak, parity

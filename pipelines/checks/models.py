@@ -1,7 +1,7 @@
-"""What must hold for features and models before anything behind them may run.
+"""Checks of the features and models before downstream assets run.
 
-Blocking, but for coverage: a version with poor coverage is still registered, so that its page says
-why it was kept back; the promotion decision has a gate of its own for it.
+All are blocking except coverage: a version with poor coverage is registered with the reasons on its
+page, and the promotion has a gate for it.
 """
 
 import dagster as dg
@@ -23,19 +23,19 @@ from registry.promotion.gates import check_coverage
 from registry.settings import RegistrySettings
 
 CHANGED_SESSIONS = 100
-# Both ways: a highest price of all time hides a fall, a lowest one a rise.
+# Both directions: after an all-time high a fall may go unnoticed, after an all-time low a rise.
 CHANGES = (0.1, 10.0)
 
 
 @dg.asset_check(
     asset=feature_table,
     blocking=True,
-    description="Changing the latest bars changes no feature before them.",
+    description="Changes of the latest bars change no earlier feature.",
 )
 def no_leak(
     feature_table: Stage, settings: dg.ResourceParam[TrainingSettings]
 ) -> dg.AssetCheckResult:
-    """Recompute the features with altered later bars, and compare what came before."""
+    """Recompute the features with altered later bars, and compare the earlier rows."""
     stored = FeatureTable(feature_table)
     table, adjusted = stored.features, stored.adjusted
     sessions = adjusted["session"].unique().sort()
@@ -49,8 +49,8 @@ def no_leak(
             pl.when(later).then(pl.col(name) * factor).otherwise(pl.col(name))
             for name in ("open", "high", "low", "close", "volume")
         )
-        again = compute_features(altered, features).filter(~later)
-        leaking |= {name for name in features.names if not before[name].equals(again[name])}
+        recomputed = compute_features(altered, features).filter(~later)
+        leaking |= {name for name in features.names if not before[name].equals(recomputed[name])}
     return dg.AssetCheckResult(
         passed=not leaking,
         description=f"Features that changed: {', '.join(sorted(leaking)) or 'none'}.",
@@ -60,18 +60,18 @@ def no_leak(
 
 @dg.asset_check(
     asset=evaluation,
-    description="Out of sample, the ensemble's intervals hold as many outcomes as they say.",
+    description="The out-of-sample coverage of every interval is close to its level.",
 )
 def coverage(
     evaluation: Stage, settings: dg.ResourceParam[RegistrySettings]
 ) -> dg.AssetCheckResult:
-    """Weigh each interval's coverage as the promotion decision does."""
+    """Apply the coverage gates of the promotion decision."""
     reasons = check_coverage(coverage_of(EvaluationScores(evaluation)), policy_of(settings))
     failed = [reason.sentence for reason in reasons if not reason.passed]
     table = pl.DataFrame({"interval": [reason.sentence for reason in reasons]})
     return dg.AssetCheckResult(
         passed=not failed,
-        description="; ".join(failed) or "Every interval covers what it says.",
+        description="; ".join(failed) or "The coverage of every interval is close to its level.",
         metadata={"coverage": dg.MetadataValue.md(markdown_table(table))},
     )
 
@@ -79,16 +79,15 @@ def coverage(
 @dg.asset_check(
     asset=forecast_bundle,
     blocking=True,
-    description="The fused graph gives what scikit-learn and Keras give, on real windows.",
+    description="On real windows, the fused graph returns the forecasts of scikit-learn and Keras.",
 )
 def parity(forecast_bundle: Stage) -> dg.AssetCheckResult:
-    """Compare the differences that were measured when the bundle was made with the tolerance."""
+    """Compare the differences measured during the build of the bundle with the tolerance."""
     measured = ForecastBundle(forecast_bundle).parity
     return dg.AssetCheckResult(
         passed=measured.worst <= TOLERANCE,
         description=(
-            f"The largest difference is {measured.worst:.1e} of a scale, at most {TOLERANCE:.0e} "
-            f"is allowed."
+            f"The largest difference is {measured.worst:.1e} scales; the limit is {TOLERANCE:.0e}."
         ),
         metadata={"windows": measured.windows, **measured.error},
     )

@@ -1,9 +1,9 @@
-"""How likely the stored bars are: what was found, in counts, tables and one picture.
+"""Checks of the plausibility of the stored bars, with counts, tables and one plot.
 
-One step examines all followed tickers once and answers seven checks. A finding may be true, and no
-bar is ever deleted or changed for it, so these checks warn and block nothing. A change of level by
-about a hundred that no split explains is an error: the feature table leaves that ticker out until
-its bars are mended, and no other has to wait.
+One step examines all followed tickers and returns seven checks. A finding may be correct data, and
+no bar is deleted or changed because of it, so the checks warn and do not block. A change of level
+by a factor of about 100 without a split is an error: the feature table leaves out that ticker, and
+only that ticker, until its bars are corrected.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,9 +23,9 @@ from pipelines.reporting.plots import inline
 from pipelines.reporting.quality_plot import quality_map, worst_first
 from pipelines.reporting.tables import markdown_table
 
-# A provider may be late with a session that has closed a moment ago.
+# Providers may publish a session late.
 ALLOWED_BEHIND = 1
-# Bars of so many tickers are in memory at once.
+# Limits the number of bars in memory.
 TICKERS_AT_ONCE = 500
 NAMES: dict[Kind, str] = {
     "level_change": "level_changes",
@@ -34,17 +34,17 @@ NAMES: dict[Kind, str] = {
     "outlier": "outliers",
     "zero_volume": "zero_volume",
 }
-ASKED: dict[Kind, str] = {
-    "level_change": "No close is about 100 times the last one, or a hundredth, without a split.",
-    "missing": "Between its first and last bar, no ticker lacks a session of its exchange.",
-    "stuck": "No price stands still although shares were traded.",
-    "outlier": "No return is far beyond what was usual for its ticker until then.",
-    "zero_volume": "In every session some shares were traded; indices and currencies have none.",
+CHECK_DESCRIPTIONS: dict[Kind, str] = {
+    "level_change": "Without a split, no close is about 100 times the previous one, or 1 % of it.",
+    "missing": "No ticker misses a session of its exchange between its first and last bar.",
+    "stuck": "No price is constant over sessions in which shares were traded.",
+    "outlier": "No return is far larger than the usual returns of its ticker before.",
+    "zero_volume": "Shares were traded in every session. Indices and currencies have no volume.",
 }
-MEND = "Mend the bars or record the split: until then the ticker is left out."
+LEVEL_CHANGE_HINT = "Correct the bars or record the split; until then the ticker is left out."
 
 _SPECS = (
-    dg.AssetCheckSpec("quality", asset=DAILY_BARS, description="All of these at one glance."),
+    dg.AssetCheckSpec("quality", asset=DAILY_BARS, description="Overview of all quality checks."),
     dg.AssetCheckSpec(
         "staleness",
         asset=DAILY_BARS,
@@ -54,7 +54,7 @@ _SPECS = (
         dg.AssetCheckSpec(
             NAMES[kind],
             asset=DAILY_BARS,
-            description=ASKED[kind],
+            description=CHECK_DESCRIPTIONS[kind],
         )
         for kind in KINDS
     ),
@@ -68,7 +68,7 @@ def bar_quality(
     bar_store: dg.ResourceParam[BarStore],
     clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.AssetCheckResult]:
-    """Examine the bars of all followed tickers, and say what a person should look at."""
+    """Examine the bars of all followed tickers, and report the findings."""
     followed = sorted(context.instance.get_dynamic_partitions("tickers"))
     stored = set(bar_store.tickers())
     report = _examine(
@@ -99,8 +99,8 @@ def _examine(
 
 
 def _overview(report: QualityReport, results: Sequence[dg.AssetCheckResult]) -> dg.AssetCheckResult:
-    noticed = [str(result.check_name) for result in results if not result.passed]
-    about = f"{report.tickers['bars'].sum():,} bars of {report.tickers.height:,} tickers"
+    failed = [str(result.check_name) for result in results if not result.passed]
+    examined = f"{report.tickers['bars'].sum():,} bars of {report.tickers.height:,} tickers"
     metadata: dict[str, dg.MetadataValue] = {
         "by_ticker": dg.MetadataValue.md(markdown_table(worst_first(report.tickers)))
     }
@@ -108,25 +108,25 @@ def _overview(report: QualityReport, results: Sequence[dg.AssetCheckResult]) -> 
         metadata = {"map": inline(quality_map(report), "quality of the daily bars"), **metadata}
     return _result(
         "quality",
-        passed=not noticed,
-        description=f"{about}: {', '.join(noticed) or 'nothing'} to look at.",
+        passed=not failed,
+        description=f"{examined}: {', '.join(failed) or 'no findings'}.",
         metadata=metadata,
     )
 
 
 def _staleness(report: QualityReport, without_bars: Sequence[str]) -> dg.AssetCheckResult:
-    """Weigh how far behind each ticker is; one that has no bars at all yet is named."""
+    """Return how many sessions each ticker is behind, and the tickers without bars."""
     by_ticker = report.tickers.select("ticker", "exchange", "last_session", "sessions_behind").sort(
         "sessions_behind", "ticker", descending=[True, False], nulls_last=True
     )
     late = by_ticker.filter(pl.col("sessions_behind") > ALLOWED_BEHIND)
     sentences = [_lateness(late, by_ticker.height)] if late.height else []
     if without_bars:
-        sentences.append(f"Followed, but without bars yet: {_some(without_bars)}.")
+        sentences.append(f"Followed tickers without bars: {_shortened(without_bars)}.")
     return _result(
         "staleness",
         passed=not sentences,
-        description=" ".join(sentences) or "Every ticker is up to date with its exchange.",
+        description=" ".join(sentences) or "Every ticker is up to date.",
         metadata={
             "tickers_behind": dg.MetadataValue.int(late.height),
             "sessions_behind": dg.MetadataValue.int(
@@ -143,30 +143,30 @@ def _lateness(late: pl.DataFrame, tickers: int) -> str:
     if late.height == tickers > 1 and late["last_session"].n_unique() == 1:
         return f"All {tickers:,} tickers end on {worst['last_session']}, {behind}."
     return (
-        f"{late.height:,} of {tickers:,} tickers are behind, at worst {worst['ticker']}: "
-        f"{behind}, its last bar is of {worst['last_session']}."
+        f"{late.height:,} of {tickers:,} tickers are behind, most of all {worst['ticker']}: "
+        f"{behind}, last bar {worst['last_session']}."
     )
 
 
 def _findings(report: QualityReport, kind: Kind) -> dg.AssetCheckResult:
-    """Return what was found of one kind: how much, where most, and the worst of it."""
-    found = report.findings_of(kind)
+    """Return the findings of one kind: counts, tickers, and the worst finding."""
+    findings = report.findings_of(kind)
     by_ticker = (
         report.tickers.filter(pl.col(kind) > 0)
         .select("ticker", sessions=kind, share=pl.col(kind) / pl.col("bars"))
         .sort("sessions", "ticker", descending=[True, False])
     )
     sessions = int(by_ticker["sessions"].sum())
-    description = ASKED[kind]
-    if found.height:
+    description = CHECK_DESCRIPTIONS[kind]
+    if findings.height:
         count = f"{sessions:,} session{'s' if sessions > 1 else ''}"
         description = f"{count} in {by_ticker.height:,} of {report.tickers.height:,} tickers, "
-        description += f"first of all {_told(found.row(0, named=True))}."
-        description += f" {MEND}" if kind == "level_change" else ""
-    listed = found.select("ticker", "first_session", "last_session", "sessions", "detail")
+        description += f"the worst is {_describe(findings.row(0, named=True))}."
+        description += f" {LEVEL_CHANGE_HINT}" if kind == "level_change" else ""
+    listed = findings.select("ticker", "first_session", "last_session", "sessions", "detail")
     return _result(
         NAMES[kind],
-        passed=not found.height,
+        passed=not findings.height,
         severity=dg.AssetCheckSeverity.ERROR
         if kind == "level_change"
         else dg.AssetCheckSeverity.WARN,
@@ -175,19 +175,19 @@ def _findings(report: QualityReport, kind: Kind) -> dg.AssetCheckResult:
             "sessions": dg.MetadataValue.int(sessions),
             "tickers": dg.MetadataValue.int(by_ticker.height),
             "by_ticker": dg.MetadataValue.md(markdown_table(by_ticker)),
-            "found": dg.MetadataValue.md(markdown_table(listed)),
+            "findings": dg.MetadataValue.md(markdown_table(listed)),
         },
     )
 
 
-def _told(finding: dict[str, object]) -> str:
+def _describe(finding: dict[str, object]) -> str:
     first, last = finding["first_session"], finding["last_session"]
     span = f"{first}" if first == last else f"{first} to {last}, {finding['sessions']:,} sessions"
     detail = f" ({finding['detail']})" if finding["detail"] else ""
     return f"{finding['ticker']} {span}{detail}"
 
 
-def _some(tickers: Sequence[str], most: int = 10) -> str:
+def _shortened(tickers: Sequence[str], most: int = 10) -> str:
     left = len(tickers) - most
     return ", ".join(tickers[:most]) + (f" and {left:,} more" if left > 0 else "")
 

@@ -1,1 +1,1 @@
-"""What a version is registered with: record and promotion evidence."""
+"""Contents of a candidate, and the evidence for its promotion, collected from stages."""

@@ -1,4 +1,4 @@
-"""What goes into the registry beside a bundle: everything that a version's page should tell."""
+"""Contents of a candidate for the registry: bundle, data, parameters, metrics and plots."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -27,11 +27,11 @@ RUN_TAG = "dagster/run_id"
 def collect_candidate(
     forecast_bundle: Stage, settings: PipelineSettings, *, dagster_run: str
 ) -> Iterator[Candidate]:
-    """Lend the record of a candidate; the plots that are drawn for it go when the block ends."""
+    """Yield the candidate of a bundle. Its plots are deleted at the end of the block."""
     evaluation = EvaluationScores.upstream_of(forecast_bundle)
     table = FeatureTable.upstream_of(forecast_bundle)
     with tempfile.TemporaryDirectory() as folder:
-        drawn = _draw(forecast_bundle, Path(folder))
+        drawn = _draw_plots(forecast_bundle, Path(folder))
         yield Candidate(
             bundle_dir=ForecastBundle(forecast_bundle).folder,
             dataset=TrainingData(
@@ -49,7 +49,7 @@ def collect_candidate(
 
 
 def _skill(evaluation: EvaluationScores) -> str:
-    """Return the ensemble's skill against GARCH at every horizon, in a few words."""
+    """Return the skill of the ensemble against GARCH at every horizon as text."""
     pooled = evaluation.scores["pooled"]["ensemble"]
     skills = {int(h): scores["skill_garch"] for h, scores in pooled.items()}
     return ", ".join(
@@ -59,7 +59,7 @@ def _skill(evaluation: EvaluationScores) -> str:
     )
 
 
-def _draw(forecast_bundle: Stage, folder: Path) -> dict[str, Path]:
+def _draw_plots(forecast_bundle: Stage, folder: Path) -> dict[str, Path]:
     walk_forward = WalkForwardForecasts.upstream_of(forecast_bundle).result
     forest = ForestStage.upstream_of(forecast_bundle)
     lstm = LstmStage.upstream_of(forecast_bundle)
@@ -74,7 +74,7 @@ def _draw(forecast_bundle: Stage, folder: Path) -> dict[str, Path]:
 
 
 def _metrics(evaluation: EvaluationScores) -> list[tuple[str, float | None, int]]:
-    """Return name, value and step: pooled ones at step 0, and each fold's at the fold's number."""
+    """Return name, value and step: pooled metrics at step 0, those of a fold at its number."""
     scores = evaluation.scores
     steps = {0: scores["pooled"]} | {int(fold): by for fold, by in scores["folds"].items()}
     return [

@@ -33,7 +33,7 @@ def collect_evidence(
     *,
     withdrawal_reason: str | None,
 ) -> Evidence:
-    """Return what is known about a candidate; whatever cannot be shown stays unknown, and fails."""
+    """Return the evidence about a candidate. Missing parts keep their defaults and fail."""
     ensemble, naive = (forecasts.filter(model=model) for model in ("ensemble", "naive"))
     golden_holds, outputs_finite = _try_bundle(bundle_folder)
     return replace(
@@ -46,7 +46,7 @@ def collect_evidence(
 
 
 def coverage_of(evaluation: EvaluationScores) -> Evidence:
-    """Return the part of the evidence that tells how often the ensemble's intervals held."""
+    """Return the evidence about the coverage of the ensemble's intervals."""
     pooled = evaluation.scores["pooled"]["ensemble"]
     return Evidence(
         coverage=_by_level(pooled, "coverage_{:.0f}"),
@@ -55,17 +55,17 @@ def coverage_of(evaluation: EvaluationScores) -> Evidence:
 
 
 def policy_of(settings: RegistrySettings) -> Policy:
-    """Return what the settings count as good enough."""
+    """Return the limits of the gates in `settings`."""
     return Policy(margin=settings.promotion_margin, coverage_band=settings.coverage_band)
 
 
 def compare_with_champion(
     registry: ModelRegistry, candidate: int, forecasts: pl.DataFrame
 ) -> ChampionComparison | None:
-    """Return the scores paired with the champion's own out-of-sample forecasts.
+    """Return the scores paired with the out-of-sample forecasts of the champion.
 
-    Both were made by models that had not seen the session, because the champion's walk-forward is
-    kept with its version. None without a champion, or when the candidate is the champion.
+    The walk-forward forecasts of the champion are stored with its version, so neither model was
+    trained on the compared sessions. Returns None without a champion, or if the candidate is it.
     """
     champion = registry.alias_version(CHAMPION)
     if champion is None or champion == candidate:
@@ -75,13 +75,13 @@ def compare_with_champion(
         try:
             path = registry.download_evidence(champion, FORECASTS_FILE, Path(folder))
         except RegistryError:
-            return ChampionComparison(champion)  # a version that Stockcast did not log
+            return ChampionComparison(champion)  # the version was not logged by Stockcast
         theirs = pl.read_parquet(path).filter(model="ensemble")
     return ChampionComparison(champion, paired_scores(ensemble, theirs))
 
 
 def paired_scores(ours: pl.DataFrame, theirs: pl.DataFrame) -> dict[int, PairedScore]:
-    """Compare the CRPS of two sets of forecasts at each horizon, on the rows that both have."""
+    """Compare the CRPS of two sets of forecasts at each horizon, on their common rows."""
     pairs = ours.join(theirs, on=KEY, suffix="_theirs")
     scores = {}
     for (horizon,), rows in pairs.partition_by("horizon", as_dict=True).items():
@@ -100,19 +100,19 @@ def paired_scores(ours: pl.DataFrame, theirs: pl.DataFrame) -> dict[int, PairedS
 
 
 def _by_level(pooled: Mapping[str, Any], name: str) -> dict[int, dict[float, float]]:
-    """Return horizon -> level -> score, without those that are not known."""
-    found = {
+    """Return horizon -> level -> score, without missing scores."""
+    all_scores = {
         int(horizon): {level: scores.get(name.format(100 * level)) for level in COVERAGES}
         for horizon, scores in pooled.items()
     }
     return {
         horizon: {level: score for level, score in by_level.items() if score is not None}
-        for horizon, by_level in found.items()
+        for horizon, by_level in all_scores.items()
     }
 
 
 def _try_bundle(folder: Path) -> tuple[bool, bool]:
-    """Load the bundle, which runs its golden vectors and refuses outputs that are not finite."""
+    """Load the bundle, which verifies its golden vectors and rejects non-finite outputs."""
     try:
         Bundle.load(folder)
     except BundleError:

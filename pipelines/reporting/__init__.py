@@ -1,1 +1,1 @@
-"""Plots, tables and files that people open."""
+"""Plots, Markdown tables and report files."""

@@ -1,6 +1,6 @@
-"""Pictures of evidence, as PNG bytes: for asset metadata, the model version and the reports folder.
+"""Plots of forecasts, scores and models, as PNG bytes.
 
-Only drawing lives here; every number comes in as a frame or array. matplotlib is imported on use.
+matplotlib is imported inside functions, because the import takes a second.
 """
 
 import base64
@@ -31,13 +31,13 @@ SHOWN_SESSIONS = 126
 
 
 def inline(picture: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """Return metadata that shows the picture in the Dagster UI."""
+    """Return metadata that shows the PNG `picture` in the Dagster UI."""
     text = base64.b64encode(picture).decode()
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{text})")
 
 
 def forecast_fan(forecasts: pl.DataFrame, ticker: str, horizon: int) -> bytes:
-    """Draw the ensemble's 80, 95 and 99 % intervals around what `ticker` really returned."""
+    """Draw the ensemble's 80, 95 and 99 % intervals with the realised returns of `ticker`."""
     rows = (
         forecasts.filter(model="ensemble", ticker=ticker, horizon=horizon)
         .sort("target_session")
@@ -87,10 +87,10 @@ def calibration(forecasts: pl.DataFrame) -> bytes:
     return to_png(figure)
 
 
-def weights(learnt: Mapping[int, Sequence[Mapping[str, float]]]) -> bytes:
-    """Draw the members' weights fold by fold; `learnt` maps a horizon to one mapping a fold."""
-    figure, panels = _figure(len(learnt))
-    for axes, (horizon, folds) in zip(panels, sorted(learnt.items()), strict=True):
+def weights(by_horizon: Mapping[int, Sequence[Mapping[str, float]]]) -> bytes:
+    """Draw the weights of the members by fold: horizon -> one mapping a scored fold."""
+    figure, panels = _figure(len(by_horizon))
+    for axes, (horizon, folds) in zip(panels, sorted(by_horizon.items()), strict=True):
         bottom = np.zeros(len(folds))
         for member in ("forest", "lstm"):
             share = np.array([fold.get(member, 0.0) for fold in folds])
@@ -130,14 +130,14 @@ def _figure(panels: int, height: float = 3.6) -> tuple["Figure", list[Any]]:
 
     figure = Figure(figsize=(9 if panels == 1 else 3.6 * panels, height), layout="constrained")
     axes = figure.subplots(1, panels, squeeze=False)[0]
-    for one in axes:
-        one.grid(alpha=0.25)
-        one.spines[["top", "right"]].set_visible(False)
+    for panel in axes:
+        panel.grid(alpha=0.25)
+        panel.spines[["top", "right"]].set_visible(False)
     return figure, list(axes)
 
 
 def to_png(figure: "Figure") -> bytes:
-    """Return the figure as a PNG whose bytes depend on what it shows alone."""
+    """Return `figure` as a PNG. Equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     return buffer.getvalue()

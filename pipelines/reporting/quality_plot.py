@@ -1,7 +1,7 @@
-"""One picture of a quality report: tickers by time, and what was found where. No judging here.
+"""Plot of a quality report: findings by ticker and time.
 
-It reads alike for 5 tickers and for 5,000: the worst ones have a row each, and below them stands
-how many of all tickers were affected when. matplotlib is imported on use.
+The worst tickers have one row each; a second panel counts the affected tickers over time. The size
+of the plot does not depend on the number of tickers. matplotlib is imported inside functions.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -27,18 +27,18 @@ COLOURS = {
     "zero_volume": "#12858d",
 }
 PRESENT = "#d2e3fc"
-# Painted one over the other, so the graver one comes last.
+# Painted in this order, so the most severe kind covers the others.
 PAINTED = ("zero_volume", "stuck", "missing")
-# Single sessions: a marker, its size and its name.
+# Kinds of single sessions: marker and size.
 MARKED = {"outlier": ("o", 18), "level_change": ("X", 55)}
-# One session among the many of a column must still be seen.
+# A single session in a column of many sessions must remain visible.
 FAINTEST = 0.5
 SESSIONS_A_DAY = 252 / 365.25
 DAY = np.timedelta64(1, "D")
 
 
 def quality_map(report: QualityReport) -> bytes:
-    """Draw coverage and findings of the worst tickers over time, and how many are affected."""
+    """Draw bars and findings of the worst tickers over time, and the number of affected tickers."""
     worst = worst_first(report.tickers).head(SHOWN)
     axis = _TimeAxis(report.tickers)
     cells = _cells(report.findings, axis)
@@ -56,7 +56,7 @@ def quality_map(report: QualityReport) -> bytes:
 
 
 def worst_first(tickers: pl.DataFrame) -> pl.DataFrame:
-    """Sort the rows of `QualityReport.tickers`: those most in need of a look come first."""
+    """Sort the rows of `QualityReport.tickers` by the severity of their findings."""
     return tickers.sort(
         "level_change",
         pl.sum_horizontal("missing", "stuck", "outlier"),
@@ -69,11 +69,11 @@ def worst_first(tickers: pl.DataFrame) -> pl.DataFrame:
 
 
 class _TimeAxis:
-    """The time from the first bar of all to the last, cut into columns of equal length."""
+    """The time from the first to the last bar, divided into columns of equal length."""
 
     def __init__(self, tickers: pl.DataFrame) -> None:
         first, last = tickers.select(pl.min("first_session"), pl.max("last_session")).row(0)
-        # As matplotlib counts: days since 1970.
+        # matplotlib counts days since 1970.
         self.start = float(np.datetime64(first, "D").astype(int))
         self.end = float(np.datetime64(last, "D").astype(int) + 1)
 
@@ -82,17 +82,17 @@ class _TimeAxis:
         return np.linspace(self.start, self.end, COLUMNS + 1)
 
     @property
-    def sessions_a_column(self) -> float:
+    def sessions_per_column(self) -> float:
         return max(1.0, (self.end - self.start) / COLUMNS * SESSIONS_A_DAY)
 
     def column(self, session: str) -> pl.Expr:
-        """Return the column, 0 to `COLUMNS` - 1, that the sessions of that name fall into."""
-        passed = pl.col(session).to_physical() - self.start
-        return (passed * COLUMNS / (self.end - self.start)).floor().cast(pl.Int64)
+        """Return the column, 0 to `COLUMNS` - 1, of the dates in the column `session`."""
+        elapsed = pl.col(session).to_physical() - self.start
+        return (elapsed * COLUMNS / (self.end - self.start)).floor().cast(pl.Int64)
 
 
 def _cells(findings: pl.DataFrame, axis: _TimeAxis) -> pl.DataFrame:
-    """Return `kind`, `ticker`, `column`, and how many `sessions` found lie there."""
+    """Return `kind`, `ticker`, `column`, and the number of `sessions` with findings there."""
     first, last = axis.column("first_session"), axis.column("last_session")
     return (
         findings.select(
@@ -112,21 +112,21 @@ def _painted(worst: pl.DataFrame, cells: pl.DataFrame, axis: _TimeAxis) -> npt.N
     from matplotlib.colors import to_rgb  # noqa: PLC0415
 
     picture = np.ones((worst.height, COLUMNS, 3))
-    lives = worst.select(axis.column("first_session"), axis.column("last_session")).rows()
-    for row, (first, last) in enumerate(lives):
+    spans = worst.select(axis.column("first_session"), axis.column("last_session")).rows()
+    for row, (first, last) in enumerate(spans):
         picture[row, first : last + 1] = to_rgb(PRESENT)
     rows = worst.select("ticker", row=pl.int_range(pl.len()))
     for kind in PAINTED:
         of_kind = cells.filter(kind=kind).join(rows, on="ticker")
         at = of_kind["row"].to_numpy(), of_kind["column"].to_numpy()
-        share = of_kind["sessions"].to_numpy() / axis.sessions_a_column
+        share = of_kind["sessions"].to_numpy() / axis.sessions_per_column
         strength = np.clip(FAINTEST + (1 - FAINTEST) * share, 0, 1)[:, None]
         picture[at] = strength * np.array(to_rgb(COLOURS[kind])) + (1 - strength) * picture[at]
     return picture
 
 
 def _mark(axes: Any, findings: pl.DataFrame, tickers: list[str]) -> None:  # noqa: ANN401
-    """Mark what was found in single sessions."""
+    """Mark the findings of single sessions."""
     rows = pl.DataFrame({"ticker": tickers, "row": range(len(tickers))})
     for kind, (marker, size) in MARKED.items():
         of_kind = findings.filter(kind=kind).join(rows, on="ticker")
@@ -143,9 +143,9 @@ def _mark(axes: Any, findings: pl.DataFrame, tickers: list[str]) -> None:  # noq
 
 
 def _label(axes: Any, worst: pl.DataFrame, tickers: pl.DataFrame) -> None:  # noqa: ANN401
-    """Name the rows to the left; say to the right how far behind each is."""
+    """Label the rows with tickers on the left and sessions behind on the right."""
     count, bars = tickers.height, tickers["bars"].sum()
-    shown = "" if worst.height == count else f"; the {worst.height} most in need of a look"
+    shown = "" if worst.height == count else f"; the {worst.height} with the most severe findings"
     axes.set_title(
         f"{bars:,} daily bars of {count:,} tickers{shown}", loc="left", fontsize=11, pad=24
     )
@@ -197,11 +197,11 @@ def _legend() -> list[Any]:
         )
         for kind, (marker, _) in MARKED.items()
     ]
-    return [Patch(color=PRESENT, label="as it should be"), *reversed(painted), *marked]
+    return [Patch(color=PRESENT, label="no finding"), *reversed(painted), *marked]
 
 
 def _count(axes: Any, cells: pl.DataFrame, axis: _TimeAxis, tickers: int) -> None:  # noqa: ANN401
-    """Draw how many of all tickers each kind was found in, column by column."""
+    """Draw the number of tickers with each kind of finding, by column."""
     edges = axis.edges
     bottom = np.zeros(COLUMNS)
     for kind in reversed(KINDS):
@@ -212,7 +212,10 @@ def _count(axes: Any, cells: pl.DataFrame, axis: _TimeAxis, tickers: int) -> Non
         bottom += affected
     axes.set(ylim=(0, max(1.0, 1.15 * bottom.max())), xlim=(axis.start, axis.end))
     axes.set_title(
-        f"tickers with each finding, of all {tickers:,}", loc="left", fontsize=8, color="#5f6368"
+        f"number of tickers with each finding, of {tickers:,}",
+        loc="left",
+        fontsize=8,
+        color="#5f6368",
     )
     axes.xaxis_date()
     axes.yaxis.get_major_locator().set_params(integer=True, nbins=3)

@@ -68,5 +68,7 @@ def test_rows_that_no_exchange_had_stop_the_run_before_the_models(tmp_path: Path
     said = refuse(tmp_path, bars)
 
     share = len(wrong) / (len(rows) + len(wrong))
-    expected = f"At worst {share:.2%} of a ticker's rows were refused; 1% may be, or 5 rows."
+    expected = (
+        f"At most {share:.2%} of the rows of a ticker were refused; the limit is 1%, or 5 rows."
+    )
     assert said == f"error: daily_bars_few_refused_rows: {expected}"

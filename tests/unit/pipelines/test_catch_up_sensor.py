@@ -1,4 +1,4 @@
-"""The sensor that resumes what was left undone: when it asks for a run, and when it waits."""
+"""The catch-up sensor: when it requests a run, and when it skips."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pipelines.settings import PipelineSettings
 
 # The sample ends on Friday, 2013-03-01; the exchange closes at 21:00 UTC.
 CLOSE = datetime(2013, 3, 1, 21, tzinfo=UTC)
-WANTED = ("settings", "provider", "bar_store", "ticker_states", "provider_status", "clock")
+RESOURCES = ("settings", "provider", "bar_store", "ticker_states", "provider_status", "clock")
 
 
-class Watch:
+class SensorSetup:
     """The sensor over a home that follows AAPL and IBM; AAPL lacks the last session."""
 
     def __init__(self, home: Path, instance: dg.DagsterInstance) -> None:
@@ -33,66 +33,66 @@ class Watch:
         self.resources = build_resources(load_settings(PipelineSettings, home=home), self.clock)
         follow_universe(instance, ("AAPL", "IBM"))
         bars = sample_bars("AAPL", "IBM", start=datetime(2013, 1, 2, tzinfo=UTC).date())
-        self.whole = bars
+        self.bars = bars
         self.resources["bar_store"].upsert(
             bars.filter(~((bars["ticker"] == "AAPL") & (bars["session"] == CLOSE.date())))
         )
 
-    def look(self) -> dg.RunRequest | str:
-        resources = {name: self.resources[name] for name in WANTED}
+    def evaluate(self) -> dg.RunRequest | str:
+        resources = {name: self.resources[name] for name in RESOURCES}
         with dg.build_sensor_context(instance=self.instance, resources=resources) as context:
-            found = catch_up_sensor(context)
-        return found.skip_message if isinstance(found, dg.SkipReason) else found
+            result = catch_up_sensor(context)
+        return result.skip_message if isinstance(result, dg.SkipReason) else result
 
 
 @pytest.fixture
-def watch(tmp_path: Path) -> Iterator[Watch]:
+def setup(tmp_path: Path) -> Iterator[SensorSetup]:
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Watch(tmp_path, instance)
+        yield SensorSetup(tmp_path, instance)
 
 
-def test_what_is_overdue_and_can_be_asked_for_gets_a_run_of_all_tickers(watch: Watch) -> None:
-    request = watch.look()
+def test_overdue_bars_start_a_run_of_all_tickers(setup: SensorSetup) -> None:
+    request = setup.evaluate()
 
     assert isinstance(request, dg.RunRequest)
     assert request.tags == {RANGE_START: "AAPL", RANGE_END: "IBM"}
-    assert request.run_key == watch.look().run_key
+    assert request.run_key == setup.evaluate().run_key
 
 
-def test_the_schedule_comes_first(watch: Watch) -> None:
-    watch.clock.set_wall(CLOSE + timedelta(hours=2, minutes=59))
+def test_the_sensor_waits_for_the_schedule(setup: SensorSetup) -> None:
+    setup.clock.set_wall(CLOSE + timedelta(hours=2, minutes=59))
 
-    assert watch.look() == "Every ticker is up to date."
+    assert setup.evaluate() == "Every ticker is up to date."
 
 
-def test_nothing_is_asked_for_when_all_is_there(watch: Watch) -> None:
-    watch.resources["bar_store"].upsert(watch.whole)
+def test_complete_bars_start_no_run(setup: SensorSetup) -> None:
+    setup.resources["bar_store"].upsert(setup.bars)
 
-    assert watch.look() == "Every ticker is up to date."
+    assert setup.evaluate() == "Every ticker is up to date."
 
 
 @pytest.mark.parametrize("selection", [None, {DAILY_BARS}])
-def test_a_run_that_takes_bars_in_is_waited_for(
-    watch: Watch, selection: set[dg.AssetKey] | None
+def test_an_active_ingest_run_starts_no_other(
+    setup: SensorSetup, selection: set[dg.AssetKey] | None
 ) -> None:
     run = create_run_for_test(
-        watch.instance, status=dg.DagsterRunStatus.STARTED, asset_selection=selection
+        setup.instance, status=dg.DagsterRunStatus.STARTED, asset_selection=selection
     )
 
-    assert watch.look() == f"Run {run.run_id} takes bars in."
+    assert setup.evaluate() == f"Run {run.run_id} ingests bars."
 
 
-def test_a_run_of_models_alone_is_not_waited_for(watch: Watch) -> None:
+def test_an_active_run_without_bars_does_not_matter(setup: SensorSetup) -> None:
     create_run_for_test(
-        watch.instance,
+        setup.instance,
         status=dg.DagsterRunStatus.STARTED,
         asset_selection={dg.AssetKey("evaluation")},
     )
 
-    assert isinstance(watch.look(), dg.RunRequest)
+    assert isinstance(setup.evaluate(), dg.RunRequest)
 
 
-def test_without_a_followed_ticker_it_says_what_to_switch_on(watch: Watch) -> None:
-    follow_universe(watch.instance, ())
+def test_without_followed_tickers_the_skip_reason_names_the_sensor(setup: SensorSetup) -> None:
+    follow_universe(setup.instance, ())
 
-    assert "`universe_sensor`" in watch.look()
+    assert "`universe_sensor`" in setup.evaluate()

@@ -1,4 +1,4 @@
-"""The graph is the sentence of the README, and every asset says what it is and whose."""
+"""The asset graph, its checks, jobs and sensors, and the metadata of every asset."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pipelines.definitions import build_defs
 from pipelines.resources import build_resources
 from pipelines.settings import PipelineSettings
 
-# What each asset is made from, and nothing else.
-SENTENCE = {
+# The direct upstream assets of each asset.
+DEPENDENCIES = {
     "daily_bars": set(),
     "feature_table": {"daily_bars"},
     "feature_snapshot": {"feature_table"},
@@ -67,7 +67,7 @@ def selected(definitions: dg.Definitions, job: str) -> set[str]:
     return {key.to_user_string() for key in graph.executable_asset_keys}
 
 
-def test_the_definitions_load_and_write_nothing(tmp_path: Path) -> None:
+def test_loading_the_definitions_writes_nothing(tmp_path: Path) -> None:
     home = tmp_path / "home"
 
     dg.Definitions.validate_loadable(build_defs(load_settings(PipelineSettings, home=home)))
@@ -75,14 +75,14 @@ def test_the_definitions_load_and_write_nothing(tmp_path: Path) -> None:
     assert not home.exists()
 
 
-def test_the_graph_reads_like_its_sentence(specs: dict[str, dg.AssetSpec]) -> None:
+def test_the_dependencies_of_every_asset(specs: dict[str, dg.AssetSpec]) -> None:
     found = {
         name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()
     }
-    assert found == SENTENCE
+    assert found == DEPENDENCIES
 
 
-def test_every_asset_has_group_kinds_owner_and_a_sentence(specs: dict[str, dg.AssetSpec]) -> None:
+def test_every_asset_has_group_kinds_owner_and_description(specs: dict[str, dg.AssetSpec]) -> None:
     found: dict[str, set[str]] = {}
     for name, spec in specs.items():
         found.setdefault(spec.group_name or "", set()).add(name)
@@ -93,7 +93,7 @@ def test_every_asset_has_group_kinds_owner_and_a_sentence(specs: dict[str, dg.As
     assert found == GROUPS
 
 
-def test_checks_block_what_promotion_depends_on(definitions: dg.Definitions) -> None:
+def test_checks_that_promotion_depends_on_are_blocking(definitions: dg.Definitions) -> None:
     bars = definitions.resolve_assets_def("daily_bars")
     found = {
         (spec.asset_key.to_user_string(), spec.name): spec.blocking
@@ -103,7 +103,9 @@ def test_checks_block_what_promotion_depends_on(definitions: dg.Definitions) -> 
     assert found == CHECKS
 
 
-def test_bars_are_cut_by_ticker_and_taken_in_one_run(definitions: dg.Definitions) -> None:
+def test_bars_have_one_partition_per_ticker_and_one_run_for_all(
+    definitions: dg.Definitions,
+) -> None:
     bars = definitions.resolve_assets_def("daily_bars")
 
     assert isinstance(bars.partitions_def, dg.DynamicPartitionsDefinition)
@@ -115,20 +117,19 @@ def test_bars_are_cut_by_ticker_and_taken_in_one_run(definitions: dg.Definitions
     [
         ("everything_job", set()),
         ("training_job", {"daily_bars"}),
-        ("ingest_job", SENTENCE.keys() - {"daily_bars"}),
+        ("ingest_job", DEPENDENCIES.keys() - {"daily_bars"}),
         (
             "daily_job",
-            SENTENCE.keys() - {"daily_bars", "feature_table", "feature_snapshot", "drift_report"},
+            DEPENDENCIES.keys()
+            - {"daily_bars", "feature_table", "feature_snapshot", "drift_report"},
         ),
     ],
 )
-def test_a_job_holds_what_its_name_says(
-    definitions: dg.Definitions, job: str, left_out: set[str]
-) -> None:
-    assert selected(definitions, job) == SENTENCE.keys() - left_out
+def test_the_assets_of_every_job(definitions: dg.Definitions, job: str, left_out: set[str]) -> None:
+    assert selected(definitions, job) == DEPENDENCIES.keys() - left_out
 
 
-def test_nothing_runs_by_itself_until_it_is_switched_on(definitions: dg.Definitions) -> None:
+def test_sensors_and_schedules_are_stopped_by_default(definitions: dg.Definitions) -> None:
     assert {sensor.name for sensor in definitions.sensors or ()} == SENSORS
     for sensor in definitions.sensors or ():
         assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
@@ -136,11 +137,11 @@ def test_nothing_runs_by_itself_until_it_is_switched_on(definitions: dg.Definiti
         assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
 
 
-def test_given_resources_replace_those_of_the_settings(tmp_path: Path) -> None:
+def test_given_resources_replace_the_default_ones(tmp_path: Path) -> None:
     settings = load_settings(PipelineSettings, home=tmp_path)
-    stand_in = object()
+    replacement = object()
 
-    resources = build_defs(settings, resources={"provider": stand_in}).resources or {}
+    resources = build_defs(settings, resources={"provider": replacement}).resources or {}
 
-    assert resources["provider"] is stand_in
+    assert resources["provider"] is replacement
     assert resources.keys() == build_resources(settings).keys()

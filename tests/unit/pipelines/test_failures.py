@@ -1,4 +1,4 @@
-"""Errors say whether another try can help, and Dagster listens."""
+"""Errors become Dagster failures with or without a retry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.failures import classed_failures
         (ProviderDownError("no answer"), True),
     ],
 )
-def test_an_error_becomes_a_failure_that_says_whether_to_try_again(
+def test_an_error_becomes_a_failure_that_allows_a_retry_if_transient(
     error: StockcastError, *, retried: bool
 ) -> None:
     with pytest.raises(dg.Failure, match=str(error)) as caught, classed_failures():
@@ -27,22 +27,20 @@ def test_an_error_becomes_a_failure_that_says_whether_to_try_again(
     assert caught.value.__cause__ is error
 
 
-def test_an_error_that_is_not_ours_stays_as_it_is() -> None:
+def test_other_exceptions_are_not_converted() -> None:
     with pytest.raises(ZeroDivisionError), classed_failures():
         raise ZeroDivisionError
 
 
 @pytest.mark.parametrize(("error", "tries"), [(BarsError, 1), (ProviderDownError, 3)])
-def test_dagster_tries_transient_failures_again_and_permanent_ones_not(
-    error: type[StockcastError], tries: int
-) -> None:
-    made = []
+def test_dagster_retries_transient_failures_only(error: type[StockcastError], tries: int) -> None:
+    attempts = []
 
     @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2))
     def failing() -> None:
-        made.append(1)
+        attempts.append(1)
         with classed_failures():
             raise error
 
     assert not dg.materialize([failing], raise_on_error=False).success
-    assert len(made) == tries
+    assert len(attempts) == tries

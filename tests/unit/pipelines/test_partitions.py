@@ -1,4 +1,4 @@
-"""One partition a followed ticker; following others forgets nothing."""
+"""One partition per followed ticker. Changes of the universe delete no history."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def prices() -> None:
     """An asset that takes many tickers in one run."""
 
 
-def test_the_universe_is_all_of_the_provider_or_what_the_settings_name() -> None:
+def test_the_universe_is_that_of_the_settings_or_of_the_provider() -> None:
     provider = SampleProvider()
 
     assert universe(load_settings(MarketSettings), provider) == provider.tickers()
@@ -70,7 +70,7 @@ def test_partitions_follow_a_file_and_stay_while_it_cannot_be_read(
         universe(settings, SampleProvider())
 
 
-def test_a_ticker_that_is_not_followed_any_more_keeps_its_history(
+def test_a_ticker_that_is_no_longer_followed_keeps_its_history(
     instance: dg.DagsterInstance,
 ) -> None:
     follow_universe(instance, ("AAPL", "IBM"))
@@ -81,7 +81,7 @@ def test_a_ticker_that_is_not_followed_any_more_keeps_its_history(
     assert instance.get_materialized_partitions(price.key) == {"AAPL"}
 
 
-def test_the_run_tags_take_every_ticker_in_whatever_order_they_came(
+def test_the_run_tags_select_every_ticker_in_any_order(
     instance: dg.DagsterInstance,
 ) -> None:
     assert all_partitions(instance) == {}

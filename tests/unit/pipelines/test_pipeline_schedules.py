@@ -1,4 +1,4 @@
-"""The clock of the exchange decides when the daily job runs, and its holidays when it does not."""
+"""Schedules follow the time zone, the closing hour and the holidays of the exchange."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tick(instance: dg.DagsterInstance, day: str) -> dg.RunRequest | dg.SkipReaso
         ("XHKG", "0 18 * * *", "Asia/Hong_Kong"),  # closes at 16:00
     ],
 )
-def test_the_daily_job_runs_two_hours_after_the_close_where_the_exchange_is(
+def test_the_daily_job_runs_two_hours_after_the_close_in_local_time(
     exchange: str, cron: str, zone: str
 ) -> None:
     after_close, weekly = build_schedules(load_settings(MarketSettings, exchange=exchange), CLOCK)
@@ -57,7 +57,7 @@ def test_a_day_without_a_session_is_skipped(instance: dg.DagsterInstance, day: s
     assert tick(instance, day).skip_message == f"{day} is not a session of XNYS."
 
 
-def test_a_session_asks_for_all_tickers_once(instance: dg.DagsterInstance) -> None:
+def test_a_session_starts_one_run_of_all_tickers(instance: dg.DagsterInstance) -> None:
     follow_universe(instance, ("AAPL", "IBM", "MSFT"))
 
     request = tick(instance, "2024-07-03")
@@ -66,16 +66,18 @@ def test_a_session_asks_for_all_tickers_once(instance: dg.DagsterInstance) -> No
     assert request.tags == {RANGE_START: "AAPL", RANGE_END: "MSFT"}
 
 
-def test_without_a_followed_ticker_it_says_what_to_switch_on(instance: dg.DagsterInstance) -> None:
+def test_without_followed_tickers_the_skip_reason_names_the_sensor(
+    instance: dg.DagsterInstance,
+) -> None:
     assert "`universe_sensor`" in tick(instance, "2024-07-03").skip_message
 
 
-def test_schedules_wait_for_a_person_to_switch_them_on() -> None:
+def test_schedules_are_stopped_by_default() -> None:
     for schedule in build_schedules(load_settings(MarketSettings), CLOCK):
         assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
 
 
-def test_the_hour_follows_the_exchange_when_it_moves_its_close() -> None:
+def test_the_hour_follows_a_change_of_the_closing_time() -> None:
     before = MovingClock(datetime(2024, 10, 1, 12, tzinfo=UTC))
     after_close, _ = build_schedules(load_settings(MarketSettings, exchange="XTKS"), before)
 

@@ -49,15 +49,15 @@ def follow(
     return universe_sensor(context)  # type: ignore[return-value]
 
 
-def test_little_drift_asks_for_nothing_and_says_how_little(instance: dg.DagsterInstance) -> None:
+def test_little_drift_starts_no_retraining(instance: dg.DagsterInstance) -> None:
     report_drift(instance, 0.24, "d1")
 
     (skipped,) = evaluate_drift(instance)
 
-    assert skipped == "24% of the features drifted; 50% ask for retraining."
+    assert skipped == "24% of the features drifted, retraining starts at 50%."
 
 
-def test_much_drift_asks_for_retraining_once_a_state_of_the_data(
+def test_much_drift_starts_one_retraining_for_each_state_of_the_data(
     instance: dg.DagsterInstance,
 ) -> None:
     keys = []
@@ -66,12 +66,12 @@ def test_much_drift_asks_for_retraining_once_a_state_of_the_data(
         (request,) = evaluate_drift(instance)
         keys.append(request.run_key)
 
-    # Dagster drops a run key that it has seen before, so d1 is trained on once.
+    # Dagster ignores a repeated run key, so there is one training for d1.
     assert keys == ["drift-d1", "drift-d1", "drift-d2"]
     assert request.tags["stockcast/reason"] == "drift 50%"
 
 
-def test_new_tickers_get_a_partition_and_one_ingest_and_old_ones_lose_theirs(
+def test_new_tickers_are_added_and_ingested_in_one_run_and_removed_ones_are_deleted(
     instance: dg.DagsterInstance,
 ) -> None:
     follow_universe(instance, ("AAPL", "IBM"))
@@ -84,29 +84,31 @@ def test_new_tickers_get_a_partition_and_one_ingest_and_old_ones_lose_theirs(
     assert (added.partition_keys, removed.partition_keys) == (["GOOG", "MSFT"], ["IBM"])
 
 
-def test_the_first_look_follows_all_that_the_provider_has(instance: dg.DagsterInstance) -> None:
+def test_the_first_evaluation_follows_all_tickers_of_the_provider(
+    instance: dg.DagsterInstance,
+) -> None:
     result = follow(instance)
 
     (added,) = result.dynamic_partitions_requests
     assert added.partition_keys == list(SampleProvider().tickers())
 
 
-def test_a_universe_that_did_not_change_asks_for_nothing(instance: dg.DagsterInstance) -> None:
+def test_an_unchanged_universe_starts_no_run(instance: dg.DagsterInstance) -> None:
     follow_universe(instance, ("AAPL", "IBM"))
 
     skipped = follow(instance, ("AAPL", "IBM"))
 
-    assert skipped.skip_message == "All 2 tickers are followed."
+    assert skipped.skip_message == "No change: 2 tickers are followed."
 
 
-def test_losing_tickers_alone_asks_for_no_run(instance: dg.DagsterInstance) -> None:
+def test_removed_tickers_start_no_run(instance: dg.DagsterInstance) -> None:
     follow_universe(instance, ("AAPL", "IBM"))
 
     assert follow(instance, ("AAPL",)).run_requests == []
 
 
 @pytest.mark.parametrize("content", [None, "", "# nobody\n", "../x\n"])
-def test_a_universe_file_that_cannot_be_used_drops_no_ticker(
+def test_an_unusable_universe_file_removes_no_ticker(
     instance: dg.DagsterInstance, tmp_path: Path, content: str | None
 ) -> None:
     file = tmp_path / "universe.txt"
@@ -123,4 +125,4 @@ def test_a_universe_file_that_cannot_be_used_drops_no_ticker(
 
     skipped = universe_sensor(context)
 
-    assert "The followed tickers stay as they are. STOCKCAST_UNIVERSE" in skipped.skip_message
+    assert "The followed tickers are unchanged. STOCKCAST_UNIVERSE" in skipped.skip_message

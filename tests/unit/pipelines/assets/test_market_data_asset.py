@@ -1,4 +1,4 @@
-"""Each ticker is ingested for itself: one that fails holds up no other, and is named."""
+"""Each ticker is ingested independently. A failed ticker is named and does not stop others."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ EVENING = datetime(2013, 3, 1, 23, tzinfo=UTC)
 SPENT = QuotaError("All 25 calls are spent.", renews_at=datetime(2013, 3, 2, 5, tzinfo=UTC))
 
 
-class Desk:
-    """The asset with a store of its own, and a run that takes every ticker of a provider."""
+class AssetSetup:
+    """The asset with its own store, and a run of all tickers of a provider."""
 
     def __init__(self, home: Path, instance: dg.DagsterInstance) -> None:
         self.instance = instance
@@ -52,7 +52,7 @@ class Desk:
         )
 
     def attempt(self, provider: FakeProvider) -> dg.Failure:
-        """Call the asset once, as its first attempt of several."""
+        """Call the asset once, and return its failure."""
         follow_universe(self.instance, provider.tickers())
         first, *_, last = provider.tickers() * 2
         context = dg.build_asset_context(
@@ -67,79 +67,79 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def setup(tmp_path: Path) -> Iterator[AssetSetup]:
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Desk(tmp_path, instance)
+        yield AssetSetup(tmp_path, instance)
 
 
 def bars_of(*tickers: str) -> dict[str, pl.DataFrame | StockcastError]:
     return {ticker: sample_bars(ticker, start=START) for ticker in tickers}
 
 
-def told_of(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
-    """Metadata by ticker."""
+def metadata_by_ticker(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
+    """Return the metadata of each ticker."""
     return {
         str(e.partition): {name: value.value for name, value in e.metadata.items()}
         for e in result.asset_materializations_for_node("daily_bars")
     }
 
 
-def test_all_tickers_are_stored_in_one_run(desk: Desk) -> None:
-    result = desk.ingest(FakeProvider(bars_of(*TICKERS)))
+def test_all_tickers_are_stored_in_one_run(setup: AssetSetup) -> None:
+    result = setup.ingest(FakeProvider(bars_of(*TICKERS)))
 
     assert result.success
-    assert desk.store.read().equals(sample_bars(*TICKERS, start=START))
+    assert setup.store.read().equals(sample_bars(*TICKERS, start=START))
 
 
-def test_every_ticker_reports_what_came_in(desk: Desk) -> None:
-    told = told_of(desk.ingest(FakeProvider(bars_of("AAPL", "IBM"))))
+def test_every_ticker_has_metadata(setup: AssetSetup) -> None:
+    metadata = metadata_by_ticker(setup.ingest(FakeProvider(bars_of("AAPL", "IBM"))))
 
     n = sample_bars("AAPL", start=START).height
-    assert told.keys() == {"AAPL", "IBM"}
-    assert told["AAPL"]["outcome"] == f"ingested: {n} new to 2013-03-01"
-    assert told["AAPL"]["dagster/row_count"] == n
-    assert told["AAPL"]["inserted"] == n
-    assert told["AAPL"]["last_session"] == "2013-03-01"
-    assert told["AAPL"]["sessions_behind"] == 0
-    assert told["AAPL"]["quarantine"] == "No row was refused."
+    assert metadata.keys() == {"AAPL", "IBM"}
+    assert metadata["AAPL"]["outcome"] == f"ingested: {n} new to 2013-03-01"
+    assert metadata["AAPL"]["dagster/row_count"] == n
+    assert metadata["AAPL"]["inserted"] == n
+    assert metadata["AAPL"]["last_session"] == "2013-03-01"
+    assert metadata["AAPL"]["sessions_behind"] == 0
+    assert metadata["AAPL"]["quarantine"] == "No row was refused."
 
 
-def test_a_second_run_finds_everything_unchanged(desk: Desk) -> None:
-    desk.ingest(FakeProvider(bars_of("AAPL")))
-    told = told_of(desk.ingest(FakeProvider(bars_of("AAPL"))))
+def test_a_second_run_changes_nothing(setup: AssetSetup) -> None:
+    setup.ingest(FakeProvider(bars_of("AAPL")))
+    metadata = metadata_by_ticker(setup.ingest(FakeProvider(bars_of("AAPL"))))
 
-    assert told["AAPL"]["outcome"] == "nothing new"
-    assert (told["AAPL"]["inserted"], told["AAPL"]["updated"]) == (0, 0)
+    assert metadata["AAPL"]["outcome"] == "nothing new"
+    assert (metadata["AAPL"]["inserted"], metadata["AAPL"]["updated"]) == (0, 0)
 
 
-def test_one_ticker_that_fails_holds_up_no_other_and_is_named(desk: Desk) -> None:
+def test_a_failed_ticker_is_named_and_does_not_stop_the_others(setup: AssetSetup) -> None:
     broken = BarsError("file prices.csv, row 3, column Close: 'abc' is not a number")
-    result = desk.ingest(FakeProvider(bars_of("AAPL", "MSFT") | {"IBM": broken}))
+    result = setup.ingest(FakeProvider(bars_of("AAPL", "MSFT") | {"IBM": broken}))
 
     assert result.success
-    assert desk.store.tickers() == ("AAPL", "MSFT")
-    assert told_of(result)["IBM"]["outcome"] == f"failed: {broken}"
+    assert setup.store.tickers() == ("AAPL", "MSFT")
+    assert metadata_by_ticker(result)["IBM"]["outcome"] == f"failed: {broken}"
     (check,) = result.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == ("every_ticker_answered", False)
     assert check.severity == dg.AssetCheckSeverity.WARN
     assert check.description == f"IBM: {broken}"
 
 
-def test_a_run_that_meets_the_cap_of_the_day_has_not_failed(desk: Desk) -> None:
-    result = desk.ingest(FakeProvider(bars_of("AAPL") | {"IBM": SPENT, "MSFT": SPENT}))
+def test_a_run_that_reaches_the_daily_cap_succeeds(setup: AssetSetup) -> None:
+    result = setup.ingest(FakeProvider(bars_of("AAPL") | {"IBM": SPENT, "MSFT": SPENT}))
 
     assert result.success
-    assert desk.store.tickers() == ("AAPL",)
+    assert setup.store.tickers() == ("AAPL",)
     assert (
-        told_of(result)["IBM"]["outcome"]
+        metadata_by_ticker(result)["IBM"]["outcome"]
         == "deferred: waits for the budget to renew at 2013-03-02 05:00 UTC"
     )
     (check,) = result.get_asset_check_evaluations()
     assert check.passed
 
 
-def test_a_run_for_which_no_call_was_left_has_not_failed(desk: Desk) -> None:
-    assert desk.ingest(FakeProvider({"AAPL": SPENT, "IBM": SPENT})).success
+def test_a_run_without_a_remaining_call_succeeds(setup: AssetSetup) -> None:
+    assert setup.ingest(FakeProvider({"AAPL": SPENT, "IBM": SPENT})).success
 
 
 @pytest.mark.parametrize(
@@ -150,27 +150,27 @@ def test_a_run_for_which_no_call_was_left_has_not_failed(desk: Desk) -> None:
         ((BarsError("unreadable"), ProviderDownError("no answer")), True),
     ],
 )
-def test_when_every_ticker_fails_only_what_may_succeed_later_is_tried_again(
-    desk: Desk, errors: tuple[StockcastError, ...], *, retried: bool
+def test_if_every_ticker_fails_only_transient_failures_are_retried(
+    setup: AssetSetup, errors: tuple[StockcastError, ...], *, retried: bool
 ) -> None:
-    failure = desk.attempt(FakeProvider({f"T{n}": error for n, error in enumerate(errors)}))
+    failure = setup.attempt(FakeProvider({f"T{n}": error for n, error in enumerate(errors)}))
 
     assert failure.allow_retries is retried
     assert failure.description == "\n".join(f"T{n}: {e}" for n, e in enumerate(errors))
 
 
-def test_a_run_that_is_stopped_ends_instead_of_being_tried_again(desk: Desk) -> None:
+def test_a_stopped_run_is_not_retried(setup: AssetSetup) -> None:
     class Stopped(FakeProvider):
         def fetch(self, *_: object) -> pl.DataFrame:  # type: ignore[override]
             raise KeyboardInterrupt
 
-    failure = desk.attempt(Stopped(bars_of("AAPL")))
+    failure = setup.attempt(Stopped(bars_of("AAPL")))
 
     assert not failure.allow_retries
-    assert "What was taken in is kept" in str(failure.description)
+    assert "Ingested bars are kept" in str(failure.description)
 
 
-def test_runs_that_ask_the_same_provider_wait_for_each_other(tmp_path: Path) -> None:
+def test_runs_with_the_same_provider_share_a_pool(tmp_path: Path) -> None:
     pools = {
         provider: build_daily_bars(
             load_settings(PipelineSettings, home=tmp_path, provider=provider, **more)
@@ -184,20 +184,22 @@ def test_runs_that_ask_the_same_provider_wait_for_each_other(tmp_path: Path) -> 
     assert pools == {name: name for name in pools}
 
 
-def test_refused_rows_are_kept_with_their_reason_until_they_are_mended(desk: Desk) -> None:
+def test_refused_rows_are_quarantined_with_their_reason_until_they_are_corrected(
+    setup: AssetSetup,
+) -> None:
     good = sample_bars("AAPL", start=START)
     bad = good.with_columns(
         close=pl.when(pl.int_range(pl.len()) == 5).then(-1.0).otherwise(pl.col("close"))
     )
-    result = desk.ingest(FakeProvider({"AAPL": bad}))
+    result = setup.ingest(FakeProvider({"AAPL": bad}))
 
-    refused = desk.quarantine.read(["AAPL"])
+    refused = setup.quarantine.read(["AAPL"])
     (event,) = result.asset_materializations_for_node("daily_bars")
     assert refused["session"].to_list() == [good["session"][5]]
     assert event.metadata["refused"].value == 1
     assert refused["reason"][0] in event.metadata["quarantine"].value
-    assert desk.store.read().height == good.height - 1
+    assert setup.store.read().height == good.height - 1
 
-    desk.ingest(FakeProvider({"AAPL": good}))
-    assert desk.quarantine.read(["AAPL"]).is_empty()
-    assert desk.store.read().equals(good)
+    setup.ingest(FakeProvider({"AAPL": good}))
+    assert setup.quarantine.read(["AAPL"]).is_empty()
+    assert setup.store.read().equals(good)

@@ -1,4 +1,4 @@
-"""Each check passes on what is right, and notices the one thing that it is there for."""
+"""Each check passes on valid data, and fails on the fault that it is for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> PipelineSettings:
 
 
 def table_of(root: Path, *leaks: pl.Expr) -> Stage:
-    """A feature table of real bars; `leaks` replace features by ones that see the future."""
+    """Return a feature table of real bars; `leaks` replace features by ones with a leak."""
     adjusted = adjust_bars(sample_bars("AAPL", "IBM", start=START))
     features = compute_features(adjusted, feature_set()).with_columns(leaks)
     return make_stage(root, "feature_table", frames={"features": features, "adjusted": adjusted})
@@ -41,7 +41,7 @@ def evaluation_of(root: Path, **coverages: float) -> Stage:
     return make_stage(root, "evaluation", documents={"evaluation": {"pooled": pooled}})
 
 
-def test_honest_features_do_not_leak(tmp_path: Path, settings: PipelineSettings) -> None:
+def test_features_without_a_leak_pass(tmp_path: Path, settings: PipelineSettings) -> None:
     result = no_leak(table_of(tmp_path), settings)
 
     assert result.passed
@@ -62,7 +62,7 @@ def test_honest_features_do_not_leak(tmp_path: Path, settings: PipelineSettings)
         ),
     ],
 )
-def test_a_feature_that_sees_the_future_is_named(
+def test_a_feature_with_a_leak_is_named(
     tmp_path: Path, settings: PipelineSettings, leak: pl.Expr
 ) -> None:
     result = no_leak(table_of(tmp_path, leak.alias("log_return_past_1")), settings)
@@ -72,7 +72,7 @@ def test_a_feature_that_sees_the_future_is_named(
 
 
 def refuse(home: Path, n: int) -> dg.AssetCheckResult:
-    """Check a home that holds 200 good rows of IBM, and of AAPL as many less `n` refused ones."""
+    """Check a home with 200 valid rows of IBM, and 200 rows of AAPL of which `n` are refused."""
     bars = sample_bars("AAPL", "IBM").group_by("ticker", maintain_order=True).head(200)
     bad = bars.filter(ticker="AAPL").head(n).with_columns(reason=pl.lit("no such session"))
     store, quarantine = BarStore(home / "bars"), Quarantine(home / "quarantine")
@@ -93,8 +93,11 @@ def test_one_ticker_with_too_many_refused_rows_fails(
     result = refuse(tmp_path, refused)
 
     assert result.passed is passed
-    said = f"At worst {refused / 200:.2%} of a ticker's rows were refused; 1% may be, or 5 rows."
-    assert result.description == said
+    expected = (
+        f"At most {refused / 200:.2%} of the rows of a ticker were refused; "
+        "the limit is 1%, or 5 rows."
+    )
+    assert result.description == expected
 
 
 def test_refused_rows_are_counted_by_reason(tmp_path: Path) -> None:
@@ -117,13 +120,16 @@ def test_an_empty_store_refuses_nothing(tmp_path: Path) -> None:
         ({}, True),
         ({"coverage_80": 0.76}, True),
         ({"coverage_80": 0.75}, False),
-        ({"coverage_80": 0.75, "coverage_80_error": 0.03}, True),  # as the promotion gate has it
+        (
+            {"coverage_80": 0.75, "coverage_80_error": 0.03},
+            True,
+        ),  # as the gate
         ({"coverage_80": 0.71, "coverage_80_error": 0.09}, False),
         ({"coverage_99": 0.94}, False),
         ({"coverage_95": 1.0}, False),
     ],
 )
-def test_coverage_must_stay_in_its_band(
+def test_coverage_must_lie_within_its_band(
     tmp_path: Path, settings: PipelineSettings, coverages: dict[str, float], *, passed: bool
 ) -> None:
     assert coverage(evaluation_of(tmp_path, **coverages), settings).passed is passed

@@ -1,4 +1,4 @@
-"""In a real run over real bars: what the quality checks say, warn of, and let through."""
+"""Results of the quality checks in Dagster runs on real bars."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ PRICES = ("open", "high", "low", "close", "adj_close")
 
 
 @dg.asset(deps=[DAILY_BARS])
-def behind() -> None:
-    """Whatever is made from the bars."""
+def downstream() -> None:
+    """An asset that depends on the bars."""
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Runs that take bars in, check them, and make something from them."""
+class QualityRun:
+    """A home, and runs that ingest bars, check them and materialise a downstream asset."""
 
     home: Path
     instance: dg.DagsterInstance
@@ -52,23 +52,23 @@ class Desk:
     def store(self) -> BarStore:
         return BarStore(self.home / "bars")
 
-    def run(self, bars: pl.DataFrame) -> Checked:
+    def run(self, bars: pl.DataFrame) -> CheckResults:
         by_ticker = {
             str(key[0]): part for key, part in bars.partition_by("ticker", as_dict=True).items()
         }
         follow_universe(self.instance, tuple(by_ticker))
         settings = load_settings(PipelineSettings, home=self.home)
         result = dg.materialize(
-            [build_daily_bars(settings), few_refused_rows, bar_quality, behind],
+            [build_daily_bars(settings), few_refused_rows, bar_quality, downstream],
             instance=self.instance,
             tags=all_partitions(self.instance),
             resources={**build_resources(settings), "provider": FakeProvider(by_ticker)},
             raise_on_error=False,
         )
-        return Checked(result)
+        return CheckResults(result)
 
     def check(self) -> dict[str | None, dg.AssetCheckResult]:
-        """Check what is stored, by itself."""
+        """Check the stored bars without a run."""
         context = dg.build_asset_check_context(instance=self.instance)
         settings = load_settings(PipelineSettings, home=self.home)
         results = bar_quality(context, settings=settings, bar_store=self.store, clock=SystemClock())
@@ -76,40 +76,42 @@ class Desk:
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What a run's checks said."""
+class CheckResults:
+    """The check results of a run."""
 
     run: dg.ExecuteInProcessResult
 
     def __getitem__(self, name: str) -> dg.AssetCheckEvaluation:
-        (found,) = (e for e in self.run.get_asset_check_evaluations() if e.check_name == name)
-        return found
+        (evaluation,) = (e for e in self.run.get_asset_check_evaluations() if e.check_name == name)
+        return evaluation
 
-    def noticed(self) -> set[str]:
+    def failed(self) -> set[str]:
         return {e.check_name for e in self.run.get_asset_check_evaluations() if not e.passed}
 
     def metadata(self, name: str, key: str) -> object:
         return self[name].metadata[key].value
 
     @property
-    def went_on(self) -> bool:
-        return bool(self.run.asset_materializations_for_node("behind"))
+    def downstream_ran(self) -> bool:
+        return bool(self.run.asset_materializations_for_node("downstream"))
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def setup(tmp_path: Path) -> Iterator[QualityRun]:
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Desk(tmp_path, instance)
+        yield QualityRun(tmp_path, instance)
 
 
 @pytest.fixture(scope="module")
-def of_sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, Checked]]:
+def of_sample(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[QualityRun, CheckResults]]:
     with dg.DagsterInstance.ephemeral() as instance:
-        desk = Desk(tmp_path_factory.mktemp("sample"), instance)
-        yield desk, desk.run(sample_bars())
+        setup = QualityRun(tmp_path_factory.mktemp("sample"), instance)
+        yield setup, setup.run(sample_bars())
 
 
-def behind_by(last: date) -> int:
+def sessions_behind(last: date) -> int:
     sessions = xnys()
     return len(sessions.between(last, sessions.last_closed(datetime.now(UTC)))) - 1
 
@@ -118,37 +120,35 @@ def rows(first: int, length: int) -> pl.Expr:
     return pl.int_range(pl.len()).is_between(first, first + length - 1)
 
 
-def test_the_sample_is_old_and_has_outliers_and_goes_through(
-    of_sample: tuple[Desk, Checked],
+def test_the_sample_is_stale_and_has_outliers_and_blocks_nothing(
+    of_sample: tuple[QualityRun, CheckResults],
 ) -> None:
     _, checked = of_sample
 
     assert checked.run.success
-    assert checked.went_on
-    assert checked.noticed() == {"quality", "staleness", "outliers"}
+    assert checked.downstream_ran
+    assert checked.failed() == {"quality", "staleness", "outliers"}
     severities = {e.severity for e in checked.run.get_asset_check_evaluations() if not e.passed}
     assert severities == {dg.AssetCheckSeverity.WARN}
-    assert checked["quality"].description == (
-        "12,154 bars of 5 tickers: staleness, outliers to look at."
-    )
+    assert checked["quality"].description == ("12,154 bars of 5 tickers: staleness, outliers.")
 
 
-def test_the_fall_of_apple_is_listed_and_stays_in_the_store(
-    of_sample: tuple[Desk, Checked],
+def test_the_fall_of_apple_is_listed_and_kept_in_the_store(
+    of_sample: tuple[QualityRun, CheckResults],
 ) -> None:
-    desk, checked = of_sample
+    setup, checked = of_sample
 
     listed = "| AAPL | 2000-09-29 | 2000-09-29 | 1 | -51.9 %, 20.4 times its usual move |"
-    assert listed in str(checked.metadata("outliers", "found"))
+    assert listed in str(checked.metadata("outliers", "findings"))
     assert checked.metadata("outliers", "sessions") == 6
     assert checked.metadata("outliers", "tickers") == 4
-    assert desk.store.read().equals(sample_bars())
+    assert setup.store.read().equals(sample_bars())
 
 
-def test_staleness_is_told_in_sessions(of_sample: tuple[Desk, Checked]) -> None:
+def test_staleness_is_reported_in_sessions(of_sample: tuple[QualityRun, CheckResults]) -> None:
     _, checked = of_sample
 
-    n = behind_by(date(2013, 3, 1))
+    n = sessions_behind(date(2013, 3, 1))
     assert checked["staleness"].description == (
         f"All 5 tickers end on 2013-03-01, {n:,} sessions behind."
     )
@@ -156,7 +156,9 @@ def test_staleness_is_told_in_sessions(of_sample: tuple[Desk, Checked]) -> None:
     assert f"| AAPL | XNYS | 2013-03-01 | {n:,} |" in table
 
 
-def test_the_overview_shows_a_picture_and_every_ticker(of_sample: tuple[Desk, Checked]) -> None:
+def test_the_overview_shows_a_plot_and_every_ticker(
+    of_sample: tuple[QualityRun, CheckResults],
+) -> None:
     _, checked = of_sample
 
     assert str(checked.metadata("quality", "map")).startswith("![quality of the daily bars](data:")
@@ -164,8 +166,8 @@ def test_the_overview_shows_a_picture_and_every_ticker(of_sample: tuple[Desk, Ch
     assert all(f"\n| {ticker} | XNYS |" in table for ticker in ("AAPL", "FB", "GOOG"))
 
 
-def test_one_step_answers_all_quality_checks_of_a_partitioned_asset(
-    of_sample: tuple[Desk, Checked],
+def test_one_step_runs_all_quality_checks_of_a_partitioned_asset(
+    of_sample: tuple[QualityRun, CheckResults],
 ) -> None:
     _, checked = of_sample
 
@@ -175,70 +177,69 @@ def test_one_step_answers_all_quality_checks_of_a_partitioned_asset(
         "daily_bars",
         "daily_bars_few_refused_rows",
         "daily_bars_quality",
-        "behind",
+        "downstream",
     }
 
 
-def test_the_worst_ticker_behind_comes_first(desk: Desk) -> None:
+def test_the_most_stale_ticker_comes_first(setup: QualityRun) -> None:
     gone = sample_bars("IBM", start=START).head(50).with_columns(ticker=pl.lit("GONE"))
-    checked = desk.run(pl.concat([sample_bars("IBM", start=START), gone]))
+    checked = setup.run(pl.concat([sample_bars("IBM", start=START), gone]))
 
     last = gone["session"][-1]
-    n = behind_by(last)
+    n = sessions_behind(last)
     assert checked["staleness"].description == (
-        f"2 of 2 tickers are behind, at worst GONE: {n:,} sessions behind, "
-        f"its last bar is of {last}."
+        f"2 of 2 tickers are behind, most of all GONE: {n:,} sessions behind, last bar {last}."
     )
     assert checked.metadata("staleness", "sessions_behind") == n
     table = str(checked.metadata("staleness", "by_ticker"))
     assert table.index("| GONE |") < table.index("| IBM |")
 
 
-def test_bars_up_to_the_last_session_are_not_stale(desk: Desk) -> None:
+def test_bars_up_to_the_last_session_are_not_stale(setup: QualityRun) -> None:
     sessions = xnys()
     due = sessions.last_closed(datetime.now(UTC))
     days = sessions.between(sessions.offset(due, -60), sessions.offset(due, -1))
     recent = sample_bars("IBM", start=START).head(len(days)).with_columns(days)
 
-    checked = desk.run(recent)
+    checked = setup.run(recent)
 
     assert checked["staleness"].passed
-    assert checked["staleness"].description == "Every ticker is up to date with its exchange."
+    assert checked["staleness"].description == "Every ticker is up to date."
 
 
-def test_a_ticker_without_bars_is_named(desk: Desk) -> None:
-    follow_universe(desk.instance, ("IBM", "NEVER"))
-    desk.store.upsert(sample_bars("IBM", start=START))
+def test_a_ticker_without_bars_is_named(setup: QualityRun) -> None:
+    follow_universe(setup.instance, ("IBM", "NEVER"))
+    setup.store.upsert(sample_bars("IBM", start=START))
 
-    said = desk.check()["staleness"].description
+    description = setup.check()["staleness"].description
 
-    assert str(said).endswith("Followed, but without bars yet: NEVER.")
-
-
-def test_a_ticker_that_is_no_longer_followed_is_not_judged(desk: Desk) -> None:
-    follow_universe(desk.instance, ("IBM",))
-    desk.store.upsert(sample_bars("AAPL", "IBM", start=START))
-
-    assert str(desk.check()["quality"].description).startswith("398 bars of 1 tickers")
+    assert str(description).endswith("Followed tickers without bars: NEVER.")
 
 
-def test_a_ticker_follows_the_calendar_of_its_own_exchange(desk: Desk) -> None:
+def test_a_ticker_that_is_no_longer_followed_is_not_examined(setup: QualityRun) -> None:
+    follow_universe(setup.instance, ("IBM",))
+    setup.store.upsert(sample_bars("AAPL", "IBM", start=START))
+
+    assert str(setup.check()["quality"].description).startswith("398 bars of 1 tickers")
+
+
+def test_a_ticker_follows_the_calendar_of_its_own_exchange(setup: QualityRun) -> None:
     # Boxing Day is a session in New York and none in London.
     bars = sample_bars("IBM", start=START).filter(pl.col("session") != date(2012, 12, 26))
     london = bars.with_columns(ticker=pl.lit("IBM.L")).filter(
         pl.col("session").is_in(Sessions("XLON").between(START, date(2013, 3, 1)).implode())
     )
-    follow_universe(desk.instance, ("IBM", "IBM.L"))
-    desk.store.upsert(pl.concat([bars, london]))
+    follow_universe(setup.instance, ("IBM", "IBM.L"))
+    setup.store.upsert(pl.concat([bars, london]))
 
-    found = str(desk.check()["missing_sessions"].metadata["found"].value)
+    findings = str(setup.check()["missing_sessions"].metadata["findings"].value)
 
-    assert "| IBM | 2012-12-26 | 2012-12-26 | 1 |" in found
-    assert "| IBM.L | 2012-12-26 |" not in found
+    assert "| IBM | 2012-12-26 | 2012-12-26 | 1 |" in findings
+    assert "| IBM.L | 2012-12-26 |" not in findings
 
 
-def test_an_empty_store_has_nothing_to_look_at(desk: Desk) -> None:
-    results = desk.check()
+def test_an_empty_store_has_no_findings(setup: QualityRun) -> None:
+    results = setup.check()
 
     assert results.keys() == QUALITY
     assert all(result.passed for result in results.values())
@@ -246,7 +247,7 @@ def test_an_empty_store_has_nothing_to_look_at(desk: Desk) -> None:
 
 
 def faulty() -> pl.DataFrame:
-    """Calm bars of IBM with a hole, a stuck stretch and sessions without volume."""
+    """Return bars of IBM with missing sessions, a constant price and sessions without volume."""
     bars = sample_bars("IBM", start=START)
     stuck, untraded = rows(100, 6), rows(300, 2)
     return bars.with_columns(
@@ -255,23 +256,23 @@ def faulty() -> pl.DataFrame:
     ).filter(~rows(200, 3))
 
 
-def test_faults_are_counted_and_listed_and_stop_nothing(desk: Desk) -> None:
+def test_faults_are_counted_and_listed_and_block_nothing(setup: QualityRun) -> None:
     bars = faulty()
-    checked = desk.run(bars)
+    checked = setup.run(bars)
 
-    assert checked.went_on
-    assert checked.noticed() == QUALITY - {"level_changes", "outliers"}
+    assert checked.downstream_ran
+    assert checked.failed() == QUALITY - {"level_changes", "outliers"}
     assert checked["missing_sessions"].description == (
-        "3 sessions in 1 of 1 tickers, first of all IBM 2012-05-16 to 2012-05-18, 3 sessions."
+        "3 sessions in 1 of 1 tickers, the worst is IBM 2012-05-16 to 2012-05-18, 3 sessions."
     )
     assert "| IBM | 3 | 0.007595 |" in str(checked.metadata("missing_sessions", "by_ticker"))
     assert checked.metadata("stuck_prices", "sessions") == 6
     assert checked.metadata("zero_volume", "sessions") == 2
-    assert desk.store.read().equals(bars)
+    assert setup.store.read().equals(bars)
 
 
-def pence(ticker: str) -> pl.DataFrame:
-    """Real bars whose last fifty are given in another unit."""
+def in_pence(ticker: str) -> pl.DataFrame:
+    """Return real bars of which the last fifty are in another unit."""
     bars = sample_bars(ticker, start=START)
     late = rows(bars.height - 50, 50)
     return bars.with_columns(
@@ -280,16 +281,15 @@ def pence(ticker: str) -> pl.DataFrame:
     )
 
 
-def test_a_change_of_level_is_an_error_that_holds_up_no_other_ticker(desk: Desk) -> None:
-    bars = pl.concat([pence("IBM"), sample_bars("MSFT", start=START)])
-    checked = desk.run(bars)
+def test_a_change_of_level_is_an_error_that_affects_no_other_ticker(setup: QualityRun) -> None:
+    bars = pl.concat([in_pence("IBM"), sample_bars("MSFT", start=START)])
+    checked = setup.run(bars)
 
-    assert checked.went_on
+    assert checked.downstream_ran
     assert checked["level_changes"].severity == dg.AssetCheckSeverity.ERROR
     assert not checked["level_changes"].passed
     assert checked["level_changes"].description == (
-        "1 session in 1 of 2 tickers, first of all IBM 2012-12-18 (close 19569 after 193.62, "
-        "split unknown). Mend the bars or record the split: until then the "
-        "ticker is left out."
+        "1 session in 1 of 2 tickers, the worst is IBM 2012-12-18 (close 19569 after 193.62, "
+        "split unknown). Correct the bars or record the split; until then the ticker is left out."
     )
-    assert desk.store.read().equals(bars)
+    assert setup.store.read().equals(bars)

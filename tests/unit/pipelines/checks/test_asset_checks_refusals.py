@@ -1,4 +1,4 @@
-"""What a run from the command line says when checks let nothing pass."""
+"""The error message of a command whose run was blocked by checks."""
 
 from __future__ import annotations
 
@@ -29,16 +29,20 @@ def few_refused() -> dg.AssetCheckResult:
     ],
 )
 def quality() -> Iterator[dg.AssetCheckResult]:
-    for name, severity, said in (
+    for name, severity, description in (
         ("outliers", WARN, "One outlier."),
         ("level", ERROR, "IBM is a hundred times itself."),
     ):
         yield dg.AssetCheckResult(
-            asset_key=bars.key, check_name=name, passed=False, severity=severity, description=said
+            asset_key=bars.key,
+            check_name=name,
+            passed=False,
+            severity=severity,
+            description=description,
         )
 
 
-def test_each_step_that_refused_says_why_and_no_warning_mixes_in() -> None:
+def test_the_message_contains_every_failed_blocking_check_and_no_warning() -> None:
     result = dg.materialize([bars, few_refused, quality], raise_on_error=False)
 
     assert set(cause_of(result).split("\n")) == {

@@ -185,7 +185,7 @@ def test_without_a_champion_there_is_no_comparison(tmp_path: Path) -> None:
 
 
 def test_the_champion_is_compared_on_its_own_forecasts_of_shared_sessions(home: TestHome) -> None:
-    home.move("champion", 1)
+    home.move_alias("champion", 1)
 
     found = compare_with_champion(home.registry, 2, scored_forecasts())
 
@@ -198,13 +198,13 @@ def test_the_champion_is_compared_on_its_own_forecasts_of_shared_sessions(home: 
 
 
 def test_the_champion_is_not_compared_with_itself(home: TestHome) -> None:
-    home.move("champion", 1)
+    home.move_alias("champion", 1)
 
     assert compare_with_champion(home.registry, 1, scored_forecasts()) is None
 
 
 def test_a_champion_without_evidence_leaves_nothing_proven(home: TestHome, tmp_path: Path) -> None:
-    home.move("champion", 2)
+    home.move_alias("champion", 2)
 
     found = compare_with_champion(home.registry, 1, scored_forecasts())
 
