@@ -9,23 +9,18 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from market.bars.adjustments import adjust_bars
 from market.bars.contract import PRICES
 from market.calendars.sessions import Sessions
+from market.quality.moves import index_sessions
 
 Kind = Literal["level_change", "missing", "stuck", "outlier", "zero_volume"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-# Pence quoted as pounds change a price by a factor of 100, times the move of that session.
-LEVEL_CHANGE = (80.0, 125.0)
 # Identical bars are always a data error. Identical closes are common for coarse price ticks.
 STUCK_BARS = 5
 STUCK_CLOSES = 10
 # In the sample, 6 of 12,044 moves are larger; the fall of AAPL on 2000-09-29 is the second largest.
 OUTLIER = 10.0
-HALF_LIFE = 21
-# Indices and currency pairs in the spelling of Yahoo and others.
-WITHOUT_VOLUME = r"^\^|=X$"
 # A smaller usual move means that the price hardly ever changed, not that it was calm.
 LEAST_USUAL_MOVE = 1e-3
 
@@ -48,75 +43,13 @@ _RUN = (
 )
 
 
-def add_session_index(bars: pl.DataFrame, calendars: dict[str, Sessions]) -> pl.DataFrame:
-    """Add the columns `exchange`, `session_index`, `has_volume` and `traded` to bars.
-
-    `session_index` is null for a session that the calendar does not have. `has_volume` is False for
-    indices and currency pairs. `traded` is True for a positive volume, and wherever `has_volume`
-    is False.
-    """
-    exchanges = {ticker: sessions.exchange for ticker, sessions in calendars.items()}
-    exchange = pl.col("ticker").replace_strict(exchanges, return_dtype=pl.String)
-    has_volume = ~pl.col("ticker").str.contains(WITHOUT_VOLUME)
-    return (
-        bars.with_columns(exchange.alias("exchange"), has_volume.alias("has_volume"))
-        .join(
-            index_sessions(calendars), on=["exchange", "session"], how="left", maintain_order="left"
-        )
-        .with_columns(traded=(pl.col("volume") > 0) | ~pl.col("has_volume"))
-    )
-
-
-def index_sessions(calendars: dict[str, Sessions]) -> pl.DataFrame:
-    """Return `exchange`, `session` and `session_index`, from 0, of every session."""
-    by_exchange = {sessions.exchange: sessions for sessions in calendars.values()}
-    schema = pl.Schema({"exchange": pl.String(), "session": pl.Date()})
-    frames = [
-        sessions.between(sessions.first, sessions.last)
-        .to_frame()
-        .select(pl.lit(exchange).alias("exchange"), "session")
-        for exchange, sessions in by_exchange.items()
-    ]
-    index = pl.int_range(pl.len(), dtype=pl.Int64).over("exchange")
-    return pl.concat([schema.to_frame(), *frames]).with_columns(index.alias("session_index"))
-
-
-def add_moves(indexed: pl.DataFrame) -> pl.DataFrame:
-    """Add the columns `adjusted`, `factor`, `is_level_change`, `move` and `usual` to bars.
-
-    `factor` is the change of the adjusted close since the previous bar, `move` its absolute log
-    per square root of the elapsed sessions, and `usual` the weighted mean of earlier moves, see
-    `market.quality.report.examine_bars`. `move` is null at level changes, so that they do not
-    affect `usual`. `usual` is null until there are `HALF_LIFE` moves.
-
-    Parameters
-    ----------
-    indexed
-        Bars with `session_index`, sorted by ticker and session.
-    """
-    adjusted = adjust_bars(indexed)["close"].alias("adjusted")
-    low, high = LEVEL_CHANGE
-    factor = pl.col("adjusted") / pl.col("adjusted").shift(1).over("ticker")
-    size = pl.max_horizontal(pl.col("factor"), 1 / pl.col("factor"))
-    elapsed = pl.col("session_index").diff().over("ticker").fill_null(1)
-    move = pl.col("factor").log().abs() / elapsed.cast(pl.Float64).sqrt()
-    usual = pl.col("move").ewm_mean(half_life=HALF_LIFE, min_samples=HALF_LIFE).shift(1)
-    return (
-        indexed.with_columns(adjusted)
-        .with_columns(factor.alias("factor"))
-        .with_columns(is_level_change=size.is_between(low, high))
-        .with_columns(pl.when(~pl.col("is_level_change")).then(move).alias("move"))
-        .with_columns(usual.over("ticker").alias("usual"))
-    )
-
-
 def find_level_changes(moves: pl.DataFrame) -> pl.DataFrame:
     """Return the sessions whose adjusted close changes by a factor of about 100, up or down.
 
     Parameters
     ----------
     moves
-        Result of `add_moves`.
+        Result of `market.quality.moves.add_moves`.
     """
     before = pl.col("close", "source").shift(1).over("ticker").name.suffix("_before")
     source, source_before = (pl.col(n).fill_null("unknown") for n in ("source", "source_before"))
@@ -139,7 +72,7 @@ def find_outliers(moves: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     moves
-        Result of `add_moves`.
+        Result of `market.quality.moves.add_moves`.
     """
     usual = pl.max_horizontal("usual", pl.lit(LEAST_USUAL_MOVE))
     rows = moves.filter(pl.col("usual").is_not_null() & (pl.col("move") > OUTLIER * usual))
@@ -169,7 +102,7 @@ def find_missing(indexed: pl.DataFrame, calendars: dict[str, Sessions]) -> pl.Da
     Parameters
     ----------
     indexed
-        Result of `add_session_index`.
+        Result of `market.quality.moves.add_session_index`.
     """
     before = pl.col("session_index").shift(1).over("ticker")
     gaps = (
@@ -193,7 +126,7 @@ def find_stuck(indexed: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     indexed
-        Result of `add_session_index`.
+        Result of `market.quality.moves.add_session_index`.
     """
     is_equal = [pl.col(name) == pl.col(name).shift(1).over("ticker") for name in PRICES]
     rows = indexed.with_columns(
@@ -218,7 +151,7 @@ def find_zero_volume(indexed: pl.DataFrame) -> pl.DataFrame:
     Parameters
     ----------
     indexed
-        Result of `add_session_index`.
+        Result of `market.quality.moves.add_session_index`.
     """
     run = pl.struct("ticker", "traded").rle_id().alias("run")
     runs = (

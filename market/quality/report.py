@@ -17,15 +17,13 @@ from market.quality.findings import (
     FINDING_SCHEMA,
     KINDS,
     Kind,
-    add_moves,
-    add_session_index,
     find_level_changes,
     find_missing,
     find_outliers,
     find_stuck,
     find_zero_volume,
-    index_sessions,
 )
+from market.quality.moves import add_moves, add_session_index, index_sessions
 
 
 @dataclass(frozen=True)
