@@ -24,7 +24,7 @@ class MarketSettings(CoreSettings):
     """Which bars are fetched, and from which providers."""
 
     provider: str = Field(
-        "sample", description=f"First provider of bars. One of: {', '.join(_PROVIDERS)}."
+        "sample", description="First provider of bars.", examples=list(_PROVIDERS)
     )
     backups: CommaSeparated[str] = Field(
         (), description="Comma-separated providers to try, in this order, when the first fails."
@@ -66,12 +66,18 @@ class MarketSettings(CoreSettings):
     @field_validator("provider", mode="after")
     @classmethod
     def _provider_is_registered(cls, value: str) -> str:
-        return _one_of(_PROVIDERS, value)
+        if value not in _PROVIDERS:
+            msg = f"must be one of {', '.join(_PROVIDERS)}"
+            raise ValueError(msg)
+        return value
 
     @field_validator("backups", mode="after")
     @classmethod
     def _backups_are_registered(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_one_of(_BACKUPS, name) for name in value)
+        if not set(value) <= set(_BACKUPS):
+            msg = f"each name must be one of {', '.join(_BACKUPS)}"
+            raise ValueError(msg)
+        return value
 
     @field_validator("tickers", mode="after")
     @classmethod
@@ -121,10 +127,3 @@ class MarketSettings(CoreSettings):
     def providers(self) -> tuple[str, ...]:
         """The chosen providers in the order in which they are tried."""
         return (self.provider, *self.backups)
-
-
-def _one_of(allowed: tuple[str, ...], value: str) -> str:
-    if value not in allowed:
-        msg = f"{value!r} must be one of {', '.join(allowed)}"
-        raise ValueError(msg)
-    return value

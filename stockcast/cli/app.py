@@ -28,7 +28,7 @@ app = typer.Typer(
 console = Console(width=None if sys.stdout.isatty() else 120)
 
 Home = Annotated[
-    Path | None, typer.Option(help="Folder for all files that Stockcast writes. [default: ./var]")
+    Path | None, typer.Option(help="Folder for all files that Stockcast writes; by default ./var.")
 ]
 Reason = Annotated[str, typer.Option(help="Reason of the change, for the audit trail.")]
 
@@ -67,7 +67,7 @@ def run(
     ] = None,
     home: Home = None,
     tickers: Annotated[
-        str | None, typer.Option(help="Comma-separated tickers. [default: all tickers]")
+        str | None, typer.Option(help="Comma-separated tickers; by default all tickers.")
     ] = None,
     *,
     serve: Annotated[

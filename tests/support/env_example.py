@@ -41,7 +41,8 @@ def env_example() -> str:
 
 
 def _lines(name: str, field: FieldInfo) -> str:
-    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    is_literal = get_origin(field.annotation) is Literal
+    choices = get_args(field.annotation) if is_literal else field.examples or ()
     allowed = f" One of: {', '.join(choices)}." if choices else ""
     return f"# {field.description}{allowed}\n# {variable_name(name)}={_text(field.default)}\n"
 
