@@ -1,4 +1,4 @@
-"""The real provider, connected to the emulator by nothing but its address."""
+"""A provider that sends its requests to the emulator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from market.providers.alpha_vantage.tiers import Tier
 from market.providers.protocol import SessionRange
 from market.quota.ledger import QuotaLedger
 
-# A Friday evening in the sample, after the close.
+# A Friday evening of the sample, after the close.
 EVENING = datetime(2012, 6, 1, 22, tzinfo=UTC)
 FRIDAY = date(2012, 6, 1)
 TWENTY = SessionRange(start=date(2012, 5, 4), n_sessions=20)
@@ -32,7 +32,7 @@ def connect(
     timeout: float = 5.0,
     url: str | None = None,
 ) -> AlphaVantageProvider:
-    """A provider on the emulator's own clock, with the ledger of a home."""
+    """Return a provider with the clock of the emulator and the ledger of a home."""
     clock = emulator.clock
     return AlphaVantageProvider(
         key=key or (FREE_KEY if tier == "free" else PREMIUM_KEY),

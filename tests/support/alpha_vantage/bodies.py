@@ -1,6 +1,6 @@
-"""What Alpha Vantage sends: its sentences, and the JSON of its answers.
+"""Alpha Vantage's responses: messages of refusals, and JSON objects with data.
 
-The sentences are those that people quote from its answers; some advertise what others refuse.
+The messages are quoted from real responses. Some mention the limits of other refusals.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ ODD_SENTENCE = {"Information": "We are moving to a new building this weekend."}
 
 
 def per_day(key: str) -> dict[str, str]:
-    """The refusal of the day, which repeats the key."""
+    """The refusal of the day. It repeats the key."""
     return {
         "Information": f"We have detected your API key as {key} and our standard API rate limit "
         f"is 25 requests per day. Please subscribe to any of the premium plans at {_PLANS} to "
@@ -64,7 +64,7 @@ def per_day(key: str) -> dict[str, str]:
 
 
 def invalid_call(function: str) -> dict[str, str]:
-    """The refusal of a symbol it does not know."""
+    """The refusal of an unknown symbol."""
     return {
         "Error Message": "Invalid API call. Please retry or visit the documentation "
         f"(https://www.alphavantage.co/documentation/) for {function}."
@@ -72,7 +72,7 @@ def invalid_call(function: str) -> dict[str, str]:
 
 
 def daily(symbol: str, bars: pl.DataFrame, *, full: bool) -> dict[str, Any]:
-    """TIME_SERIES_DAILY of bars sorted by session, newest first."""
+    """A TIME_SERIES_DAILY response, newest session first; `bars` are sorted by session."""
     names = ("1. open", "2. high", "3. low", "4. close")
     rows = {
         str(session): {
@@ -83,14 +83,14 @@ def daily(symbol: str, bars: pl.DataFrame, *, full: bool) -> dict[str, Any]:
         .select("session", "open", "high", "low", "close", "volume")
         .iter_rows()
     }
-    what = "Daily Prices (open, high, low, close) and Volumes"
-    return {"Meta Data": _meta(what, symbol, rows, full=full), "Time Series (Daily)": rows}
+    title = "Daily Prices (open, high, low, close) and Volumes"
+    return {"Meta Data": _meta(title, symbol, rows, full=full), "Time Series (Daily)": rows}
 
 
 def daily_adjusted(
     symbol: str, bars: pl.DataFrame, actions: pl.DataFrame, *, full: bool
 ) -> dict[str, Any]:
-    """TIME_SERIES_DAILY_ADJUSTED, with actions of its sessions."""
+    """A TIME_SERIES_DAILY_ADJUSTED response with the actions of its sessions."""
     joined = bars.drop("split_factor", "dividend", strict=False).join(
         actions.drop("ticker"), on="session", how="left", maintain_order="left"
     )
@@ -110,7 +110,7 @@ def daily_adjusted(
 
 
 def splits(symbol: str, actions: pl.DataFrame) -> dict[str, Any]:
-    """SPLITS, newest first."""
+    """A SPLITS response, newest first."""
     rows = actions.filter(pl.col("split_factor") != 1.0).sort("session", descending=True)
     return {
         "symbol": symbol,
@@ -122,7 +122,7 @@ def splits(symbol: str, actions: pl.DataFrame) -> dict[str, Any]:
 
 
 def dividends(symbol: str, actions: pl.DataFrame) -> dict[str, Any]:
-    """DIVIDENDS, newest first; the other dates are not always known."""
+    """A DIVIDENDS response, newest first; some dates are missing, as in real responses."""
     rows = actions.filter(pl.col("dividend") > 0).sort("session", descending=True)
     return {
         "symbol": symbol,
@@ -140,7 +140,7 @@ def dividends(symbol: str, actions: pl.DataFrame) -> dict[str, Any]:
 
 
 def global_quote(symbol: str, bars: pl.DataFrame) -> dict[str, Any]:
-    """GLOBAL_QUOTE of the last bar."""
+    """A GLOBAL_QUOTE response for the last bar."""
     last = bars.row(-1, named=True)
     before = bars.row(-2, named=True) if bars.height > 1 else last
     change = last["close"] - before["close"]
@@ -161,7 +161,7 @@ def global_quote(symbol: str, bars: pl.DataFrame) -> dict[str, Any]:
 
 
 def best_matches(symbols: list[str]) -> dict[str, Any]:
-    """SYMBOL_SEARCH, best first."""
+    """A SYMBOL_SEARCH response, best match first."""
     return {
         "bestMatches": [
             {
@@ -181,7 +181,7 @@ def best_matches(symbols: list[str]) -> dict[str, Any]:
 
 
 def doubled(body: dict[str, Any]) -> str:
-    """JSON in which the first row of the data stands twice, as no dict can hold it."""
+    """JSON text with the first row of the data twice, which a dict cannot represent."""
     name = next((key for key in ("Time Series (Daily)", "data") if body.get(key)), None)
     if name is None:
         return json.dumps(body)
@@ -194,9 +194,9 @@ def doubled(body: dict[str, Any]) -> str:
     return text.replace(start, start + row, 1)
 
 
-def _meta(what: str, symbol: str, rows: dict[str, Any], *, full: bool) -> dict[str, str]:
+def _meta(title: str, symbol: str, rows: dict[str, Any], *, full: bool) -> dict[str, str]:
     return {
-        "1. Information": what,
+        "1. Information": title,
         "2. Symbol": symbol,
         "3. Last Refreshed": next(iter(rows), ""),
         "4. Output Size": "Full size" if full else "Compact",

@@ -13,8 +13,8 @@
         ...
         assert alpha_vantage.calls_by_day() == {date(2012, 6, 1): 4}
 
-It answers bars up to the last session that is closed by its clock, with prices of four decimals.
-Symbols are Alpha Vantage's own: give it bars of ``AZN.LON`` and ``BRK-B``, not ``AZN.L``.
+The emulator serves bars up to the last closed session by its clock, with four decimals. Symbols are
+those of Alpha Vantage: ``AZN.LON`` and ``BRK-B``, not ``AZN.L``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from core.clock import Clock
 FREE_KEY = "FREEKEY0123456789"
 PREMIUM_KEY = "PREMIUMKEY9876543210"
 _COMPACT = 100
-# How long before its ex-date a split or dividend is announced.
+# Splits and dividends are listed this long before their ex-date.
 _ANNOUNCED = timedelta(days=30)
 
 
@@ -54,18 +54,19 @@ class Call:
 
 
 class AlphaVantageEmulator(EmulatedProvider[Call, Fault]):
-    """The service: enter it as a context, hand `url` to the client.
+    """HTTP service; use it as a context manager and pass `url` to the client.
 
     Parameters
     ----------
     bars
-        All bars there will ever be, bar contract; their events are its actions unless given.
+        All bars with the schema of the bar contract, later ones included. Their splits and
+        dividends are served unless `actions` are given.
     clock
-        Tells which sessions are closed, and what counts against which limit.
+        Determines which sessions are closed, and which requests count towards a limit.
     keys
-        Which keys it accepts, with their tiers.
+        Accepted keys and their tiers.
     options
-        What `Options` tells; actions are announced 30 days before.
+        See `Options`. Actions are listed 30 days before their ex-date.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class AlphaVantageEmulator(EmulatedProvider[Call, Fault]):
         self.keys = dict(keys or {FREE_KEY: "free", PREMIUM_KEY: "premium_75"})
 
     def calls_by_day(self) -> dict[date, int]:
-        """How many requests came on each day of New York."""
+        """Number of requests per date in New York."""
         return dict(Counter(call.at.astimezone(NEW_YORK).date() for call in self.calls))
 
     def inject_fault(
@@ -91,36 +92,36 @@ class AlphaVantageEmulator(EmulatedProvider[Call, Fault]):
         symbol: str | None = None,
         function: str | None = None,
     ) -> None:
-        """Answer the next requests (of a symbol, of a function) badly; for ever without `times`."""
+        """Apply a fault to the next `times` matching requests, or to all if `times` is None."""
         self._plan(fault, times, symbol, function)
 
-    def reply(self, path: str, query: Mapping[str, str]) -> Reply:  # noqa: ARG002  # it has one path
+    def reply(self, path: str, query: Mapping[str, str]) -> Reply:  # noqa: ARG002  # there is one path
         function, symbol = query.get("function", ""), query.get("symbol", "").upper()
         key = query.get("apikey", "")
         with self._lock:
             fault = self._next_fault(function, symbol)
-            mine = [call.at for call in self._calls if call.key == key]
-            refused = refusal_of(self.keys.get(key), key, query, mine, now=self.clock.now())
-            outcome, body = refused or ("answered", None)
+            made = [call.at for call in self._calls if call.key == key]
+            refusal = refusal_of(self.keys.get(key), key, query, made, now=self.clock.now())
+            outcome, body = refusal or ("answered", None)
             if body is None:
-                body = self._answer(function, symbol, query)
+                body = self._response(function, symbol, query)
                 outcome = "ticker" if "Error Message" in body else outcome
             self._calls.append(Call(function, symbol, self.clock.now(), key, fault or outcome))
             other = next((name for name in self._bars if name != symbol), symbol)
-            another = self._answer(function, other, query) if fault == "other_symbol" else body
-        return reply_of(fault, another, function=function, key=key)
+            served = self._response(function, other, query) if fault == "other_symbol" else body
+        return reply_of(fault, served, function=function, key=key)
 
-    def _answer(self, function: str, symbol: str, query: Mapping[str, str]) -> dict[str, Any]:
+    def _response(self, function: str, symbol: str, query: Mapping[str, str]) -> dict[str, Any]:
         if function == "SYMBOL_SEARCH":
             words = query.get("keywords", "").upper()
-            near = get_close_matches(words, sorted(self._bars), n=5, cutoff=0.5)
-            return bodies.best_matches(near)
+            similar = get_close_matches(words, sorted(self._bars), n=5, cutoff=0.5)
+            return bodies.best_matches(similar)
         if symbol not in self._bars:
             return _unknown(function, symbol)
-        bars, actions = self._known_bars(symbol), self._known_actions(symbol)
+        bars, actions = self._published_bars(symbol), self._published_actions(symbol)
         full = query.get("outputsize") == "full"
         part = bars if full else bars.tail(_COMPACT)
-        answers: dict[str, Callable[[], dict[str, Any]]] = {
+        responses: dict[str, Callable[[], dict[str, Any]]] = {
             "TIME_SERIES_DAILY": lambda: bodies.daily(symbol, part, full=full),
             "TIME_SERIES_DAILY_ADJUSTED": lambda: bodies.daily_adjusted(
                 symbol, part, actions, full=full
@@ -129,13 +130,13 @@ class AlphaVantageEmulator(EmulatedProvider[Call, Fault]):
             "DIVIDENDS": lambda: bodies.dividends(symbol, actions),
             "GLOBAL_QUOTE": lambda: bodies.global_quote(symbol, bars),
         }
-        return answers.get(function, lambda: bodies.invalid_call(function))()
+        return responses.get(function, lambda: bodies.invalid_call(function))()
 
-    def _known_bars(self, symbol: str) -> pl.DataFrame:
+    def _published_bars(self, symbol: str) -> pl.DataFrame:
         last = self._sessions_of(symbol).last_closed(self.clock.now())
         return self._bars[symbol].filter(pl.col("session") <= last)
 
-    def _known_actions(self, symbol: str) -> pl.DataFrame:
+    def _published_actions(self, symbol: str) -> pl.DataFrame:
         until = self.clock.now().astimezone(NEW_YORK).date() + _ANNOUNCED
         return self._actions.filter(pl.col("ticker") == symbol, pl.col("session") <= until)
 

@@ -1,4 +1,4 @@
-"""Every way in which the emulator of Alpha Vantage can answer badly."""
+"""Faults of the Alpha Vantage emulator."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _DATA = ("Time Series (Daily)", "data", "Global Quote", "bestMatches")
 
 
 def reply_of(fault: Fault | None, body: dict[str, Any], *, function: str, key: str) -> Reply:
-    """The body as the fault lets it out."""
+    """Return the response with a fault, or the plain response without one."""
     texts: dict[str, Callable[[], str]] = {
         **{name: partial(json.dumps, refusal) for name, refusal in _REFUSALS.items()},
         "per_day": lambda: json.dumps(bodies.per_day(key)),
@@ -67,7 +67,7 @@ def reply_of(fault: Fault | None, body: dict[str, Any], *, function: str, key: s
 
 
 def _without_number(body: dict[str, Any]) -> str:
-    """The newest value of the data is a word."""
+    """Replace the newest value of the data by a word."""
     data = next(body[name] for name in _DATA if name in body)
     rows = list(data.values()) if isinstance(data, dict) else data
     row = rows[0] if isinstance(rows[0], dict) else data

@@ -1,4 +1,4 @@
-"""The limits that the emulator of Alpha Vantage enforces, by its own count of requests."""
+"""Limits of the Alpha Vantage emulator, which counts requests itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from support.alpha_vantage import bodies
 
 NEW_YORK = ZoneInfo("America/New_York")
-# What is known of each tier: calls a second, a minute and a day.
+# Calls per second, per minute and per day.
 LIMITS = {
     "free": (1, 5, 25),
     "premium_75": (5, 75, None),
@@ -24,7 +24,7 @@ LIMITS = {
 def refusal_of(
     tier: str | None, key: str, query: Mapping[str, str], made: Sequence[datetime], *, now: datetime
 ) -> tuple[str, dict[str, Any]] | None:
-    """Which limit a request breaks, and the body that says so; refused ones count as well."""
+    """Return the limit that a request exceeds and the response, or None. Refused requests count."""
     if tier is None:
         return "key", bodies.INVALID_KEY
     per_second, per_minute, per_day = LIMITS[tier]

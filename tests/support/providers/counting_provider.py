@@ -1,7 +1,7 @@
-"""A provider's own count of arrivals, kept without a look at our ledger, and programs that call it.
+"""A provider that counts arrivals independently of the ledger, and programs that call it.
 
-It counts the way a strict provider might: any stretch of a window's length, closed at both ends,
-wherever it begins, and days of its own zone.
+It counts as a strict provider: in every closed period of a window's length, and per day of its time
+zone.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from core.errors import QuotaError
 from market.quota.budgets import Budget
 from market.quota.ledger import QuotaLedger
 
-# How long a call lasts, when in it the request arrives (0 to 1), and the pause after it.
+# Duration of a call, share of it after which the request arrives (0 to 1), and pause after it.
 Calls = Iterable[tuple[float, float, float]]
-# When a program begins, and its calls.
+# Start of a program, and its calls.
 Plan = list[tuple[float, Calls]]
-# When, "kill", "reboot" or "set", and by how much.
-Upsets = list[tuple[float, str, float]]
-# In memory: a test makes thousands of commits. What a disk keeps is tested elsewhere.
+# Time, kind ("kill", "reboot" or "set") and amount of a disturbance.
+Disturbances = list[tuple[float, str, float]]
+# In memory, because a test commits thousands of times. Durability is tested elsewhere.
 _RAM = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 class CountingProvider:
-    """One account of a provider, and the machine and the ledger that it is called from."""
+    """An account of a provider, with the machine and the ledger of its callers."""
 
     def __init__(self, budget: Budget, machine: SimulatedMachine, ledger: QuotaLedger) -> None:
         self.budget, self.machine, self.ledger = budget, machine, ledger
         self.arrivals: list[float] = []
-        self._on_the_way: set[int] = set()
+        self._in_flight: set[int] = set()
 
-    def happen(self, plan: Plan, upsets: Upsets, until: float) -> None:
-        """Run the programs, and each of them once more, soon, after a reboot."""
+    def run(self, plan: Plan, disturbances: Disturbances, until: float) -> None:
+        """Run the programs with the disturbances. After a reboot each program starts again."""
 
         def reboot(off: float) -> None:
             self._reboot(off)
@@ -48,13 +48,13 @@ class CountingProvider:
 
         for at, calls in plan:
             self.launch(at, calls)
-        for at, kind, much in upsets:
+        for at, kind, much in disturbances:
             action = {"kill": self.machine.kill_one, "reboot": reboot, "set": self.machine.set_off}
             self.machine.at(at, lambda act=action[kind], much=much: act(much))
         self.machine.run(until)
 
     def launch(self, at: float, calls: Calls) -> None:
-        """Plan a program that makes these calls; when it is refused it comes again later."""
+        """Schedule a program with these calls. After a refusal it waits and continues."""
 
         def run() -> None:
             for lasts, arrives, pause in calls:
@@ -70,8 +70,8 @@ class CountingProvider:
 
         self.machine.launch(at, run)
 
-    def worst(self, seconds: float) -> int:
-        """The most arrivals in any closed stretch of so many seconds."""
+    def max_arrivals(self, seconds: float) -> int:
+        """Return the largest number of arrivals in any closed period of `seconds`."""
         arrivals = sorted(self.arrivals)
         return max(
             (sum(first <= other <= first + seconds for other in arrivals) for first in arrivals),
@@ -83,33 +83,33 @@ class CountingProvider:
         instants = [start + timedelta(seconds=arrival) for arrival in self.arrivals]
         return dict(Counter(instant.astimezone(zone).date() for instant in instants))
 
-    def assert_kept(self) -> None:
+    def assert_limits_kept(self) -> None:
         for window in self.budget.windows:
-            assert self.worst(window.seconds) <= window.calls
+            assert self.max_arrivals(window.seconds) <= window.calls
         if self.budget.per_day is not None:
             assert max(self.by_day().values(), default=0) <= self.budget.per_day
 
     def _send(self, arrives_after: float) -> None:
-        """Let a request arrive; it does so too when its process is killed meanwhile."""
-        number = len(self._on_the_way) + len(self.arrivals)
-        self._on_the_way.add(number)
+        """Schedule the arrival of a request, even if its process is killed in the meantime."""
+        number = len(self._in_flight) + len(self.arrivals)
+        self._in_flight.add(number)
         self.machine.at(self.machine.true + arrives_after, lambda: self._arrive(number))
 
     def _arrive(self, number: int) -> None:
-        if number in self._on_the_way:
-            self._on_the_way.remove(number)
+        if number in self._in_flight:
+            self._in_flight.remove(number)
             self.arrivals.append(self.machine.true)
 
     def _reboot(self, off: float) -> None:
-        """Reboot; what was on the way arrives as late as it then can."""
+        """Reboot. Requests in flight arrive at the latest possible time."""
         self.machine.reboot(abs(off) % 90)
-        self.arrivals += [self.machine.booted_at] * len(self._on_the_way)
-        self._on_the_way.clear()
+        self.arrivals += [self.machine.booted_at] * len(self._in_flight)
+        self._in_flight.clear()
 
 
 @contextmanager
 def counting_provider(budget: Budget, start: datetime) -> Iterator[CountingProvider]:
-    """Give a provider with a machine of its own that was never used."""
+    """Yield a provider with a new machine and a new ledger."""
     machine = SimulatedMachine(start)
     with tempfile.TemporaryDirectory(dir=_RAM) as folder:
         ledger = QuotaLedger(Path(folder) / "market.sqlite", machine)

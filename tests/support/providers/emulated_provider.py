@@ -1,7 +1,4 @@
-"""What emulated providers have in common: a server on loopback, a log, faults, bars to change.
-
-Not here: what one provider answers, and when it refuses.
-"""
+"""Base class of emulated providers: an HTTP server, a list of requests, faults, and bars."""
 
 from __future__ import annotations
 
@@ -28,16 +25,16 @@ FaultT = TypeVar("FaultT", bound=str)
 
 
 class Options(TypedDict, total=False):
-    """What any emulated provider may be told.
+    """Options of all emulated providers.
 
     Attributes
     ----------
     actions
-        Splits and dividends (`ACTIONS_SCHEMA`); by default those of the bars.
+        Splits and dividends (`ACTIONS_SCHEMA`); those of the bars by default.
     sessions_of
-        The exchange calendar of each symbol; XNYS by default.
+        Returns the calendar of a symbol; XNYS by default.
     slow_seconds
-        Real seconds that a slow answer takes; 2 by default.
+        Duration of a slow response in real seconds; 2 by default.
     """
 
     actions: pl.DataFrame | None
@@ -52,12 +49,12 @@ class _Plan(Generic[FaultT]):
     symbol: str | None
     kind: str | None
 
-    def meets(self, kind: str, symbol: str) -> bool:
+    def matches(self, kind: str, symbol: str) -> bool:
         return self.symbol in {None, symbol} and self.kind in {None, kind}
 
 
 class EmulatedProvider(ABC, Generic[CallT, FaultT]):
-    """A service on loopback; its `url` stays the same when it closes and opens again."""
+    """HTTP service on loopback. Its `url` stays the same after it was closed and reopened."""
 
     headers: ClassVar[Mapping[str, str]] = {}
 
@@ -99,18 +96,18 @@ class EmulatedProvider(ABC, Generic[CallT, FaultT]):
 
     @property
     def calls(self) -> list[CallT]:
-        """Every request since the start, refused ones too, oldest first."""
+        """All requests since the start, including refused ones, oldest first."""
         with self._lock:
             return list(self._calls)
 
     def behave(self) -> None:
-        """Forget all bad faults."""
+        """Remove all faults."""
         with self._lock:
             self._plans.clear()
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """Refuse connections for the length of the block."""
+        """Refuse connections inside the context."""
         self._close()
         try:
             yield
@@ -118,7 +115,7 @@ class EmulatedProvider(ABC, Generic[CallT, FaultT]):
             self._open()
 
     def correct(self, symbol: str, session: date, **values: float) -> None:
-        """Change values of one bar from now on: ``correct("AAPL", session, close=12.5)``."""
+        """Change values of one bar, as in ``correct("AAPL", session, close=12.5)``."""
         with self._lock:
             bars, chosen = self._bars[symbol], pl.col("session") == session
             self._bars[symbol] = bars.with_columns(
@@ -133,7 +130,7 @@ class EmulatedProvider(ABC, Generic[CallT, FaultT]):
     def act(
         self, symbol: str, session: date, *, split_factor: float = 1.0, dividend: float = 0.0
     ) -> None:
-        """Add a split or dividend; bars are as traded, so they do not change."""
+        """Add a split or a dividend. Bars are as traded, so they do not change."""
         row = [(symbol, session, split_factor, dividend)]
         with self._lock:
             self._actions = pl.concat(
@@ -142,14 +139,14 @@ class EmulatedProvider(ABC, Generic[CallT, FaultT]):
 
     @abstractmethod
     def reply(self, path: str, query: Mapping[str, str]) -> Reply:
-        """Answer one request and enter it in the log."""
+        """Record one request and return its response."""
 
     def _plan(self, fault: FaultT, times: int | None, symbol: str | None, kind: str | None) -> None:
         with self._lock:
             self._plans.append(_Plan(fault, times, symbol, kind))
 
     def _next_fault(self, kind: str, symbol: str) -> FaultT | None:
-        plan = next((plan for plan in self._plans if plan.meets(kind, symbol)), None)
+        plan = next((plan for plan in self._plans if plan.matches(kind, symbol)), None)
         if plan is None:
             return None
         if plan.times is not None:
@@ -176,7 +173,7 @@ class _Server(ThreadingHTTPServer):
     emulator: EmulatedProvider
 
     def handle_error(self, *_: object) -> None:
-        """A client that hung up is no news."""
+        """Ignore clients that closed the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -193,15 +190,15 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def log_message(self, *_: object) -> None:
-        """Tests read `calls` instead."""
+        """Print nothing: tests read `calls`."""
 
 
 def _events_of(bars: pl.DataFrame) -> pl.DataFrame:
-    """The splits and dividends that bars tell."""
-    known = bars.select(
+    """Splits and dividends of the bars."""
+    actions = bars.select(
         "ticker",
         "session",
         pl.col("split_factor").fill_null(1.0),
         pl.col("dividend").fill_null(0.0),
     )
-    return known.filter((pl.col("split_factor") != 1.0) | (pl.col("dividend") > 0))
+    return actions.filter((pl.col("split_factor") != 1.0) | (pl.col("dividend") > 0))

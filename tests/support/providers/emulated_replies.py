@@ -1,7 +1,4 @@
-"""Answers of an emulated provider as they go over the wire, and how any service can spoil one.
-
-What one provider alone says or gets wrong is in its own faults.
-"""
+"""HTTP responses of emulated providers, and the faults that all of them share."""
 
 from __future__ import annotations
 
@@ -21,13 +18,13 @@ Status = Literal[
     "status_503",
 ]
 _PIECES = 20
-# The text is as it should be: these faults are about the wire, or about who is answered for.
-_RIGHT_TEXT = {None, "slow", "drip", "cut_body", "other_symbol"}
+# Faults with a valid text: they concern the transfer or the symbol.
+_VALID_TEXT = {None, "slow", "drip", "cut_body", "other_symbol"}
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; `fault` is what the wire does to it."""
+    """One response. `fault` is applied during the transfer."""
 
     text: str
     status: int = 200
@@ -64,8 +61,8 @@ class Reply:
 def spoilt(
     fault: str | None, body: dict[str, Any], own: Mapping[str, Callable[[], str]], *, page: str
 ) -> Reply:
-    """The body as the fault lets it out: `own` are a provider's texts by fault, `page` its HTML."""
-    if fault in _RIGHT_TEXT:
+    """Apply a fault to a response. `own` has the texts of a provider by fault, `page` its HTML."""
+    if fault in _VALID_TEXT:
         return Reply(json.dumps(body), fault=fault)
     if fault.startswith("status_"):
         return Reply(page, int(fault[-3:]))

@@ -1,4 +1,4 @@
-"""Providers in memory for tests of what asks one."""
+"""Providers in memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from market.providers.protocol import ACTIONS_SCHEMA, Quote, SessionRange
 
 
 class FakeProvider:
-    """Gives the frames it was made with, and raises the errors among them.
+    """Provider of the given frames and errors by ticker.
 
-    With a `name` of its own, its bars have that as their source.
+    With a `name`, the `source` of its bars is that name.
     """
 
     def __init__(
@@ -22,47 +22,45 @@ class FakeProvider:
     ) -> None:
         self.name = name or "fake"
         self.bars = dict(bars)
-        for ticker, found in bars.items():
-            if name is not None and isinstance(found, pl.DataFrame):
-                self.bars[ticker] = found.with_columns(source=pl.lit(name))
+        for ticker, item in bars.items():
+            if name is not None and isinstance(item, pl.DataFrame):
+                self.bars[ticker] = item.with_columns(source=pl.lit(name))
         self.calls: list[tuple[str, SessionRange | None]] = []
-        self._trouble: StockcastError | None = None
+        self._error: StockcastError | None = None
         self._n_good = 0
 
     def fail(self, error: StockcastError | None = None, *, after: int = 0) -> None:
-        """Answer every question with an error, once so many more were answered."""
-        self._trouble = error or ProviderDownError(f"{self.name} does not answer.")
+        """Raise an error for every request after the next `after` requests."""
+        self._error = error or ProviderDownError(f"{self.name} does not respond.")
         self._n_good = after
 
     def recover(self) -> None:
-        self._trouble = None
+        self._error = None
 
     def tickers(self) -> tuple[str, ...]:
         return tuple(sorted(self.bars))
 
     def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
-        self._asked(ticker, session_range)
+        self._record_call(ticker, session_range)
         if ticker not in self.bars:
             raise unknown_ticker(ticker, f"the {self.name} provider", self.tickers())
-        found = self.bars[ticker]
-        if isinstance(found, StockcastError):
-            raise found
+        bars = self.bars[ticker]
+        if isinstance(bars, StockcastError):
+            raise bars
         return (
-            found
-            if session_range is None
-            else found.filter(pl.col("session") >= session_range.start)
+            bars if session_range is None else bars.filter(pl.col("session") >= session_range.start)
         )
 
-    def _asked(self, ticker: str, session_range: SessionRange | None = None) -> None:
+    def _record_call(self, ticker: str, session_range: SessionRange | None = None) -> None:
         self.calls.append((ticker, session_range))
-        if self._trouble is not None:
+        if self._error is not None:
             if self._n_good <= 0:
-                raise self._trouble
+                raise self._error
             self._n_good -= 1
 
 
 class FakeNetworkProvider(FakeProvider):
-    """One that cannot list its tickers, and tells splits, dividends and quotes as well."""
+    """Provider that cannot list its tickers and serves splits, dividends and quotes too."""
 
     def __init__(
         self,
@@ -82,11 +80,11 @@ class FakeNetworkProvider(FakeProvider):
         return ()
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
-        self._asked(ticker)
+        self._record_call(ticker)
         return self.actions.filter(pl.col("ticker") == ticker)
 
     def fetch_quote(self, ticker: str, reserved_calls: int = 0) -> Quote:  # noqa: ARG002  # no limit per day
-        self._asked(ticker)
+        self._record_call(ticker)
         if ticker not in self.quotes:
             raise unknown_ticker(ticker, f"the {self.name} provider", self.quotes)
         return self.quotes[ticker]

@@ -78,7 +78,7 @@ def test_backup_replaces_a_primary_that_goes_down_during_a_run(
         {"yahoo": 1},
         {"yahoo": 1},
     ]
-    assert reports[1].notes == ("alpha_vantage: alpha_vantage does not answer.",)
+    assert reports[1].notes == ("alpha_vantage: alpha_vantage does not respond.",)
     setup.primary.recover()
     setup.setup.to_evening_of(TUESDAY)
     assert setup.setup.ingest_ticker("IBM").sources == {"alpha_vantage": 1}

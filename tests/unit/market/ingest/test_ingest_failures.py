@@ -119,7 +119,7 @@ def test_transient_failure_is_recorded_without_backoff(
 
     state = setup.ticker_states.get("AAPL")
     assert (state.is_permanent, state.permanent_failures, setup.due_kind()) == (False, 0, "history")
-    assert state.last_error == "alpha_vantage does not answer."
+    assert state.last_error == "alpha_vantage does not respond."
     premium.recover()
     assert setup.ingest_ticker().outcome == "ingested"
     assert setup.ticker_states.get("AAPL").last_error is None

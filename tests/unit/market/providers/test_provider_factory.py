@@ -1,4 +1,4 @@
-"""What the settings make: one provider, or several that stand in for each other."""
+"""Construction of providers from the settings, and failover between emulated providers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TICKERS = ("AAPL", "IBM", "MSFT")
 
 
 class Markets:
-    """Emulators of both networks, a home, and settings that name them."""
+    """Emulators of both remote providers, a home, and settings for them."""
 
     def __init__(self, home: Path) -> None:
         self.clock = MovingClock(EVENING)
@@ -51,9 +51,9 @@ class Markets:
         self.yahoo = YahooEmulator(bars, self.clock, actions=SAMPLE_SPLITS)
 
     def chain(self, **chosen: object) -> ProviderChain:
-        made = make_provider(self.settings(**chosen), clock=self.clock)
-        assert isinstance(made, ProviderChain)
-        return made
+        chain = make_provider(self.settings(**chosen), clock=self.clock)
+        assert isinstance(chain, ProviderChain)
+        return chain
 
     def settings(self, **chosen: object) -> MarketSettings:
         asked: dict[str, object] = {
@@ -76,7 +76,7 @@ def markets(tmp_path: Path) -> Iterator[Markets]:
         yield made
 
 
-def test_sample_and_files_stand_alone_without_backups() -> None:
+def test_a_local_provider_without_backups_is_no_chain() -> None:
     assert isinstance(make_provider(load_settings(MarketSettings)), SampleProvider)
     assert isinstance(
         make_provider(load_settings(MarketSettings, provider="files", bars="data")), FilesProvider
@@ -92,13 +92,13 @@ def test_sample_and_files_stand_alone_without_backups() -> None:
         ({"provider": "sample", "backups": "yahoo"}, "sample"),
     ],
 )
-def test_what_has_backups_or_a_network_is_a_chain(
+def test_a_remote_provider_or_backups_make_a_chain(
     markets: Markets, chosen: dict[str, Any], name: str
 ) -> None:
     assert markets.chain(**chosen).name == name
 
 
-def test_nothing_is_read_or_written_before_it_is_asked(markets: Markets) -> None:
+def test_construction_reads_and_writes_nothing(markets: Markets) -> None:
     markets.chain()
 
     assert list(markets.home.iterdir()) == []
@@ -106,7 +106,7 @@ def test_nothing_is_read_or_written_before_it_is_asked(markets: Markets) -> None
     assert markets.yahoo.calls == []
 
 
-def test_the_primary_goes_down_in_the_middle_of_a_run_and_returns(markets: Markets) -> None:
+def test_the_primary_goes_down_during_a_run_and_recovers(markets: Markets) -> None:
     chain = markets.chain()
     sources = [chain.fetch("AAPL", SPAN)["source"][0]]
     with markets.alpha_vantage.closed():
@@ -122,7 +122,7 @@ def test_the_primary_goes_down_in_the_middle_of_a_run_and_returns(markets: Marke
     assert chain.breaker_states()[0].state == "closed"
 
 
-def test_what_one_process_found_out_another_one_knows(markets: Markets) -> None:
+def test_circuit_breakers_are_shared_by_processes(markets: Markets) -> None:
     with markets.alpha_vantage.closed():
         for ticker in TICKERS:
             markets.chain().fetch(ticker, SPAN)
@@ -132,7 +132,7 @@ def test_what_one_process_found_out_another_one_knows(markets: Markets) -> None:
     assert len(markets.alpha_vantage.calls) == n_calls
 
 
-def test_with_both_down_there_is_one_error_that_names_both(markets: Markets) -> None:
+def test_with_both_providers_down_the_error_names_both(markets: Markets) -> None:
     chain = markets.chain()
     with (
         markets.alpha_vantage.closed(),
@@ -142,7 +142,7 @@ def test_with_both_down_there_is_one_error_that_names_both(markets: Markets) -> 
         chain.fetch("AAPL", SPAN)
 
 
-def test_both_give_the_same_bars(markets: Markets) -> None:
+def test_both_providers_return_the_same_bars(markets: Markets) -> None:
     columns = ["session", "open", "high", "low", "close", "volume"]
     first = markets.chain().fetch("AAPL")
     second = markets.chain(provider="yahoo", backups="").fetch("AAPL")
@@ -150,7 +150,7 @@ def test_both_give_the_same_bars(markets: Markets) -> None:
     assert first.select(columns).equals(second.select(columns))
 
 
-def test_a_free_keys_history_comes_from_the_backup_and_its_span_from_itself(
+def test_with_a_free_key_the_backup_delivers_the_history(
     markets: Markets,
 ) -> None:
     free = {"alpha_vantage_key": FREE_KEY, "alpha_vantage_tier": "free"}
@@ -163,7 +163,7 @@ def test_a_free_keys_history_comes_from_the_backup_and_its_span_from_itself(
     assert caught.value.reach == 100
 
 
-def test_files_of_ones_own_are_the_history_of_a_free_key(markets: Markets, tmp_path: Path) -> None:
+def test_with_a_free_key_files_deliver_the_history(markets: Markets, tmp_path: Path) -> None:
     folder = tmp_path / "own"
     folder.mkdir()
     sample_bars("AAPL", start=START).drop("ticker", "source").write_csv(folder / "AAPL.csv")
@@ -179,7 +179,7 @@ def test_files_of_ones_own_are_the_history_of_a_free_key(markets: Markets, tmp_p
     assert chain.tickers() == ("AAPL",)
 
 
-def test_actions_come_from_the_backups_bars_when_the_keys_day_is_spent(markets: Markets) -> None:
+def test_actions_come_from_the_backup_after_the_day_is_spent(markets: Markets) -> None:
     chain = markets.chain(alpha_vantage_key=FREE_KEY, alpha_vantage_tier="free")
     markets.alpha_vantage.inject_fault("per_day", times=None)
     markets.yahoo.act("MSFT", date(2013, 2, 19), dividend=0.23)
@@ -194,7 +194,7 @@ def test_actions_come_from_the_backups_bars_when_the_keys_day_is_spent(markets: 
         ).fetch_actions("MSFT")
 
 
-def test_quotes_come_from_the_backup_when_the_primary_is_down(markets: Markets) -> None:
+def test_quotes_come_from_the_backup_while_the_primary_is_down(markets: Markets) -> None:
     chain = markets.chain()
     assert chain.fetch_quote("MSFT").source == "alpha_vantage"
 
@@ -202,14 +202,14 @@ def test_quotes_come_from_the_backup_when_the_primary_is_down(markets: Markets) 
         assert chain.fetch_quote("MSFT").source == "yahoo"
 
 
-def test_a_ticker_that_nobody_knows_is_told_with_near_ones(markets: Markets) -> None:
+def test_an_unknown_ticker_lists_similar_tickers_of_both_providers(markets: Markets) -> None:
     with pytest.raises(UnknownTickerError, match="providers alpha_vantage and yahoo") as caught:
         markets.chain().fetch("APPL", SPAN)
 
     assert "AAPL" in caught.value.near
 
 
-def test_the_budgets_of_a_chain_count_its_calls(markets: Markets) -> None:
+def test_the_ledger_counts_the_calls_of_a_chain(markets: Markets) -> None:
     settings = markets.settings(provider="yahoo", backups="alpha_vantage")
     budgets = selected_budgets(settings)
     make_provider(settings, clock=markets.clock).fetch("AAPL", SPAN)
@@ -223,11 +223,11 @@ def test_the_budgets_of_a_chain_count_its_calls(markets: Markets) -> None:
     ] == ["yahoo"]
 
 
-def test_a_sample_has_no_budget() -> None:
+def test_the_sample_has_no_budget() -> None:
     assert selected_budgets(load_settings(MarketSettings)) == {}
 
 
-def test_a_backup_that_is_not_installed_is_told_at_the_start(
+def test_a_backup_that_is_not_installed_raises_at_construction(
     markets: Markets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "yfinance", None)
@@ -236,7 +236,7 @@ def test_a_backup_that_is_not_installed_is_told_at_the_start(
         markets.chain()
 
 
-def test_settings_that_nobody_checked_are_refused_with_the_parameter() -> None:
+def test_unvalidated_settings_raise_with_the_setting_to_change() -> None:
     unchecked = MarketSettings.model_construct(
         provider="alpha_vantage", backups=(), home=Path("var")
     )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support.providers.counting_provider import Calls, Plan, Upsets, counting_provider
+from support.providers.counting_provider import Calls, Disturbances, Plan, counting_provider
 
 from market.quota.budgets import Budget, Window
 
@@ -37,7 +37,7 @@ def plans(begin: float, pause: float) -> st.SearchStrategy[Plan]:
     return st.lists(program, min_size=1, max_size=5)
 
 
-def upsets(until: float, *kinds: str) -> st.SearchStrategy[Upsets]:
+def disturbances(until: float, *kinds: str) -> st.SearchStrategy[Disturbances]:
     # Whole seconds, because clocks that differ by a fraction of a second count as one clock.
     step = st.integers(-90_000, 90_000).map(float)
     upset = st.tuples(st.floats(1, until), st.sampled_from(kinds), step)
@@ -52,16 +52,16 @@ def any_case(n: int):  # noqa: ANN201 - Hypothesis has no name for it
 @given(
     limits=st.lists(windows, min_size=1, max_size=2),
     plan=plans(begin=400, pause=90),
-    upset=upsets(600, "kill", "reboot", "set"),
+    upset=disturbances(600, "kill", "reboot", "set"),
 )
 def test_no_period_has_more_calls_than_the_limit(
-    limits: list[Window], plan: Plan, upset: Upsets
+    limits: list[Window], plan: Plan, upset: Disturbances
 ) -> None:
     with counting_provider(
         Budget("acme", tuple(limits)), datetime(2026, 6, 1, tzinfo=NEW_YORK)
     ) as p:
-        p.happen(plan, upset, until=3000)
-        p.assert_kept()
+        p.run(plan, upset, until=3000)
+        p.assert_limits_kept()
 
 
 @any_case(60)
@@ -77,16 +77,16 @@ def test_no_period_has_more_calls_than_the_limit(
     zone=ZONES,
     start=STARTS,
     plan=plans(begin=20 * HOUR, pause=6 * HOUR),
-    upset=upsets(22 * HOUR, "kill", "set"),
+    upset=disturbances(22 * HOUR, "kill", "set"),
 )
 def test_no_day_has_more_calls_than_the_limit_when_the_clock_is_set(
-    per_day: int, zone: str, start: datetime, plan: Plan, upset: Upsets
+    per_day: int, zone: str, start: datetime, plan: Plan, upset: Disturbances
 ) -> None:
     first: Calls = [(1.0, 0.5, 0.0)]
     with counting_provider(Budget("acme", (), per_day, zone), start) as p:
         # The clock is right at the first call.
-        p.happen([(0.0, first), *((at + 10, calls) for at, calls in plan)], upset, until=24 * HOUR)
-        p.assert_kept()
+        p.run([(0.0, first), *((at + 10, calls) for at, calls in plan)], upset, until=24 * HOUR)
+        p.assert_limits_kept()
 
 
 @any_case(60)
@@ -95,14 +95,14 @@ def test_no_day_has_more_calls_than_the_limit_when_the_clock_is_set(
     zone=ZONES,
     start=STARTS,
     plan=plans(begin=60 * HOUR, pause=20 * HOUR),
-    upset=upsets(72 * HOUR, "kill", "reboot"),
+    upset=disturbances(72 * HOUR, "kill", "reboot"),
 )
 def test_no_day_has_more_calls_than_the_limit_across_reboots(
-    per_day: int, zone: str, start: datetime, plan: Plan, upset: Upsets
+    per_day: int, zone: str, start: datetime, plan: Plan, upset: Disturbances
 ) -> None:
     with counting_provider(Budget("acme", (), per_day, zone), start) as p:
-        p.happen(plan, upset, until=96 * HOUR)
-        p.assert_kept()
+        p.run(plan, upset, until=96 * HOUR)
+        p.assert_limits_kept()
 
 
 @any_case(15)
@@ -118,8 +118,8 @@ def test_saturated_callers_use_98_percent_of_a_window(
 ) -> None:
     lasts, n_windows = share * seconds, 25
     with counting_provider(Budget("acme", (Window(limit, seconds),)), datetime.now(NEW_YORK)) as p:
-        p.happen([(0.0, repeat((lasts, arrives, 0.0)))] * n_programs, [], until=n_windows * seconds)
-        p.assert_kept()
+        p.run([(0.0, repeat((lasts, arrives, 0.0)))] * n_programs, [], until=n_windows * seconds)
+        p.assert_limits_kept()
         assert len(p.arrivals) >= 0.98 * limit * n_windows
 
 
@@ -130,7 +130,7 @@ def test_saturated_callers_use_every_call_of_every_day(
 ) -> None:
     budget = Budget("acme", (Window(1, 1.0), Window(5, 60.0)), per_day, zone)
     with counting_provider(budget, start) as p:
-        p.happen([(0.0, repeat((0.3, 0.5, 0.0)))] * n_programs, [], until=72 * HOUR)
-        p.assert_kept()
+        p.run([(0.0, repeat((0.3, 0.5, 0.0)))] * n_programs, [], until=72 * HOUR)
+        p.assert_limits_kept()
         last = (p.machine.start + timedelta(hours=72)).astimezone(ZoneInfo(zone)).date()
         assert {n for day, n in p.by_day().items() if day < last} == {per_day}

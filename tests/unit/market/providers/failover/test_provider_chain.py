@@ -77,7 +77,7 @@ def test_the_backup_takes_over_in_the_middle_of_a_run(
     results = [setup.chain.fetch_accepted(ticker, None, accept_all) for ticker in TICKERS]
 
     assert [accepted.provider for accepted in results] == ["alpha_vantage", "yahoo", "yahoo"]
-    assert results[2].notes == ("alpha_vantage: alpha_vantage does not answer.",)
+    assert results[2].notes == ("alpha_vantage: alpha_vantage does not respond.",)
     assert results[2].bars["source"].unique().to_list() == ["yahoo"]
 
 
@@ -94,7 +94,7 @@ def test_a_primary_that_stays_down_is_skipped_with_a_note(
     assert len(setup.primary.calls) == 3
     assert note == (
         "alpha_vantage: skipped until 2012-06-01 21:01:00 UTC: down since "
-        "2012-06-01 21:00:00 UTC. alpha_vantage does not answer."
+        "2012-06-01 21:00:00 UTC. alpha_vantage does not respond."
     )
 
 
@@ -105,8 +105,8 @@ def test_with_all_providers_down_one_error_has_all_reasons(setup: FailoverSetup)
         with pytest.raises(ProviderDownError) as caught:
             setup.chain.fetch("AAPL")
     assert str(caught.value) == (
-        "No provider delivered AAPL. alpha_vantage: alpha_vantage does not answer. "
-        "yahoo: yahoo does not answer."
+        "No provider delivered AAPL. alpha_vantage: alpha_vantage does not respond. "
+        "yahoo: yahoo does not respond."
     )
 
     with pytest.raises(ProviderDownError, match=r"alpha_vantage: skipped.* yahoo: skipped"):
