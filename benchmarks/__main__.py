@@ -1,7 +1,7 @@
-"""Run every benchmark: each in a process of its own, so that none warms or slows another.
+"""Run benchmarks, each in its own process.
 
-A benchmark is a module `bench_<name>.py` beside this one whose `main()` prints what it measured
-side by side. Nothing is asserted about the numbers: they belong to the machine.
+A benchmark is a module `bench_<name>.py` in this folder. Its `main()` prints the measurements.
+There are no thresholds, because the numbers depend on the machine.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ BENCHMARKS = ("bench_bundle", "bench_features", "bench_http", "bench_store")
 
 
 def run(name: str) -> bool:
-    """Run one benchmark, its output passed on as it comes; return whether it ended well."""
+    """Run one benchmark and return whether it succeeded."""
     print(f"== {name}", flush=True)
     started = time.perf_counter()
     program = f"from benchmarks.{name} import main; main()"
-    ended = subprocess.run([sys.executable, "-c", program], cwd=HERE.parent, check=False)
-    if ended.returncode:
-        print(f"{name} failed with exit code {ended.returncode}.", file=sys.stderr, flush=True)
+    completed = subprocess.run([sys.executable, "-c", program], cwd=HERE.parent, check=False)
+    if completed.returncode:
+        print(f"{name} failed with exit code {completed.returncode}.", file=sys.stderr, flush=True)
     print(f"-- {name}: {time.perf_counter() - started:.0f} s\n", flush=True)
-    return ended.returncode == 0
+    return completed.returncode == 0
 
 
 def main(names: list[str]) -> int:
-    """Run the named benchmarks, or all; return 1 when one of them crashed."""
+    """Run the named benchmarks, or all; return 1 when one of them failed."""
     unknown = sorted(set(names) - set(BENCHMARKS))
     if unknown:
-        print(f"unknown benchmark {', '.join(unknown)}; there are: {', '.join(BENCHMARKS)}")
+        print(f"Unknown benchmark {', '.join(unknown)}; choose from {', '.join(BENCHMARKS)}.")
         return 2
     failed = [name for name in names or BENCHMARKS if not run(name)]
     return 1 if failed else 0

@@ -1,8 +1,8 @@
-"""The bundle against the models it was fused from: scikit-learn plus Keras, on the same windows.
+"""The bundle and its native models, scikit-learn and Keras, on the same windows.
 
-Both are fitted on the real sample at the sizes of the standard profile; only epochs are cut, which
-changes no size and so no time. Native means what a service would do without a bundle: scale, call
-`predict` of both members, weigh.
+The models are fitted on the real sample with the sizes of the standard profile and fewer epochs,
+which does not change the time of a forecast. The native side scales, calls `predict` of both
+members and applies the weights, as a service without bundles would.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from market.providers.sample.provider import SampleProvider
 LOOKBACK = 20
 BATCH = 500
 TIMED_CALLS = 5000
-# A native call is hundreds of times longer, so one of ours would mostly time the cold caches that
-# it leaves behind; a service answers many in a row.
-CALLS_A_TURN = 100
-GOAL_MILLISECONDS, GOAL_RATIO = 0.1, 300
+# A native call takes hundreds of times longer. A turn with one bundle call would mostly measure the
+# cold caches after it, while a service runs many calls in a row.
+CALLS_PER_TURN = 100
+TARGET_MILLISECONDS, TARGET_RATIO = 0.1, 300
 
 
 class Native:
-    """The fitted members as their own libraries run them."""
+    """The fitted members, run by their own libraries."""
 
     def __init__(self, forest: ForestModel, lstm: LstmModel, panel: Panel) -> None:
         self.forest, self.lstm = forest, lstm
@@ -65,7 +65,7 @@ class Native:
 
 
 def fit(panel: Panel) -> tuple[ForestModel, LstmModel]:
-    """Fit both members at the sizes of the standard profile."""
+    """Fit both members with the sizes of the standard profile."""
     rows = np.flatnonzero(np.isfinite(panel.log_returns).all(axis=1))
     forest = ForestModel(ForestConfig.for_profile("standard")).fit(panel, rows)
     config = replace(LstmConfig.for_profile("standard"), epochs=1)
@@ -73,7 +73,7 @@ def fit(panel: Panel) -> tuple[ForestModel, LstmModel]:
 
 
 def bundle_of(forest: ForestModel, lstm: LstmModel, panel: Panel, folder: Path) -> Bundle:
-    """Fuse the members and write them as a bundle; its calibration is a stand-in."""
+    """Fuse the members and write a bundle with placeholder calibration."""
     weights = EnsembleWeights.prior(panel.horizons)
     graph = fuse(
         forest=export_forest(forest),
@@ -116,7 +116,7 @@ def sample_panel() -> Panel:
 
 
 def time_calls(bundle: Bundle, windows: np.ndarray) -> np.ndarray:
-    """Return the milliseconds of single calls, each with another window."""
+    """Return the milliseconds of single calls with different windows."""
     elapsed = np.empty(TIMED_CALLS)
     for i in range(TIMED_CALLS):
         window = windows[i % len(windows)][None]
@@ -127,7 +127,7 @@ def time_calls(bundle: Bundle, windows: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    """Fit, fuse, check that both sides agree, then time them in turns."""
+    """Fit, fuse, compare the forecasts of both sides, and time them in turns."""
     panel = sample_panel()
     forest, lstm = fit(panel)
     with tempfile.TemporaryDirectory() as folder:
@@ -137,31 +137,34 @@ def main() -> None:
     batch, one = windows[:BATCH], windows[:1]
 
     ours, (mean, scale) = bundle.run(windows), native.run(windows)
-    apart = max(np.abs(ours.mean - mean).max(), np.abs(ours.scale - scale).max())
+    difference = max(np.abs(ours.mean - mean).max(), np.abs(ours.scale - scale).max())
     print(
         f"{len(forest.estimator.estimators_)} trees, LSTM of {lstm.config.units} units,"
         f" window of {LOOKBACK} sessions x {len(panel.feature_names)} features;"
-        f" 1,000 real windows differ by at most {apart:.1e}"
+        f" 1,000 real windows differ by at most {difference:.1e}"
     )
 
-    def many_ones() -> None:
-        for i in range(CALLS_A_TURN):
+    def single_calls() -> None:
+        for i in range(CALLS_PER_TURN):
             bundle.run(windows[i][None])
 
-    single = compare(many_ones, lambda: native.run(one), repeats=40)
+    single = compare(single_calls, lambda: native.run(one), repeats=40)
     in_batch = compare(lambda: bundle.run(batch), lambda: native.run(batch), repeats=15)
     calls = time_calls(bundle, windows)
-    report("one window", single.median_a / CALLS_A_TURN, single.median_b)
+    report("one window", single.median_a / CALLS_PER_TURN, single.median_b)
     report(f"{BATCH} windows", in_batch.median_a, in_batch.median_b)
     p50, p99 = np.percentile(calls, [50, 99])
     print(f"bundle, one window, {TIMED_CALLS:,} calls: p50 {p50:.3f} ms, p99 {p99:.3f} ms")
-    print(f"goals: p50 under {GOAL_MILLISECONDS} ms, one window at least {GOAL_RATIO} times faster")
+    print(
+        f"targets: p50 below {TARGET_MILLISECONDS} ms,"
+        f" one window at least {TARGET_RATIO} times faster"
+    )
 
 
-def report(what: str, bundle_seconds: float, native_seconds: float) -> None:
+def report(label: str, bundle_seconds: float, native_seconds: float) -> None:
     """Print medians and their ratio."""
     print(
-        f"{what}: bundle {bundle_seconds * 1e3:.3f} ms, native {native_seconds * 1e3:.2f} ms,"
+        f"{label}: bundle {bundle_seconds * 1e3:.3f} ms, native {native_seconds * 1e3:.2f} ms,"
         f" {native_seconds / bundle_seconds:.0f} times faster"
     )
 

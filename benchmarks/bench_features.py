@@ -1,6 +1,6 @@
-"""Our features against the same indicators computed by `ta`, on the sample's real bars.
+"""Features of Stockcast and the same indicators of `ta`, on the real bars of the sample.
 
-Both sides compute the same indicators from the same adjusted bars, in one process and in turns.
+Both sides compute the same indicators from the same adjusted bars, in turns in one process.
 
     python -m benchmarks bench_features
 """
@@ -21,7 +21,7 @@ from forecasting.features.feature_set import FeatureSet, compute_features, featu
 from market.bars.adjustments import adjust_bars
 from market.providers.sample.provider import SampleProvider
 
-# What `ta` has as well; it has no Parkinson, Garman-Klass or EWMA volatility and no calendar.
+# Features that `ta` can compute. It has no Parkinson, Garman-Klass or EWMA volatility.
 SHARED = (
     *(f"log_return_past_{span}" for span in (1, 2, 5, 10, 21)),
     "log_return_past_1_lag_1",
@@ -32,7 +32,7 @@ SHARED = (
 
 
 def compute_with_ta(bars: pd.DataFrame) -> dict[str, pd.Series]:
-    """Compute the indicators behind `SHARED` for one ticker."""
+    """Compute the indicators of `SHARED` for one ticker."""
     high, low, close = bars["high"], bars["low"], bars["close"]
     daily = others.daily_log_return(close)
     return {
@@ -56,7 +56,7 @@ def compute_with_ta(bars: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def compare_on(bars: pl.DataFrame, repeats: int) -> dict[str, Comparison]:
-    """Time our shared features, and our whole list, against `ta` on the same bars."""
+    """Time the shared features, and all features, against `ta` on the same bars."""
     frames = [part.to_pandas() for part in bars.partition_by("ticker")]
     every = feature_set()
     shared = FeatureSet(tuple(f for f in every.features if f.name in SHARED))
@@ -72,7 +72,7 @@ def compare_on(bars: pl.DataFrame, repeats: int) -> dict[str, Comparison]:
 
 
 def run(repeats: int = 5) -> dict[str, dict[str, Comparison]]:
-    """Return comparisons by workload: the whole panel, and one serving window."""
+    """Return comparisons by workload: the whole panel, and one window for serving."""
     provider = SampleProvider()
     panel = adjust_bars(pl.concat([provider.fetch(ticker) for ticker in provider.tickers()]))
     window = panel.filter(pl.col("ticker") == "AAPL").tail(150)
@@ -87,10 +87,10 @@ def run(repeats: int = 5) -> dict[str, dict[str, Comparison]]:
 
 
 def main() -> dict[str, dict[str, Comparison]]:
-    """Measure and print; ratios carry over to other machines, milliseconds do not."""
+    """Measure and print. Ratios are comparable between machines, milliseconds are not."""
     results = run()
-    table = Table(title="Features: Stockcast against ta")
-    for header in ("workload", "our features", "ours, ms", f"ta ({len(SHARED)}), ms", "ratio"):
+    table = Table(title="Features: Stockcast and ta")
+    for header in ("workload", "features", "Stockcast, ms", f"ta ({len(SHARED)}), ms", "ratio"):
         table.add_column(header, justify="left" if header == "workload" else "right")
     for workload, comparisons in results.items():
         for features, c in comparisons.items():

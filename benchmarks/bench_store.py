@@ -1,9 +1,9 @@
-"""The bar store at 500 and 5,000 tickers of twenty years, beside one Parquet file a ticker.
+"""The bar store with 500 and 5,000 tickers over twenty years, and one Parquet file per ticker.
 
-The bars are the sample's real ones, laid end to end. Each ticker starts at another of them and has
-a unit of money of its own, because files of mere copies would be smaller than files of prices are.
-Every figure comes from a process of its own, so that its peak of memory is its own too. It needs
-1 GB of disk for a while.
+The bars repeat the real bars of the sample. Each ticker starts at another bar and is scaled by
+another factor, because files with copies compress better than files with prices. Every measurement
+runs in its own process, so that its peak memory is measured separately. The benchmark needs 1 GB of
+temporary disk space.
 
     python -m benchmarks bench_store
 """
@@ -39,20 +39,20 @@ SIZES = (500, 5_000)
 REAL = ("AAPL", "GOOG", "IBM", "MSFT")
 N_SESSIONS = 5_033  # twenty years
 TICKERS_AT_ONCE = 50
-# What the ingest does, which stores each answer of a provider at once; on a part of the tickers.
+# Number of tickers that are upserted one by one, as ingest does after each request.
 TICKERS_SINGLY = 100
 TICKERS_READ = 20
 
 
-class FileATicker:
-    """How Stockcast 0.1 kept bars: one file a ticker, written anew by every upsert."""
+class FilePerTicker:
+    """Store of Stockcast 0.1: one file per ticker, rewritten by every upsert."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
 
     def upsert(self, bars: pl.DataFrame) -> None:
-        """Insert or replace bars, each ticker's file by temporary file, fsync and rename."""
+        """Insert or replace bars; write each file with a temporary file, fsync and rename."""
         for (ticker,), new in bars.partition_by("ticker", as_dict=True).items():
             path = self.root / f"{ticker}.parquet"
             if path.exists():
@@ -66,7 +66,7 @@ class FileATicker:
             draft.rename(path)
 
     def read(self, tickers: Sequence[str]) -> pl.DataFrame:
-        """Return the bars of some tickers."""
+        """Return the bars of `tickers`."""
         return pl.concat(map(self._read, tickers))
 
     def read_in_parts(self) -> Iterator[pl.DataFrame]:
@@ -90,19 +90,19 @@ class FileATicker:
         return pl.read_parquet(self.root / f"{ticker}.parquet", memory_map=False)
 
 
-SIDES: dict[str, Callable[[Path], BarStore | FileATicker]] = {
+SIDES: dict[str, Callable[[Path], BarStore | FilePerTicker]] = {
     "store": BarStore,
-    "file a ticker": FileATicker,
+    "file per ticker": FilePerTicker,
 }
 
 
 def name_of(ticker: int) -> str:
-    """Return what the benchmark calls its ticker of that number."""
+    """Return the symbol of the ticker with this number."""
     return f"T{ticker:04d}"
 
 
-def laid_end_to_end(tickers: range, sessions: range) -> pl.DataFrame:
-    """Return bars of the tickers and sessions of these numbers, sorted by ticker and session."""
+def repeated_bars(tickers: range, sessions: range) -> pl.DataFrame:
+    """Return repeated sample bars for numbered tickers and sessions, sorted by both."""
     calendar = Sessions("XNYS").between(date(2005, 1, 3), date(2025, 12, 31))
     dates = calendar.gather(np.arange(sessions.start, sessions.stop))
     frames = []
@@ -124,11 +124,11 @@ def laid_end_to_end(tickers: range, sessions: range) -> pl.DataFrame:
 
 
 def fill(root: Path, n_tickers: int, n_sessions: int) -> None:
-    """Put twenty years of every ticker into both stores."""
+    """Write the bars of every ticker into both stores."""
     stores = [make(root / side) for side, make in SIDES.items()]
     for first in range(0, n_tickers, TICKERS_AT_ONCE):
         tickers = range(first, min(first + TICKERS_AT_ONCE, n_tickers))
-        bars = laid_end_to_end(tickers, range(n_sessions))
+        bars = repeated_bars(tickers, range(n_sessions))
         for store in stores:
             store.upsert(bars)
     for store in stores:
@@ -137,17 +137,17 @@ def fill(root: Path, n_tickers: int, n_sessions: int) -> None:
 
 
 def measure(side: str, root: Path, workload: str, n_tickers: int, session: int) -> dict[str, float]:
-    """Do one workload and return its seconds, the items it was about, and this process's peak."""
+    """Run one workload; return its seconds, number of items and peak memory of the process."""
     store = SIDES[side](root / side)
     n_items = n_tickers
     tickers = range(n_tickers)
     if workload == "session at once":
-        new = laid_end_to_end(tickers, range(session, session + 1))
+        new = repeated_bars(tickers, range(session, session + 1))
         started = time.perf_counter()
         store.upsert(new)
     elif workload == "session, singly":
         n_items = min(n_tickers, TICKERS_SINGLY)
-        new = laid_end_to_end(tickers[:n_items], range(session, session + 1))
+        new = repeated_bars(tickers[:n_items], range(session, session + 1))
         each = new.partition_by("ticker")
         started = time.perf_counter()
         for bars in each:
@@ -157,9 +157,9 @@ def measure(side: str, root: Path, workload: str, n_tickers: int, session: int) 
         n_items = pl.concat(adjust_bars(bars) for bars in store.read_in_parts()).height
     elif workload == "one ticker":
         n_items = min(n_tickers, TICKERS_READ)
-        asked = [name_of(n * n_tickers // n_items) for n in range(n_items)]
+        names = [name_of(n * n_tickers // n_items) for n in range(n_items)]
         started = time.perf_counter()
-        for ticker in asked:
+        for ticker in names:
             store.read([ticker])
     else:
         started = time.perf_counter()
@@ -170,17 +170,17 @@ def measure(side: str, root: Path, workload: str, n_tickers: int, session: int) 
 
 
 WORKLOADS = {
-    "session at once": "new session, all at once",
-    "session, singly": f"new session, {TICKERS_SINGLY} singly",
+    "session at once": "new session, all tickers at once",
+    "session, singly": f"new session, {TICKERS_SINGLY} tickers one by one",
     "panel, adjusted": "panel, read and adjusted",
     "one ticker": f"{TICKERS_READ} reads of one ticker",
-    "last sessions": "last sessions, all",
+    "last sessions": "last sessions of all tickers",
 }
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Seconds of one workload on one side, how many items it was about, and its peak in MB."""
+    """Seconds, number of items and peak memory in MB of one workload with one store."""
 
     seconds: float
     items: int
@@ -188,26 +188,26 @@ class Figure:
 
 
 def in_a_process(function: str, *arguments: object) -> dict[str, float]:
-    """Run a function of this module in a process of its own and return what it returns."""
+    """Run a function of this module in a new process and return its result."""
     program = (
         "import json, pathlib; from pathlib import PosixPath; from benchmarks import bench_store;"
         f"print(json.dumps(bench_store.{function}{arguments!r}))"
     )
-    ended = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", program],
         cwd=HERE.parent,
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
-    answer: dict[str, float] = json.loads(ended.stdout)
-    return answer
+    result: dict[str, float] = json.loads(completed.stdout)
+    return result
 
 
 def run(
     sizes: Sequence[int] = SIZES, n_sessions: int = N_SESSIONS
 ) -> dict[int, dict[tuple[str, str], Figure]]:
-    """Return the figures of every size by workload and side; the sides take turns."""
+    """Measure every size; return figures by workload and store. The stores take turns."""
     results = {}
     for size in sizes:
         repeats = 2 if size < max(sizes) else 1
@@ -219,17 +219,17 @@ def run(
                 for turn in range(repeats)
                 for side in SIDES
             ]
-            found: dict[tuple[str, str], list[dict[str, float]]] = {}
+            measured: dict[tuple[str, str], list[dict[str, float]]] = {}
             for turn_ in track([None, *turns], f"{size:,} tickers", transient=True):
                 if turn_ is None:
                     in_a_process("fill", root, size, n_sessions)
                     continue
                 workload, side, turn = turn_
-                # Each upsert needs a session that is new to its store.
+                # Each upsert needs a session that its store does not contain.
                 session = n_sessions + turn + repeats * (workload == "session, singly")
                 figure = in_a_process("measure", side, root, workload, size, session)
-                found.setdefault((workload, side), []).append(figure)
-        results[size] = {key: _quickest(figures) for key, figures in found.items()}
+                measured.setdefault((workload, side), []).append(figure)
+        results[size] = {key: _quickest(figures) for key, figures in measured.items()}
     return results
 
 
@@ -239,15 +239,15 @@ def _quickest(figures: Sequence[dict[str, float]]) -> Figure:
 
 
 def main() -> None:
-    """Measure and print; ratios carry over to other machines, seconds less so."""
+    """Measure and print. Ratios are comparable between machines, seconds are not."""
     console = Console()
     results = run()
     for size, figures in results.items():
         n_bars = figures["panel, adjusted", "store"].items
         table = Table(title=f"Bar store: {size:,} tickers, {n_bars / 1e6:.1f} million bars")
-        for header in ("workload", "store, s", "MB", "a file each, s", "MB", "ratio"):
+        for header in ("workload", "store, s", "MB", "file per ticker, s", "MB", "ratio"):
             table.add_column(header, justify="left" if header == "workload" else "right")
-        for workload, explained in WORKLOADS.items():
+        for workload, label in WORKLOADS.items():
             ours, theirs = (figures[workload, side] for side in SIDES)
             ratio = f"{theirs.seconds / ours.seconds:.1f}x"
             cells = (
@@ -255,12 +255,15 @@ def main() -> None:
                 for f in (ours, theirs)
                 for n in (1, 0)
             )
-            table.add_row(explained, *cells, ratio)
+            table.add_row(label, *cells, ratio)
         console.print(table)
-    console.print(f"Time for each at {SIZES[1]:,} tickers over that at {SIZES[0]:,}, both sides:")
-    for workload, explained in WORKLOADS.items():
+    console.print(
+        f"Seconds per item with {SIZES[1]:,} tickers, relative to {SIZES[0]:,} tickers"
+        " (store, file per ticker):"
+    )
+    for workload, label in WORKLOADS.items():
         growth = [_growth(results, workload, side) for side in SIDES]
-        console.print(f"  {explained}: {growth[0]:.2f} and {growth[1]:.2f}")
+        console.print(f"  {label}: {growth[0]:.2f}, {growth[1]:.2f}")
 
 
 def _growth(results: dict[int, dict[tuple[str, str], Figure]], workload: str, side: str) -> float:

@@ -1,4 +1,4 @@
-"""Side-by-side timing: two ways of doing one thing, run in turns so that noise hits both alike."""
+"""Timing of two functions in turns, so that noise of the machine affects both."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# A turn lasts at least so long, as in `timeit`: one call of a few milliseconds would time how the
-# processor wakes up after the other side's turn.
+# Shortest duration of a turn. A turn of few milliseconds would measure how the processor wakes up
+# after the turn of the other function.
 LEAST_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Median seconds of one call of a and b, and how many times longer b takes than a."""
+    """Median seconds of one call of `a` and of `b`, and their ratio b / a."""
 
     median_a: float
     median_b: float
@@ -24,7 +24,7 @@ class Comparison:
 def compare(
     a: Callable[[], object], b: Callable[[], object], repeats: int = 5, *, warmups: int = 1
 ) -> Comparison:
-    """Time `a` and `b` in turns of many calls; the first `warmups` rounds are not counted."""
+    """Time `a` and `b` in turns of many calls; the first `warmups` rounds do not count."""
     sides = [(function, _calls_a_turn(function)) for function in (a, b)]
     times: tuple[list[float], list[float]] = ([], [])
     for round_ in range(warmups + repeats):
@@ -44,7 +44,7 @@ def _calls_a_turn(function: Callable[[], object]) -> int:
 
 
 def _seconds(function: Callable[[], object], calls: int) -> float:
-    """Return the seconds of one call, averaged over `calls`."""
+    """Return the mean seconds of one call."""
     started = time.perf_counter()
     for _ in range(calls):
         function()

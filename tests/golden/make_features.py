@@ -1,8 +1,8 @@
-"""Write `features.csv`: every built-in feature at chosen bars, from its textbook formula.
+"""Write `features.csv`: every built-in feature at chosen bars, computed with its textbook formula.
 
-Plain Python over lists of floats, straight from the sample's raw columns. It shares nothing with
-the code under test: no Polars, no TA-Lib, no `ta`, no rolling update, none of our packages. Every
-mean is summed anew and every recursion runs from the ticker's first bar.
+The program is plain Python on lists of floats from the raw columns of the sample. It shares no code
+with the features under test: no Polars, no TA-Lib, no `ta`, no rolling updates and no package of
+Stockcast. Every mean is a new sum, and every recursion starts at the first bar of the ticker.
 
     python tests/golden/make_features.py
 """
@@ -17,8 +17,8 @@ from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
-# After the fall of 2000; after the closure of September 2001; before a split; a special dividend;
-# the crash of 2008; the flash crash; the last session.
+# After the fall of 2000, after the closure of September 2001, before a split, a special dividend,
+# the crash of 2008, the flash crash, the last session.
 BARS = [
     ("AAPL", "2001-04-02"),
     ("IBM", "2001-09-17"),
@@ -37,7 +37,7 @@ def mean(values: Values) -> float:
 
 
 def ema(values: Values, span: int) -> list[float]:
-    """Exponential mean seeded by its first value, weight 2 / (span + 1)."""
+    """Exponential mean that starts with the first value, weight 2 / (span + 1)."""
     smoothed = [values[0]]
     for value in values[1:]:
         smoothed.append(smoothed[-1] + (value - smoothed[-1]) * 2 / (span + 1))
@@ -45,7 +45,7 @@ def ema(values: Values, span: int) -> list[float]:
 
 
 def wilder(values: Values, span: int) -> list[float]:
-    """Wilder (1978): mean of the first `span`, then a share of 1 / span of each new value."""
+    """Wilder (1978): mean of the first `span` values, then weight 1 / span of each new value."""
     smoothed = [mean(values[:span])]
     for value in values[span:]:
         smoothed.append((smoothed[-1] * (span - 1) + value) / span)
@@ -144,7 +144,7 @@ def main() -> None:
                 [p * f for p, f in zip(raw[column][:n], factor, strict=True)]
                 for column in ("open", "high", "low", "close")
             ]
-            # No split lies within 50 sessions before any of the chosen bars.
+            # There is no split in the 50 sessions before any chosen bar.
             volume = [float(x) for x in raw["volume"][:n]]
             for name, value in features(prices, volume, date.fromisoformat(session)).items():
                 writer.writerow([ticker, session, name, f"{value:.12g}"])

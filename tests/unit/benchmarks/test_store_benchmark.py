@@ -12,7 +12,7 @@ from market.providers.sample.provider import SampleProvider
 
 def test_benchmark_bars_repeat_the_sample() -> None:
     sessions = Sessions("XNYS")
-    bars = bench_store.laid_end_to_end(range(6), range(3_500))
+    bars = bench_store.repeated_bars(range(6), range(3_500))
 
     validated = validate_bars(bars, sessions, last_session=sessions.last)
     real = SampleProvider().fetch("GOOG")

@@ -1,4 +1,4 @@
-"""Our features beside the same indicators of `ta`, an implementation of its own, on real bars."""
+"""Features, compared with the independent implementation of the indicators in `ta`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ta import momentum, others, trend, volatility, volume
 
 from forecasting.features.feature_set import compute_features, feature_set
 
-# Where both have forgotten how they started (TA-Lib and `ta` seed their averages differently).
+# Row from which the start of the averages, which differs between TA-Lib and `ta`, has no effect.
 SETTLED = 500
 BY_NAME = {feature.name: feature for feature in feature_set().features}
 
@@ -52,7 +52,7 @@ def close_to_high(b: pd.DataFrame) -> pd.Series:
 
 def obv_flow(b: pd.DataFrame) -> pd.Series:
     flow = volume.on_balance_volume(b["close"], b["volume"]).diff(20)
-    # `ta` takes the volume of an unchanged close for bought; TA-Lib and Granville leave it out.
+    # `ta` adds the volume of an unchanged close; TA-Lib and Granville leave it out.
     unchanged = (b["close"].diff() == 0).rolling(20).max() == 1
     return (flow / b["volume"].rolling(20).sum()).mask(unchanged)
 
@@ -92,7 +92,7 @@ def test_every_indicator_with_a_counterpart_is_compared() -> None:
 
 @pytest.mark.parametrize("ticker", ["AAPL", "GOOG", "IBM", "MSFT"])
 @pytest.mark.parametrize("name", ORACLE)
-def test_a_feature_equals_ta_once_both_have_settled(name: str, ticker: str) -> None:
+def test_a_settled_feature_equals_ta(name: str, ticker: str) -> None:
     ours, theirs = both(name, ticker)
     difference = np.abs(ours - theirs)[SETTLED:]
     assert np.isfinite(difference).mean() > 0.5
@@ -106,7 +106,7 @@ def test_a_feature_equals_ta_within_its_tolerance_from_its_warmup_on(
 ) -> None:
     ours, theirs = both(name, ticker)
     difference = np.abs(ours - theirs)[BY_NAME[name].warmup :]
-    # Each may be off the settled value by the tolerance, on different sides.
+    # Both may differ from the settled value by the tolerance, in opposite directions.
     assert np.nanmax(difference) <= 2 * BY_NAME[name].tolerance
 
 
@@ -114,7 +114,7 @@ def test_a_feature_equals_ta_within_its_tolerance_from_its_warmup_on(
 def test_ewma_volatility_equals_the_riskmetrics_model_of_arch(ticker: str) -> None:
     bars = adjusted_sample(ticker)
     log_return = np.diff(np.log(bars["close"].to_numpy()))
-    # sigma2[t] of `arch` is the forecast for t, made of the returns before it.
+    # sigma2[t] of `arch` is the forecast for t from the returns before t.
     variance = np.empty(len(log_return) + 1)
     parameters, backcast = np.array([]), log_return[:50].var()
     bounds = np.tile([0.0, np.inf], (len(variance), 1))
@@ -123,7 +123,7 @@ def test_ewma_volatility_equals_the_riskmetrics_model_of_arch(ticker: str) -> No
     )
     ours = compute_features(bars, feature_set())["ewma_volatility"].to_numpy()
     relative = ours[SETTLED:] / np.sqrt(variance[SETTLED:]) - 1
-    # Ours forgets what is older than 120 returns: 0.94 ** 120 = 0.06 % of the variance's weight,
-    # half of that in the volatility, more where the market was wilder then.
+    # The feature leaves out returns older than 120 sessions: 0.94 ** 120 = 0.06 % of the weight in
+    # the variance, half of that in the volatility, more after turbulent times.
     assert np.abs(relative).max() < 0.005
     assert np.median(np.abs(relative)) < 3e-4
