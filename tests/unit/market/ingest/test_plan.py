@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.market.bars import xnys
+from support.market.ingest_setup import EVENING, FRIDAY, MONDAY
 
 from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
@@ -15,9 +16,7 @@ from market.ingest.plan import IngestTask, plan_tasks
 from market.ingest.ticker_state import TickerState
 from market.providers.alpha_vantage.tiers import tier_limits
 
-FRIDAY, MONDAY = date(2012, 6, 1), date(2012, 6, 4)
-# After the close of Friday 2012-06-01, and of the Monday after it.
-EVENING = datetime(2012, 6, 1, 22, tzinfo=UTC)
+# After the close.
 MONDAY_EVENING = datetime(2012, 6, 4, 22, tzinfo=UTC)
 
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.market.bars import sample_bars, xnys
+from support.market.ingest_setup import FRIDAY
 from support.market.sample_actions import with_sample_actions
 
 from core.errors import ReconciliationError
 from market.bars.adjustments import adjust_bars
+from market.bars.contract import PRICES
 from market.ingest.reconcile import ReconciledBars, reconcile_bars, replace_bars
 
-FRIDAY = date(2012, 6, 1)
-PRICES = ("open", "high", "low", "close")
 TOLERANCE = 0.005
 
 
