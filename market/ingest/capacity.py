@@ -1,16 +1,14 @@
 """Estimate of the number of tickers that the limits of a key can keep up to date.
 
-`market.ingest.plan` plans the tasks; `market.providers.alpha_vantage.tiers` defines the limits.
+`market.ingest.plan` plans the tasks. The spec of a provider has the limits.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import get_args
 
 from market.ingest.plan import ACTIONS_EVERY
-from market.providers.alpha_vantage.tiers import Tier, tier_limits
 from market.providers.spec import ProviderLimits
 from market.providers.status import CALLS_FOR_ACTIONS
 
@@ -58,7 +56,7 @@ def estimate_capacity(n_tickers: int, limits: ProviderLimits) -> Capacity:
     Parameters
     ----------
     limits
-        Limits of the key, see `market.providers.alpha_vantage.tiers.tier_limits`.
+        Limits of the key; see `market.providers.spec.ProviderSpec.limits`.
     """
     per_ticker = _calls_per_ticker(limits)
     calls, max_tickers = n_tickers * per_ticker, _max_tickers(limits)
@@ -78,12 +76,10 @@ def estimate_capacity(n_tickers: int, limits: ProviderLimits) -> Capacity:
 
 
 def _advice(n_tickers: int, limits: ProviderLimits, behind: int) -> str:
-    tier = next(
-        (tier for tier in get_args(Tier) if _max_tickers(tier_limits(tier)) >= n_tickers), None
-    )
     remedies = [f"follow {_max_tickers(limits):,} tickers or fewer"]
-    if tier is not None:
-        remedies.append(f"get a premium key and set STOCKCAST_ALPHA_VANTAGE_TIER={tier}")
+    sufficient = (advice for advice, tier in limits.upgrades if _max_tickers(tier) >= n_tickers)
+    if upgrade := next(sufficient, None):
+        remedies.append(upgrade)
     if limits.reach is None or behind + _SPARE_REACH < limits.reach:
         remedies.append("accept the delay: the tickers that are most behind always come first")
     return f"Either {', or '.join(remedies)}."

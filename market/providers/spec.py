@@ -31,12 +31,15 @@ class ProviderLimits:
         Number of past sessions that daily bars cover, or None for the whole history.
     has_adjusted
         Whether bars include splits and dividends.
+    upgrades
+        Higher tiers as pairs of an instruction for the user and the limits, lowest tier first.
     """
 
     windows: tuple[Window, ...]
     per_day: int | None
     reach: int | None
     has_adjusted: bool
+    upgrades: tuple[tuple[str, ProviderLimits], ...] = ()
 
 
 def _nothing(_: MarketSettings) -> None:
