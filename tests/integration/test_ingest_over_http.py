@@ -89,7 +89,7 @@ def test_a_free_key_alone_goes_over_a_split_without_a_crash(wires: Wires) -> Non
         expected = sample_bars(ticker, start=stored["session"][0], end=date(2005, 3, 4))
         assert stored.select("session", "close").equals(expected.select("session", "close"))
     assert max(wires.alpha_vantage.calls_by_day().values()) <= 25
-    assert all(call.outcome == "answered" for call in wires.alpha_vantage.calls)
+    assert all(call.outcome == "served" for call in wires.alpha_vantage.calls)
     split = setup.bars("AAPL").filter(pl.col("split_factor") == 2.0)
     assert split.get_column("session").to_list() == [SPLIT]
     assert_adjusted_as_the_sample(setup, through=date(2005, 2, 22))

@@ -98,4 +98,4 @@ def test_a_killed_ingest_goes_on_to_the_same_store_and_pays_for_nothing_that_is_
         assert record.actions_through == expected_records[ticker].actions_through
     # A kill wastes the call that was on its way, and a pair of calls when it hits their second.
     calls = Counter(call.outcome for call in emulator.calls)
-    assert calls["answered"] == len(emulator.calls) <= 2 * n_calls + len(DEATHS) + 1
+    assert calls["served"] == len(emulator.calls) <= 2 * n_calls + len(DEATHS) + 1

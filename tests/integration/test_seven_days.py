@@ -101,7 +101,7 @@ def test_twenty_tickers_are_kept_up_to_date_within_25_calls_a_day(*, has_files: 
         daemon.run_until(NEXT_MONDAY)
 
         assert max(emulator.calls_by_day().values()) <= 25
-        assert {call.outcome for call in emulator.calls} == {"answered"}
+        assert {call.outcome for call in emulator.calls} == {"served"}
         assert all(result.success for result in daemon.results)
         assert len(daemon.resources["bar_store"].tickers()) == 20
         assert last_sessions(daemon) == {FRIDAY}
@@ -145,5 +145,5 @@ def test_sixty_tickers_are_told_beforehand_to_be_too_many_and_run_no_further_beh
         daemon.run_until(NEXT_MONDAY)
         assert min(last_sessions(daemon)) >= date(2013, 2, 7)
         assert max(emulator.calls_by_day().values()) == 25
-        assert {call.outcome for call in emulator.calls} == {"answered"}
+        assert {call.outcome for call in emulator.calls} == {"served"}
         assert all(result.success for result in daemon.results)

@@ -210,7 +210,7 @@ class ProviderChain:
         state = next(state for state in self._breakers.read_states() if state.name == name)
         down = f"down since {_in_utc(state.since)}"
         if state.state == "half_open":
-            return f"skipped: {down}, and another request is testing it."
+            return f"skipped: {down}, and a trial request is in progress."
         return f"skipped until {_in_utc(state.retry_at)}: {down}. {state.reason}"
 
 

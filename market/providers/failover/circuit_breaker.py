@@ -1,7 +1,7 @@
 """Circuit breakers of providers, shared by all processes with the same home.
 
 A breaker opens after three failures in a row. After a pause of one minute it is half open: one
-request is allowed as a test while all others are still refused. Each failed test doubles the pause,
+trial request is allowed while all others are still refused. Each failed trial doubles the pause,
 up to half an hour. A success closes the breaker. Pauses are measured by
 `core.time_points.TimePoint.seconds_since`, so that setting the wall clock does not change them.
 """
@@ -20,8 +20,8 @@ from core.time_points import TimePoint
 
 _FAILURES = 3
 _SHORTEST, _LONGEST = 60.0, 1800.0
-# Seconds after which a test request without a result counts as lost and the next one is allowed.
-_TEST_TIMEOUT = 120.0
+# Seconds after which a trial request without a result counts as lost and the next one is allowed.
+_TRIAL_TIMEOUT = 120.0
 # Successes are frequent: `last_success` is written at most once in this many seconds.
 _SUCCESS_INTERVAL = 1.0
 
@@ -43,14 +43,14 @@ class BreakerState:
     ----------
     state
         "closed": requests are allowed; "open": requests are refused; "half_open": the pause is
-        over and one test request is allowed.
+        over and one trial request is allowed.
     failures
         Number of failures since the last success.
     since
-        Time in UTC at which the provider went down, or at which it came up again. A test request
+        Time in UTC at which the provider went down, or at which it came up again. A trial request
         does not change it. None if the provider was never down.
     retry_at
-        Time of the next test request in UTC, None while the breaker is closed.
+        Time of the next trial request in UTC, None while the breaker is closed.
     last_success
         Time of the last response in UTC, exact to about a second.
     reason
@@ -91,13 +91,13 @@ class CircuitBreakers:
             row = _row(db, name)
             if row is None or row["pause"] is None:
                 return True
-            if _seconds_to_test(row, TimePoint.of(self._clock)) > 0:
+            if _seconds_to_trial(row, TimePoint.of(self._clock)) > 0:
                 return False
         with self._database.transaction(is_durable=False) as db:
             row, now = _row(db, name), TimePoint.of(self._clock)
             if row is None or row["pause"] is None:
                 return True
-            if _seconds_to_test(row, now) > 0:
+            if _seconds_to_trial(row, now) > 0:
                 return False
             db.execute(
                 "UPDATE health SET tried_boot = ?, tried_elapsed = ?, tried_wall = ? "
@@ -176,12 +176,12 @@ def _row(db: sqlite3.Connection, name: str) -> sqlite3.Row | None:
     return row
 
 
-def _seconds_to_test(row: sqlite3.Row, now: TimePoint) -> float:
-    """Return the seconds until the next test request is allowed."""
+def _seconds_to_trial(row: sqlite3.Row, now: TimePoint) -> float:
+    """Return the seconds until the next trial request is allowed."""
     paused = row["pause"] - now.seconds_since(_time_point(row, "opened"))
     if row["tried_boot"] is None:
         return float(paused)
-    return float(max(paused, _TEST_TIMEOUT - now.seconds_since(_time_point(row, "tried"))))
+    return float(max(paused, _TRIAL_TIMEOUT - now.seconds_since(_time_point(row, "tried"))))
 
 
 def _time_point(row: sqlite3.Row, event: str) -> TimePoint:
@@ -194,7 +194,7 @@ def _state(row: sqlite3.Row, now: TimePoint) -> BreakerState:
     if row["pause"] is not None:
         is_over = now.seconds_since(_time_point(row, "opened")) >= row["pause"]
         state = "half_open" if is_over else "open"
-        retry_at = now.plus(max(0.0, _seconds_to_test(row, now))).instant
+        retry_at = now.plus(max(0.0, _seconds_to_trial(row, now))).instant
     return BreakerState(
         name=row["name"],
         state=state,

@@ -44,7 +44,7 @@ _ANNOUNCED = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Call:
-    """One request; `outcome` is ``answered``, a limit or kind of refusal, or a fault."""
+    """One request; `outcome` is ``served``, a limit or kind of refusal, or a fault."""
 
     function: str
     symbol: str
@@ -102,7 +102,7 @@ class AlphaVantageEmulator(EmulatedProvider[Call, Fault]):
             fault = self._next_fault(function, symbol)
             made = [call.at for call in self._calls if call.key == key]
             refusal = refusal_of(self.keys.get(key), key, query, made, now=self.clock.now())
-            outcome, body = refusal or ("answered", None)
+            outcome, body = refusal or ("served", None)
             if body is None:
                 body = self._response(function, symbol, query)
                 outcome = "ticker" if "Error Message" in body else outcome

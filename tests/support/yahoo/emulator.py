@@ -114,7 +114,7 @@ class YahooEmulator(EmulatedProvider[Call, Fault]):
                 symbol if fault != "other_symbol" else next(s for s in self._bars if s != symbol)
             )
             body = self._chart(served, query) if is_chart else {}
-            outcome = fault or ("unknown" if body is None else "answered")
+            outcome = fault or ("unknown" if body is None else "served")
             self._calls.append(Call(kind, symbol, self.clock.now(), outcome, query))
         if fault is None and kind == "search":
             similar = get_close_matches(query.get("q", ""), sorted(self._bars), n=3, cutoff=0.5)

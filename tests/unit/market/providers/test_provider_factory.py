@@ -56,7 +56,7 @@ class Markets:
         return chain
 
     def settings(self, **chosen: object) -> MarketSettings:
-        asked: dict[str, object] = {
+        usual: dict[str, object] = {
             "provider": "alpha_vantage",
             "backups": "yahoo",
             "tickers": "AAPL",
@@ -66,7 +66,7 @@ class Markets:
             "yahoo_url": self.yahoo.url,
             "home": self.home,
         }
-        return load_settings(MarketSettings, **asked | chosen)
+        return load_settings(MarketSettings, **usual | chosen)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_it_enforces_the_limits_of_a_free_key(
     assert f"your API key as {FREE_KEY}" in get(emulator, FREE_KEY)["Information"]
 
     assert emulator.calls_by_day() == {FRIDAY: 26}
-    assert [call.outcome for call in emulator.calls[-2:]] == ["answered", "day"]
+    assert [call.outcome for call in emulator.calls[-2:]] == ["served", "day"]
     clock.move_to(datetime(2012, 6, 2, 4, 0, tzinfo=UTC))
     assert SERIES in get(emulator, FREE_KEY)
 

@@ -164,7 +164,7 @@ def test_a_free_key_makes_at_most_25_calls_per_day(
 
     assert clock.now() - EVENING >= timedelta(minutes=4)
     assert list(emulator.calls_by_day().values()) == [25]
-    assert {call.outcome for call in emulator.calls} == {"answered"}
+    assert {call.outcome for call in emulator.calls} == {"served"}
 
 
 def test_an_unknown_ticker_is_not_retried(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:
@@ -253,4 +253,4 @@ def test_threads_share_one_provider_within_the_limits(
 
     names = [frame.get_column("ticker").unique().item() for frame in bars]
     assert names == ["AAPL", "MSFT"] * 6
-    assert {call.outcome for call in emulator.calls} == {"answered"}
+    assert {call.outcome for call in emulator.calls} == {"served"}

@@ -47,7 +47,7 @@ def test_a_breaker_opens_after_three_failures_in_a_row(breakers: CircuitBreakers
     )
 
 
-def test_after_the_pause_one_test_request_is_allowed(
+def test_after_the_pause_one_trial_request_is_allowed(
     breakers: CircuitBreakers, clock: MovingClock
 ) -> None:
     open_breaker(breakers)
@@ -64,7 +64,7 @@ def test_after_the_pause_one_test_request_is_allowed(
     assert state(breakers).reason == ""
 
 
-def test_each_failed_test_doubles_the_pause_up_to_half_an_hour(
+def test_each_failed_trial_doubles_the_pause_up_to_half_an_hour(
     breakers: CircuitBreakers, clock: MovingClock
 ) -> None:
     open_breaker(breakers)
@@ -96,7 +96,7 @@ def test_failures_of_earlier_requests_do_not_lengthen_the_pause(
     assert state(breakers).retry_at == START + timedelta(seconds=60)
 
 
-def test_a_lost_test_request_is_replaced_after_two_minutes(
+def test_a_lost_trial_request_is_replaced_after_two_minutes(
     breakers: CircuitBreakers, clock: MovingClock
 ) -> None:
     open_breaker(breakers)

@@ -126,7 +126,7 @@ def test_a_primary_that_recovers_is_used_again(setup: FailoverSetup) -> None:
     assert setup.state_of("alpha_vantage") == "closed"
 
 
-def test_a_failed_test_request_doubles_the_pause(setup: FailoverSetup) -> None:
+def test_a_failed_trial_request_doubles_the_pause(setup: FailoverSetup) -> None:
     setup.primary.fail()
     for _ in range(3):
         setup.chain.fetch("AAPL")
@@ -140,7 +140,7 @@ def test_a_failed_test_request_doubles_the_pause(setup: FailoverSetup) -> None:
     assert setup.source_of("AAPL") == "alpha_vantage"
 
 
-def test_during_a_test_request_other_requests_use_the_backup(
+def test_during_a_trial_request_other_requests_use_the_backup(
     setup: FailoverSetup,
 ) -> None:
     setup.primary.fail()
@@ -151,7 +151,7 @@ def test_during_a_test_request_other_requests_use_the_backup(
 
     accepted = setup.chain.fetch_accepted("IBM", None, accept_all)
 
-    assert "another request is testing it" in accepted.notes[0]
+    assert "a trial request is in progress" in accepted.notes[0]
     assert accepted.provider == "yahoo"
 
 
