@@ -163,7 +163,7 @@ def _snapshot(feature_table: Stage, features: FeatureSet, settings: PipelineSett
 
 
 def _off_calendar(keys: pl.DataFrame, sessions_of: SessionsByTicker) -> dict[str, str]:
-    """Return the tickers whose newest session is none of their present calendar, and why."""
+    """Return the tickers whose newest session is not in their present calendar, and why."""
     return {
         ticker: f"its newest window ends on {as_of}, which is not a session of "
         f"{sessions_of(ticker).exchange}: its bars were ingested with another calendar."

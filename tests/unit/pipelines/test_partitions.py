@@ -31,7 +31,7 @@ def price() -> None:
 
 @dg.asset(partitions_def=tickers, backfill_policy=dg.BackfillPolicy.single_run())
 def prices() -> None:
-    """An asset that takes many tickers in one run."""
+    """An asset that is materialised for many tickers in one run."""
 
 
 def test_the_universe_is_that_of_the_settings_or_of_the_provider() -> None:

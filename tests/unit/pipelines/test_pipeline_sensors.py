@@ -1,4 +1,4 @@
-"""Drift asks for one retraining a state of the data; the universe is followed as it changes."""
+"""The drift sensor and the universe sensor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drift compares the last quarter with the two years before it, and scores every feature."""
+"""Drift of every feature: the last quarter compared with the two years before it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def features() -> pl.DataFrame:
     return compute_features(adjust_bars(bars), feature_set())
 
 
-def test_the_windows_follow_each_other_and_end_with_the_newest_session(
+def test_the_windows_are_adjacent_and_end_with_the_newest_session(
     features: pl.DataFrame,
 ) -> None:
     reference, current = drift_windows(features)
@@ -41,15 +41,15 @@ def test_the_windows_follow_each_other_and_end_with_the_newest_session(
     assert current.tail(1).rows() == newest.select(current.columns).tail(1).rows()
 
 
-def test_too_few_sessions_say_how_many_are_missing(features: pl.DataFrame) -> None:
+def test_too_few_sessions_raise_an_error_with_the_missing_number(features: pl.DataFrame) -> None:
     complete = features.drop_nulls()["session"].unique().sort()
-    young = features.filter(pl.col("session") >= complete[-180])
+    short = features.filter(pl.col("session") >= complete[-180])
 
     with pytest.raises(NotEnoughHistoryError, match=r"got 180 .* add 9 more"):
-        drift_windows(young)
+        drift_windows(short)
 
 
-def test_a_young_history_is_compared_with_what_there_is(features: pl.DataFrame) -> None:
+def test_a_short_history_has_a_shorter_reference(features: pl.DataFrame) -> None:
     complete = features.drop_nulls()["session"].unique().sort()
 
     reference, current = drift_windows(features.filter(pl.col("session") >= complete[-300]))
@@ -57,15 +57,15 @@ def test_a_young_history_is_compared_with_what_there_is(features: pl.DataFrame) 
     assert (reference.height, current.height) == (2 * (300 - CURRENT_SIZE), 2 * CURRENT_SIZE)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # importing Evidently gives dozens
-def test_a_shift_of_one_standard_deviation_is_drift_and_none_is_not(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised by the import of Evidently
+def test_a_shift_of_one_standard_deviation_is_drift(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     reference = pl.DataFrame({"still": rng.normal(size=1000), "moved": rng.normal(size=1000)})
     current = pl.DataFrame({"still": rng.normal(size=200), "moved": rng.normal(1, size=200)})
 
     drift = Drift(measure_drift(reference, current, tmp_path / "drift.html"))
 
-    # Moving a distribution by a distance moves it by that Wasserstein distance.
+    # The Wasserstein distance of a shifted distribution is the shift.
     assert drift.scores["moved"] == pytest.approx(1, abs=0.15)
     assert drift.scores["still"] < DISTANCE / 2
     assert (drift.drifted, drift.share) == (["moved"], 0.5)

@@ -1,4 +1,4 @@
-"""What is published for serving: every ticker by the calendar of its own exchange."""
+"""The published snapshot follows the calendar of the exchange of every ticker."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def run(home: Path, bars: pl.DataFrame) -> dg.ExecuteInProcessResult:
 
 
 def bars_until(ticker: str, last: date, exchange: str) -> pl.DataFrame:
-    """IBM's real prices under another name, on the sessions of another exchange."""
+    """Return real prices of IBM under another name, on the sessions of `exchange`."""
     bars = sample_bars("IBM", start=date(2012, 1, 3)).filter(pl.col("session") <= last)
-    known = Sessions(exchange).between(date(2012, 1, 3), last).implode()
-    return bars.filter(pl.col("session").is_in(known)).with_columns(ticker=pl.lit(ticker))
+    sessions = Sessions(exchange).between(date(2012, 1, 3), last).implode()
+    return bars.filter(pl.col("session").is_in(sessions)).with_columns(ticker=pl.lit(ticker))
 
 
 def test_target_sessions_follow_the_exchange_of_each_ticker(tmp_path: Path) -> None:
-    """Regression: as of a session that only another exchange had, nothing could be published."""
+    """Regression: a session of only one exchange prevented the publication."""
     last = date(2013, 1, 21)  # Martin Luther King's day: New York is closed, London trades
     new_york = bars_until("IBM", date(2013, 1, 18), "XNYS")
     london = bars_until("AZN.L", date(2013, 1, 18), "XLON")
@@ -67,17 +67,17 @@ def test_target_sessions_follow_the_exchange_of_each_ticker(tmp_path: Path) -> N
     assert snapshot.target_sessions[21] == (date(2013, 2, 19), date(2013, 2, 20))
 
 
-def test_bars_of_another_calendar_hold_up_no_other_ticker(tmp_path: Path) -> None:
-    strange = bars_until("VOD.L", BOXING_DAY, "XNYS")
+def test_bars_of_another_calendar_affect_no_other_ticker(tmp_path: Path) -> None:
+    off_calendar = bars_until("VOD.L", BOXING_DAY, "XNYS")
 
-    snapshot = publish(tmp_path, pl.concat([bars_until("IBM", BOXING_DAY, "XNYS"), strange]))
+    snapshot = publish(tmp_path, pl.concat([bars_until("IBM", BOXING_DAY, "XNYS"), off_calendar]))
 
     assert snapshot.tickers == ("IBM",)
     assert "2012-12-26, which is not a session of XLON" in snapshot.skipped["VOD.L"]
 
 
-def test_what_is_too_young_for_a_window_or_for_drift_fails_no_run(tmp_path: Path) -> None:
-    """A free key starts with a hundred bars: its evenings must not fail until there are enough."""
+def test_a_history_too_short_for_a_window_or_for_drift_fails_no_run(tmp_path: Path) -> None:
+    """A free key starts with 100 bars. Its runs must succeed until there are enough."""
     hundred = sample_bars("IBM", "MSFT").group_by("ticker", maintain_order=True).tail(100)
 
     result = run(tmp_path, hundred)

@@ -1,4 +1,4 @@
-"""The feature table is made from what is there, and says what is not."""
+"""The feature table contains the tickers with usable bars and names the others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def materialise(home: Path, *followed: str, lookback: int = 20) -> dg.ExecuteInP
         )
 
 
-def test_a_ticker_that_was_just_added_holds_up_no_other(tmp_path: Path) -> None:
+def test_a_new_ticker_without_bars_does_not_affect_others(tmp_path: Path) -> None:
     BarStore(tmp_path / "bars").upsert(sample_bars("FB", "IBM"))
 
     result = materialise(tmp_path, "FB", "IBM", "NEW")
@@ -51,8 +51,8 @@ def test_a_ticker_that_is_no_longer_followed_is_left_out(tmp_path: Path) -> None
     assert table["ticker"].unique().to_list() == ["FB"]
 
 
-def test_another_lookback_is_another_stage_for_all_that_is_made_from_it(tmp_path: Path) -> None:
-    """Regression: folds and members of the old lookback were taken for those of the new one."""
+def test_another_lookback_makes_another_stage(tmp_path: Path) -> None:
+    """Regression: folds and members of the old lookback were reused for the new one."""
     BarStore(tmp_path / "bars").upsert(sample_bars("FB", "IBM"))
 
     made = [
@@ -65,7 +65,7 @@ def test_another_lookback_is_another_stage_for_all_that_is_made_from_it(tmp_path
 
 
 def in_pence(ticker: str, *, last: int) -> pl.DataFrame:
-    """Real bars of which the last ones are given in another unit."""
+    """Return real bars of which the last ones are in another unit."""
     bars = sample_bars(ticker)
     late = pl.int_range(pl.len()) >= bars.height - last
     prices = ("open", "high", "low", "close", "adj_close")
@@ -74,7 +74,7 @@ def in_pence(ticker: str, *, last: int) -> pl.DataFrame:
     )
 
 
-def test_a_ticker_whose_level_changed_is_left_out_until_it_is_mended(tmp_path: Path) -> None:
+def test_a_ticker_with_a_level_change_is_left_out_until_it_is_corrected(tmp_path: Path) -> None:
     store = BarStore(tmp_path / "bars")
     store.upsert(pl.concat([sample_bars("FB"), in_pence("IBM", last=50)]))
 
@@ -87,12 +87,12 @@ def test_a_ticker_whose_level_changed_is_left_out_until_it_is_mended(tmp_path: P
     }
 
     store.upsert(sample_bars("IBM"))
-    mended = materialise(tmp_path, "FB", "IBM").output_for_node("feature_table")
-    assert mended.frame("features")["ticker"].unique().sort().to_list() == ["FB", "IBM"]
-    assert mended.document("left_out") == {}
+    corrected = materialise(tmp_path, "FB", "IBM").output_for_node("feature_table")
+    assert corrected.frame("features")["ticker"].unique().sort().to_list() == ["FB", "IBM"]
+    assert corrected.document("left_out") == {}
 
 
-def test_when_every_ticker_is_left_out_the_run_says_why(tmp_path: Path) -> None:
+def test_a_run_without_usable_tickers_fails_with_the_reasons(tmp_path: Path) -> None:
     BarStore(tmp_path / "bars").upsert(in_pence("IBM", last=50))
 
     (event,) = materialise(tmp_path, "IBM").get_step_failure_events()
@@ -103,7 +103,9 @@ def test_when_every_ticker_is_left_out_the_run_says_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("followed", [(), ("NEW",)])
-def test_without_any_bars_it_says_what_to_do(tmp_path: Path, followed: tuple[str, ...]) -> None:
+def test_a_run_without_bars_fails_with_instructions(
+    tmp_path: Path, followed: tuple[str, ...]
+) -> None:
     result = materialise(tmp_path, *followed)
 
     (event,) = result.get_step_failure_events()

@@ -1,4 +1,4 @@
-"""What goes into the registry is what the stages hold: nothing is computed anew, or forgotten."""
+"""A candidate contains the results of the stages, without recomputation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WALK_FORWARD = WalkForwardResult(
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """A bundle's stage, made from stages as the assets leave them."""
+    """Return the stage of a bundle, with the stages that it was made from."""
     root = tmp_path_factory.mktemp("record")
     bars = sample_bars("AAPL")
     table = make_stage(
@@ -58,30 +58,28 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return make_stage(root, "forecast_bundle", upstream=(forest, lstm))
 
 
-def record_of(stage: Stage, home: Path) -> tuple[Candidate, dict[str, bytes]]:
-    """The record, and its plots as they were while it was lent."""
+def candidate_of(stage: Stage, home: Path) -> tuple[Candidate, dict[str, bytes]]:
+    """Return the candidate, and its plots, which are deleted at the end of the block."""
     with collect_candidate(
         stage, load_settings(PipelineSettings, home=home), dagster_run="run-1"
-    ) as record:
-        return record, {name: path.read_bytes() for name, path in record.plots.items()}
+    ) as candidate:
+        return candidate, {name: path.read_bytes() for name, path in candidate.plots.items()}
 
 
-def test_the_record_holds_bundle_data_evidence_and_where_it_came_from(
-    stage: Stage, tmp_path: Path
-) -> None:
-    record, _ = record_of(stage, tmp_path)
+def test_the_candidate_has_bundle_data_evidence_and_run_id(stage: Stage, tmp_path: Path) -> None:
+    candidate, _ = candidate_of(stage, tmp_path)
 
-    assert record.bundle_dir == stage.path / "bundle"
-    assert record.dataset.fingerprint == "d" * 64
-    assert record.dataset.rows == sample_bars("AAPL").height
-    assert pl.read_parquet(record.files["forecasts.parquet"]).equals(scored_forecasts())
-    assert record.tags["dagster/run_id"] == "run-1"
-    said = record.tags["stockcast.skill_garch"]
-    assert [part.split()[0] for part in said.split(", ")] == ["1d", "1w", "1m"]
+    assert candidate.bundle_dir == stage.path / "bundle"
+    assert candidate.dataset.fingerprint == "d" * 64
+    assert candidate.dataset.rows == sample_bars("AAPL").height
+    assert pl.read_parquet(candidate.files["forecasts.parquet"]).equals(scored_forecasts())
+    assert candidate.tags["dagster/run_id"] == "run-1"
+    skills = candidate.tags["stockcast.skill_garch"]
+    assert [part.split()[0] for part in skills.split(", ")] == ["1d", "1w", "1m"]
 
 
-def test_plots_are_lent_for_as_long_as_they_are_logged(stage: Stage, tmp_path: Path) -> None:
-    record, pictures = record_of(stage, tmp_path)
+def test_plots_are_deleted_after_logging(stage: Stage, tmp_path: Path) -> None:
+    candidate, pictures = candidate_of(stage, tmp_path)
 
     assert set(pictures) == {
         "weights.png",
@@ -90,11 +88,11 @@ def test_plots_are_lent_for_as_long_as_they_are_logged(stage: Stage, tmp_path: P
         "calibration.png",
     }
     assert pictures["calibration.png"] == b"a picture"
-    assert not record.plots["weights.png"].exists()
+    assert not candidate.plots["weights.png"].exists()
 
 
-def test_parameters_are_flat_and_say_all_that_was_chosen(stage: Stage, tmp_path: Path) -> None:
-    params = record_of(stage, tmp_path)[0].params
+def test_parameters_are_flat_and_complete(stage: Stage, tmp_path: Path) -> None:
+    params = candidate_of(stage, tmp_path)[0].params
 
     assert params["walk_forward.n_folds"] == 5
     assert params["lstm.units"] == 48
@@ -102,16 +100,16 @@ def test_parameters_are_flat_and_say_all_that_was_chosen(stage: Stage, tmp_path:
     assert not any(isinstance(value, dict) for value in params.values())
 
 
-def test_pooled_metrics_stand_at_step_zero_and_each_folds_at_its_number(
+def test_pooled_metrics_have_step_zero_and_fold_metrics_the_fold_number(
     stage: Stage, tmp_path: Path
 ) -> None:
-    metrics = record_of(stage, tmp_path)[0].metrics
-    found = evaluate(scored_forecasts())
+    metrics = candidate_of(stage, tmp_path)[0].metrics
+    evaluation = evaluate(scored_forecasts())
     by_name = {(name, step): value for name, value, step in metrics}
 
     assert len(by_name) == len(metrics) == (1 + 3) * 5 * 3 * len(FOLD_METRICS)
-    pooled = found["pooled"]["ensemble"]["5"]["crps"]
+    pooled = evaluation["pooled"]["ensemble"]["5"]["crps"]
     assert by_name["1w.ensemble.crps", 0] == pooled
     for fold in (1, 2, 3):
-        expected = found["folds"][str(fold)]["garch"]["21"]["coverage_95"]
+        expected = evaluation["folds"][str(fold)]["garch"]["21"]["coverage_95"]
         assert by_name["1m.garch.coverage_95.by_fold", fold] == expected

@@ -1,4 +1,4 @@
-"""The numbers that a promotion is decided on, against ones that were computed by hand."""
+"""Evidence for a promotion, compared with numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def evaluation_of(root: Path, forecasts: pl.DataFrame) -> EvaluationScores:
     return EvaluationScores(make_stage(root, "evaluation", documents=documents))
 
 
-def test_losses_are_averaged_over_a_sessions_tickers_and_then_over_sessions() -> None:
+def test_losses_are_averaged_over_tickers_and_then_over_sessions() -> None:
     ours = losses({1: {"A": 1.0, "B": 3.0}, 2: {"A": 6.0}, 3: {"A": 2.0}})
     theirs = losses({1: {"A": 2.0, "B": 4.0}, 2: {"A": 3.0}, 3: {"A": 4.0}})
 
@@ -61,7 +61,7 @@ def test_losses_are_averaged_over_a_sessions_tickers_and_then_over_sessions() ->
     assert score.shortfall == pytest.approx(0)
 
 
-def test_the_test_of_being_worse_agrees_with_a_t_test_worked_by_hand() -> None:
+def test_the_one_sided_test_equals_a_t_test_computed_by_hand() -> None:
     """Four sessions and horizon 1: the lag is 4 (4 / 100)^(2 / 9) = 1.96, cut to 1."""
     ours = losses({day: {"A": loss} for day, loss in enumerate((4.0, 6.0, 3.0, 7.0), start=1)})
     theirs = losses({day: {"A": 3.0} for day in range(1, 5)})
@@ -79,7 +79,7 @@ def test_the_test_of_being_worse_agrees_with_a_t_test_worked_by_hand() -> None:
     assert score.p_worse == pytest.approx(0.01400423, rel=1e-5)  # P(t_3 > 4)
 
 
-def test_only_rows_that_both_have_are_compared() -> None:
+def test_only_common_rows_are_compared() -> None:
     ours = losses({1: {"A": 1.0, "B": 9.0}, 2: {"A": 1.0}, 3: {"A": 1.0}, 4: {"A": 99.0}})
     theirs = losses({0 + day: {"A": 2.0} for day in (1, 2, 3)} | {9: {"A": 77.0}})
 
@@ -88,13 +88,13 @@ def test_only_rows_that_both_have_are_compared() -> None:
     assert (score.sessions, score.candidate_crps, score.reference_crps) == (3, 1.0, 2.0)
 
 
-def test_forecasts_of_another_target_session_are_not_the_same_forecast() -> None:
+def test_forecasts_of_different_target_sessions_are_not_compared() -> None:
     ours, theirs = losses({1: {"A": 1.0}}), losses({1: {"A": 2.0}})
 
     assert paired_scores(ours, theirs.with_columns(target_session=date(2013, 1, 9))) == {}
 
 
-def test_horizons_are_compared_each_for_itself() -> None:
+def test_horizons_are_compared_separately() -> None:
     both = pl.concat([losses({1: {"A": 1.0}}), losses({1: {"A": 5.0}}, horizon=5)])
 
     scores = paired_scores(both, both)
@@ -102,41 +102,45 @@ def test_horizons_are_compared_each_for_itself() -> None:
     assert {h: s.candidate_crps for h, s in scores.items()} == {1: 1.0, 5: 5.0}
 
 
-def test_the_evidence_holds_what_the_evaluation_found(tmp_path: Path) -> None:
+def test_the_evidence_contains_the_scores_of_the_evaluation(tmp_path: Path) -> None:
     forecasts = scored_forecasts()
     tiny_bundle(tmp_path / "bundle")
 
-    found = collect_evidence(
+    result = collect_evidence(
         forecasts, evaluation_of(tmp_path, forecasts), tmp_path / "bundle", withdrawal_reason=None
     )
 
     ensemble = forecasts.filter(model="ensemble", horizon=5)
     inside = ensemble["log_return"].is_between(ensemble["q10"], ensemble["q90"])
-    assert (found.golden_holds, found.outputs_finite, found.withdrawal_reason) == (True, True, None)
-    assert found.coverage[5][0.8] == pytest.approx(inside.mean())
-    assert 0 < found.coverage_error[5][0.8] < 0.1
-    assert found.against_naive[5].sessions == ensemble["as_of"].n_unique()
-    assert found.against_naive[5].candidate_crps == pytest.approx(ensemble["crps"].mean())
+    assert (result.golden_holds, result.outputs_finite, result.withdrawal_reason) == (
+        True,
+        True,
+        None,
+    )
+    assert result.coverage[5][0.8] == pytest.approx(inside.mean())
+    assert 0 < result.coverage_error[5][0.8] < 0.1
+    assert result.against_naive[5].sessions == ensemble["as_of"].n_unique()
+    assert result.against_naive[5].candidate_crps == pytest.approx(ensemble["crps"].mean())
 
 
-def test_a_bundle_that_does_not_load_is_no_evidence(tmp_path: Path) -> None:
+def test_a_damaged_bundle_fails_its_gates(tmp_path: Path) -> None:
     forecasts = scored_forecasts()
     tiny_bundle(tmp_path / "bundle")
     (tmp_path / "bundle" / "ensemble.onnx").write_bytes(b"not a graph")
 
-    found = collect_evidence(
+    result = collect_evidence(
         forecasts,
         evaluation_of(tmp_path, forecasts),
         tmp_path / "bundle",
         withdrawal_reason="too bold",
     )
 
-    assert (found.golden_holds, found.outputs_finite) == (False, False)
-    failed = {reason.gate for reason in decide(found, None).failed}
+    assert (result.golden_holds, result.outputs_finite) == (False, False)
+    failed = {reason.gate for reason in decide(result, None).failed}
     assert {"golden", "finite", "withdrawn"} <= failed
 
 
-def test_a_forecast_that_is_no_number_fails_the_candidate(tmp_path: Path) -> None:
+def test_a_nan_forecast_fails_the_candidate(tmp_path: Path) -> None:
     forecasts = scored_forecasts()
     tiny_bundle(tmp_path / "bundle")
     stage = evaluation_of(tmp_path, forecasts)
@@ -144,29 +148,29 @@ def test_a_forecast_that_is_no_number_fails_the_candidate(tmp_path: Path) -> Non
         crps=pl.when(pl.col("model") == "ensemble").then(math.nan).otherwise("crps")
     )
 
-    found = collect_evidence(broken, stage, tmp_path / "bundle", withdrawal_reason=None)
+    result = collect_evidence(broken, stage, tmp_path / "bundle", withdrawal_reason=None)
 
-    assert found.outputs_finite is False
+    assert result.outputs_finite is False
 
 
-def test_a_coverage_that_is_not_known_is_left_out(tmp_path: Path) -> None:
+def test_a_missing_standard_error_is_left_out(tmp_path: Path) -> None:
     forecasts = scored_forecasts().filter(
         pl.col("as_of") <= pl.col("as_of").min().dt.offset_by("9d")
     )
     tiny_bundle(tmp_path / "bundle")
 
-    found = collect_evidence(
+    result = collect_evidence(
         forecasts, evaluation_of(tmp_path, forecasts), tmp_path / "bundle", withdrawal_reason=None
     )
 
     # Ten sessions cannot give the error of a mean over 21 overlapping ones.
-    assert found.coverage[21].keys() == {0.8, 0.95, 0.99}
-    assert found.coverage_error[21] == {}
+    assert result.coverage[21].keys() == {0.8, 0.95, 0.99}
+    assert result.coverage_error[21] == {}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> TestHome:
-    """Version 1 with forecasts as evidence, version 2 of another bundle without any."""
+    """Return a home with version 1, which has forecasts as evidence, and version 2 without."""
     home = TestHome(tmp_path_factory.mktemp("evidence"))
     theirs = scored_forecasts().filter(pl.col("fold") < 3).with_columns(pl.col("crps") * 1.1)
     path = home.path / "forecasts.parquet"
@@ -184,17 +188,17 @@ def test_without_a_champion_there_is_no_comparison(tmp_path: Path) -> None:
     assert compare_with_champion(registry, 1, scored_forecasts()) is None
 
 
-def test_the_champion_is_compared_on_its_own_forecasts_of_shared_sessions(home: TestHome) -> None:
+def test_the_champion_is_compared_on_its_forecasts_of_shared_sessions(home: TestHome) -> None:
     home.move_alias("champion", 1)
 
-    found = compare_with_champion(home.registry, 2, scored_forecasts())
+    result = compare_with_champion(home.registry, 2, scored_forecasts())
 
-    assert found is not None
+    assert result is not None
     shared = scored_forecasts().filter(pl.col("fold") < 3, model="ensemble", horizon=21)
-    assert found.version == 1
-    assert found.scores[21].sessions == shared["as_of"].n_unique()
-    assert found.scores[21].candidate_crps == pytest.approx(shared["crps"].mean())
-    assert found.scores[21].reference_crps == pytest.approx(1.1 * shared["crps"].mean())
+    assert result.version == 1
+    assert result.scores[21].sessions == shared["as_of"].n_unique()
+    assert result.scores[21].candidate_crps == pytest.approx(shared["crps"].mean())
+    assert result.scores[21].reference_crps == pytest.approx(1.1 * shared["crps"].mean())
 
 
 def test_the_champion_is_not_compared_with_itself(home: TestHome) -> None:
@@ -203,16 +207,16 @@ def test_the_champion_is_not_compared_with_itself(home: TestHome) -> None:
     assert compare_with_champion(home.registry, 1, scored_forecasts()) is None
 
 
-def test_a_champion_without_evidence_leaves_nothing_proven(home: TestHome, tmp_path: Path) -> None:
+def test_a_champion_without_evidence_proves_nothing(home: TestHome, tmp_path: Path) -> None:
     home.move_alias("champion", 2)
 
-    found = compare_with_champion(home.registry, 1, scored_forecasts())
+    result = compare_with_champion(home.registry, 1, scored_forecasts())
 
-    assert found == ChampionComparison(2)
+    assert result == ChampionComparison(2)
     forecasts = scored_forecasts()
     tiny_bundle(tmp_path / "bundle")
     evidence = collect_evidence(
         forecasts, evaluation_of(tmp_path, forecasts), tmp_path / "bundle", withdrawal_reason=None
     )
-    failed = {reason.gate for reason in decide(evidence, found).failed}
+    failed = {reason.gate for reason in decide(evidence, result).failed}
     assert failed >= {"champion_1d", "champion_1w", "champion_1m"}

@@ -1,4 +1,4 @@
-"""The picture of a quality report fits a page, for few tickers and for many, and shows findings."""
+"""The plot of a quality report fits a page for any number of tickers, and shows findings."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def picture_of_sample() -> bytes:
 
 
 def many(n: int) -> QualityReport:
-    """Real bars under `n` names, each of which lacks another number of sessions."""
+    """Return a report on `n` tickers, each with another number of missing sessions."""
     bars = sample_bars("IBM", start=START)
-    kept = [bars.filter(~pl.int_range(pl.len()).is_between(100, 99 + i)) for i in range(n)]
-    named = [part.with_columns(ticker=pl.lit(f"T{i:04}")) for i, part in enumerate(kept)]
+    parts = [bars.filter(~pl.int_range(pl.len()).is_between(100, 99 + i)) for i in range(n)]
+    named = [part.with_columns(ticker=pl.lit(f"T{i:04}")) for i, part in enumerate(parts)]
     return examine(pl.concat(named))
 
 
@@ -54,7 +54,7 @@ def size_of(picture: bytes) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("n", [1, 120])
-def test_the_picture_fits_a_page_for_any_number_of_tickers(n: int) -> None:
+def test_the_plot_fits_a_page_for_any_number_of_tickers(n: int) -> None:
     picture = quality_map(many(n))
     width, height = size_of(picture)
 
@@ -63,7 +63,7 @@ def test_the_picture_fits_a_page_for_any_number_of_tickers(n: int) -> None:
     assert 5_000 < len(picture) < 200_000
 
 
-def test_one_session_more_that_is_missing_is_seen() -> None:
+def test_one_more_missing_session_changes_the_plot() -> None:
     bars = sample_bars()
     gone = (pl.col("ticker") == "IBM") & (pl.col("session") == date(2007, 5, 3))
 
@@ -74,24 +74,24 @@ def test_a_single_bar_can_be_drawn() -> None:
     assert size_of(quality_map(examine(sample_bars("IBM").head(1))))
 
 
-def test_beyond_the_shown_rows_the_count_below_still_knows_every_ticker() -> None:
+def test_the_lower_panel_counts_tickers_without_a_row() -> None:
     report = many(SHOWN + 20)
     cells = _cells(report.findings, _TimeAxis(report.tickers))
 
-    assert cells["ticker"].n_unique() == SHOWN + 19  # the first lacks nothing
+    assert cells["ticker"].n_unique() == SHOWN + 19  # the first has no missing session
 
 
-def test_cells_share_out_every_session_that_was_found() -> None:
+def test_cells_distribute_all_sessions_of_the_findings() -> None:
     report = many(60)
     cells = _cells(report.findings, _TimeAxis(report.tickers))
 
     assert cells["column"].is_between(0, COLUMNS - 1).all()
     by_ticker = cells.group_by("ticker").agg(pl.sum("sessions")).sort("ticker")
-    found = report.tickers.filter(pl.col("missing") > 0).sort("ticker")
-    assert by_ticker["sessions"].to_list() == pytest.approx(found["missing"].to_list())
+    expected = report.tickers.filter(pl.col("missing") > 0).sort("ticker")
+    assert by_ticker["sessions"].to_list() == pytest.approx(expected["missing"].to_list())
 
 
-def test_the_first_and_the_last_session_lie_in_the_outer_columns() -> None:
+def test_the_first_and_the_last_session_are_in_the_outer_columns() -> None:
     axis = _TimeAxis(of_sample().tickers)
     ends = pl.DataFrame({"session": [date(2000, 3, 1), date(2013, 3, 1)]})
 
@@ -99,7 +99,7 @@ def test_the_first_and_the_last_session_lie_in_the_outer_columns() -> None:
     assert np.all(np.diff(axis.edges) > 0)
 
 
-def test_what_poisons_features_comes_before_what_is_merely_thin() -> None:
+def test_findings_that_distort_features_come_before_missing_volume() -> None:
     tickers = (
         of_sample()
         .tickers.head(4)
@@ -115,7 +115,7 @@ def test_what_poisons_features_comes_before_what_is_merely_thin() -> None:
     assert worst_first(tickers)["ticker"].to_list() == ["pence", "holes", "thin", "calm"]
 
 
-def test_parts_are_drawn_as_the_whole_to_the_last_byte() -> None:
+def test_merged_reports_give_the_same_plot() -> None:
     parts = [examine(sample_bars(ticker)) for ticker in ("MSFT", "AAPL", "FB", "IBM", "GOOG")]
 
     assert quality_map(merge_reports(parts)) == picture_of_sample()

@@ -1,4 +1,4 @@
-"""Tables say what their frames hold, and how much was left out."""
+"""Markdown tables of frames."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 from pipelines.reporting.tables import markdown_table
 
 
-def test_a_markdown_table_has_a_header_and_a_row_a_row() -> None:
+def test_a_markdown_table_has_a_header_and_one_line_per_row() -> None:
     frame = pl.DataFrame(
         {
             "ticker": ["AAPL", None],
@@ -28,18 +28,18 @@ def test_a_markdown_table_has_a_header_and_a_row_a_row() -> None:
     )
 
 
-def test_what_a_long_table_leaves_out_is_counted() -> None:
+def test_omitted_rows_are_counted() -> None:
     text = markdown_table(pl.DataFrame({"n": range(1234)}), most=2)
 
     assert text.splitlines()[2:4] == ["| 0 |", "| 1 |"]
     assert text.endswith("… and 1,232 more rows.")
 
 
-def test_a_cell_cannot_break_out_of_its_table() -> None:
+def test_a_cell_cannot_end_its_column_or_row() -> None:
     text = markdown_table(pl.DataFrame({"reason": ["a | b\nc"]}))
 
     assert text.splitlines()[2:] == ["| a \\| b c |"]
 
 
-def test_a_frame_without_rows_is_a_header() -> None:
+def test_a_frame_without_rows_gives_a_header() -> None:
     assert markdown_table(pl.DataFrame({"n": []})) == "| n |\n| --- |"

@@ -1,4 +1,4 @@
-"""A stage is made once, appears whole, and outlives neither its ingredients nor its use."""
+"""Stages are built once, appear atomically, and are rebuilt when their ingredients change."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def write(content: str) -> Callable[[Path], None]:
 
 
 def never(_: Path) -> None:
-    pytest.fail("the stage is there already")
+    pytest.fail("the stage exists already")
 
 
 def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {".lock"}
 
 
-def test_a_stage_is_made_once_and_then_taken_as_it_is(store: StageStore) -> None:
+def test_a_stage_is_built_once_and_then_reused(store: StageStore) -> None:
     made = store.make("thing", {"size": 1}, write("one"))
     again = store.make("thing", {"size": 1}, never)
 
@@ -45,14 +45,14 @@ def test_a_stage_is_made_once_and_then_taken_as_it_is(store: StageStore) -> None
     assert (again.path / "content.txt").read_text() == "one"
 
 
-def test_the_order_of_ingredients_does_not_matter_but_their_values_do(store: StageStore) -> None:
+def test_the_values_of_ingredients_matter_and_their_order_does_not(store: StageStore) -> None:
     first = store.make("thing", {"size": 1, "shape": "round"}, write("one"))
 
     assert store.make("thing", {"shape": "round", "size": 1}, never).key == first.key
     assert store.make("thing", {"size": 2, "shape": "round"}, write("two")).key != first.key
 
 
-def test_other_upstream_stages_make_another_stage(store: StageStore) -> None:
+def test_a_stage_depends_on_its_upstream_stages(store: StageStore) -> None:
     sources = [store.make("source", {"n": n}, write(str(n))) for n in range(2)]
     made = [store.make("thing", {}, write("x"), upstream=[source]) for source in sources]
 
@@ -60,7 +60,7 @@ def test_other_upstream_stages_make_another_stage(store: StageStore) -> None:
     assert [stage.upstream("source").key for stage in made] == [s.key for s in sources]
 
 
-def test_a_stage_finds_what_its_upstream_stages_were_made_from(store: StageStore) -> None:
+def test_a_stage_finds_indirect_upstream_stages(store: StageStore) -> None:
     bars = store.make("bars", {}, write("bars"))
     table = store.make("table", {}, write("table"), upstream=[bars])
     model = store.make("model", {}, write("model"), upstream=[table])
@@ -68,7 +68,7 @@ def test_a_stage_finds_what_its_upstream_stages_were_made_from(store: StageStore
     assert (model.upstream("bars").path / "content.txt").read_text() == "bars"
 
 
-def test_an_upstream_stage_that_was_cleared_away_is_named(store: StageStore) -> None:
+def test_a_removed_upstream_stage_is_named(store: StageStore) -> None:
     bars = store.make("bars", {}, write("bars"))
     table = store.make("table", {}, write("table"), upstream=[bars])
     (bars.path / "content.txt").unlink()
@@ -81,7 +81,7 @@ def test_an_upstream_stage_that_was_cleared_away_is_named(store: StageStore) -> 
         table.upstream("bars")
 
 
-def test_other_code_makes_another_stage(store: StageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_depends_on_its_code(store: StageStore, monkeypatch: pytest.MonkeyPatch) -> None:
     before = store.make("thing", {}, write("old"))
     monkeypatch.setattr(stages_module, "code_version_of", lambda _: "edited")
 
@@ -91,7 +91,7 @@ def test_other_code_makes_another_stage(store: StageStore, monkeypatch: pytest.M
     assert (after.path / "content.txt").read_text() == "new"
 
 
-def test_a_draft_is_not_visible_as_a_stage_while_it_is_built(store: StageStore) -> None:
+def test_a_stage_is_not_visible_while_it_is_built(store: StageStore) -> None:
     def build(folder: Path) -> None:
         (folder / "half.txt").touch()
         visible = [name for name in names_in(folder.parent) if not name.startswith(".")]
@@ -103,7 +103,7 @@ def test_a_draft_is_not_visible_as_a_stage_while_it_is_built(store: StageStore) 
     assert names_in(stage.path.parent) == {stage.key}
 
 
-def test_a_build_that_fails_leaves_nothing_and_can_be_tried_again(store: StageStore) -> None:
+def test_a_failed_build_leaves_nothing_and_can_be_repeated(store: StageStore) -> None:
     def fail(folder: Path) -> None:
         (folder / "half.txt").touch()
         msg = "no luck"
@@ -116,7 +116,7 @@ def test_a_build_that_fails_leaves_nothing_and_can_be_tried_again(store: StageSt
     assert not store.make("thing", {}, write("whole")).reused
 
 
-def test_what_a_killed_build_left_is_never_taken_and_goes_with_the_next(tmp_path: Path) -> None:
+def test_the_draft_of_a_killed_build_is_not_used_and_is_removed(tmp_path: Path) -> None:
     command = [sys.executable, killed_stage.__file__, str(tmp_path)]
     killed = subprocess.run(command, check=False, timeout=60, capture_output=True)
     assert killed.returncode == -9
@@ -130,7 +130,7 @@ def test_what_a_killed_build_left_is_never_taken_and_goes_with_the_next(tmp_path
     assert names_in(stage.path) == {"content.txt", "lineage.json"}
 
 
-def test_the_draft_of_another_run_at_work_is_left_alone(store: StageStore) -> None:
+def test_the_draft_of_another_running_build_is_kept(store: StageStore) -> None:
     def build_while_another_starts(folder: Path) -> None:
         (folder / "mine.txt").touch()
         store.make("thing", {"size": 2}, write("other"))
@@ -139,7 +139,7 @@ def test_the_draft_of_another_run_at_work_is_left_alone(store: StageStore) -> No
     assert not store.make("thing", {"size": 1}, build_while_another_starts).reused
 
 
-def test_two_runs_that_make_the_same_stage_end_with_one(store: StageStore) -> None:
+def test_two_runs_that_build_the_same_stage_end_with_one(store: StageStore) -> None:
     def lose_the_race(folder: Path) -> None:
         (folder / "content.txt").write_text("slow")
         store.make("thing", {}, write("fast"))
@@ -150,11 +150,11 @@ def test_two_runs_that_make_the_same_stage_end_with_one(store: StageStore) -> No
     assert names_in(stage.path.parent) == {stage.key}
 
 
-def test_the_stages_that_were_not_used_longest_are_cleared_away(store: StageStore) -> None:
+def test_the_least_recently_used_stages_are_removed(store: StageStore) -> None:
     made = [store.make("thing", {"n": n}, write(str(n))) for n in range(KEPT)]
     for age, stage in enumerate(made):
         os.utime(stage.path, (1e9 + age, 1e9 + age))
-    store.make("thing", {"n": 0}, never)  # used again, so the second is the oldest now
+    store.make("thing", {"n": 0}, never)  # now the second stage is the least recently used
 
     newest = store.make("thing", {"n": KEPT}, write("newest"))
 
@@ -162,14 +162,14 @@ def test_the_stages_that_were_not_used_longest_are_cleared_away(store: StageStor
     assert names_in(newest.path.parent) == expected
 
 
-def test_a_caller_may_keep_more_stages(store: StageStore) -> None:
+def test_the_number_of_kept_stages_can_be_raised(store: StageStore) -> None:
     n = KEPT + 5
     made = [store.make("fold", {"n": n}, write(str(n)), kept=n + 1) for n in range(KEPT, KEPT + n)]
 
     assert all(stage.path.is_dir() for stage in made)
 
 
-def test_an_asset_passes_its_stage_on(store: StageStore) -> None:
+def test_an_asset_passes_its_stage_to_the_next_asset(store: StageStore) -> None:
     @dg.asset
     def front() -> dg.MaterializeResult[Stage]:
         return dg.MaterializeResult(value=store.make("front", {}, write("passed on")))
@@ -188,7 +188,7 @@ def test_an_asset_passes_its_stage_on(store: StageStore) -> None:
 
 
 @pytest.mark.parametrize("made", [False, True])
-def test_a_missing_result_names_the_asset_to_materialise(
+def test_a_missing_stage_names_the_asset_to_materialise(
     store: StageStore,
     made: bool,  # noqa: FBT001
 ) -> None:
@@ -201,7 +201,7 @@ def test_a_missing_result_names_the_asset_to_materialise(
         store.newest(dg.AssetKey("feature_table"))
 
 
-def test_tables_and_documents_come_back_as_they_were(tmp_path: Path) -> None:
+def test_tables_and_documents_round_trip(tmp_path: Path) -> None:
     table = pl.DataFrame({"ticker": ["AAPL"], "close": [1.5]})
     stage = make_stage(tmp_path, "thing", frames={"bars": table}, documents={"about": {"n": 1}})
 
