@@ -156,7 +156,7 @@ def test_no_forecast_was_made_by_a_model_that_knew_its_session(
     finished: Finished, forecasts: pl.DataFrame
 ) -> None:
     made = finished.home.made(finished.run)["walk_forward_forecasts"]
-    found = re.findall(r"fold (\d+): trained through (\S+), forecast (\S+) to", str(made["folds"]))
+    found = re.findall(r"fold (\d+): trained through (\S+), forecasts (\S+) to", str(made["folds"]))
     cutoffs = {int(fold): date.fromisoformat(cutoff) for fold, cutoff, _ in found}
     calendar = sessions_of("IBM")
 
