@@ -27,7 +27,9 @@ def emulator(clock: MovingClock) -> Iterator[AlphaVantageEmulator]:
 
 def get(emulator: AlphaVantageEmulator, key: str = PREMIUM_KEY, **parameters: str) -> Any:  # noqa: ANN401  # JSON
     query = {"function": "TIME_SERIES_DAILY", "symbol": "AAPL", "apikey": key} | parameters
-    response = httpx.get(f"{emulator.url}/query", params=query, trust_env=False, verify=False)
+    response = httpx.get(
+        f"{emulator.url}/query", params=query, trust_env=False, verify=False, timeout=30
+    )
     assert response.status_code == 200
     return response.json()
 
