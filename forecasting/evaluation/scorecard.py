@@ -1,6 +1,6 @@
 """Scores of out-of-sample forecasts: every metric for every model, pooled, by fold and by ticker.
 
-The formulas are in `forecasting.scoring.metrics` and `forecasting.scoring.diebold_mariano`.
+The formulas are in `forecasting.scoring`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,12 @@ import numpy.typing as npt
 import polars as pl
 
 from forecasting.distribution.levels import COVERAGES, column_of, interval_levels
-from forecasting.evaluation.combination import MODELS
+from forecasting.evaluation.result import MODELS
 from forecasting.models.base import REFERENCES
-from forecasting.scoring.diebold_mariano import diebold_mariano, standard_error
-from forecasting.scoring.metrics import (
-    coverage,
-    direction_accuracy,
-    interval_score,
-    mae,
-    rmse,
-    skill,
-)
+from forecasting.scoring.diebold_mariano import diebold_mariano
+from forecasting.scoring.direction import direction_accuracy
+from forecasting.scoring.long_run import standard_error
+from forecasting.scoring.metrics import coverage, interval_score, mae, rmse, skill
 
 Array = npt.NDArray[np.float64]
 Scores = dict[str, float | int | None]

@@ -15,10 +15,11 @@ import polars as pl
 
 from core.errors import NotEnoughHistoryError
 from forecasting.distribution.levels import LEVELS
-from forecasting.models.base import MEMBERS, REFERENCES, Rows, horizon_volatility
+from forecasting.models.base import MEMBERS, REFERENCES, Rows
 from forecasting.models.garch import GarchModel
 from forecasting.models.naive import NaiveModel
 from forecasting.models.training import TrainingConfig, fit_members
+from forecasting.models.z_space import horizon_volatility
 from forecasting.samples.panel import Panel
 from forecasting.samples.splits import Fold, forecast_rows, training_rows
 

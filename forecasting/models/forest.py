@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from forecasting.models.base import (
-    Array,
-    Moments,
-    Rows,
-    check_fitted,
-    fitting_targets,
-    horizon_volatility,
-)
+from forecasting.models.base import Array, Moments, Rows, check_fitted
 from forecasting.models.diagnostics import FeatureImportance
+from forecasting.models.z_space import fitting_targets, horizon_volatility
 from forecasting.samples.panel import Panel
 from forecasting.samples.scaling import Scaler
 

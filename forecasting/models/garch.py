@@ -18,14 +18,8 @@ from typing import Any, Self
 import numpy as np
 
 from forecasting.distribution.levels import LEVELS
-from forecasting.models.base import (
-    Array,
-    QuantileForecast,
-    Rows,
-    daily_histories,
-    daily_log_returns,
-    rows_by_ticker,
-)
+from forecasting.models.base import Array, QuantileForecast, Rows
+from forecasting.models.histories import daily_histories, daily_log_returns, rows_by_ticker
 from forecasting.samples.panel import Panel
 
 # The optimiser of `arch` converges best for returns in percent.

@@ -15,15 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import NotEnoughHistoryError
-from forecasting.models.base import (
-    Array,
-    Moments,
-    Rows,
-    check_fitted,
-    fitting_targets,
-    horizon_volatility,
-)
+from forecasting.models.base import Array, Moments, Rows, check_fitted
 from forecasting.models.diagnostics import TrainingHistory
+from forecasting.models.z_space import fitting_targets, horizon_volatility
 from forecasting.samples.panel import Panel
 from forecasting.samples.scaling import Scaler
 

@@ -8,13 +8,8 @@ import numpy as np
 
 from forecasting.distribution.conformal import conformal_quantiles
 from forecasting.distribution.levels import LEVELS
-from forecasting.models.base import (
-    Array,
-    QuantileForecast,
-    Rows,
-    daily_histories,
-    rows_by_ticker,
-)
+from forecasting.models.base import Array, QuantileForecast, Rows
+from forecasting.models.histories import daily_histories, rows_by_ticker
 from forecasting.samples.panel import Panel
 
 

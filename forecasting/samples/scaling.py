@@ -1,7 +1,7 @@
 """Scaling of features, fitted on training rows and shared by both members of the ensemble.
 
 The fitted scaling is part of the bundle and is never refitted. Targets are scaled by volatility,
-see `forecasting.models.base`.
+see `forecasting.models.z_space`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import numpy as np
 from forecasting.bundle.bundle import Bundle, write_bundle
 from forecasting.bundle.manifest import Manifest
 from forecasting.distribution.levels import LEVELS
-from forecasting.evaluation.combination import WalkForwardResult
+from forecasting.evaluation.result import WalkForwardResult
 from forecasting.evaluation.scorecard import Scores
 from forecasting.export.fusion import fuse
 from forecasting.export.parity import ParityReport, measure_parity, parity_rows

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import polars as pl
 
-from forecasting.evaluation.combination import WalkForwardResult, combine_folds
+from forecasting.evaluation.combination import combine_folds
+from forecasting.evaluation.result import WalkForwardResult
 from forecasting.evaluation.walk_forward import FORECASTS_FILE
 from forecasting.models.training import TrainingConfig
 from forecasting.samples.panel import Panel

@@ -13,7 +13,8 @@ from support.forecasting.folds import synthetic_folds
 
 from core.errors import ForecastError, NotEnoughHistoryError
 from forecasting.distribution.levels import LEVELS, REPORTED_COLUMNS
-from forecasting.evaluation.combination import KEY, MODELS, WalkForwardResult, combine_folds
+from forecasting.evaluation.combination import combine_folds
+from forecasting.evaluation.result import KEY, MODELS, WalkForwardResult
 from forecasting.evaluation.walk_forward import FoldForecasts
 from forecasting.horizons import HORIZONS
 from forecasting.scoring.metrics import coverage

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from support.forecasting.folds import synthetic_folds
 
-from forecasting.evaluation.combination import MODELS, combine_folds
+from forecasting.evaluation.combination import combine_folds
+from forecasting.evaluation.result import MODELS
 from forecasting.evaluation.scorecard import (
     SUMMARY,
     Evaluation,

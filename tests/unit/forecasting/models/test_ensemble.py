@@ -3,15 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forecasting.models.ensemble import (
-    MEAN_PRIOR,
-    PRIOR,
-    EnsembleWeights,
+from forecasting.models.ensemble import MEAN_PRIOR, PRIOR, EnsembleWeights, weighted_sum
+from forecasting.models.weight_learning import (
     PastForecasts,
     learn_mean_weights,
     learn_scale_weights,
     learn_weights,
-    weighted_sum,
 )
 
 SESSIONS = np.datetime64("2010-01-04") + np.arange(1000)

@@ -8,8 +8,8 @@ import pytest
 from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import ForecastError
-from forecasting.models.base import fitting_targets, horizon_volatility
 from forecasting.models.forest import ForestConfig, ForestModel
+from forecasting.models.z_space import fitting_targets, horizon_volatility
 
 
 @cache

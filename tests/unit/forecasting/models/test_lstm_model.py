@@ -12,8 +12,8 @@ from scipy import stats
 from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import ForecastError, NotEnoughHistoryError
-from forecasting.models.base import fitting_targets
 from forecasting.models.lstm import LstmConfig, LstmModel, _student_t_loss, split_validation
+from forecasting.models.z_space import fitting_targets
 
 pytestmark = pytest.mark.slow
 FIRST, CUTOFF = date(2004, 1, 1), date(2006, 9, 1)

@@ -11,7 +11,8 @@ from scipy import stats
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
 from core.errors import ForecastError
-from forecasting.scoring.diebold_mariano import diebold_mariano, long_run_variance, newey_west_lag
+from forecasting.scoring.diebold_mariano import diebold_mariano
+from forecasting.scoring.long_run import long_run_variance, newey_west_lag
 
 
 def autocorrelated(n: int, *, seed: int = 0, mean: float = 0.0) -> np.ndarray:

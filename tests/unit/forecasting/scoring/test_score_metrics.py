@@ -11,15 +11,14 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from forecasting.distribution.levels import LEVELS
+from forecasting.scoring.direction import direction_accuracy, wilson_interval
 from forecasting.scoring.metrics import (
     coverage,
     crps_from_quantiles,
-    direction_accuracy,
     interval_score,
     mae,
     rmse,
     skill,
-    wilson_interval,
 )
 
 

@@ -12,7 +12,7 @@ from support.market.bars import sample_bars
 from support.pipelines.stages import make_stage
 
 from core.settings import load_settings
-from forecasting.evaluation.combination import WalkForwardResult
+from forecasting.evaluation.result import WalkForwardResult
 from forecasting.evaluation.scorecard import evaluate
 from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA
 from forecasting.models.diagnostics import FeatureImportance, TrainingHistory
