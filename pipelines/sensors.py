@@ -15,6 +15,7 @@ from market.providers.status import HOURS_AFTER_CLOSE, ProviderStatus
 from market.settings import MarketSettings
 from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
+from pipelines.assets.monitoring import DATA_FINGERPRINT, DRIFT_SHARE
 from pipelines.jobs import daily_job, ingest_job, training_job
 from pipelines.partitions import (
     NO_TICKERS,
@@ -51,8 +52,8 @@ def drift_sensor(
     materialization = asset_event.asset_materialization
     if materialization is None:
         return dg.SkipReason("The drift report was observed, not materialised.")
-    share = float(materialization.metadata["drift_share"].value)  # type: ignore[arg-type]
-    data = str(materialization.metadata["data_fingerprint"].value)
+    share = float(materialization.metadata[DRIFT_SHARE].value)  # type: ignore[arg-type]
+    data = str(materialization.metadata[DATA_FINGERPRINT].value)
     if share < settings.drift_share:
         return dg.SkipReason(
             f"{share:.0%} of the features drifted, retraining starts at {settings.drift_share:.0%}."

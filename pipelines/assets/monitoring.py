@@ -30,6 +30,8 @@ LEAST_REFERENCE_SIZE = 126
 METHOD = "wasserstein"
 DISTANCE = 0.5
 HTML_FILE = "drift.html"
+# Metadata that the drift sensor reads.
+DRIFT_SHARE, DATA_FINGERPRINT = "drift_share", "data_fingerprint"
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,9 @@ def drift_report(
         value=stage,
         data_version=stage.data_version,
         metadata={
-            "drift_share": drift.share,
+            DRIFT_SHARE: drift.share,
             "drifted": len(drift.drifted),
-            "data_fingerprint": table.data_fingerprint,
+            DATA_FINGERPRINT: table.data_fingerprint,
             "scores": dg.MetadataValue.md(markdown_table(drift.as_frame())),
             "report": dg.MetadataValue.url(html.as_uri()),
         },
