@@ -1,4 +1,4 @@
-"""Docstring examples of a package: which public functions have one, and whether they hold."""
+"""Docstring examples of a package: run them, and list public functions without an example."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_examples(name: str) -> doctest.TestResults:
 
 
 def functions_without_example(name: str) -> list[str]:
-    """Public functions that the module `name` defines and whose docstring has no example."""
+    """Public functions of the module `name` without an example in the docstring."""
     module = importlib.import_module(name)
     return [
         f"{name}.{function}"

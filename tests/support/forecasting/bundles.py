@@ -1,4 +1,4 @@
-"""Small but real bundles, written in a fraction of a second without TensorFlow or scikit-learn."""
+"""Small valid bundles, written quickly without TensorFlow or scikit-learn."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tiny_bundle(
     lookback: int = 20,
     **manifest_fields: object,
 ) -> Bundle:
-    """Write a bundle to `dest`; another seed gives another model with the same contract."""
+    """Write a bundle to `dest`; `seed` changes the model, not its inputs and outputs."""
     features = feature_set()
     names = feature_names or features.names
     manifest = tiny_manifest(
@@ -168,7 +168,7 @@ def forge(
     golden: dict[str, np.ndarray] | None = None,
     manifest: dict[str, object] | None = None,
 ) -> None:
-    """Change a bundle and seal it again, as whoever can write it could: checksums all hold."""
+    """Change a bundle and seal it again with valid checksums."""
     if graph is not None:
         (folder / GRAPH_FILE).write_bytes(graph)
     if golden is not None:

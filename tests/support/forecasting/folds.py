@@ -1,4 +1,4 @@
-"""Fold forecasts without models: seeded outcomes, and members that know their scale."""
+"""Fold forecasts without models: seeded outcomes, and members with the true scale."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def synthetic_folds(
     scale_factor: float = 1.0,
     seed: int = 0,
 ) -> list[FoldForecasts]:
-    """Folds 0 to `n_folds`; every day is a session, and outcomes really overlap."""
+    """Folds 0 to `n_folds`; every day is a session, and outcomes of long horizons overlap."""
     rng = np.random.default_rng(seed)
     days = (n_folds + 1) * test_size
     noise = 0.01 * rng.standard_t(5, size=(len(tickers), days + max(HORIZONS)))

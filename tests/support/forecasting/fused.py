@@ -1,4 +1,4 @@
-"""Quickly fitted members on real prices, and the graph they are fused into."""
+"""Quickly fitted members on real prices, and their fused graph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from forecasting.models.forest import ForestConfig, ForestModel
 from forecasting.models.lstm import LstmConfig, LstmModel
 from forecasting.samples.panel import Panel, build_panel
 
-# No two numbers are alike, so that a mix-up of members or horizons shows.
+# All weights differ, so that tests detect confused members or horizons.
 WEIGHTS = EnsembleWeights(
     mean={h: {"forest": 0.1 + h / 100, "lstm": 0.3 + h / 100} for h in HORIZONS},
     scale={h: {"forest": 0.2 + h / 100, "lstm": 0.8 - h / 100} for h in HORIZONS},

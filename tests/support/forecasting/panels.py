@@ -1,4 +1,4 @@
-"""Panels of real sample prices for tests of models: small, and with a changeable future."""
+"""Small panels of real sample prices, with the option to change later prices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sample_panel(
     end: date = date(2008, 1, 2),
     shaken_after: date | None = None,
 ) -> Panel:
-    """Samples of real bars; with `shaken_after`, all later prices are other ones."""
+    """Samples of real bars; prices after `shaken_after` are changed."""
     bars = sample_bars(*tickers, start=start, end=end)
     if shaken_after is not None:
         bars = _shake(bars, shaken_after)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 
+from forecasting.features import built_in, expressions
 from forecasting.features.feature_set import FeatureSet, feature_set
 from forecasting.features.spec import code_digest
 
@@ -55,6 +57,23 @@ def test_the_hash_covers_names_order_warmups_and_definitions() -> None:
         feature_set(("trend.aroon_up",)).features,
     ]
     assert len({FeatureSet(v).hash for v in variants}) == len(variants)
+
+
+def test_the_hash_of_the_built_in_features_is_stable() -> None:
+    # A change of this value means that deployed models need new training.
+    expected = "f53e8f601d5eb11ad1e44af3774e4e462bc7d6a520cec214383ba7550784d521"
+    assert feature_set().hash == expected
+
+
+def test_a_renamed_module_or_a_new_description_keeps_the_definition_of_the_built_in_features() -> (
+    None
+):
+    source = "\n".join(inspect.getsource(module) for module in (expressions, built_in))
+    definition = feature_set().features[0].definition
+    assert code_digest(source) == definition
+    assert code_digest(source.replace("forecasting.features", "forecasting.formulas")) == definition
+    assert code_digest(source.replace("Log return", "Logarithmic return")) == definition
+    assert code_digest(source.replace("MEMORY = 0.94, 120", "MEMORY = 0.94, 121")) != definition
 
 
 def test_the_hash_does_not_cover_descriptions() -> None:
