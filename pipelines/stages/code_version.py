@@ -9,7 +9,7 @@ as data or settings.
 import ast
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import version
@@ -100,28 +100,31 @@ def _path_of(name: str, root: Path) -> Path | None:
 @cache
 def _read(path: Path) -> SourceFile:
     source = path.read_text(encoding="utf-8")
-    statements = sorted(set(_import_statements(ast.parse(source))))
-    # `code_digest` leaves imports out, but which function a name stands for matters.
-    text = "\n".join([code_digest(source), *(statement for statement, _ in statements)])
-    names = frozenset(name for _, imported in statements for name in imported)
-    return SourceFile(hashlib.sha256(text.encode()).hexdigest(), names)
+    imports = set(_imports(ast.parse(source)))
+    # `code_digest` ignores imports, but the object that a name stands for matters.
+    names = sorted(f"{imported} as {name}" for imported, name in imports)
+    text = "\n".join([code_digest(source), *names])
+    modules = frozenset(module for imported, _ in imports for module in _with_packages(imported))
+    return SourceFile(hashlib.sha256(text.encode()).hexdigest(), modules)
 
 
-def _import_statements(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield every import, also inside functions, with the modules that it may name."""
+def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield the dotted name and the local name of every import, also inside functions.
+
+    `from a import b` yields ``a.b``, which may be the module `a.b` or the name `b` of the module
+    `a`.
+    """
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield ast.unparse(node), _with_packages(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            module = node.module or ""
-            # `from a import b` imports the module `a.b`, or the name `b` of the module `a`.
-            yield ast.unparse(node), _with_packages(f"{module}.{a.name}" for a in node.names)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                yield prefix + alias.name, alias.asname or alias.name
 
 
-def _with_packages(names: Iterable[str]) -> tuple[str, ...]:
-    """Return `names` and the packages around them, which an import runs as well."""
-    parts = [name.split(".") for name in names]
-    return tuple(".".join(name[:n]) for name in parts for n in range(1, len(name) + 1))
+def _with_packages(name: str) -> list[str]:
+    """Return `name` and the packages around it, which an import runs as well."""
+    parts = name.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
 
 
 def _is_followed(name: str) -> bool:

@@ -95,7 +95,7 @@ def test_comments_docstrings_and_layout_rebuild_no_stage(
         ("forecasting/models/forest.py", "fold"),
         ("forecasting/models/garch.py", "fold"),
         ("forecasting/evaluation/combination.py", "walk_forward"),
-        ("forecasting/scoring/diebold_mariano.py", "walk_forward"),
+        ("forecasting/models/weight_learning.py", "walk_forward"),
         ("forecasting/evaluation/scorecard.py", "evaluation"),
         ("forecasting/export/fusion.py", "members"),
         ("forecasting/bundle/bundle.py", "bundle"),
@@ -120,6 +120,16 @@ def test_another_import_of_the_same_name_changes_the_version(tmp_path: Path) -> 
 
     rebuilt = rebuilt_after(tmp_path, "pipelines/stages/feature_table.py", edit)
     assert "feature_table" in rebuilt
+
+
+def test_the_order_and_grouping_of_imports_do_not_matter(tmp_path: Path) -> None:
+    for name, source in {
+        "one.py": "from numpy import sin, cos\nimport polars\n",
+        "other.py": "import polars\nfrom numpy import cos\nfrom numpy import sin\n",
+    }.items():
+        (tmp_path / name).write_text(source)
+
+    assert code_version(tmp_path / "one.py") == code_version(tmp_path / "other.py")
 
 
 def test_imports_inside_functions_and_packages_are_followed(tmp_path: Path) -> None:
