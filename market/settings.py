@@ -16,16 +16,12 @@ _TWO_UNIVERSES = f"{PREFIX}TICKERS and {PREFIX}UNIVERSE both name tickers: set o
 _NO_TICKERS = (
     f"{PREFIX}TICKERS or {PREFIX}UNIVERSE must name the tickers: this provider cannot list them"
 )
-_PROVIDERS = tuple(SPECS)
-_BACKUPS = tuple(spec.name for spec in SPECS.values() if spec.may_be_backup)
 
 
 class MarketSettings(CoreSettings):
     """Which bars are fetched, and from which providers."""
 
-    provider: str = Field(
-        "sample", description="First provider of bars.", examples=list(_PROVIDERS)
-    )
+    provider: str = Field("sample", description="First provider of bars.", examples=list(SPECS))
     backups: CommaSeparated[str] = Field(
         (), description="Comma-separated providers to try, in this order, when the first fails."
     )
@@ -66,16 +62,17 @@ class MarketSettings(CoreSettings):
     @field_validator("provider", mode="after")
     @classmethod
     def _provider_is_registered(cls, value: str) -> str:
-        if value not in _PROVIDERS:
-            msg = f"must be one of {', '.join(_PROVIDERS)}"
+        if value not in SPECS:
+            msg = f"must be one of {', '.join(SPECS)}"
             raise ValueError(msg)
         return value
 
     @field_validator("backups", mode="after")
     @classmethod
     def _backups_are_registered(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not set(value) <= set(_BACKUPS):
-            msg = f"each name must be one of {', '.join(_BACKUPS)}"
+        allowed = [spec.name for spec in SPECS.values() if spec.may_be_backup]
+        if not set(value) <= set(allowed):
+            msg = f"each name must be one of {', '.join(allowed)}"
             raise ValueError(msg)
         return value
 

@@ -7,12 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.market.bars import sample_bars
+from support.providers.in_memory import FakeNetworkProvider
 
 from core.errors import SettingsError
 from core.settings import load_settings
-from market.providers.catalog import SPECS, provider_spec
-from market.providers.factory import make_ledger
+from market.providers.catalog import SPECS, provider_spec, quote_providers
+from market.providers.factory import make_ledger, make_provider
 from market.providers.protocol import Provider, QuoteProvider
+from market.providers.spec import ProviderSpec
+from market.providers.status import ProviderStatus
+from market.quota.budgets import Budget
 from market.settings import MarketSettings
 
 HEAVY = ("polars", "pandas", "requests", "yfinance", "alpha_vantage", "exchange_calendars")
@@ -60,6 +65,32 @@ def test_the_limits_of_a_spec_are_those_of_its_budget(tmp_path: Path) -> None:
         "premium_600",
         "premium_1200",
     ]
+
+
+def test_a_new_spec_is_all_that_a_new_provider_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*_: object) -> FakeNetworkProvider:
+        return FakeNetworkProvider({"IBM": sample_bars("IBM")}, name="stooq")
+
+    def settings_problem(settings: MarketSettings) -> str | None:
+        return "STOOQ needs bars" if settings.bars else None
+
+    budget = Budget("stooq", per_day=10)
+    spec = ProviderSpec(
+        "stooq", make, settings_problem, budget=lambda _: budget, serves_quotes=True
+    )
+    monkeypatch.setitem(SPECS, "stooq", spec)
+    settings = settings_for("stooq", tmp_path)
+
+    assert make_provider(settings).fetch("IBM")["source"].unique().to_list() == ["stooq"]
+    assert ProviderStatus(settings).read()[0].budget == budget
+    assert "stooq" in quote_providers()
+    assert load_settings(MarketSettings, backups="stooq").providers == ("sample", "stooq")
+    with pytest.raises(SettingsError, match="must name the tickers"):
+        load_settings(MarketSettings, provider="stooq")
+    with pytest.raises(SettingsError, match="STOOQ needs bars"):
+        load_settings(MarketSettings, provider="stooq", tickers="IBM", backups="files", bars="x")
 
 
 def test_an_unknown_name_raises_with_the_registered_names() -> None:
