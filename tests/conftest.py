@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,20 +43,19 @@ SHARED_SERVERS = {
 }
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Put expensive files first, and restore the order of files marked `in_order`."""
-    collected = {item.nodeid: place for place, item in enumerate(items)}
-    yield
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put expensive files first, and undo the shuffling of files marked `in_order`."""
     cost = {TESTS / name: place for place, name in enumerate(EXPENSIVE_FIRST)}
     first: dict[Path, int] = {}
     places: dict[str, tuple[int, int, int]] = {}
     for place, item in enumerate(items):
+        _, line, _ = item.location
         in_order = item.get_closest_marker("in_order") is not None
         places[item.nodeid] = (
             cost.get(item.path, len(cost)),
             first.setdefault(item.path, place),
-            collected[item.nodeid] if in_order else place,
+            line or 0 if in_order else place,
         )
     items.sort(key=lambda item: places[item.nodeid])
 

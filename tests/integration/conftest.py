@@ -1,4 +1,4 @@
-"""Services that several integration tests share."""
+"""Servers that several integration tests share."""
 
 from __future__ import annotations
 
@@ -6,17 +6,27 @@ from collections.abc import Iterator
 
 import pytest
 from support.services.external import mlflow_server, postgres_database
+from support.serving.homes import shared_home
+from support.serving.servers import Server, module_command, run_server
 
 
 @pytest.fixture(scope="session")
 def mlflow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MLflow server; it takes some 15 s to start, so there is one a session."""
+    """The address of a real MLflow server."""
     with mlflow_server(tmp_path_factory.mktemp("mlflow-server")) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def postgres_address() -> Iterator[str]:
-    """A database of our own on a real PostgreSQL server."""
+    """The address of a new database on a real PostgreSQL server."""
     with postgres_database() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def forecast_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`python -m serving` on a home with champion and challenger; tests must not change it."""
+    home = shared_home(tmp_path_factory.getbasetemp())
+    with run_server(module_command, home.path, tmp_path_factory.mktemp("forecasts")) as server:
+        yield server

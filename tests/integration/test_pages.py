@@ -1,4 +1,4 @@
-"""The pages that a person opens, in a real browser: they must show what they promise."""
+"""The API page and a version's page in MLflow, in a real browser."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from support.registry.candidates import candidate
 from support.services.browser import browser_page
-from support.serving.homes import shared_home
-from support.serving.servers import module_command, run_server
+from support.serving.servers import Server
 
 from registry.promotion.aliases import promote
 from registry.publishing.candidates import log_candidate
@@ -27,17 +26,13 @@ def page() -> Iterator[Page]:
         yield page
 
 
-def test_the_api_page_lists_every_forecast_route(
-    page: Page, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    home = shared_home(tmp_path_factory.mktemp("home"))
-    with run_server(module_command, home.path, tmp_path_factory.mktemp("log")) as server:
-        page.goto(server.url)
-        for route in ("/predict/{ticker}", "/models/status", "/models/compare/{ticker}", "/health"):
-            expect(page.get_by_text(route, exact=False).first).to_be_visible(timeout=WAIT_MS)
+def test_the_api_page_lists_every_forecast_route(page: Page, forecast_server: Server) -> None:
+    page.goto(forecast_server.url)
+    for route in ("/predict/{ticker}", "/models/status", "/models/compare/{ticker}", "/health"):
+        expect(page.get_by_text(route, exact=False).first).to_be_visible(timeout=WAIT_MS)
 
 
-def test_a_versions_page_tells_its_training_its_scores_and_its_decision(
+def test_a_versions_page_shows_its_training_scores_and_decision(
     page: Page, mlflow_address: str, tmp_path: Path
 ) -> None:
     registry = ModelRegistry(mlflow_address, "pages")

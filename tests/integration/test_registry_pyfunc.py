@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.registry.candidates import candidate
+from support.registry.databases import copy_empty_database
 
 from forecasting.bundle.bundle import Bundle
 from registry.promotion.aliases import promote
@@ -51,6 +52,7 @@ print(json.dumps({
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a bundle and a registry whose champion is that bundle."""
     folder = tmp_path_factory.mktemp("champion")
+    copy_empty_database(folder / "mlflow.db")
     registry = ModelRegistry(f"sqlite:///{folder / 'mlflow.db'}", "stockcast")
     log_candidate(registry, candidate(folder))
     promote(registry, 1, "first", "ann")

@@ -13,6 +13,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from support.clocks.moving_clock import MovingClock
 from support.registry.candidates import candidate, champion_of, log_versions, runs_by_status
+from support.registry.databases import copy_empty_database
 
 from core.errors import BundleError, RegistryDownError, RegistryError
 from registry.experiments import find_runs
@@ -33,7 +34,9 @@ class Killed(BaseException):
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return one SQLite file for all tests, because creating its tables takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
+    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
+    copy_empty_database(path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from support.serving.servers import Server, module_command, run_server, wait_unt
 from core.clock import SystemClock
 from market.providers.failover.circuit_breaker import CircuitBreakers
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.in_order]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -12,27 +11,23 @@ import jsonschema
 import polars as pl
 import pytest
 from support.serving.homes import TICKERS, recent_bars, shared_home
-from support.serving.servers import Server, bentoml_command, module_command, run_server, wait_until
+from support.serving.servers import Server, bentoml_command, run_server, wait_until
 
 pytestmark = pytest.mark.integration
 
-COMMANDS = {"module": module_command, "bentoml": bentoml_command}
-
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    folder = tmp_path_factory.mktemp("routes")
+def bentoml_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = shared_home(tmp_path_factory.getbasetemp())
-    with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(run_server(command, home.path, folder / name))
-            for name, command in COMMANDS.items()
-        }
+    with run_server(bentoml_command, home.path, tmp_path_factory.mktemp("bentoml")) as server:
+        yield server
 
 
-@pytest.fixture(params=sorted(COMMANDS))
-def server(servers: dict[str, Server], request: pytest.FixtureRequest) -> Server:
-    return servers[request.param]
+@pytest.fixture(params=["module", "bentoml"])
+def server(
+    forecast_server: Server, bentoml_server: Server, request: pytest.FixtureRequest
+) -> Server:
+    return forecast_server if request.param == "module" else bentoml_server
 
 
 def bars(ticker: str = "MSFT", last: int = 252) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from support.market.bars import sample_bars, xnys
 from support.registry.candidates import candidate
+from support.registry.databases import copy_empty_database
 
 from forecasting.bundle.manifest import GRAPH_FILE
 from forecasting.features.feature_set import compute_features, feature_set
@@ -42,8 +43,12 @@ class TestHome:
     path: Path
 
     @property
+    def _database(self) -> Path:
+        return self.path / "mlflow" / "mlflow.db"
+
+    @property
     def tracking_uri(self) -> str:
-        return f"sqlite:///{self.path / 'mlflow' / 'mlflow.db'}"
+        return f"sqlite:///{self._database}"
 
     @property
     def registry(self) -> ModelRegistry:
@@ -55,15 +60,17 @@ class TestHome:
 
     def copy(self, path: Path) -> TestHome:
         """Copy the registry database and the snapshot; bundles are read from this home."""
-        database = path / "mlflow" / "mlflow.db"
-        database.parent.mkdir(parents=True)
-        shutil.copyfile(self.path / "mlflow" / "mlflow.db", database)
+        copy = TestHome(path)
+        copy._database.parent.mkdir(parents=True)
+        shutil.copyfile(self._database, copy._database)
         if self.snapshots.exists():
-            shutil.copytree(self.snapshots, path / "snapshot")
-        return TestHome(path)
+            shutil.copytree(self.snapshots, copy.snapshots)
+        return copy
 
     def register(self, seed: int) -> int:
         """Register a tiny bundle as the pipeline does. Each seed gives a different model."""
+        if not self._database.exists():
+            copy_empty_database(self._database)
         return log_candidate(self.registry, candidate(self.path / "bundles", seed=seed)).version
 
     def register_damaged(self, seed: int) -> int:
