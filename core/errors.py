@@ -58,15 +58,15 @@ class UnknownTickerError(PermanentError):
         The ticker that was not found.
     source
         Name of the provider, store or snapshot, such as ``the sample provider``.
-    near
+    similar
         Similar tickers that the source has.
     """
 
-    def __init__(self, ticker: str, source: str, near: tuple[str, ...] = ()) -> None:
-        hint = f" Did you mean {', '.join(near)}?" if near else ""
+    def __init__(self, ticker: str, source: str, similar: tuple[str, ...] = ()) -> None:
+        hint = f" Did you mean {', '.join(similar)}?" if similar else ""
         super().__init__(f"`ticker` {ticker!r} is not available from {source}.{hint}")
         self.ticker = ticker
-        self.near = near
+        self.similar = similar
 
 
 class ProviderKeyError(PermanentError):

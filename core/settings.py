@@ -127,8 +127,8 @@ def _check_names(settings_class: type[CoreSettings], overrides: Iterable[str]) -
 
 def _refuse_unknown(names: set[str], allowed: set[str]) -> None:
     for name in sorted(names - allowed):
-        near = get_close_matches(name, allowed, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        similar = get_close_matches(name, allowed, n=1)
+        hint = f" Did you mean {similar[0]}?" if similar else ""
         msg = f"{name} is not a setting of Stockcast.{hint} See .env.example for all settings."
         raise SettingsError(msg)
 

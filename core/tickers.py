@@ -50,8 +50,8 @@ def unknown_ticker(ticker: str, source: str, available: Iterable[str]) -> Unknow
     available
         All tickers of the source.
     """
-    near = get_close_matches(ticker.upper(), sorted(available), n=3, cutoff=0.5)
-    return UnknownTickerError(ticker, source, tuple(near))
+    similar = get_close_matches(ticker.upper(), sorted(available), n=3, cutoff=0.5)
+    return UnknownTickerError(ticker, source, tuple(similar))
 
 
 def ticker_file_name(ticker: str) -> str:

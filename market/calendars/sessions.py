@@ -42,8 +42,12 @@ class Sessions:
     def __init__(self, exchange: str = "XNYS") -> None:
         names = _calendar_names()
         if exchange not in names:
-            near = get_close_matches(exchange.upper(), names, n=3)
-            hint = f"did you mean {', '.join(near)}?" if near else "XNYS covers the US exchanges."
+            similar = get_close_matches(exchange.upper(), names, n=3)
+            hint = (
+                f"did you mean {', '.join(similar)}?"
+                if similar
+                else "XNYS covers the US exchanges."
+            )
             msg = f"`exchange` must be a MIC code with a known calendar, got {exchange!r}; {hint}"
             raise SettingsError(msg)
         self.exchange = exchange

@@ -88,7 +88,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, UnknownTickerError):
-        return Problem(404, "unknown-ticker", str(error), near=list(error.near))
+        return Problem(404, "unknown-ticker", str(error), similar=list(error.similar))
     if isinstance(error, TickerError):
         errors = [_field_error("ticker", str(error))]
         return Problem(422, "invalid-request", str(error), errors=errors)

@@ -26,8 +26,8 @@ def check_query(request: Request, *, allowed: tuple[str, ...]) -> None:
     """Reject unknown and repeated parameters, since an ignored one is probably misspelt."""
     for name in request.query_params:
         if name not in allowed:
-            near = get_close_matches(name, allowed, n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else "."
+            similar = get_close_matches(name, allowed, n=1)
+            hint = f"; did you mean `{similar[0]}`?" if similar else "."
             message = f"is not a parameter of this route{hint}"
             raise invalid_parameter(name[:40], message, allowed)
         if len(request.query_params.getlist(name)) > 1:

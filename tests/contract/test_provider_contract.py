@@ -114,7 +114,7 @@ def test_an_unknown_ticker_raises_with_similar_tickers(provider: Provider) -> No
     with pytest.raises(UnknownTickerError, match="is not available from the") as caught:
         provider.fetch("APPL")
 
-    assert "AAPL" in caught.value.near
+    assert "AAPL" in caught.value.similar
 
 
 def test_prices_are_as_traded(provider: Provider) -> None:

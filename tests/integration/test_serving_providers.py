@@ -84,7 +84,7 @@ def test_an_unknown_ticker_costs_no_call(
     server: Server, alpha_vantage: AlphaVantageEmulator
 ) -> None:
     before = len(alpha_vantage.calls)
-    assert server.get("/quote/APPL").json()["near"] == ["AAPL"]
+    assert server.get("/quote/APPL").json()["similar"] == ["AAPL"]
     assert len(alpha_vantage.calls) == before
 
 

@@ -74,9 +74,9 @@ def problem(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:
 
 
 def test_an_unknown_ticker_is_a_404_with_similar_names(server: Server) -> None:
-    assert problem(server.get("/predict/MSTF"), 404, "unknown-ticker")["near"] == ["MSFT"]
+    assert problem(server.get("/predict/MSTF"), 404, "unknown-ticker")["similar"] == ["MSFT"]
     body = problem(server.post("/predict", json={"ticker": "MSTF"}), 404, "unknown-ticker")
-    assert body["near"] == ["MSFT"]
+    assert body["similar"] == ["MSFT"]
     problem(server.get("/models/compare/MSTF"), 404, "unknown-ticker")
 
 

@@ -80,6 +80,6 @@ def _permanent(subject: str, message: str, failures: Sequence[ProviderFailure]) 
         ticker
         for failure in failures
         if isinstance(failure.error, UnknownTickerError)
-        for ticker in failure.error.near
+        for ticker in failure.error.similar
     )
     return UnknownTickerError(subject, source, tuple(similar))

@@ -50,7 +50,7 @@ def test_a_long_text_is_shortened_in_the_error() -> None:
 def test_the_error_for_an_unknown_ticker_suggests_similar_ones() -> None:
     error = unknown_ticker("APPL", "the sample provider", ["MSFT", "AAPL", "IBM"])
 
-    assert error.near == ("AAPL",)
+    assert error.similar == ("AAPL",)
     assert (
         str(error)
         == "`ticker` 'APPL' is not available from the sample provider. Did you mean AAPL?"

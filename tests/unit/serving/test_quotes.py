@@ -114,7 +114,7 @@ def test_an_invalid_request_costs_no_call(service: ServiceSetup) -> None:
     unknown, malformed, query = get(
         service, make_quotes(provider), "/quote/GOOGL", "/quote/a'b", "/quote/AAPL?horizon=1d"
     )
-    assert (unknown.status_code, unknown.json()["near"]) == (404, ["GOOG"])
+    assert (unknown.status_code, unknown.json()["similar"]) == (404, ["GOOG"])
     assert (malformed.status_code, query.status_code) == (422, 422)
     assert provider.calls == []
 

@@ -206,7 +206,7 @@ def test_an_unknown_ticker_lists_similar_tickers_of_both_providers(markets: Mark
     with pytest.raises(UnknownTickerError, match="providers alpha_vantage and yahoo") as caught:
         markets.chain().fetch("APPL", SPAN)
 
-    assert "AAPL" in caught.value.near
+    assert "AAPL" in caught.value.similar
 
 
 def test_the_ledger_counts_the_calls_of_a_chain(markets: Markets) -> None:

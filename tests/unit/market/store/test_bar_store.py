@@ -169,7 +169,7 @@ def test_unknown_ticker_raises_with_similar_names(tmp_path: Path) -> None:
     with pytest.raises(UnknownTickerError, match="Did you mean AAPL") as caught:
         store.read(["APPL"])
 
-    assert caught.value.near == ("AAPL",)
+    assert caught.value.similar == ("AAPL",)
 
 
 def test_repeated_key_raises_before_anything_is_written(tmp_path: Path) -> None:

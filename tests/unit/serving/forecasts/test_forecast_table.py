@@ -86,7 +86,7 @@ def test_a_skipped_ticker_has_a_problem_with_the_reason(table: ForecastTable) ->
 def test_an_unknown_ticker_has_similar_names_in_its_error(table: ForecastTable) -> None:
     with pytest.raises(UnknownTickerError) as caught:
         table.forecast("GOOGL", 1)
-    assert caught.value.near == ("GOOG",)
+    assert caught.value.similar == ("GOOG",)
 
 
 def test_a_window_without_a_forecast_affects_only_its_ticker(model: LiveModel) -> None:

@@ -179,7 +179,7 @@ def test_an_unknown_ticker_costs_one_search_for_similar_tickers(
     with pytest.raises(UnknownTickerError, match="Did you mean AAPL") as caught:
         provider.fetch("APPL", TWENTY)
 
-    assert caught.value.near == ("AAPL",)
+    assert caught.value.similar == ("AAPL",)
     assert [call.function for call in emulator.calls][1:] == ["SYMBOL_SEARCH"]
 
 
@@ -220,7 +220,7 @@ def test_a_failed_search_does_not_hide_the_unknown_ticker(
     with pytest.raises(UnknownTickerError) as caught:
         connect(emulator, tmp_path).fetch("APPL", TWENTY)
 
-    assert caught.value.near == ()
+    assert caught.value.similar == ()
 
 
 def test_an_unknown_ticker_has_no_quote(emulator: AlphaVantageEmulator, tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_similar_tickers_of_all_providers_are_kept() -> None:
     error = combine(UNKNOWN, UNKNOWN_TOO)
 
     assert isinstance(error, UnknownTickerError)
-    assert error.near == ("AAPL", "APP", "APLE")
+    assert error.similar == ("AAPL", "APP", "APLE")
     assert str(error) == (
         "`ticker` 'APPL' is not available from the providers alpha_vantage and yahoo. "
         "Did you mean AAPL, APP, APLE?"

@@ -181,7 +181,7 @@ def test_an_unknown_ticker_costs_one_search_for_similar_tickers(
     with pytest.raises(UnknownTickerError) as caught:
         provider.fetch("APPL")
 
-    assert caught.value.near == ("AAPL",)
+    assert caught.value.similar == ("AAPL",)
     assert [call.kind for call in yahoo.calls] == ["cookie", "crumb", "chart", "search"]
 
 
@@ -193,7 +193,7 @@ def test_a_failed_search_does_not_hide_the_unknown_ticker(
 
     with pytest.raises(UnknownTickerError) as caught:
         provider.fetch("APPL")
-    assert caught.value.near == ()
+    assert caught.value.similar == ()
 
 
 def test_a_ticker_without_any_bar_is_unknown(yahoo: YahooEmulator, provider: YahooProvider) -> None:
