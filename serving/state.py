@@ -14,6 +14,7 @@ from registry.versions import ModelRegistry
 from serving.live.alias_follower import AliasFollower
 from serving.live.calendar_follower import CalendarFollower
 from serving.live.challenger import ChallengerCache
+from serving.live.last_live import LastLiveFollower
 from serving.live.live_state import LiveState
 from serving.live.provider_follower import ProviderFollower
 from serving.live.refresher import ChampionRefresher
@@ -49,9 +50,11 @@ def build_state(
     snapshots = settings.home / SNAPSHOT_FOLDER
     provider_status = ProviderStatus(settings, clock)
     poll_seconds = settings.poll_seconds
+    snapshot_follower = SnapshotFollower(live, cache, SnapshotCache(snapshots))
     followers = (
+        LastLiveFollower(live, cache, snapshot_follower),
         AliasFollower(live, registry, cache),
-        SnapshotFollower(live, cache, SnapshotCache(snapshots)),
+        snapshot_follower,
         CalendarFollower(live),
         ProviderFollower(live, provider_status),
     )

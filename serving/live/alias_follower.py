@@ -9,11 +9,16 @@ from registry.names import CHAMPION as CHAMPION_ALIAS
 from registry.versions import ModelRegistry
 from serving.http.problems import RUN_THE_PIPELINE
 from serving.live.live_state import CHAMPION, REGISTRY, LiveState
-from serving.models.model_cache import ModelCache
+from serving.models.model_cache import LiveModel, ModelCache
 from serving.observability.events import log_event
 
 # Errors such as a full disk can be repaired without a new version.
 _RETRY_AFTER = timedelta(seconds=30)
+NO_CHAMPION = f"No champion yet. {RUN_THE_PIPELINE}"
+CHAMPION_GONE = (
+    "The alias `champion` is not set or names a deleted version. Run `stockcast rollback --reason"
+    " ...` or `stockcast promote VERSION --reason ...`, or move the alias in the MLflow UI."
+)
 
 
 class AliasFollower:
@@ -23,12 +28,14 @@ class AliasFollower:
         self._live = live
         self._registry = registry
         self._cache = cache
+        self._confirmed: LiveModel | None = None
 
     def refresh(self) -> None:
         """Read the alias, and load its version if it has changed."""
         live = self._live
         try:
             version = self._registry.alias_version(CHAMPION_ALIAS)
+            is_live = version is not None and self._is_live(version)
         except StockcastError as error:
             self._report_registry_down(error)
             return
@@ -36,9 +43,10 @@ class AliasFollower:
         live.clear_issue(REGISTRY)
         live.alias_version = version
         if version is None:
+            self._confirmed = None
             live.candidate = None
-            live.report_issue(CHAMPION, f"No champion yet. {RUN_THE_PIPELINE}")
-        elif version == live.version:
+            live.report_issue(CHAMPION, NO_CHAMPION if live.model is None else CHAMPION_GONE)
+        elif is_live:
             live.candidate = None
             live.clear_issue(CHAMPION)
         elif self._is_refused(version):
@@ -46,6 +54,21 @@ class AliasFollower:
             live.report_issue(CHAMPION, live.refused[version].detail)
         elif live.candidate is None or live.candidate.version != version:
             self._load_candidate(version)
+
+    def _is_live(self, version: int) -> bool:
+        """Return whether the live model is this version.
+
+        Another registry may use the same number for another bundle, so the fingerprint of a live
+        model is compared once, and again after the registry was down or had no champion.
+        """
+        model = self._live.model
+        if model is None or model.version != version:
+            return False
+        if model is not self._confirmed:
+            if self._registry.get(version).fingerprint != model.bundle.fingerprint:
+                return False
+            self._confirmed = model
+        return True
 
     def _is_refused(self, version: int) -> bool:
         refused = self._live.refused.get(version)
@@ -73,9 +96,6 @@ class AliasFollower:
         log_event("champion_loaded", version=version, fingerprint=fingerprint, seconds=seconds)
 
     def _report_registry_down(self, error: StockcastError) -> None:
-        """Report the issue. At a start without registry, the last live version is the candidate."""
-        live = self._live
-        live.metrics.set_registry_up(up=False)
-        if live.model is None and live.candidate is None:
-            live.candidate = self._cache.load_last_live()
-        live.report_issue(REGISTRY, str(error))
+        self._confirmed = None
+        self._live.metrics.set_registry_up(up=False)
+        self._live.report_issue(REGISTRY, str(error))

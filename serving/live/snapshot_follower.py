@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
-from core.errors import ForecastError, StockcastError
+from core.errors import ForecastError, SnapshotError, StockcastError
 from forecasting.snapshot import Snapshot
 from serving.forecasts.forecast_table import ForecastTable, build_forecast_table
 from serving.http.problems import RUN_THE_PIPELINE
@@ -22,65 +21,70 @@ class SnapshotFollower:
         self._live = live
         self._cache = cache
         self._snapshots = snapshots
-        # Version and snapshot fingerprint of each pair without any forecast.
-        self._unusable: set[tuple[int, str]] = set()
+        # Error by fingerprints of bundle and snapshot, for each pair without any forecast.
+        self._unusable: dict[tuple[str, str], ForecastError] = {}
 
     def refresh(self) -> None:
         """Publish a table unless the live one already has this model and snapshot."""
-        for model in self._models():
-            snapshot = self._find_snapshot(model)
-            if snapshot is not None and self._serve(model, snapshot):
-                return
+        failures = []
+        for model in (self._live.candidate, self._live.model):
+            if model is None:
+                continue
+            try:
+                self.serve(model)
+            except StockcastError as error:
+                if isinstance(error, ForecastError) and model is self._live.candidate:
+                    self._live.refuse(model.version, str(error))
+                failures.append(f"Version {model.version}: {error}")
+            else:
+                break
+        # The issue of a candidate remains while the live model replaces it.
+        if failures:
+            self._live.report_issue(SNAPSHOT, failures[0])
+        else:
+            self._live.clear_issue(SNAPSHOT)
 
-    def _models(self) -> Iterator[LiveModel]:
-        if self._live.candidate is not None:
-            yield self._live.candidate
-        if self._live.model is not None:
-            yield self._live.model
+    def serve(self, model: LiveModel) -> None:
+        """Make the forecasts of a model over the newest snapshot live.
 
-    def _find_snapshot(self, model: LiveModel) -> Snapshot | None:
-        """Return the snapshot for a model, or None after reporting the reason."""
-        version, manifest = model.version, model.bundle.manifest
-        try:
-            snapshot = self._snapshots.newest(manifest)
-        except StockcastError as error:
-            self._live.report_issue(SNAPSHOT, f"Version {version}: {error}")
-            return None
-        if snapshot is None:
-            detail = (
-                f"Version {version} needs a snapshot of features {manifest.feature_hash[:12]},"
-                f" and none is published. {RUN_THE_PIPELINE}"
-            )
-            self._live.report_issue(SNAPSHOT, detail)
-        return snapshot
-
-    def _serve(self, model: LiveModel, snapshot: Snapshot) -> bool:
-        """Make the forecasts of a model over a snapshot live; return whether they are."""
-        live = self._live
+        Raises
+        ------
+        ForecastError
+            If the model has no forecast for any ticker.
+        StockcastError
+            If no published snapshot fits the model.
+        """
+        live, snapshot = self._live, self._find_snapshot(model)
         table = live.forecasts.table if live.forecasts else None
         if table and table.model is model and table.snapshot is snapshot:
-            live.clear_issue(SNAPSHOT)
-            return True
-        pair = (model.version, snapshot.fingerprint)
+            return
+        pair = (model.bundle.fingerprint, snapshot.fingerprint)
         if pair in self._unusable:
-            return False
+            raise self._unusable[pair].with_traceback(None)
         try:
             new_table = build_forecast_table(model, snapshot, live.clock.now())
         except ForecastError as error:
-            self._unusable.add(pair)
-            if model is live.candidate:
-                live.refuse(model.version, str(error))
-            live.report_issue(SNAPSHOT, f"Version {model.version}: {error}")
-            return False
+            self._unusable[pair] = error
+            raise
         self._publish(new_table)
-        return True
+
+    def _find_snapshot(self, model: LiveModel) -> Snapshot:
+        manifest = model.bundle.manifest
+        snapshot = self._snapshots.newest(manifest)
+        if snapshot is None:
+            msg = (
+                f"It needs a snapshot of features {manifest.feature_hash[:12]},"
+                f" and none is published. {RUN_THE_PIPELINE}"
+            )
+            raise SnapshotError(msg)
+        return snapshot
 
     def _publish(self, table: ForecastTable) -> None:
         live, model = self._live, table.model
         swapped = live.model is not model
         live.publish(table, "champion_swapped" if swapped else "snapshot_swapped")
-        live.candidate = None
-        live.clear_issue(SNAPSHOT)
+        if model is live.candidate:
+            live.candidate = None
         if model.version == live.alias_version:
             live.clear_issue(CHAMPION)
         if swapped:

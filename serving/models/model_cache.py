@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -82,12 +83,13 @@ class ModelCache:
         info = self._registry.get(version)
         dest = self._folder / _folder_name(version, info.fingerprint or "unknown")
         bundle = Bundle.load(self._registry.download(version, dest))
-        dest.touch()
-        self._prune()
+        with suppress(OSError):  # a home that is full or read-only still has the bundle
+            dest.touch()
+            self._prune()
         return LiveModel(info.name, version, bundle)
 
     def save_last_live(self, model: LiveModel) -> None:
-        """Record the live version for a start while the registry is down."""
+        """Record the live version for the next start."""
         record = {
             "name": model.name,
             "version": model.version,
@@ -96,27 +98,53 @@ class ModelCache:
         write_atomically(self._folder / _LAST_LIVE, json.dumps(record).encode())
 
     def load_last_live(self) -> LiveModel | None:
-        """Return the last live version, or None if the cache has no intact copy of it."""
+        """Return the last live version of this model, or None without an intact copy of it."""
+        record = self._last_live()
+        if record is None or record.name != self._registry.name:
+            return None
+        try:
+            bundle = Bundle.load(self._folder / record.folder)
+        except (OSError, StockcastError):
+            return None
+        if bundle.fingerprint != record.fingerprint:
+            return None
+        return LiveModel(record.name, record.version, bundle)
+
+    def _last_live(self) -> _LastLive | None:
         try:
             record = json.loads((self._folder / _LAST_LIVE).read_bytes())
-            folder = self._folder / _folder_name(record["version"], record["fingerprint"])
-            bundle = Bundle.load(folder)
-        except (OSError, ValueError, LookupError, TypeError, StockcastError):
+            return _LastLive(
+                str(record["name"]), int(record["version"]), str(record["fingerprint"])
+            )
+        except (OSError, ValueError, LookupError, TypeError):
             return None
-        if bundle.fingerprint != record["fingerprint"]:
-            return None
-        return LiveModel(str(record["name"]), int(record["version"]), bundle)
 
     def _prune(self) -> None:
         """Remove the least recently used versions, and downloads that a killed process left."""
-        folders = (path for path in self._folder.iterdir() if path.is_dir())
+        last_live = self._last_live()
+        kept = last_live.folder if last_live else None
+        folders = (path for path in self._folder.iterdir() if path.is_dir() and path.name != kept)
         newest_first = sorted(folders, key=_used_at, reverse=True)
         versions = [path for path in newest_first if path.name[0].isdigit()]
         # The file system sets modification times, so the limit uses the machine's time as well.
         limit = time.time() - _MAX_DOWNLOAD_SECONDS  # noqa: TID251
         leftovers = [p for p in newest_first if p not in versions and _used_at(p) < limit]
-        for path in versions[_MAX_VERSIONS:] + leftovers:
+        excess = versions[_MAX_VERSIONS - (kept is not None) :]
+        for path in excess + leftovers:
             shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _LastLive:
+    """Record of the last live version."""
+
+    name: str
+    version: int
+    fingerprint: str
+
+    @property
+    def folder(self) -> str:
+        return _folder_name(self.version, self.fingerprint)
 
 
 def _folder_name(version: int, fingerprint: str) -> str:

@@ -37,10 +37,10 @@ class SnapshotCache:
             return None
         cached = self._cached.get(feature_hash)
         if cached is None or cached[0] != token:
-            snapshot = read_snapshot(self._root, feature_hash)
-            check_fit(snapshot, manifest)
-            cached = (token, snapshot)
+            cached = (token, read_snapshot(self._root, feature_hash))
             self._cached = {feature_hash: cached}
+        # Two versions with the same features may differ in lookback or horizons.
+        check_fit(cached[1], manifest)
         return cached[1]
 
 

@@ -18,6 +18,7 @@ from registry.versions import VersionInfo
 class FakeRegistry:
     """What serving asks of a `ModelRegistry`, answered from folders."""
 
+    name: str = "stockcast"
     folders: dict[int, Path] = field(default_factory=dict)
     tags: dict[int, Mapping[str, str]] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
@@ -41,7 +42,7 @@ class FakeRegistry:
             raise RegistryError(msg)
         created = datetime(2026, 1, 1, tzinfo=UTC)
         return VersionInfo(
-            name="stockcast",
+            name=self.name,
             version=which,
             run_id="",
             aliases=(),
