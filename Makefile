@@ -37,7 +37,7 @@ test: lint ## Everything that must hold: style, types, imports, definitions, tes
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## The tests that neither train real models nor start servers
-	@$(BIN)/python -m pytest -n 2 -m "not slow and not integration" --durations 15 $(PYTEST_ARGS) </dev/null
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not integration" --ignore tests/integration --durations 15 $(PYTEST_ARGS) </dev/null
 
 .PHONY: lint
 lint: $(STAMP) ## The checks that need no test run

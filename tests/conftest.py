@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler import LoadScopeScheduling
+
+# A deadline for each example fails on a busy machine; pytest-timeout ends tests that hang.
+settings.register_profile("stockcast", deadline=None)
+settings.load_profile("stockcast")
 
 TESTS = Path(__file__).parent
 # Workers finish together only if the last files are short. `--durations 60` shows what is long.

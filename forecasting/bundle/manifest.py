@@ -190,9 +190,9 @@ def open_manifest(raw: bytes) -> Manifest:
 
 def check_checksum(manifest: Manifest, name: str, content: bytes) -> None:
     """Raise `BundleError` unless `content` has the checksum in the manifest."""
-    expected, got = manifest.checksums.get(name), sha256(content)
-    if expected != got:
-        problem = f"SHA-256 of {name} must be {str(expected)[:12]}…, got {got[:12]}…."
+    expected, actual = manifest.checksums.get(name), sha256(content)
+    if expected != actual:
+        problem = f"SHA-256 of {name} must be {str(expected)[:12]}…, got {actual[:12]}…."
         raise bundle_error(check="the files' checksums", problem=problem)
 
 

@@ -131,11 +131,11 @@ class GraphBuilder:
             visit(name)
         return ordered
 
-    def _rename(self, nodes: list[Any], kept: set[str]) -> list[Any]:
-        """Rename all tensors except `kept`, and return the constants that `nodes` need."""
+    def _rename(self, nodes: list[Any], fixed: set[str]) -> list[Any]:
+        """Rename all tensors except `fixed`, and return the constants that `nodes` need."""
         from onnx import numpy_helper  # noqa: PLC0415  as above
 
-        names = {name: name for name in (*kept, "")}
+        names = {name: name for name in (*fixed, "")}
         constants: dict[tuple[str, tuple[int, ...], bytes], Any] = {}
         for position, node in enumerate(nodes):
             for name in node.input:

@@ -80,14 +80,14 @@ def admit_indicator(name: str, compute: Compute) -> AdmittedIndicator:
     core.errors.SettingsError: `extra_indicators`: 'my.next_close' looks ahead: ...
     """
     bars = _synthetic_bars()
-    whole = compute(bars)
-    _check_gaps(name, whole)
-    _check_look_ahead(name, compute, bars, whole)
+    full = compute(bars)
+    _check_gaps(name, full)
+    _check_look_ahead(name, compute, bars, full)
     units = Units(
-        price=_find_power(name, compute, bars, whole, ("open", "high", "low", "close")),
-        volume=_find_power(name, compute, bars, whole, ("volume",)),
+        price=_find_power(name, compute, bars, full, ("open", "high", "low", "close")),
+        volume=_find_power(name, compute, bars, full, ("volume",)),
     )
-    spread = _check_warmup(name, compute, bars, _unit_free(whole, bars, units), units)
+    spread = _check_warmup(name, compute, bars, _unit_free(full, bars, units), units)
     return AdmittedIndicator(units, FEATURE_TOLERANCE * spread)
 
 
@@ -95,14 +95,14 @@ def _not_admitted(name: str, reason: str) -> SettingsError:
     return SettingsError(f"`extra_indicators`: {name!r} {reason}; choose another indicator.")
 
 
-def _check_gaps(name: str, whole: NDArray[np.float64]) -> None:
-    has_value = np.isfinite(whole[MAX_WARMUP - 1 :])
+def _check_gaps(name: str, full: NDArray[np.float64]) -> None:
+    has_value = np.isfinite(full[MAX_WARMUP - 1 :])
     if not has_value.all():
         share = f"{1 - has_value.mean():.0%}"
         raise _not_admitted(name, f"has no value on {share} of bars, so windows would have gaps")
 
 
-def _check_look_ahead(name: str, compute: Compute, bars: Bars, whole: NDArray[np.float64]) -> None:
+def _check_look_ahead(name: str, compute: Compute, bars: Bars, full: NDArray[np.float64]) -> None:
     """Compare values before a cut for altered bars after the cut.
 
     Rows before the warm-up are not compared: some functions of `ta` fill them with the mean of all
@@ -117,19 +117,19 @@ def _check_look_ahead(name: str, compute: Compute, bars: Bars, whole: NDArray[np
             for factor in (0.1, 10.0)
         ]
         for variant in variants:
-            if not np.allclose(compute(variant)[before], whole[before], rtol=1e-9, atol=0):
+            if not np.allclose(compute(variant)[before], full[before], rtol=1e-9, atol=0):
                 raise _not_admitted(name, "looks ahead: later bars change its earlier values")
 
 
 def _find_power(
-    name: str, compute: Compute, bars: Bars, whole: NDArray[np.float64], columns: tuple[str, ...]
+    name: str, compute: Compute, bars: Bars, full: NDArray[np.float64], columns: tuple[str, ...]
 ) -> int:
     """Return p such that doubling `columns` multiplies the output by 2^p."""
     doubled = compute({c: values * 2 if c in columns else values for c, values in bars.items()})
     after = slice(MAX_WARMUP - 1, None)
-    atol = 1e-9 * np.abs(whole[after]).max()
+    atol = 1e-9 * np.abs(full[after]).max()
     for power in (0, 1, -1, 2, -2):
-        if np.allclose(doubled[after], whole[after] * 2.0**power, rtol=1e-9, atol=atol):
+        if np.allclose(doubled[after], full[after] * 2.0**power, rtol=1e-9, atol=atol):
             return power
     raise _not_admitted(
         name, f"depends on the unit of the {columns[-1]} in a way that no division removes"
@@ -137,14 +137,14 @@ def _find_power(
 
 
 def _check_warmup(
-    name: str, compute: Compute, bars: Bars, whole: NDArray[np.float64], units: Units
+    name: str, compute: Compute, bars: Bars, full: NDArray[np.float64], units: Units
 ) -> float:
     """Compare windows that start later with the whole history; return the standard deviation."""
-    spread = float(whole[MAX_WARMUP - 1 :].std())
+    spread = float(full[MAX_WARMUP - 1 :].std())
     for start in range(1, PROBE_SIZE - MAX_WARMUP, 7):
         window = {column: values[start:] for column, values in bars.items()}
         part = _unit_free(compute(window), window, units)[MAX_WARMUP - 1 :]
-        difference = np.abs(part - whole[start + MAX_WARMUP - 1 :]).max()
+        difference = np.abs(part - full[start + MAX_WARMUP - 1 :]).max()
         if not difference <= CHECK_TOLERANCE * spread:
             reason = f"has not settled after {MAX_WARMUP} bars: its value depends on older history"
             raise _not_admitted(name, reason)

@@ -112,22 +112,22 @@ def compute_features(adjusted: pl.DataFrame, features: FeatureSet) -> pl.DataFra
     >>> table["ewma_volatility"].null_count()
     3
     """
-    many = adjusted["ticker"].n_unique() > 1
+    by_ticker = adjusted["ticker"].n_unique() > 1
     frame = adjusted
-    for selection in _selections(features, many=many):
+    for selection in _selections(features, by_ticker=by_ticker):
         frame = frame.select(selection)
     return frame
 
 
 @lru_cache(maxsize=16)
-def _selections(features: FeatureSet, *, many: bool) -> tuple[list[pl.Expr], ...]:
+def _selections(features: FeatureSet, *, by_ticker: bool) -> tuple[list[pl.Expr], ...]:
     """Return the columns to select in turn: shared columns, raw values, values after warm-up.
 
     Cached because building the expressions takes as long as evaluating them on one window.
     """
 
     def scoped(expression: pl.Expr) -> pl.Expr:
-        return expression.over("ticker") if many else expression
+        return expression.over("ticker") if by_ticker else expression
 
     bars, key = pl.col(BARS), [pl.col("ticker"), pl.col("session")]
     shared = {n: e for n, e in shared_columns().items() if n in features.inputs | {BARS}}

@@ -25,9 +25,11 @@ pytestmark = pytest.mark.integration
 OUTSIDE = """
 import sys
 
+OURS = {"core", "market", "forecasting", "registry", "pipelines", "serving", "stockcast"}
+
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"core", "market", "forecasting", "registry", "pipelines", "serving"}:
+        if name.partition(".")[0] in OURS:
             raise ImportError(f"{name} is not installed here")
 
 sys.meta_path.insert(0, Blocked())

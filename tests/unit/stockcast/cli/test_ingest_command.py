@@ -17,6 +17,8 @@ from pipelines.settings import PipelineSettings
 from stockcast.cli.dagster_instance import COMMAND_TAG, open_instance
 from stockcast.cli.ingest import partition_ranges
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Ingested:
