@@ -17,6 +17,7 @@ from support.yahoo.emulator import connect as connect_yahoo
 from core.errors import UnknownTickerError
 from core.tickers import check_ticker
 from market.bars.contract import BAR_SCHEMA, validate_bars
+from market.calendars.exchanges import SessionsByTicker
 from market.providers.files.provider import FilesProvider
 from market.providers.protocol import Provider, SessionRange
 from market.providers.sample.provider import TICKERS, SampleProvider
@@ -32,12 +33,12 @@ def sample_provider(_: Path, __: ExitStack) -> Provider:
 def one_file_per_ticker(folder: Path, _: ExitStack) -> Provider:
     for (ticker,), bars in sample_bars().partition_by("ticker", as_dict=True).items():
         bars.drop("ticker", "source").write_csv(folder / f"{ticker}.csv")
-    return FilesProvider(str(folder), xnys())
+    return FilesProvider(str(folder), SessionsByTicker())
 
 
 def one_file_for_all_tickers(folder: Path, _: ExitStack) -> Provider:
     sample_bars().write_parquet(folder / "all.parquet")
-    return FilesProvider(str(folder / "*.parquet"), xnys())
+    return FilesProvider(str(folder / "*.parquet"), SessionsByTicker())
 
 
 def alpha_vantage(folder: Path, stack: ExitStack) -> Provider:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -35,15 +36,15 @@ class FilesProvider:
     ----------
     bars
         Folder (sub-folders are ignored), glob (``**`` matches sub-folders) or file.
-    sessions
-        Calendar of the exchange, for the time zone of timestamps.
+    sessions_of
+        Returns the sessions of a ticker's exchange, for the time zone of timestamps.
     """
 
     name = "files"
 
-    def __init__(self, bars: str, sessions: Sessions) -> None:
+    def __init__(self, bars: str, sessions_of: Callable[[str], Sessions]) -> None:
         self.bars = bars
-        self._sessions = sessions
+        self._sessions_of = sessions_of
         self._last_read: tuple[Path, dict[str, pl.DataFrame]] | None = None
 
     def tickers(self) -> tuple[str, ...]:
@@ -102,8 +103,9 @@ class FilesProvider:
         columns = match_columns(table.drop(ROW).columns, where)
         if "period" in columns:
             _refuse_intraday(table, columns["period"], where)
+        zone = self._sessions_of(ticker).timezone
         read = {
-            "session": read_sessions(table, columns["session"], where, self._sessions.timezone),
+            "session": read_sessions(table, columns["session"], where, zone),
             "volume": read_volumes(table, columns["volume"], where),
         }
         for name in (*PRICES, "adj_close", "split_factor", "dividend"):

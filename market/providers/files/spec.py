@@ -21,12 +21,12 @@ _UNUSED = (
 
 
 def _make(settings: MarketSettings, ledger: QuotaLedger, clock: Clock | None) -> FilesProvider:  # noqa: ARG001
-    from market.calendars.sessions import Sessions  # noqa: PLC0415  # keeps the spec light
+    from market.calendars.exchanges import SessionsByTicker  # noqa: PLC0415  # keeps the spec light
     from market.providers.files.provider import FilesProvider  # noqa: PLC0415
 
     if settings.bars is None:
         raise SettingsError(_MISSING)
-    return FilesProvider(settings.bars, Sessions(settings.exchange))
+    return FilesProvider(settings.bars, SessionsByTicker(settings.exchange))
 
 
 def _settings_problem(settings: MarketSettings) -> str | None:

@@ -1,4 +1,4 @@
-"""What tests of the files provider share: real spellings, and ways to ask and to be refused."""
+"""Files in the formats of several sources, and helpers to read them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.market.bars import xnys
 
 from core.errors import BarsError
+from market.calendars.exchanges import SessionsByTicker
 from market.providers.files.provider import FilesProvider
 
 Write = Callable[..., Path]
@@ -69,7 +69,7 @@ ADJUSTED = [57.98, 57.56, 56.14]
 
 
 def provider(bars: Path | str) -> FilesProvider:
-    return FilesProvider(str(bars), xnys())
+    return FilesProvider(str(bars), SessionsByTicker())
 
 
 def refusal(bars: Path | str) -> str:

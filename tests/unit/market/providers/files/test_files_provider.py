@@ -26,8 +26,6 @@ from support.market.file_formats import (
 )
 
 from market.bars.contract import BAR_SCHEMA, validate_bars
-from market.calendars.sessions import Sessions
-from market.providers.files.provider import FilesProvider
 
 
 @pytest.mark.parametrize(
@@ -151,7 +149,7 @@ def test_midnight_in_asia_written_in_utc_gives_the_local_session(tmp_path: Path)
     )
     frame.write_parquet(tmp_path / "7203.T.parquet")
 
-    bars = FilesProvider(str(tmp_path), Sessions("XTKS")).fetch("7203.T")
+    bars = provider(tmp_path).fetch("7203.T")
 
     assert bars.get_column("session").to_list() == [date(2024, 1, 4)]
 
