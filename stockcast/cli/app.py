@@ -1,22 +1,12 @@
 """The commands of `stockcast`; each one loads the settings and calls one function."""
 
-import getpass
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from core.errors import StockcastError
-from core.settings import load_settings
-from stockcast.cli.settings import CommandSettings
-
-if TYPE_CHECKING:
-    from registry.versions import ModelRegistry
+from stockcast.cli.preflight import command, user_name
+from stockcast.cli.terminal import make_console, prepare_streams, print_line
 
 app = typer.Typer(
     help="Calibrated stock forecasts in production.",
@@ -24,8 +14,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# A log file or a pipe has no width.
-console = Console(width=None if sys.stdout.isatty() else 120)
 
 Home = Annotated[
     Path | None, typer.Option(help="Folder for all files that Stockcast writes; by default ./var.")
@@ -33,15 +21,10 @@ Home = Annotated[
 Reason = Annotated[str, typer.Option(help="Reason of the change, for the audit trail.")]
 
 
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Print an expected error as one message and exit with status 1."""
-    try:
-        yield
-    except StockcastError as error:
-        message = f"[bold red]error:[/] {escape(str(error))}"
-        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
+def main() -> None:
+    """Run the command line."""
+    prepare_streams()
+    app()
 
 
 def _hide_warnings() -> None:
@@ -52,12 +35,6 @@ def _hide_warnings() -> None:
 
     for category in (BetaWarning, PreviewWarning, DeprecationWarning, FutureWarning):
         warnings.simplefilter("ignore", category)
-
-
-def _registry(settings: CommandSettings) -> "ModelRegistry":
-    from registry.versions import ModelRegistry
-
-    return ModelRegistry.from_settings(settings)
 
 
 @app.command()
@@ -75,15 +52,12 @@ def run(
     ] = True,
 ) -> None:
     """Run the main job, from bars to a promoted version and forecasts over HTTP."""
-    _hide_warnings()
-    from stockcast.cli.run import run_main_job
+    provider = "files" if bars else None
+    with command(home=home, bars=bars, tickers=tickers, provider=provider) as settings:
+        _hide_warnings()
+        from stockcast.cli.run import run_main_job
 
-    with _plain_errors():
-        provider = "files" if bars else None
-        settings = load_settings(
-            CommandSettings, bars=bars, home=home, tickers=tickers, provider=provider
-        )
-        run_main_job(settings, console, serve=serve)
+        run_main_job(settings, make_console(), serve=serve)
 
 
 @app.command()
@@ -95,30 +69,30 @@ def ingest(
     home: Home = None,
 ) -> None:
     """Fetch the bars, splits and dividends that are due, within the budget of the key."""
-    _hide_warnings()
-    from stockcast.cli.ingest import ingest_now
+    with command(home=home) as settings:
+        _hide_warnings()
+        from stockcast.cli.ingest import ingest_now
 
-    with _plain_errors():
-        ingest_now(load_settings(CommandSettings, home=home), console, only=tickers)
+        ingest_now(settings, make_console(), only=tickers)
 
 
 @app.command()
 def quota(home: Home = None) -> None:
     """Show the budget and the health of each provider, and whether the key is sufficient."""
-    _hide_warnings()
-    from stockcast.cli.market_tables import print_quota
+    with command(home=home) as settings:
+        _hide_warnings()
+        from stockcast.cli.market_tables import print_quota
 
-    with _plain_errors():
-        print_quota(console, load_settings(CommandSettings, home=home))
+        print_quota(make_console(), settings)
 
 
 @app.command()
 def up(home: Home = None) -> None:
     """Start Dagster, MLflow and the forecast service, and print their addresses."""
-    from stockcast.cli.up import run_all
+    with command(home=home) as settings:
+        from stockcast.cli.up import run_all
 
-    with _plain_errors():
-        run_all(load_settings(CommandSettings, home=home), console)
+        run_all(settings, make_console())
 
 
 @app.command()
@@ -127,33 +101,35 @@ def models(home: Home = None) -> None:
 
     If the champion was moved in the MLflow UI, this adds the move to the audit trail.
     """
-    from registry.promotion.aliases import reconcile
-    from stockcast.cli.model_tables import print_versions
+    with command(home=home) as settings:
+        from registry.promotion.aliases import reconcile
+        from registry.versions import ModelRegistry
+        from stockcast.cli.model_tables import print_versions
 
-    with _plain_errors():
-        registry = _registry(load_settings(CommandSettings, home=home))
+        registry = ModelRegistry.from_settings(settings)
         if registry.list():
             reconcile(registry)
-        print_versions(console, registry)
+        print_versions(make_console(), registry)
 
 
 @app.command()
 def promote(version: int, reason: Reason, home: Home = None) -> None:
     """Make VERSION the champion regardless of the gates; the service loads it within seconds."""
-    from registry.promotion.aliases import promote as promote_version
+    with command(home=home) as settings:
+        from registry.promotion.aliases import promote as promote_version
+        from registry.versions import ModelRegistry
 
-    with _plain_errors():
-        registry = _registry(load_settings(CommandSettings, home=home))
-        promote_version(registry, version, reason, actor=getpass.getuser())
-        console.print(f"Version {version} is the champion.")
+        registry = ModelRegistry.from_settings(settings)
+        promote_version(registry, version, reason, actor=user_name())
+        print_line(make_console(), f"Version {version} is the champion.")
 
 
 @app.command()
 def rollback(reason: Reason, home: Home = None) -> None:
     """Make the previous champion the champion again."""
-    from registry.promotion.aliases import rollback as roll_back
+    with command(home=home) as settings:
+        from registry.promotion.aliases import rollback as roll_back
+        from registry.versions import ModelRegistry
 
-    with _plain_errors():
-        registry = _registry(load_settings(CommandSettings, home=home))
-        move = roll_back(registry, reason, actor=getpass.getuser())
-        console.print(f"Version {move.to_version} is the champion again.")
+        move = roll_back(ModelRegistry.from_settings(settings), reason, actor=user_name())
+        print_line(make_console(), f"Version {move.to_version} is the champion again.")

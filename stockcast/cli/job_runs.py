@@ -32,7 +32,8 @@ def exclusive_command(settings: CoreSettings, command: str) -> Iterator[dg.Dagst
             lock.seek(0)
             other = lock.read() or command
             msg = (
-                f"Another `stockcast {other}` is using {settings.home}; wait for it or set --home."
+                f"Another command, stockcast {other}, is using {settings.home}; wait for it or set "
+                f"--home."
             )
             raise PermanentError(msg) from None
         lock.truncate(0)

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from textwrap import shorten
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -17,7 +15,8 @@ from market.settings import MarketSettings
 from pipelines.partitions import universe
 from pipelines.resources import build_resources
 from pipelines.settings import PipelineSettings
-from stockcast.cli.tables import terminal_table
+from stockcast.cli.tables import print_table
+from stockcast.cli.terminal import print_line
 
 OUTCOME_COLUMNS = ("ticker", "outcome", "last session", "behind", "new bars", "actions to", "notes")
 BUDGET_COLUMNS = ("provider", "made today", "left", "renews", "spent on")
@@ -25,11 +24,6 @@ HEALTH_COLUMNS = ("provider", "health", "last success", "retry at", "reason")
 # Outcomes that may need a person come first.
 ORDER = ("failed", "deferred", "ingested", "nothing_new", "up_to_date")
 MAX_ROWS = 100
-# Widths in characters of all columns except the notes, and of all except the reasons.
-WIDTH_BEFORE_NOTES = 86
-WIDTH_BEFORE_REASON = 84
-MIN_TEXT_WIDTH = 20
-PLAIN: Any = {"highlight": False, "markup": False, "soft_wrap": True}
 
 
 def print_capacity_warning(console: Console, settings: MarketSettings, n_tickers: int) -> None:
@@ -47,15 +41,10 @@ def print_outcomes(
     rows = [
         _outcome_row(outcome, last_sessions.get(outcome.ticker)) for outcome in ordered[:MAX_ROWS]
     ]
-    width = console.width - WIDTH_BEFORE_NOTES
-    if width < MIN_TEXT_WIDTH:
-        table = terminal_table("", OUTCOME_COLUMNS[:-1], [row[:-1] for row in rows])
-    else:
-        table = terminal_table("", OUTCOME_COLUMNS, [_shortened(row, width) for row in rows])
-    console.print(table)
+    print_table(console, "", OUTCOME_COLUMNS, rows, has_prose=True)
     if len(ordered) > MAX_ROWS:
-        console.print(f"… and {len(ordered) - MAX_ROWS:,} more.")
-    console.print(f"{summarize_outcomes(outcomes)}.", highlight=False)
+        print_line(console, f"... and {len(ordered) - MAX_ROWS:,} more.")
+    print_line(console, f"{summarize_outcomes(outcomes)}.")
 
 
 def print_quota(console: Console, settings: PipelineSettings) -> None:
@@ -65,17 +54,16 @@ def print_quota(console: Console, settings: PipelineSettings) -> None:
     limited = [state for state in states if state.usage is not None]
     if not limited:
         names = ", ".join(state.name for state in states)
-        console.print(f"Bars come from local data ({names}), which needs no budget.", **PLAIN)
+        print_line(console, f"Bars come from local data ({names}), which needs no budget.")
         return
     budget_rows = [
         _budget_row(state.name, state.budget, state.usage)
         for state in states
         if state.budget is not None and state.usage is not None
     ]
-    console.print(terminal_table("Budgets of calls", BUDGET_COLUMNS, budget_rows))
-    width = max(MIN_TEXT_WIDTH, console.width - WIDTH_BEFORE_REASON)
-    health_rows = [_shortened(_health_row(state), width) for state in limited]
-    console.print(terminal_table("Health", HEALTH_COLUMNS, health_rows))
+    print_table(console, "Budgets of calls", BUDGET_COLUMNS, budget_rows)
+    health_rows = [_health_row(state) for state in limited]
+    print_table(console, "Health", HEALTH_COLUMNS, health_rows, has_prose=True)
     capacity = _capacity(settings, len(universe(settings, resources["provider"])))
     if capacity is not None:
         _print_capacity(console, settings, capacity)
@@ -87,11 +75,10 @@ def _capacity(settings: MarketSettings, n_tickers: int) -> Capacity | None:
 
 
 def _print_capacity(console: Console, settings: MarketSettings, capacity: Capacity) -> None:
-    console.print(capacity.summary, style="" if capacity.keeps_up else "yellow", **PLAIN)
+    print_line(console, capacity.summary, style="" if capacity.keeps_up else "yellow")
     backups = [name for name in settings.backups if provider_spec(name).is_remote]
     if not capacity.keeps_up and backups:
-        message = f"Requests beyond the limits of the key go to {', '.join(backups)}."
-        console.print(message, **PLAIN)
+        print_line(console, f"Requests beyond the limits of the key go to {', '.join(backups)}.")
 
 
 def _outcome_row(outcome: TickerOutcome, last: date | None) -> list[str]:
@@ -133,11 +120,6 @@ def _health_row(state: ProviderState) -> list[str]:
         _local(breaker.retry_at) if breaker.retry_at else "-",
         breaker.reason or "-",
     ]
-
-
-def _shortened(row: list[str], width: int) -> list[str]:
-    """Return the row with its last cell cut to `width` characters."""
-    return [*row[:-1], shorten(row[-1], width, placeholder=" …")]
 
 
 def _local(instant: datetime) -> str:

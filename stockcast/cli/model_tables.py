@@ -1,12 +1,13 @@
 """Terminal output about models: scores, gates, forecasts and versions."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from forecasting.horizons import LABELS
 from forecasting.models.base import REFERENCES
@@ -14,7 +15,8 @@ from forecasting.snapshot import read_snapshot
 from registry.names import DECISION_TAG, SKILL_TAG
 from registry.versions import ModelRegistry
 from stockcast.cli.service_process import ServiceProcess
-from stockcast.cli.tables import terminal_table
+from stockcast.cli.tables import price_text, print_table
+from stockcast.cli.terminal import print_line, with_home
 
 SCORE_COLUMNS = (
     "",
@@ -36,8 +38,8 @@ LEGEND = (
 SIGNIFICANCE_LEVELS = (0.05, 0.01, 0.001)
 FORECAST_COLUMNS = (
     "ticker",
-    "as of",
     "",
+    "as of",
     "target",
     "close",
     "forecast",
@@ -67,8 +69,8 @@ def print_evaluation(console: Console, path: Path) -> None:
         for label, horizon in LABELS.items()
         for model, scores in evaluation["pooled"].items()
     ]
-    console.print(terminal_table("\nOut of sample, all scored folds", SCORE_COLUMNS, rows))
-    console.print(LEGEND, style="dim", highlight=False)
+    print_table(console, "\nOut of sample, all scored folds", SCORE_COLUMNS, rows, n_keys=2)
+    print_line(console, LEGEND, style="dim")
 
 
 def _score_row(model: str, label: str, scores: Mapping[str, Any]) -> list[str]:
@@ -93,10 +95,12 @@ def _skill(scores: Mapping[str, Any], reference: str) -> str:
 def print_decision(console: Console, path: Path) -> None:
     """Print the promotion decision and the result of every gate."""
     decision = json.loads(path.read_text())
-    console.print(f"\n[bold]Version {decision['version']}: {decision['outcome']}[/]")
+    print_line(console, f"\nVersion {decision['version']}: {decision['outcome']}", style="bold")
+    gates = Table.grid(padding=(0, 1))
     for reason in decision["reasons"]:
-        mark = "[green]✓[/]" if reason["passed"] else "[red]✗[/]"
-        console.print(f"  {mark} {escape(reason['sentence'])}", highlight=False)
+        mark = Text("✓", style="green") if reason["passed"] else Text("✗", style="red")
+        gates.add_row(" ", mark, Text(with_home(reason["sentence"])))
+    console.print(gates)
 
 
 def print_forecasts(console: Console, service: ServiceProcess, snapshots: Path) -> None:
@@ -117,20 +121,29 @@ def print_forecasts(console: Console, service: ServiceProcess, snapshots: Path) 
         f"\nGET {service.address}/predict/TICKER?horizon=1d|1w|1m\n"
         f"Model version {versions}, bars up to {age:,} sessions old"
     )
-    console.print(terminal_table(title, FORECAST_COLUMNS, list(map(_forecast_row, forecasts))))
+    print_forecast_rows(console, title, forecasts)
+
+
+def print_forecast_rows(
+    console: Console, title: str, forecasts: Sequence[Mapping[str, Any]]
+) -> None:
+    """Print responses to GET /predict as a table."""
+    rows = list(map(_forecast_row, forecasts))
+    print_table(console, title, FORECAST_COLUMNS, rows, n_keys=2)
 
 
 def _forecast_row(forecast: Mapping[str, Any]) -> list[str]:
     prediction = forecast["prediction"]
+    close = forecast["current_price"]
     bounds = (prediction["intervals"][level] for level in ("80", "95"))
     return [
         forecast["ticker"],
-        forecast["as_of"],
         forecast["horizon"],
+        forecast["as_of"],
         forecast["target_session"],
-        f"{forecast['current_price']:.2f}",
-        f"{prediction['price_target']:.2f}",
-        *(f"{low:.2f} to {high:.2f}" for low, high in bounds),
+        price_text(close, close),
+        price_text(prediction["price_target"], close),
+        *(f"{price_text(low, close)} to {price_text(high, close)}" for low, high in bounds),
         _percent(prediction["probability_up"]),
         prediction["direction"],
         prediction["signal"],
@@ -152,9 +165,9 @@ def print_versions(console: Console, registry: ModelRegistry) -> None:
         for info in sorted(registry.list(), key=lambda info: -info.version)
     ]
     if not rows:
-        console.print("No version is registered; `stockcast run` trains and registers one.")
+        print_line(console, "No version is registered; `stockcast run` trains and registers one.")
         return
-    console.print(terminal_table(registry.name, VERSION_COLUMNS, rows))
+    print_table(console, registry.name, VERSION_COLUMNS, rows, n_keys=2)
 
 
 def _percent(value: float | None) -> str:

@@ -8,18 +8,13 @@ from typing import Any
 
 import dagster as dg
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.text import Text
 
 from market.ingest.batch import TickerOutcome
+from stockcast.cli.terminal import WIDE, print_labelled, print_line, progress_bar
 
 LOGGER_KEY = "terminal"
+LABEL_WIDTH = 24
 STYLES = {logging.DEBUG: "dim", logging.WARNING: "yellow", logging.ERROR: "bold red"}
 LEVELS = {"failed": logging.ERROR, "deferred": logging.WARNING}
 
@@ -34,7 +29,7 @@ class RunProgress(logging.Handler):
         super().__init__(logging.DEBUG)
         self._console = console
         self._started: dict[str, float] = {}
-        self._bar = _progress_bar(console)
+        self._bar = progress_bar(console)
         self._task = self._bar.add_task("starting", total=None)
         self._finished_tickers: set[str] = set()
         self._n_tickers = 0
@@ -85,8 +80,9 @@ class RunProgress(logging.Handler):
         return now - self._started.get(step, now)
 
     def _print_step(self, step: str, message: str, level: int) -> None:
-        self._console.print(f"[cyan]{step:>24}[/]  ", end="")
-        _print(self._console, message, level)
+        indent = LABEL_WIDTH if self._console.width >= WIDE else 0
+        label = Text(f"{step:>{indent}}  ", "cyan")
+        print_labelled(self._console, label, message, style=STYLES.get(level, ""))
 
 
 class IngestProgress(logging.Handler):
@@ -98,7 +94,7 @@ class IngestProgress(logging.Handler):
         self._console = console
         # Read before the bar is shown, which replaces the file of the console.
         self._is_terminal = console.is_terminal
-        self._bar = _progress_bar(console)
+        self._bar = progress_bar(console)
         self._task = self._bar.add_task("starting", total=None)
 
     @contextmanager
@@ -120,7 +116,8 @@ class IngestProgress(logging.Handler):
         """Show the outcome of one ticker."""
         level = LEVELS.get(outcome.outcome, logging.INFO)
         if level == logging.ERROR or not self._is_terminal:
-            _print(self._console, f"{outcome.ticker}: {outcome.summary}", level)
+            line = f"{outcome.ticker}: {outcome.summary}"
+            print_line(self._console, line, style=STYLES.get(level, ""))
         self._outcomes[outcome.ticker] = outcome
         self._bar.update(self._task, description=outcome.ticker, completed=len(self._outcomes))
 
@@ -128,7 +125,7 @@ class IngestProgress(logging.Handler):
         """Show retries; `on_outcome` has shown the messages of the assets."""
         event: Any = getattr(record, "dagster_event", None)
         if event is not None and event.event_type_value == "STEP_UP_FOR_RETRY":
-            _print(self._console, retry_message(event), logging.WARNING)
+            print_line(self._console, retry_message(event), style=STYLES[logging.WARNING])
 
 
 def as_logger(handler: logging.Handler) -> dg.LoggerDefinition:
@@ -147,21 +144,3 @@ def retry_message(event: dg.DagsterEvent) -> str:
     """Return the message for a step that failed and will be retried."""
     seconds = event.step_retry_data.seconds_to_wait or 0
     return f"failed; retrying in {seconds:.0f} s"
-
-
-def _print(console: Console, message: str, level: int) -> None:
-    console.print(
-        message, style=STYLES.get(level, ""), markup=False, highlight=False, soft_wrap=True
-    )
-
-
-def _progress_bar(console: Console) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )

@@ -18,6 +18,7 @@ from stockcast.cli.model_tables import print_decision, print_evaluation, print_f
 from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
 from stockcast.cli.service_process import run_service
 from stockcast.cli.settings import CommandSettings
+from stockcast.cli.terminal import print_line
 
 JOB = "everything_job"
 
@@ -40,15 +41,18 @@ def run_main_job(settings: CommandSettings, console: Console, *, serve: bool) ->
         with run_service(settings) as service, console.status("Starting the service …"):
             service.wait_until_ready()
             print_forecasts(console, service, settings.home / SNAPSHOT_FOLDER)
-    console.print(f"Done in {time.monotonic() - started:.0f} s; the reports are in {reports}.")
+    print_line(
+        console, f"Done in {time.monotonic() - started:.0f} s; the reports are in {reports}."
+    )
 
 
 def _has_champion(settings: CommandSettings, console: Console) -> bool:
     if ModelRegistry.from_settings(settings).alias_version(CHAMPION) is not None:
         return True
-    console.print(
+    print_line(
+        console,
         "\nNo version was promoted, so the service has no model; the gates above list the reasons. "
-        "`stockcast promote VERSION --reason ...` overrides them."
+        "`stockcast promote VERSION --reason ...` overrides them.",
     )
     return False
 

@@ -23,6 +23,7 @@ from market.providers.factory import make_provider
 from pipelines.partitions import follow_universe, universe
 from stockcast.cli.dagster_instance import dagster_home, open_instance
 from stockcast.cli.settings import CommandSettings
+from stockcast.cli.terminal import print_line
 
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.5
@@ -90,7 +91,7 @@ def run_all(settings: CommandSettings, console: Console) -> None:
                 )
         _monitor(processes, logs, console)
     except KeyboardInterrupt:
-        console.print("Stopping …")
+        print_line(console, "Stopping ...")
     finally:
         _stop(processes)
 
@@ -100,7 +101,7 @@ def _monitor(
 ) -> None:
     starting = list(processes)
     names = ", ".join(component.name for component in starting)
-    console.print(f"Starting {names}; logs are in {logs}.")
+    print_line(console, f"Starting {names}; logs are in {logs}.")
     while True:
         for component, process in processes.items():
             if process.poll() is not None:
@@ -109,9 +110,9 @@ def _monitor(
                 raise PermanentError(msg)
         for component in [component for component in starting if _responds(component)]:
             starting.remove(component)
-            console.print(f"  {component.name:<10} {component.address}")
+            print_line(console, f"  {component.name:<10} {component.address}")
             if not starting:
-                console.print("Everything is running. Press Ctrl-C to stop.")
+                print_line(console, "Everything is running. Press Ctrl-C to stop.")
         time.sleep(POLL_SECONDS)
 
 

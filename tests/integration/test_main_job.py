@@ -251,7 +251,7 @@ def test_the_reports_are_what_people_open_and_nothing_else(finished: Finished) -
 
 def test_a_second_run_at_the_same_time_is_refused_in_a_sentence(finished: Finished) -> None:
     home = finished.home.path
-    expected = f"error: Another `stockcast run` is using {home}; wait for it or set --home."
+    expected = f"error: Another command, stockcast run, is using {home}; wait for it or set --home."
 
     assert finished.refused.strip() == expected
 

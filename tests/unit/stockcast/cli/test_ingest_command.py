@@ -92,7 +92,7 @@ def test_a_second_command_on_the_same_home_is_refused(ingested: Ingested) -> Non
         status, _, error = call("ingest", home=home)
 
     assert status == 1
-    expected = f"error: Another `stockcast run` is using {home}; wait for it or set --home."
+    expected = f"error: Another command, stockcast run, is using {home}; wait for it or set --home."
     assert " ".join(error.split()) == expected
 
 
