@@ -51,7 +51,8 @@ class Quarantine:
             return
         buffer = io.BytesIO()
         refused.write_parquet(buffer)
-        write_atomically(path, buffer.getvalue())
+        if not path.exists() or path.read_bytes() != buffer.getvalue():
+            write_atomically(path, buffer.getvalue())
 
     def read(self, tickers: Sequence[str]) -> pl.DataFrame:
         """Return the refused rows of `tickers`: the bar columns and `reason`."""

@@ -92,7 +92,9 @@ class TickerOutcome:
             return ""
         if self.new_bars:
             return f"{self.new_bars} to {self.report.last_session}"
-        through = self.report.actions_through
+        stored, through = self.report.stored, self.report.actions_through
+        if stored.removed or (stored.updated and self.report.restated):
+            return ""  # the notes list corrected and removed sessions
         return f"splits and dividends to {through}" if through else ""
 
     def merge(self, actions: Self) -> Self:

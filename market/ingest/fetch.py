@@ -238,10 +238,8 @@ class BarFetcher:
         # The session in progress is ignored, not refused. A row without a session is refused.
         closed = bars.filter((pl.col("session") <= self._closed).fill_null(value=True))
         validated = validate_bars(closed, self._sessions, last_session=self._closed)
-        if validated.bars.is_empty() and validated.quarantine.height:
-            reason = validated.quarantine.get_column("reason")[0]
-            msg = f"{self._ticker}: every fetched bar is invalid; the first reason is: {reason}."
-            raise BarsError(msg)
+        if validated.quarantine.height:
+            refuse_without_bars(self._ticker, validated)
         return FetchedBars(
             validated,
             reconcile(validated.bars),
@@ -267,3 +265,14 @@ class BarFetcher:
 
     def _count_since(self, start: date) -> int:
         return len(self._sessions.between(start, self._closed))
+
+
+def refuse_without_bars(ticker: str, validated: ValidatedBars) -> None:
+    """Raise `BarsError` if no fetched row is valid."""
+    if not validated.bars.is_empty():
+        return
+    reasons = validated.quarantine.get_column("reason")
+    msg = f"{ticker}: no bar was fetched; stored bars stay."
+    if len(reasons):
+        msg = f"{ticker}: every fetched bar is invalid; the first reason is: {reasons[0]}."
+    raise BarsError(msg)

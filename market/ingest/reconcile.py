@@ -86,7 +86,7 @@ def reconcile_bars(
     shared = merged.filter("is_shared")
     _refuse_gap(stored, fetched, shared)
     _refuse_disagreement(stored, shared, tolerance)
-    restated = shared.filter(pl.col("is_same_source") & _has_other_prices())
+    restated = shared.filter(pl.col("is_same_source") & has_other_prices())
     first_shared, first_stored = shared["session"][0], stored["session"][0]
     bars = _rebase_adj_close(
         _resolve_values(merged), is_whole=fetched["session"][0] <= first_stored
@@ -122,7 +122,7 @@ def replace_bars(
     return ReconciledBars(
         bars=bars.select(BAR_SCHEMA.names()),
         new=merged.filter(~pl.col("is_shared")).get_column("session"),
-        restated=merged.filter(pl.col("is_shared") & _has_other_prices()).height,
+        restated=merged.filter(pl.col("is_shared") & has_other_prices()).height,
         reaches_back=False,
     )
 
@@ -143,7 +143,7 @@ def _merge(stored: pl.DataFrame, fetched: pl.DataFrame) -> pl.DataFrame:
 
 def _resolve_values(merged: pl.DataFrame) -> pl.DataFrame:
     """Choose between fetched and stored values of prices, volume, actions and source."""
-    is_corrected = pl.col("is_same_source") & (_has_other_prices() | _has_other_volume())
+    is_corrected = pl.col("is_same_source") & (has_other_prices() | _has_other_volume())
     values = [
         pl.when(~pl.col("is_shared") | is_corrected)
         .then(name)
@@ -162,7 +162,8 @@ def _resolve_values(merged: pl.DataFrame) -> pl.DataFrame:
     return merged.with_columns(*values, *actions, source)
 
 
-def _has_other_prices() -> pl.Expr:
+def has_other_prices() -> pl.Expr:
+    """Return whether a price differs from the stored one in the column with `_stored`."""
     return pl.any_horizontal(
         (pl.col(name) / pl.col(f"{name}_stored") - 1).abs() > _NOISE for name in PRICES
     )

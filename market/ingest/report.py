@@ -72,3 +72,17 @@ def summarize_fetched(validated: ValidatedBars) -> dict[str, Any]:
         "bars": validated.bars.height,
         "quarantine": validated.quarantine,
     }
+
+
+def note_replaced(ticker: str, replaced: UpsertReport, restated: int) -> tuple[str, ...]:
+    """Return a note on stored bars that a whole history has corrected or removed, if any."""
+    changes = []
+    if restated:
+        changes.append(f"{_count(restated)} corrected")
+    if replaced.removed:
+        changes.append(f"{_count(replaced.removed)} removed that the source no longer has")
+    return (f"{ticker}: {', '.join(changes)}.",) if changes else ()
+
+
+def _count(n: int) -> str:
+    return f"{n:,} stored session{'' if n == 1 else 's'}"

@@ -25,11 +25,12 @@ from market.bars.contract import BAR_SCHEMA, validate_bars
 from market.bars.corporate_actions import actions_known_through, add_actions, split_factor_on
 from market.bars.quarantine import Quarantine
 from market.calendars.sessions import Sessions
-from market.ingest.fetch import BarFetcher, FetchedBars
+from market.ingest.fetch import BarFetcher, FetchedBars, refuse_without_bars
 from market.ingest.plan import IngestTask, count_behind, plan_tasks
-from market.ingest.report import NOTHING_STORED, IngestReport, summarize_fetched
+from market.ingest.report import NOTHING_STORED, IngestReport, note_replaced, summarize_fetched
 from market.ingest.splits import ResolvedBars, resolve_split_jumps
 from market.ingest.ticker_state import TickerState, TickerStateStore
+from market.ingest.whole_history import replace_history
 from market.providers.protocol import ActionsProvider, Provider
 from market.store import BarStore, UpsertReport
 
@@ -47,7 +48,8 @@ class Ingest:
     """Fetches and stores the bars, splits and dividends that are due.
 
     A provider without splits and dividends, such as the sample or local files without backups, is
-    read whole each time. This costs no call and keeps one base of `adj_close`.
+    read whole each time, and its bars replace the stored ones, see
+    `market.ingest.whole_history.replace_history`. This costs no call.
 
     Parameters
     ----------
@@ -235,21 +237,31 @@ class Ingest:
         return self._report(ticker, stored=upserted)
 
     def _ingest_whole_history(self, ticker: str) -> IngestReport:
-        """Fetch and store all bars of a provider without limits."""
+        """Replace the stored bars by all bars of a provider that is read whole each time."""
         sessions, now = self._sessions_of(ticker), self._clock.now()
         bars = self._provider.fetch(ticker)
         validated = validate_bars(bars, sessions, last_session=sessions.last_closed(now))
         self._quarantine.replace(ticker, validated.quarantine)
-        upserted = self._store.upsert(validated.bars)
+        refuse_without_bars(ticker, validated)
+        history = replace_history(
+            self._stored_bars(ticker), validated.bars, sessions, tolerance=self._tolerance
+        )
+        replaced = self._store.replace(history.bars)
         self._ticker_states.update(
             ticker,
             requested_at=now,
             responded_at=self._clock.now(),
             has_full_history=True,
-            actions_through=actions_known_through(validated.bars),
+            actions_through=actions_known_through(history.bars),
             **_NO_FAILURE,
         )
-        return self._report(ticker, **summarize_fetched(validated), stored=upserted)
+        return self._report(
+            ticker,
+            **summarize_fetched(validated),
+            stored=replaced,
+            restated=history.restated,
+            notes=note_replaced(ticker, replaced, history.restated),
+        )
 
     def _record_failure(self, ticker: str, task: IngestTask, error: StockcastError) -> None:
         """Record an error; consecutive permanent errors of the ticker back off its requests."""
@@ -272,7 +284,7 @@ class Ingest:
         stored = values.get("stored", NOTHING_STORED)
         last = self._store.last_sessions([ticker]).get(ticker)
         defaults = {
-            "outcome": "ingested" if stored.inserted or stored.updated else "nothing_new",
+            "outcome": "ingested" if stored.has_changes else "nothing_new",
             "actions_through": self._ticker_states.get(ticker).actions_through,
             "sessions_behind": count_behind(last, self._sessions_of(ticker), self._clock.now()),
         }

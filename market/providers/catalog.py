@@ -53,6 +53,11 @@ def remote_providers() -> list[str]:
     return [spec.name for spec in SPECS.values() if spec.is_remote]
 
 
+def local_providers() -> list[str]:
+    """Return the names of the registered providers that read local data, whole each time."""
+    return [spec.name for spec in SPECS.values() if not spec.is_remote]
+
+
 def quote_providers() -> list[str]:
     """Return the names of the registered providers that serve quotes."""
     return [spec.name for spec in SPECS.values() if spec.serves_quotes]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -33,11 +33,17 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True)
 class UpsertReport:
-    """The numbers of bars that an upsert inserted, updated and left unchanged."""
+    """The numbers of bars that a write inserted, updated, left unchanged and removed."""
 
     inserted: int
     updated: int
     unchanged: int
+    removed: int = 0
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the write changed the store."""
+        return bool(self.inserted or self.updated or self.removed)
 
 
 class BarStore:
@@ -74,15 +80,24 @@ class BarStore:
         TickerError
             If a ticker is malformed.
         """
-        bars = _check_keys(conform_bars(bars)).sort(KEY)
-        for ticker in bars.get_column("ticker").unique():
-            check_ticker(ticker)
-        with self._acquire_writer() as writer:
-            report = UpsertReport(*writer.upsert(bars))
-            is_full = writer.index.size() > _MAX_INDEX_BYTES
-        if is_full:
-            self._compact_spans(min_new_share=0)
-        return report
+        return self._write(bars, Writer.upsert)
+
+    def replace(self, bars: pl.DataFrame) -> UpsertReport:
+        """Replace all stored bars of the tickers in `bars`; keep the bars of other tickers.
+
+        Without a change nothing is written.
+
+        Parameters
+        ----------
+        bars
+            All bars of each of its tickers, validated, in any order, at most one per key.
+
+        Raises
+        ------
+        BarsError, TickerError
+            As in `upsert`.
+        """
+        return self._write(bars, Writer.replace)
 
     def compact(self) -> None:
         """Move bars from the journal to files, wherever at least 1 % of a file is new.
@@ -176,6 +191,19 @@ class BarStore:
         for part in self.read_in_parts(tickers):
             digest.update(part)
         return digest.hexdigest()
+
+    def _write(
+        self, bars: pl.DataFrame, write: Callable[[Writer, pl.DataFrame], tuple[int, ...]]
+    ) -> UpsertReport:
+        bars = _check_keys(conform_bars(bars)).sort(KEY)
+        for ticker in bars.get_column("ticker").unique():
+            check_ticker(ticker)
+        with self._acquire_writer() as writer:
+            report = UpsertReport(*write(writer, bars))
+            is_full = writer.index.size() > _MAX_INDEX_BYTES
+        if is_full:
+            self._compact_spans(min_new_share=0)
+        return report
 
     def _compact_spans(self, *, min_new_share: float) -> None:
         """Compact, one by one, the spans whose journal exceeds this share of their file."""

@@ -153,6 +153,11 @@ class Index:
         """Remove the locations of all tickers in `files`."""
         self._execute_many("DELETE FROM placed WHERE file = ?", [(name,) for name in files])
 
+    def remove_tickers(self, tickers: Sequence[str]) -> None:
+        """Remove the locations and the journal of some tickers."""
+        for table in ("placed", "journal"):
+            self._execute(f"DELETE FROM {table} WHERE {_AMONG}", (json.dumps(list(tickers)),))
+
     def is_recovered(self) -> bool:
         """Return whether a recovery has run since the index was created."""
         return bool(self._pragma("user_version"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -92,6 +93,20 @@ class Writer:
             self.index.add(changed)
         return changed.height - updated, updated, unchanged
 
+    def replace(self, bars: pl.DataFrame) -> tuple[int, int, int, int]:
+        """Replace all bars of the tickers in sorted bars; return the numbers, removed ones last."""
+        tickers = bars.get_column("ticker").unique().to_list()
+        stored = self._stored_bars_of(tickers)
+        removed = stored.join(bars, on=KEY, how="anti").height
+        if not removed:
+            return *self.upsert(bars), 0
+        unchanged = bars.join(stored, on=BAR_SCHEMA.names(), how="semi", nulls_equal=True).height
+        updated = stored.height - removed - unchanged
+        # Rows without a location are not read; the next compaction of their file drops them.
+        self.index.remove_tickers(tickers)
+        self.upsert(bars)
+        return bars.height - updated - unchanged, updated, unchanged, removed
+
     def spans(self) -> list[FileSpan]:
         """Return the spans that can be compacted, after a recovery."""
         if not self._has_recovered:
@@ -138,9 +153,12 @@ class Writer:
             return bars
         tickers = bars.get_column("ticker").unique().to_list()
         first = bars.select(pl.col("session").min()).item()
-        with open_view(self._root, lambda: nullcontext(self.index), tickers, first) as view:
-            parts = [part.join(bars, on=KEY, how="semi") for part in view.parts()]
-        return pl.concat([bars.clear(), *parts])
+        return self._stored_bars_of(tickers, first).join(bars, on=KEY, how="semi")
+
+    def _stored_bars_of(self, tickers: Sequence[str], since: date | None = None) -> pl.DataFrame:
+        """Return the stored bars of `tickers`, sorted by key."""
+        with open_view(self._root, lambda: nullcontext(self.index), tickers, since) as view:
+            return pl.concat([BAR_SCHEMA.to_frame(), *view.parts()])
 
 
 def _read_in_batches(paths: Sequence[Path]) -> Iterator[pl.DataFrame]:

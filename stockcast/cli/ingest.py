@@ -20,7 +20,7 @@ from stockcast.cli.job_runs import (
     failed_for_tickers,
     was_stopped,
 )
-from stockcast.cli.market_tables import print_capacity_warning, print_outcomes
+from stockcast.cli.market_tables import print_capacity_warning, print_outcomes, print_removed
 from stockcast.cli.progress import LOGGER_KEY, IngestProgress, as_logger
 
 JOB = "ingest_job"
@@ -58,7 +58,7 @@ def ingest_now(
         resources={**resources, "listener": progress},
     )
     with exclusive_command(settings, "ingest") as instance:
-        follow_universe(instance, followed)
+        print_removed(console, follow_universe(instance, followed)[1])
         ranges = partition_ranges(instance.get_dynamic_partitions("tickers"), chosen)
         with progress.bar(tickers=len(chosen)):
             failed = _run_all(definitions, instance, ranges, force=only is not None)

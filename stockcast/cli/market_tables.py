@@ -1,6 +1,6 @@
 """Terminal output about market data: ingest outcomes, budgets, provider health and capacity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,16 @@ def print_capacity_warning(console: Console, settings: MarketSettings, n_tickers
     capacity = _capacity(settings, n_tickers)
     if capacity is not None and not capacity.keeps_up:
         _print_capacity(console, settings, capacity)
+
+
+def print_removed(console: Console, removed: Collection[str]) -> None:
+    """Print the tickers that were followed until now but are no longer listed, if any."""
+    if removed:
+        message = (
+            f"No longer listed by the provider or the settings: {', '.join(sorted(removed))}. "
+            f"Stored bars are kept, but there are no new bars and forecasts."
+        )
+        console.print(message, style="yellow", **PLAIN)
 
 
 def print_outcomes(

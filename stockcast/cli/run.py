@@ -13,7 +13,7 @@ from pipelines.resources import build_resources
 from registry.names import CHAMPION
 from registry.versions import ModelRegistry
 from stockcast.cli.job_runs import cause_of, exclusive_command, execute
-from stockcast.cli.market_tables import print_capacity_warning
+from stockcast.cli.market_tables import print_capacity_warning, print_removed
 from stockcast.cli.model_tables import print_decision, print_evaluation, print_forecasts
 from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
 from stockcast.cli.service_process import run_service
@@ -60,7 +60,7 @@ def _has_champion(settings: CommandSettings, console: Console) -> bool:
 def _materialize(settings: CommandSettings, instance: dg.DagsterInstance, console: Console) -> None:
     resources = build_resources(settings)
     followed = universe(settings, resources["provider"])
-    follow_universe(instance, followed)
+    print_removed(console, follow_universe(instance, followed)[1])
     print_capacity_warning(console, settings, len(followed))
     progress = RunProgress(console)
     definitions = build_defs(

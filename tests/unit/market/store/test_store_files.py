@@ -238,3 +238,54 @@ def test_leftovers_of_a_killed_writer_are_deleted(tmp_path: Path) -> None:
     assert not leftover.exists()
     assert names(tmp_path) == []
     assert store.tickers() == ("FB", "IBM")
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("ticker", ["T00", "T07", "T09", "T10", "T39"])
+@pytest.mark.parametrize("n_kept", [0, 1, 99, 100])
+def test_replaced_ticker_has_only_the_new_bars(tmp_path: Path, ticker: str, n_kept: int) -> None:
+    store = BarStore(tmp_path)
+    tickers = [f"T{n:02d}" for n in range(40)]
+    bars = synthetic_bars(tickers, n_sessions=100)
+    store.upsert(bars)
+    store.upsert(bars.filter(pl.col("ticker") == ticker).tail(5).with_columns(volume=7))
+    of_ticker = store.read([ticker])
+    later = synthetic_bars([ticker], n_sessions=10, start=date(2015, 1, 2))
+    new = pl.concat([of_ticker.tail(n_kept), later])
+    expected = pl.concat([bars.filter(pl.col("ticker") != ticker), new]).sort("ticker", "session")
+
+    report = store.replace(new)
+
+    assert report == UpsertReport(10, 0, n_kept, removed=100 - n_kept)
+    assert store.read().equals(expected)
+    store.compact()
+    assert BarStore(tmp_path).read().equals(expected)
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("n_new", [5, 2_500])
+def test_only_ticker_of_a_store_is_replaced(tmp_path: Path, n_new: int) -> None:
+    store = BarStore(tmp_path)
+    store.upsert(synthetic_bars(["A"], n_sessions=2_500))
+    store.compact()
+    new = synthetic_bars(["A"], n_sessions=n_new, start=date(2000, 1, 4), seed=1)
+    n_removed = 2_500 if n_new == 5 else 2_500 - new.join(store.read(), on="session").height
+
+    assert store.replace(new).removed == n_removed
+    store.compact()
+
+    assert BarStore(tmp_path).read().equals(new)
+    assert len(names(tmp_path)) == 1
+
+
+def test_replacement_by_the_stored_bars_writes_nothing(tmp_path: Path) -> None:
+    store = BarStore(tmp_path)
+    store.upsert(sample_bars("FB", "IBM"))
+    store.compact()
+    before = names(tmp_path)
+
+    report = store.replace(sample_bars("FB"))
+    store.compact()
+
+    assert (report.has_changes, report.unchanged) == (False, sample_bars("FB").height)
+    assert names(tmp_path) == before
