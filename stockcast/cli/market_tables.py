@@ -40,7 +40,7 @@ def print_removed(console: Console, removed: Collection[str]) -> None:
             f"No longer listed by the provider or the settings: {', '.join(sorted(removed))}. "
             f"Stored bars are kept, but there are no new bars and forecasts."
         )
-        console.print(message, style="yellow", **PLAIN)
+        print_line(console, message, style="yellow")
 
 
 def print_outcomes(
