@@ -9,6 +9,7 @@ import polars as pl
 
 from core.errors import BarsError
 from core.tickers import TICKER_PATTERN
+from market.bars.duplicates import find_duplicates
 from market.calendars.sessions import Sessions
 
 KEY = ("ticker", "session")
@@ -110,8 +111,9 @@ def validate_bars(frame: pl.DataFrame, sessions: Sessions, *, last_session: date
     A large move is not a fault: AAPL fell by 51.9 % on 2000-09-29. Missing values of optional
     columns are valid.
 
-    The last of several valid rows with the same key is kept, because it is the newest. The other
-    rows are refused as duplicates.
+    Of several valid rows with the same key, the settled bar is kept and the other rows are refused
+    as duplicates. If the rows do not show which bar is settled, all of them are refused, see
+    `market.bars.duplicates`.
 
     Parameters
     ----------
@@ -129,7 +131,7 @@ def validate_bars(frame: pl.DataFrame, sessions: Sessions, *, last_session: date
     """
     rows = conform_bars(frame).with_row_index(_ROW)
     rows = rows.with_columns(_concatenate(_faults(sessions, last_session)).alias(_REASON))
-    duplicates = _find_duplicates(rows.filter(pl.col(_REASON) == ""))
+    duplicates = find_duplicates(rows.filter(pl.col(_REASON) == ""), row=_ROW, key=KEY)
     rows = rows.join(duplicates, on=_ROW, how="left", maintain_order="left").with_columns(
         pl.when(pl.col(_REASON) == "").then("duplicate").otherwise(_REASON).alias(_REASON)
     )
@@ -187,17 +189,3 @@ def _fault(condition: pl.Expr, description: str) -> pl.Expr:
 
 def _concatenate(faults: list[pl.Expr]) -> pl.Expr:
     return pl.concat_str(faults, separator="; ", ignore_nulls=True)
-
-
-def _find_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the index and the description of every row whose key occurs again later."""
-    values = pl.struct(name for name in BAR_SCHEMA if name not in (*KEY, "source"))
-    repeated = rows.filter(pl.len().over(KEY) > 1)
-    same = values.eq_missing(values.last().over(KEY))
-    description = (
-        pl.when(same)
-        .then(pl.lit("duplicate: the same bar follows"))
-        .otherwise(pl.lit("duplicate: a different bar of this session follows"))
-    )
-    is_last = pl.col(_ROW) == pl.col(_ROW).max().over(KEY)
-    return repeated.with_columns(duplicate=description).filter(~is_last).select(_ROW, "duplicate")
