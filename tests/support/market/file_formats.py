@@ -1,4 +1,4 @@
-"""What tests of the files provider share: real spellings, and ways to ask and to be refused."""
+"""CSV texts in the formats of several sources, and helpers for the files provider."""
 
 from __future__ import annotations
 
