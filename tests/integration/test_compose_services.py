@@ -29,7 +29,12 @@ from registry.promotion.aliases import promote
 from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.in_order,
+    pytest.mark.timeout(420),
+]
 
 START_SECONDS = 240.0
 SWAP_SECONDS = 30.0

@@ -31,7 +31,13 @@ from registry.names import CHALLENGER, CHAMPION
 from registry.promotion.aliases import promote
 from registry.promotion.audit import read_moves
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.in_order]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.in_order,
+    # On a busy machine the runs of the first test take minutes.
+    pytest.mark.timeout(600),
+]
 
 TICKERS = ("AAPL", "IBM")
 START = date(2008, 7, 1)
