@@ -20,9 +20,9 @@ TESTS = Path(__file__).parent
 # Workers finish together only if the last files are short. `--durations 60` shows what is long.
 EXPENSIVE_FIRST = (
     "integration/test_main_job.py",
-    "integration/test_compose_services.py",
     "integration/test_seven_days.py",
     "integration/test_registry_stores.py",
+    "integration/test_compose_services.py",
     "integration/test_up.py",
     "integration/test_killed_ingest.py",
     "unit/stockcast/cli/test_ingest_command.py",

@@ -1,5 +1,4 @@
-"""The production column, as `docker-compose.yml` says it, run natively: each service by its own
-command, environment and health check, on free ports and in databases of its own."""
+"""The services of `docker-compose.yml`, run natively on free ports and in new databases."""
 
 from __future__ import annotations
 
@@ -30,7 +29,12 @@ from registry.promotion.aliases import promote
 from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.in_order,
+    pytest.mark.timeout(420),
+]
 
 START_SECONDS = 240.0
 SWAP_SECONDS = 30.0
@@ -42,7 +46,7 @@ OURS = ("mlflow", "dagster-code", "dagster-webserver", "dagster-daemon", "foreca
 
 @dataclass(frozen=True)
 class Databases:
-    """Two databases with their owners, named for this test alone."""
+    """Two databases and their owners, with names that are unique to this run."""
 
     server: str
     dagster: str
@@ -50,11 +54,11 @@ class Databases:
 
     @classmethod
     def make(cls, server: str) -> Databases:
-        """Make them with the script that the PostgreSQL container runs on an empty volume."""
+        """Create them with the script that the PostgreSQL container runs on an empty volume."""
         mark = uuid.uuid4().hex[:8]
         made = cls(server, f"stockcast_dagster_{mark}", f"stockcast_mlflow_{mark}")
         at = urlsplit(server)
-        # Passwords are quoted by the script, whatever they hold.
+        # The script must quote any password.
         variables = {
             "PGHOST": str(at.hostname),
             "PGPORT": str(at.port),
@@ -109,42 +113,42 @@ class Production:
     def address(self, container_port: int) -> str:
         return f"http://127.0.0.1:{self.ports[container_port]}"
 
-    def ask(self, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        """Return status and content of the forecast service's answer."""
+    def request(self, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        """Return status and content of a response of the forecast service."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
+        http_request = urllib.request.Request(
             self.address(3000) + path, data=data, headers={"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status, json.load(answer)
+            with urllib.request.urlopen(http_request, timeout=10) as response:
+                return response.status, json.load(response)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
 
-    def ask_until(
+    def request_until(
         self,
         enough: Callable[[int, dict[str, Any]], bool],
         path: str,
         body: object = None,
     ) -> tuple[int, dict[str, Any]]:
-        """Ask again until the answer is `enough`, or the service had its time to follow."""
+        """Repeat the request until `enough` accepts the response or `SWAP_SECONDS` have passed."""
         deadline = time.monotonic() + SWAP_SECONDS
-        status, answer = self.ask(path, body)
+        status, answer = self.request(path, body)
         while not enough(status, answer) and time.monotonic() < deadline:
             time.sleep(0.5)
-            status, answer = self.ask(path, body)
+            status, answer = self.request(path, body)
         return status, answer
 
     def graphql(self, query: str) -> dict[str, Any]:
-        """Return the one field that `query` asks Dagster's web server for."""
+        """Send `query` to Dagster's web server and return its only field."""
         request = urllib.request.Request(
             f"{self.address(3001)}/graphql",
             data=json.dumps({"query": query}).encode(),
             headers={"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
-            (field_asked,) = json.load(answer)["data"].values()
-        return dict(field_asked)
+            (content,) = json.load(answer)["data"].values()
+        return dict(content)
 
 
 def natively(folder: Path, databases: Databases, ports: dict[int, int]) -> Natively:
@@ -172,7 +176,7 @@ def natively(folder: Path, databases: Databases, ports: dict[int, int]) -> Nativ
 
 def wait_until_healthy(production: Production, running: dict[str, subprocess.Popen[bytes]]) -> None:
     started = time.monotonic()
-    waiting = dict.fromkeys(running, "not asked yet")
+    waiting = dict.fromkeys(running, "not checked yet")
     while waiting and time.monotonic() < started + START_SECONDS:
         for name in list(waiting):
             service = production.services[name]
@@ -213,12 +217,12 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
         databases.drop()
 
 
-def test_every_service_became_healthy_by_its_own_check(production: Production) -> None:
+def test_every_service_passes_its_own_health_check(production: Production) -> None:
     assert set(production.healthy_after) == set(OURS)
     assert max(production.healthy_after.values()) < START_SECONDS
 
 
-def test_dagster_and_mlflow_keep_their_state_in_databases_of_their_own(
+def test_dagster_and_mlflow_use_separate_databases(
     production: Production,
 ) -> None:
     databases = production.databases
@@ -229,7 +233,7 @@ def test_dagster_and_mlflow_keep_their_state_in_databases_of_their_own(
     assert databases.owner(databases.mlflow) == databases.mlflow
 
 
-def test_mlflow_answers_to_its_own_name_and_to_no_other(production: Production) -> None:
+def test_mlflow_refuses_requests_for_another_host(production: Production) -> None:
     def status(host: str) -> int:
         url = f"{production.address(5000)}/api/2.0/mlflow/experiments/get?experiment_id=0"
         request = urllib.request.Request(url, headers={"Host": host})
@@ -243,9 +247,11 @@ def test_mlflow_answers_to_its_own_name_and_to_no_other(production: Production) 
     assert status("elsewhere.example") == 403
 
 
-def test_a_forecast_before_the_first_champion_says_what_to_do(production: Production) -> None:
-    # It may still be waiting to ask again after the registry was not up yet.
-    status, answer = production.ask_until(
+def test_a_forecast_before_the_first_champion_is_refused_with_the_fix(
+    production: Production,
+) -> None:
+    # The service may still wait for its next request to the registry, which started later.
+    status, answer = production.request_until(
         lambda _, answer: "champion" in str(answer["type"]), "/predict", {"ticker": "AAPL"}
     )
 
@@ -253,7 +259,7 @@ def test_a_forecast_before_the_first_champion_says_what_to_do(production: Produc
     assert "stockcast run" in str(answer["detail"])
 
 
-def test_a_queued_run_is_done_by_the_code_server_and_leaves_its_bars_on_the_volume(
+def test_a_queued_run_is_executed_and_stores_its_bars_on_the_volume(
     production: Production,
 ) -> None:
     where = 'repositoryName: "__repository__", repositoryLocationName: "stockcast"'
@@ -267,9 +273,9 @@ def test_a_queued_run_is_done_by_the_code_server_and_leaves_its_bars_on_the_volu
     assert added["__typename"] == "AddDynamicPartitionSuccess"
     assert launched["__typename"] == "LaunchRunSuccess"
 
-    asked = f'{{ runOrError(runId: "{launched["run"]["runId"]}") {{ ... on Run {{ status }} }} }}'
+    query = f'{{ runOrError(runId: "{launched["run"]["runId"]}") {{ ... on Run {{ status }} }} }}'
     deadline = time.monotonic() + RUN_SECONDS
-    while (status := production.graphql(asked)["status"]) not in ENDED:
+    while (status := production.graphql(query)["status"]) not in ENDED:
         assert time.monotonic() < deadline, f"the run is still {status}"
         time.sleep(1)
 
@@ -284,7 +290,7 @@ def test_a_version_promoted_over_http_is_served(production: Production, tmp_path
     version = log_candidate(registry, candidate(tmp_path, seed=1)).version
     promote(registry, version, "the production column is tested", actor="test")
 
-    status, answer = production.ask_until(lambda status, _: status == 200, "/predict/AAPL")
+    status, answer = production.request_until(lambda status, _: status == 200, "/predict/AAPL")
 
     assert status == 200, answer
     assert answer["model"]["version"] == version

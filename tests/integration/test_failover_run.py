@@ -1,4 +1,4 @@
-"""A run whose provider goes down on the way is completed by the backup, and says so."""
+"""A run whose primary provider goes down is completed and reported with the backup."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def evening(session: date) -> datetime:
 
 @dataclass
 class AfterSome:
-    """Follows a round, and does something to the world after a number of tickers."""
+    """A listener that calls `do` after a number of tickers."""
 
     n_tickers: int
     do: Callable[[], object]
@@ -50,7 +50,7 @@ class AfterSome:
 
 @dataclass
 class World:
-    """Two providers, and a daemon whose store is full up to Thursday; it is Friday evening."""
+    """Two providers, and a daemon on Friday evening whose store has bars up to Thursday."""
 
     alpha_vantage: AlphaVantageEmulator
     yahoo: YahooEmulator
@@ -95,14 +95,14 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-def told_of(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
+def metadata_by_ticker(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
     return {
         str(e.partition): {name: value.value for name, value in e.metadata.items()}
         for e in result.asset_materializations_for_node("daily_bars")
     }
 
 
-def test_the_primary_goes_down_in_the_middle_and_the_backup_completes_the_run(
+def test_the_backup_completes_a_run_during_which_the_primary_goes_down(
     world: World,
 ) -> None:
     def cut() -> None:
@@ -117,15 +117,15 @@ def test_the_primary_goes_down_in_the_middle_and_the_backup_completes_the_run(
     assert sources == dict.fromkeys(TICKERS[:3], "alpha_vantage") | dict.fromkeys(
         TICKERS[3:], "yahoo"
     )
-    told = told_of(result)
-    assert {t: told[t]["sources"] for t in TICKERS} == {t: {sources[t]: 1} for t in TICKERS}
+    metadata = metadata_by_ticker(result)
+    assert {t: metadata[t]["sources"] for t in TICKERS} == {t: {sources[t]: 1} for t in TICKERS}
     for ticker in TICKERS[3:]:
-        assert "alpha_vantage:" in told[ticker]["notes"]
-        assert "1 from yahoo to 2013-02-08" in told[ticker]["outcome"]
-    assert "down" in told["AAPL1"]["quota"]
+        assert "alpha_vantage:" in metadata[ticker]["notes"]
+        assert "1 from yahoo to 2013-02-08" in metadata[ticker]["outcome"]
+    assert "down" in metadata["AAPL1"]["quota"]
 
 
-def test_with_both_down_the_step_may_be_tried_again_and_the_store_is_as_it_was(
+def test_with_both_down_the_step_can_be_retried_and_the_store_is_unchanged(
     world: World,
 ) -> None:
     store = world.daemon.resources["bar_store"]

@@ -70,7 +70,7 @@ def wires(tmp_path: Path) -> Iterator[Wires]:
 
 
 def assert_adjusted_as_the_sample(setup: IngestSetup, *, through: date) -> None:
-    """Where actions are known, adjusted closes are those of the sample but for their scale."""
+    """Assert that adjusted closes equal those of the sample up to a constant factor."""
     for ticker in TICKERS:
         known = setup.bars(ticker).filter(pl.col("session") <= through)
         adjusted = adjust_bars(known).get_column("close")

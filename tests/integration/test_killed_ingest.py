@@ -1,4 +1,4 @@
-"""An ingest of many tickers over HTTP that is killed again and again pays for nothing twice."""
+"""An ingest over HTTP that is killed repeatedly requests no stored data again."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 TICKERS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
-# Each one in the middle of what the one before it left.
+# Each run continues from the state that the previous one left.
 DEATHS = (
-    "connect:20",  # while it writes down that it is about to call
-    "AlphaVantageClient._validate:2",  # a call is paid for, its answer not read
-    "BarStore.upsert:1",  # an answer is read, not stored
-    "TickerStateStore.update:1",  # bars are stored, not remembered
-    "Writer.upsert:2",  # in the middle of storing
+    "connect:20",  # while the ledger records a request
+    "AlphaVantageClient._validate:2",  # a request is counted, its response not parsed
+    "BarStore.upsert:1",  # a response is parsed, not stored
+    "TickerStateStore.update:1",  # bars are stored, the ticker state is not
+    "Writer.upsert:2",  # in the middle of an upsert
     "fetchone:200",
-    "AlphaVantageClient._validate:4",  # splits are paid for, dividends not asked for
-    "TickerStateStore.update:2",  # splits and dividends are stored, not remembered
+    "AlphaVantageClient._validate:4",  # splits are requested, dividends are not
+    "TickerStateStore.update:2",  # splits and dividends are stored, the ticker state is not
 )
 
 
@@ -45,7 +45,7 @@ def emulator() -> Iterator[AlphaVantageEmulator]:
         sample_bars(*TICKERS),
         MovingClock(EVENING),
         actions=sample_actions(*TICKERS),
-        # The client keeps to a free key's pace by a clock of its own, which the emulator has not.
+        # The client keeps a free key's rate limit on its own clock, not on the emulator's.
         keys={FREE_KEY: "premium_1200"},
     ) as service:
         yield service
@@ -59,19 +59,19 @@ def run(home: Path, url: str, boot: int, death: str = "never") -> int:
     return done.returncode
 
 
-def paid_for(home: Path) -> set[tuple[str, str]]:
-    """What the store holds, as the calls that need not be made again."""
+def stored_requests(home: Path) -> set[tuple[str, str]]:
+    """Return the ticker and function of every request whose data is stored."""
     store = BarStore(home / "bars")
-    paid = set()
+    requests = set()
     for ticker in store.tickers():
         bars = store.read([ticker])
-        paid.add((ticker, "TIME_SERIES_DAILY"))
+        requests.add((ticker, "TIME_SERIES_DAILY"))
         if actions_known_through(bars) == bars["session"][-1]:
-            paid |= {(ticker, "SPLITS"), (ticker, "DIVIDENDS")}
-    return paid
+            requests |= {(ticker, "SPLITS"), (ticker, "DIVIDENDS")}
+    return requests
 
 
-def test_a_killed_ingest_goes_on_to_the_same_store_and_pays_for_nothing_that_is_stored(
+def test_a_killed_ingest_reaches_the_same_store_and_requests_no_stored_data_again(
     tmp_path: Path, emulator: AlphaVantageEmulator
 ) -> None:
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
@@ -80,7 +80,7 @@ def test_a_killed_ingest_goes_on_to_the_same_store_and_pays_for_nothing_that_is_
     assert n_calls == 3 * len(TICKERS)
 
     for boot, death in enumerate((*DEATHS, "never")):
-        already, made = paid_for(killed), len(emulator.calls)
+        already, made = stored_requests(killed), len(emulator.calls)
         emulator.clock.sleep(10)
         expected = 0 if death == "never" else -signal.SIGKILL
         assert run(killed, emulator.url, boot, death) == expected, death
@@ -96,6 +96,6 @@ def test_a_killed_ingest_goes_on_to_the_same_store_and_pays_for_nothing_that_is_
     )
     for ticker, record in records.items():
         assert record.actions_through == expected_records[ticker].actions_through
-    # A kill wastes the call that was on its way, and a pair of calls when it hits their second.
+    # A kill wastes the current request, and both requests of a pair if it hits the second.
     calls = Counter(call.outcome for call in emulator.calls)
     assert calls["served"] == len(emulator.calls) <= 2 * n_calls + len(DEATHS) + 1

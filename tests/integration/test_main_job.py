@@ -1,7 +1,7 @@
-"""The whole job on real bars, in processes of their own: what it leaves, again, and after kills.
+"""The main job on real bars in separate processes: its results, a repeated run, and kills.
 
-One run is undisturbed; what it reports is recomputed here from the raw sample. Beside it another
-home sees the same bars and is killed again and again.
+The tests recompute the reports of one undisturbed run from the raw sample. Runs on a second home
+with the same bars are killed repeatedly.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ from registry.names import CHALLENGER, CHAMPION
 from registry.promotion.aliases import promote
 from registry.promotion.audit import read_moves
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.in_order]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.in_order,
+    # On a busy machine the runs of the first test take minutes.
+    pytest.mark.timeout(600),
+]
 
 TICKERS = ("AAPL", "IBM")
 START = date(2008, 7, 1)
@@ -41,13 +47,13 @@ MODELS = ("naive", "garch", "forest", "lstm", "ensemble")
 LEVELS = ("0.5", "1", "2.5", "5", "10", "25", "50", "75", "90", "95", "97.5", "99", "99.5")
 STAGED = {"feature_table", "drift_report", "walk_forward_forecasts", "evaluation"}
 STAGED |= {"forest", "lstm", "forecast_bundle"}
-# Says who registered what where, so it differs from home to home.
+# It names the registry and the run, so it differs between homes.
 LOCAL = "registered_version"
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """Run both homes side by side, which takes half the time."""
+    """Run both homes at the same time, on both cores."""
     folder = tmp_path_factory.mktemp("main-job")
     bars = write_yahoo(folder / "bars", *TICKERS, start=START)
     home, killed = RunHome(folder / "undisturbed", bars), RunHome(folder / "killed", bars)
@@ -62,7 +68,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     return Finished(
         home=home,
         killed=killed,
-        said=done.stdout,
+        output=done.stdout,
         refused=refused.stderr,
         versions=home.registry.list(),
         trail=read_moves(home.registry),
@@ -84,7 +90,7 @@ def sessions_of(ticker: str) -> list[date]:
     return sample_bars(ticker, start=START)["session"].to_list()
 
 
-def test_the_reports_hold_every_score_a_model_horizon_and_fold(
+def test_the_reports_have_scores_for_every_model_horizon_and_fold(
     evaluation: dict[str, object],
 ) -> None:
     folds = evaluation["folds"]
@@ -100,7 +106,7 @@ def test_the_reports_hold_every_score_a_model_horizon_and_fold(
     assert tickers == set(TICKERS)
 
 
-def test_every_out_of_sample_forecast_can_be_scored_by_anyone(forecasts: pl.DataFrame) -> None:
+def test_every_out_of_sample_forecast_is_reported_with_its_outcome(forecasts: pl.DataFrame) -> None:
     key = ["ticker", "as_of", "target_session", "horizon", "fold", "model"]
     quantiles = [f"q{level}" for level in LEVELS]
 
@@ -115,7 +121,7 @@ def test_every_out_of_sample_forecast_can_be_scored_by_anyone(forecasts: pl.Data
     assert (np.diff(surface, axis=1) >= 0).all()
 
 
-def test_realised_returns_and_targets_are_those_of_the_raw_sample(forecasts: pl.DataFrame) -> None:
+def test_realised_returns_and_target_sessions_match_the_raw_sample(forecasts: pl.DataFrame) -> None:
     for ticker in TICKERS:
         raw = sample_bars(ticker, start=START)
         sessions, price = raw["session"].to_list(), raw["adj_close"].to_numpy()
@@ -142,7 +148,7 @@ def test_coverage_and_errors_can_be_recomputed_from_the_forecasts(
 
 
 def test_crps_is_near_the_pinball_losses_of_the_reported_quantiles(forecasts: pl.DataFrame) -> None:
-    """CRPS is twice the integral of the pinball loss over the levels; thirteen give it coarsely."""
+    """CRPS is twice the integral of the pinball loss over the levels, here thirteen."""
     levels = np.array([float(level) / 100 for level in LEVELS])
     surface = forecasts.select(f"q{level}" for level in LEVELS).to_numpy()
     error = forecasts["log_return"].to_numpy()[:, None] - surface
@@ -152,7 +158,7 @@ def test_crps_is_near_the_pinball_losses_of_the_reported_quantiles(forecasts: pl
     assert coarse.mean() == pytest.approx(forecasts["crps"].mean(), rel=0.1)
 
 
-def test_no_forecast_was_made_by_a_model_that_knew_its_session(
+def test_every_model_was_trained_before_the_sessions_it_forecasts(
     finished: Finished, forecasts: pl.DataFrame
 ) -> None:
     made = finished.home.made(finished.run)["walk_forward_forecasts"]
@@ -164,7 +170,7 @@ def test_no_forecast_was_made_by_a_model_that_knew_its_session(
     for (fold,), rows in forecasts.partition_by("fold", as_dict=True).items():
         first = calendar.index(rows["as_of"].min())
         assert first - calendar.index(cutoffs[fold]) - 1 == GAP
-        # The outcome of the last session that was trained on was known before the first forecast.
+        # The last training target ends before the first forecast.
         assert first - calendar.index(cutoffs[fold]) > max(HORIZONS)
         assert rows["as_of"].n_unique() <= TEST_SIZE
 
@@ -225,18 +231,18 @@ def test_the_newest_windows_are_published(finished: Finished) -> None:
     assert snapshot.close == tuple(raw["close"])
 
 
-def test_the_terminal_shows_scores_reasons_and_where_the_reports_are(finished: Finished) -> None:
+def test_the_terminal_shows_scores_reasons_and_the_reports_folder(finished: Finished) -> None:
     reports = finished.home.path / "reports"
 
-    assert "Out of sample, all scored folds" in finished.said
+    assert "Out of sample, all scored folds" in finished.output
     for model in MODELS:
-        assert len(re.findall(rf"1[dwm] +{model} ", finished.said)) == len(HORIZONS)
-    assert "Version 1: " in finished.said
-    assert str(reports) in finished.said.replace("\n", "")
-    assert "Traceback" not in finished.said
+        assert len(re.findall(rf"1[dwm] +{model} ", finished.output)) == len(HORIZONS)
+    assert "Version 1: " in finished.output
+    assert str(reports) in finished.output.replace("\n", "")
+    assert "Traceback" not in finished.output
 
 
-def test_the_reports_are_what_people_open_and_nothing_else(finished: Finished) -> None:
+def test_the_reports_folder_has_exactly_the_documented_files(finished: Finished) -> None:
     names = {path.name for path in (finished.home.path / "reports").iterdir()}
 
     assert names == {
@@ -249,7 +255,7 @@ def test_the_reports_are_what_people_open_and_nothing_else(finished: Finished) -
     }
 
 
-def test_a_second_run_at_the_same_time_is_refused_in_a_sentence(finished: Finished) -> None:
+def test_a_second_run_at_the_same_time_is_refused(finished: Finished) -> None:
     home = finished.home.path
     expected = f"error: Another command, stockcast run, is using {home}; wait for it or set --home."
 
@@ -266,17 +272,17 @@ def test_a_repeated_run_reuses_every_stage_registers_nothing_and_serves(
     again = home.run()
 
     assert again.returncode == 0, again.stderr
-    assert fitting_seconds(again.stdout) < 0.5 * fitting_seconds(finished.said)
+    assert fitting_seconds(again.stdout) < 0.5 * fitting_seconds(finished.output)
     assert home.all_stages() == before
     made = home.made(home.runs()[0])
     assert {name for name, metadata in made.items() if metadata.get("reused")} == {*STAGED, LOCAL}
     assert [info.version for info in home.registry.list()] == [1]
     assert "is the champion already" in again.stdout
-    asked = re.findall(r"(AAPL|IBM) +2013-03-01 +(1d|1w|1m) ", again.stdout)
-    assert len(asked) == len(TICKERS) * len(HORIZONS)
+    forecasts = re.findall(r"(AAPL|IBM) +2013-03-01 +(1d|1w|1m) ", again.stdout)
+    assert len(forecasts) == len(TICKERS) * len(HORIZONS)
 
 
-def test_a_run_that_was_killed_again_and_again_ends_as_an_undisturbed_one(
+def test_runs_that_were_killed_end_with_the_results_of_an_undisturbed_run(
     finished: Finished,
 ) -> None:
     home = finished.killed

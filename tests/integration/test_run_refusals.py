@@ -1,4 +1,4 @@
-"""`stockcast run` on files that cannot be used: status 1, one message, and no stack above it."""
+"""`stockcast run` on unusable files: exit status 1 and one message without a traceback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ START = date(2012, 1, 3)
 
 
 def refuse(tmp_path: Path, bars: str) -> str:
-    """Run on `bars` and return what was said about the failure."""
+    """Run on the files `bars`, which must fail, and return the error message."""
     done = RunHome(tmp_path / "home", bars).run("--no-serve")
 
     assert done.returncode == 1
@@ -32,32 +32,32 @@ def test_a_broken_file_is_named_with_column_and_row(tmp_path: Path) -> None:
     lines[7] = ",".join(cells)
     broken.write_text("\n".join(lines))
 
-    said = refuse(tmp_path, bars)
+    message = refuse(tmp_path, bars)
 
-    assert str(broken) in said
-    assert "row 8, column 'Close'" in said
-    assert "n/a?" in said
-
-
-def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
-    said = refuse(tmp_path, str(tmp_path / "nothing" / "*.csv"))
-
-    assert str(tmp_path / "nothing") in said
-    assert "matches nothing" in said
+    assert str(broken) in message
+    assert "row 8, column 'Close'" in message
+    assert "n/a?" in message
 
 
-def test_too_short_a_history_says_how_much_is_needed(tmp_path: Path) -> None:
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    message = refuse(tmp_path, str(tmp_path / "nothing" / "*.csv"))
+
+    assert str(tmp_path / "nothing") in message
+    assert "matches nothing" in message
+
+
+def test_a_short_history_is_rejected_with_the_required_length(tmp_path: Path) -> None:
     bars = write_yahoo(tmp_path / "bars", "AAPL", start=START)
 
-    said = refuse(tmp_path, bars)
+    message = refuse(tmp_path, bars)
 
     expected = "error: walk_forward_forecasts: `n_folds` 4 with `min_train_size` 504"
-    assert said.startswith(expected)
-    assert "needs at least 635 sessions" in said
-    assert "bring more history" in said
+    assert message.startswith(expected)
+    assert "needs at least 635 sessions" in message
+    assert "provide a longer history" in message
 
 
-def test_rows_that_no_exchange_had_stop_the_run_before_the_models(tmp_path: Path) -> None:
+def test_rows_outside_the_sessions_stop_the_run_before_training(tmp_path: Path) -> None:
     bars = write_yahoo(tmp_path / "bars", "AAPL", start=START)
     path = tmp_path / "bars" / "AAPL.csv"
     header, *rows = path.read_text().splitlines()
@@ -65,10 +65,10 @@ def test_rows_that_no_exchange_had_stop_the_run_before_the_models(tmp_path: Path
     wrong = [",".join([day, *rows[0].split(",")[1:]]) for day in saturdays]
     path.write_text("\n".join([header, *rows, *wrong]))
 
-    said = refuse(tmp_path, bars)
+    message = refuse(tmp_path, bars)
 
     share = len(wrong) / (len(rows) + len(wrong))
     expected = (
         f"At most {share:.2%} of the rows of a ticker were refused; the limit is 1%, or 5 rows."
     )
-    assert said == f"error: daily_bars_few_refused_rows: {expected}"
+    assert message == f"error: daily_bars_few_refused_rows: {expected}"

@@ -1,4 +1,4 @@
-"""A week of the daily schedule on a free key, whose limits the emulator enforces and counts."""
+"""A week of the daily schedule on a free key, with the limits that the emulator enforces."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SPLIT = date(2013, 2, 6)
 
 
 def with_split(bars: pl.DataFrame, ticker: str, factor: float) -> pl.DataFrame:
-    """The same history as it would have been traded with a split."""
+    """Return the bars as traded with a split of `ticker` by `factor`."""
     is_after = (pl.col("ticker") == ticker) & (pl.col("session") >= SPLIT)
     return bars.with_columns(
         pl.when(is_after).then(pl.col(name) / factor).otherwise(pl.col(name)).alias(name)
@@ -51,7 +51,7 @@ def with_split(bars: pl.DataFrame, ticker: str, factor: float) -> pl.DataFrame:
 def week_of(
     n_tickers: int, *, has_files: bool, split: float = 2.0
 ) -> Iterator[tuple[Daemon, AlphaVantageEmulator]]:
-    """A daemon that follows so many tickers, with or without files of their history."""
+    """Yield a daemon that follows `n_tickers`, with or without files of their history."""
     clock = MovingClock(MONDAY)
     bars = with_split(many_bars(n_tickers, start=START, end=FRIDAY), "IBM1", split)
     with (
@@ -77,7 +77,7 @@ def week_of(
 
 
 def wanted(daemon: Daemon) -> set[str]:
-    """What is still due at the end."""
+    """Return the kinds of tasks that are still due."""
     made = daemon.resources
     names = ("provider", "bar_store", "quarantine", "ticker_states", "clock")
     ingest = make_ingest(daemon.settings, **{name: made[name] for name in names})
@@ -89,7 +89,7 @@ def last_sessions(daemon: Daemon) -> set[date]:
 
 
 def adjusted_week(daemon: Daemon, ticker: str) -> list[float]:
-    """Simple returns of the adjusted closes of the week."""
+    """Return the simple returns of the adjusted closes of the week."""
     adjusted = adjust_bars(daemon.resources["bar_store"].read([ticker]))
     returns = adjusted.select("session", pl.col("close").pct_change().alias("return"))
     return returns.filter(pl.col("session") > LAST_BEFORE)["return"].to_list()
@@ -109,14 +109,14 @@ def test_twenty_tickers_are_kept_up_to_date_within_25_calls_a_day(*, has_files: 
         through = [r.actions_through for r in daemon.resources["ticker_states"].read().values()]
         assert len(through) == 20
         assert min(through) >= LAST_BEFORE
-        # The other tickers of IBM's history had no split.
+        # IBM2 has the same history without the split.
         assert adjusted_week(daemon, "IBM1") == pytest.approx(adjusted_week(daemon, "IBM2"))
 
 
-def test_from_the_second_evening_on_twenty_tickers_have_the_bar_of_the_day() -> None:
+def test_twenty_tickers_are_up_to_date_every_evening_after_the_first() -> None:
     # A split would cost two calls more.
     with week_of(20, has_files=False, split=1.0) as (daemon, _):
-        # On Monday the first histories take most calls.
+        # On Monday the first histories take most requests.
         daemon.run_until(datetime(2013, 2, 4, 21, tzinfo=NEW_YORK))
         for day in range(5, 9):
             daemon.run_until(datetime(2013, 2, day, 21, tzinfo=NEW_YORK))
@@ -124,7 +124,7 @@ def test_from_the_second_evening_on_twenty_tickers_have_the_bar_of_the_day() -> 
             assert last_sessions(daemon) == {date(2013, 2, day)}
 
 
-def test_sixty_tickers_are_told_beforehand_to_be_too_many_and_run_no_further_behind() -> None:
+def test_sixty_tickers_are_reported_as_too_many_and_stay_two_sessions_behind() -> None:
     with week_of(60, has_files=True) as (daemon, emulator):
         said = Console(file=io.StringIO(), width=120, record=True)
         daemon.clock.move_to(MONDAY.replace(hour=18))

@@ -1,4 +1,4 @@
-"""`stockcast up` as a person runs it: everything answers, and nothing outlives it."""
+"""`stockcast up`: every service responds, and no process outlives the command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Up:
     """A running `stockcast up`."""
 
     process: subprocess.Popen[bytes]
-    said: Path
+    log: Path
     dagster: str
     mlflow: str
     forecasts: str
@@ -37,8 +37,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     ports = {name: free_port() for name in ("DAGSTER_PORT", "MLFLOW_PORT", "PORT")}
     environment = {k: v for k, v in os.environ.items() if not k.startswith("STOCKCAST_")}
     environment |= {f"STOCKCAST_{name}": str(port) for name, port in ports.items()}
-    said = folder / "said.txt"
-    with said.open("wb") as output:
+    log = folder / "log.txt"
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("stockcast"), "up", "--home", folder / "home"],
             env=environment,
@@ -47,7 +47,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         )
         addresses = (f"http://127.0.0.1:{port}" for port in ports.values())
         try:
-            yield Up(process, said, *addresses)
+            yield Up(process, log, *addresses)
         finally:
             if process.poll() is None:
                 for left in psutil.Process(process.pid).children(recursive=True):
@@ -56,19 +56,19 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
             process.wait()
 
 
-def test_every_part_comes_up_and_answers(up: Up) -> None:
+def test_every_service_starts_and_responds(up: Up) -> None:
     deadline = time.monotonic() + UP_SECONDS
-    while "Everything is running." not in (said := up.said.read_text()):
-        assert up.process.poll() is None, said
-        assert time.monotonic() < deadline, said
+    while "Everything is running." not in (log := up.log.read_text()):
+        assert up.process.poll() is None, log
+        assert time.monotonic() < deadline, log
         time.sleep(0.2)
 
-    question = {
+    query = {
         "query": "{ repositoriesOrError { __typename ... on RepositoryConnection "
         "{ nodes { location { name } } } } }"
     }
-    answer = httpx.post(f"{up.dagster}/graphql", json=question, timeout=30).json()
-    nodes = answer["data"]["repositoriesOrError"]["nodes"]
+    result = httpx.post(f"{up.dagster}/graphql", json=query, timeout=30).json()
+    nodes = result["data"]["repositoriesOrError"]["nodes"]
     assert [node["location"]["name"] for node in nodes] == ["stockcast"]
     assert httpx.get(f"{up.mlflow}/health", timeout=30).text == "OK"
     refusal = httpx.get(f"{up.forecasts}/predict/AAPL", timeout=30)
@@ -76,13 +76,13 @@ def test_every_part_comes_up_and_answers(up: Up) -> None:
     assert "stockcast run" in refusal.json()["detail"]
 
 
-def test_it_follows_the_universe_before_anyone_asks(up: Up) -> None:
-    question = {
+def test_the_universe_is_followed_without_a_request(up: Up) -> None:
+    query = {
         "query": '{ assetNodeOrError(assetKey: {path: ["daily_bars"]}) '
         "{ ... on AssetNode { partitionKeys } } }"
     }
-    answer = httpx.post(f"{up.dagster}/graphql", json=question, timeout=30).json()
-    assert answer["data"]["assetNodeOrError"]["partitionKeys"] == [
+    result = httpx.post(f"{up.dagster}/graphql", json=query, timeout=30).json()
+    assert result["data"]["assetNodeOrError"]["partitionKeys"] == [
         "AAPL",
         "FB",
         "GOOG",
@@ -91,7 +91,7 @@ def test_it_follows_the_universe_before_anyone_asks(up: Up) -> None:
     ]
 
 
-def test_nothing_outlives_it(up: Up) -> None:
+def test_no_process_outlives_it(up: Up) -> None:
     family = psutil.Process(up.process.pid).children(recursive=True)
     assert len(family) > 3
 

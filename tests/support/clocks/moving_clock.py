@@ -1,4 +1,4 @@
-"""A clock that a test moves: what sleeps on it returns at once, later."""
+"""A clock that a test moves. `sleep` advances it and returns at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class MovingClock:
-    """Stands still until it is advanced; the wall clock can be set apart from the elapsed time."""
+    """A clock that stands still until a test advances it, with separate wall and elapsed time."""
 
     def __init__(self, start: datetime) -> None:
         self._wall = start.astimezone(UTC)
@@ -31,23 +31,23 @@ class MovingClock:
         self.advance(seconds=seconds)
 
     def advance(self, *, days: float = 0.0, hours: float = 0.0, seconds: float = 0.0) -> None:
-        """Let time pass."""
+        """Advance wall clock and elapsed time."""
         passed = timedelta(days=days, hours=hours, seconds=seconds)
         with self._lock:
             self._wall += passed
             self._elapsed += passed.total_seconds()
 
     def move_to(self, instant: datetime) -> None:
-        """Let time pass until `instant`."""
+        """Advance wall clock and elapsed time until `instant`."""
         self.advance(seconds=(instant - self.now()).total_seconds())
 
     def set_wall(self, instant: datetime) -> None:
-        """Step the wall clock alone, as a person or a time server does."""
+        """Set only the wall clock, as a person or a time server does."""
         with self._lock:
             self._wall = instant.astimezone(UTC)
 
     def reboot(self, *, seconds: float = 0.0) -> None:
-        """Start the machine again after so many seconds: the elapsed time starts anew."""
+        """Reboot the machine after `seconds`. The elapsed time starts again."""
         with self._lock:
             self._wall += timedelta(seconds=seconds)
             self._elapsed = 5.0

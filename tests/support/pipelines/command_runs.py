@@ -1,4 +1,4 @@
-"""Runs of the installed `stockcast` command in processes of their own, and what they leave."""
+"""Runs of the installed `stockcast` command in separate processes, and the files they leave."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from stockcast.cli.dagster_instance import open_instance
 from stockcast.cli.settings import CommandSettings
 
 COMMAND = Path(sys.executable).with_name("stockcast")
-# The least that is still the whole job: every stage, four scored folds.
+# The smallest settings that run the whole job: every stage and four scored folds.
 QUICK = {
     "STOCKCAST_PROFILE": "quick",
     "STOCKCAST_N_FOLDS": "4",
@@ -35,13 +35,13 @@ SECONDS = 120
 
 @dataclass(frozen=True)
 class RunHome:
-    """The folder that a run writes, and the bars that it reads."""
+    """The home of a run, and the bars that the run reads."""
 
     path: Path
     bars: str
 
     def start(self, *options: str) -> subprocess.Popen[str]:
-        """Start `stockcast run` and do not wait for it."""
+        """Start `stockcast run` without waiting for it."""
         return subprocess.Popen(
             [COMMAND, "run", "--bars", self.bars, "--home", str(self.path), *options],
             env=environment(),
@@ -52,7 +52,7 @@ class RunHome:
         )
 
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
-        """Run `stockcast run` to its end."""
+        """Run `stockcast run` and wait for its end."""
         process = self.start(*options)
         return finish(process)
 
@@ -65,7 +65,7 @@ class RunHome:
         return ModelRegistry.from_settings(self.settings)
 
     def stages(self, name: str) -> set[str]:
-        """Keys of the finished stages of this name."""
+        """Return the keys of the finished stages named `name`."""
         found = (self.path / "stages" / name).glob("*")
         return {path.name for path in found if not path.name.startswith(".")}
 
@@ -74,12 +74,12 @@ class RunHome:
         return {name: self.stages(name) for name in names}
 
     def runs(self) -> list[str]:
-        """Ids of Dagster's runs, the newest first."""
+        """Return the ids of Dagster's runs, newest first."""
         with open_instance(self.settings) as instance:
             return [run.run_id for run in instance.get_runs()]
 
     def made(self, run: str) -> dict[str, dict[str, object]]:
-        """Metadata of what a run made, by asset; of the bars that of the last ticker."""
+        """Return the metadata of a run by asset; of partitions, that of the last one."""
         with open_instance(self.settings) as instance:
             entries = instance.all_logs(run, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
         found = [entry.asset_materialization for entry in entries]
@@ -90,17 +90,17 @@ class RunHome:
         }
 
     def left_overs(self) -> list[Path]:
-        """What a killed process may leave and the next run must clear away."""
+        """Return the temporary files of killed processes, which the next run must delete."""
         return [*self.path.glob("stages/*/.draft-*"), *self.path.glob("bars/.*.tmp")]
 
 
 @dataclass(frozen=True)
 class Finished:
-    """An undisturbed run, as it was before anything else touched its home, and a killed one."""
+    """The state after one undisturbed run, and the home of the killed runs."""
 
     home: RunHome
     killed: RunHome
-    said: str
+    output: str
     refused: str
     versions: tuple[VersionInfo, ...]
     trail: tuple[Move, ...]
@@ -108,7 +108,7 @@ class Finished:
 
 
 def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    """Wait for the process; one that hangs is killed, and fails the test."""
+    """Wait for the process, and kill it after `SECONDS`."""
     try:
         out, err = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
@@ -118,13 +118,13 @@ def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
 
 
 def wait_until(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
-    """Return when a moment is reached, or the process has ended before."""
+    """Return as soon as `reached` returns true or the process has ended."""
     while process.poll() is None and not reached():
         time.sleep(0.02)
 
 
 def kill_when(home: RunHome, reached: Callable[[], bool]) -> None:
-    """Run until a moment is reached, and kill the process there."""
+    """Start a run and kill its process as soon as `reached` returns true."""
     process = home.start("--no-serve")
     wait_until(process, reached)
     assert process.poll() is None, process.communicate()[1]
@@ -133,7 +133,7 @@ def kill_when(home: RunHome, reached: Callable[[], bool]) -> None:
 
 
 def kill_often(home: RunHome) -> None:
-    """Kill runs between two folds, when registering begins and before the decision."""
+    """Kill runs between two folds, at the start of registration and before the promotion."""
     kill_when(home, lambda: len(home.stages("fold")) == 2)
     folds = home.stages("fold")
     kill_when(home, lambda: bool(home.stages("forecast_bundle")))
@@ -147,7 +147,7 @@ def environment() -> dict[str, str]:
 
 
 def write_yahoo(folder: Path, *tickers: str, start: date, end: date = date(2013, 3, 1)) -> str:
-    """Write real bars as Yahoo spells them, one CSV a ticker; return their glob."""
+    """Write real bars in Yahoo's CSV format, one file for each ticker, and return their glob."""
     folder.mkdir(parents=True, exist_ok=True)
     for ticker in tickers:
         bars = sample_bars(ticker, start=start, end=end)
@@ -164,6 +164,6 @@ def write_yahoo(folder: Path, *tickers: str, start: date, end: date = date(2013,
 
 
 def fitting_seconds(said: str) -> float:
-    """How long the steps took that fit models; starting processes is the rest of a run."""
+    """Return the seconds of the steps that fit models, from the output of a run."""
     steps = dict(re.findall(r"(\w+) +done in ([\d.]+) s", said))
     return sum(float(steps[name]) for name in ("walk_forward_forecasts", "forest", "lstm"))

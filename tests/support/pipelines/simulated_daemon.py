@@ -1,4 +1,4 @@
-"""Days of the pipeline in minutes: its own schedule and sensors, evaluated as time is moved on."""
+"""Dagster's daemon in simulated time: the schedule and sensors of the pipeline, evaluated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pipelines.settings import PipelineSettings
 
 NEW_YORK = ZoneInfo("America/New_York")
 SENSORS = ("universe_sensor", "catch_up_sensor")
-# Real histories, under as many names as a test needs.
+# Their histories are repeated under as many names as a test needs.
 ORIGINALS = ("AAPL", "GOOG", "IBM", "MSFT")
 
 
@@ -39,7 +39,7 @@ def many_bars(n_tickers: int, *, start: date, end: date) -> pl.DataFrame:
 
 
 def write_files(folder: Path, bars: pl.DataFrame) -> str:
-    """Write bars as one's own files, one a ticker; return their folder."""
+    """Write bars as CSV files, one for each ticker, and return their folder."""
     folder.mkdir(parents=True)
     for (ticker,), part in bars.partition_by("ticker", as_dict=True).items():
         shown = part.select("session", "open", "high", "low", "close", "adj_close", "volume")
@@ -49,7 +49,7 @@ def write_files(folder: Path, bars: pl.DataFrame) -> str:
 
 @contextmanager
 def folder_in_memory() -> Iterator[Path]:
-    """A folder for a week of runs, whose thousands of commits need not wait for a disk."""
+    """Yield a temporary folder in memory, because a week of runs makes thousands of commits."""
     memory = Path("/dev/shm")
     with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         yield Path(folder)
@@ -57,7 +57,7 @@ def folder_in_memory() -> Iterator[Path]:
 
 @dataclass
 class Daemon:
-    """What Dagster's daemon does with our definitions; of the jobs it runs the bars alone."""
+    """Evaluates the schedule and the sensors as Dagster's daemon does. Runs only ingest bars."""
 
     settings: PipelineSettings
     instance: dg.DagsterInstance
@@ -75,7 +75,7 @@ class Daemon:
         return build_defs(self.settings, resources=self.resources)
 
     def run_until(self, end: datetime, *, step: timedelta = timedelta(hours=3)) -> None:
-        """Let hours pass, and do what is due; what a run takes is on top."""
+        """Advance the clock in steps, and run what the schedule and the sensors request."""
         at = self.clock.now()
         while at < end:
             at += step
@@ -116,7 +116,7 @@ class Daemon:
                 self.run(request.tags)
 
     def run(self, tags: Mapping[str, str]) -> dg.ExecuteInProcessResult:
-        """Run what every job begins with; features and checks cost time and change no bar."""
+        """Materialize only `daily_bars`, because later assets change no bar."""
         result = dg.materialize(
             [build_daily_bars(self.settings)],
             instance=self.instance,

@@ -24,7 +24,7 @@ BARS = pl.DataFrame(
 
 
 def candidate(folder: Path, *, seed: int = 0, **fields: object) -> Candidate:
-    """A record of a tiny bundle; another seed is another bundle."""
+    """Return the record of a tiny bundle. Each seed gives a different bundle."""
     bundle_dir = folder / f"bundle-{seed}"
     if not bundle_dir.exists():
         tiny_bundle(bundle_dir, seed=seed)
@@ -38,7 +38,7 @@ def log_versions(registry: ModelRegistry, folder: Path, n: int) -> list[VersionI
 
 
 def champion_of(registry: ModelRegistry) -> int | None:
-    """The live version, after asserting that the trail says the same."""
+    """Return the live version. Assert that the audit trail agrees and has no pending move."""
     live = registry.alias_version("champion")
     assert recorded_champion(read_moves(registry)) == live
     assert not any(move.pending for move in read_moves(registry))
@@ -46,5 +46,5 @@ def champion_of(registry: ModelRegistry) -> int | None:
 
 
 def runs_by_status(registry: ModelRegistry) -> list[str]:
-    """How the registry's training runs ended, sorted."""
+    """Return the statuses of the registry's training runs, sorted."""
     return sorted(run.info.status for run in find_runs(registry, registry.name))

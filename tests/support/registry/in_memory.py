@@ -1,4 +1,4 @@
-"""A registry in memory, for tests of what follows one: aliases move, and it can go down."""
+"""A registry in memory, whose aliases a test moves and which can go down."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from registry.versions import VersionInfo
 
 @dataclass
 class FakeRegistry:
-    """What serving asks of a `ModelRegistry`, answered from folders."""
+    """The methods of `ModelRegistry` that serving uses, on local folders."""
 
     name: str = "stockcast"
     folders: dict[int, Path] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium, driven by Playwright, that talks to loopback alone."""
+"""A real browser: Debian's Chromium, driven by Playwright, for pages on loopback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ARGUMENTS = [
 
 @contextmanager
 def browser_page() -> Iterator[Page]:
-    """Lend an empty page; without Chromium the test is skipped, or fails where it must be there."""
+    """Yield an empty page. Without Chromium skip the test, or fail if services are required."""
     path = shutil.which("chromium")
     if path is None:
         reason = "Chromium is not installed; `apt-get install chromium` brings it."

@@ -1,7 +1,7 @@
-"""`docker-compose.yml` as a test sees it: its services read, and run natively on loopback.
+"""The services of `docker-compose.yml`, run natively on loopback without a container engine.
 
-No container engine is needed: a service's own command, environment and health check are taken,
-with the paths, names and ports of the containers replaced by those of this machine.
+Each service runs with its own command, environment and health check. Paths, names and ports of
+the containers are replaced by those of this machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ENV_LINE = re.compile(r"^ENV (?P<pairs>(?:.*\\\n)*.*)$", re.MULTILINE)
 
 
 def read_compose(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the file's content; with `variables`, filled in as Compose would do it."""
+    """Return the content of the file, with `variables` substituted as Compose does it."""
     text = COMPOSE.read_text()
     if variables is not None:
         text = _VARIABLE.sub(lambda match: _fill(match, variables), text)
@@ -46,7 +46,7 @@ def _fill(match: re.Match[str], variables: Mapping[str, str]) -> str:
 
 
 def image_environment() -> dict[str, str]:
-    """Return what the images themselves set, of both targets."""
+    """Return the environment variables that both targets of the Dockerfile set."""
     found: dict[str, str] = {}
     for match in _ENV_LINE.finditer(DOCKERFILE.read_text()):
         found.update(pair.split("=", 1) for pair in shlex.split(match["pairs"]) if "=" in pair)
@@ -55,18 +55,18 @@ def image_environment() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Natively:
-    """How the containers' world maps to this machine: whole values, parts of texts, and ports."""
+    """Maps values, parts of texts and ports of the containers to those of this machine."""
 
     values: Mapping[str, str]
     texts: Mapping[str, str]
     ports: Mapping[int, int]
 
     def variable(self, value: str) -> str:
-        """Return the value of a variable as it must read on this machine."""
+        """Return the value of an environment variable for this machine."""
         return self.values.get(value) or self.text(value)
 
     def text(self, value: str) -> str:
-        """Return a part of a command as it must read on this machine."""
+        """Return a part of a command for this machine."""
         for container, here in self.texts.items():
             value = value.replace(container, here)
         return re.sub(r"(?<![\d.])\d{4}(?!\d)", lambda m: str(self._port(m[0])), value)
@@ -76,7 +76,7 @@ class Natively:
 
 
 class NativeService:
-    """One service of the file as a process of this machine."""
+    """One service of the Compose file as a process of this machine."""
 
     def __init__(self, name: str, definition: Mapping[str, Any], here: Natively) -> None:
         self.name = name
@@ -88,7 +88,7 @@ class NativeService:
         self.environment = {**variables, **path}
 
     def start(self, folder: Path) -> subprocess.Popen[bytes]:
-        """Start the service with `folder` as its working directory and for its log."""
+        """Start the service in the working directory `folder`, which also gets its log."""
         with self._log(folder).open("wb") as log:
             return subprocess.Popen(
                 self._command,
@@ -100,14 +100,14 @@ class NativeService:
             )
 
     def problem(self) -> str | None:
-        """Run the service's own health check; return what it complains about, or None."""
+        """Run the service's own health check, and return its error output or None."""
         asked = subprocess.run(
             self._check, env=self.environment, capture_output=True, text=True, check=False
         )
         return None if asked.returncode == 0 else (asked.stderr or asked.stdout)[-1000:]
 
     def log_end(self, folder: Path) -> str:
-        """Return the end of what the service printed."""
+        """Return the end of the service's log."""
         return self._log(folder).read_text(errors="replace")[-3000:]
 
     def _log(self, folder: Path) -> Path:
@@ -115,7 +115,7 @@ class NativeService:
 
 
 def stop(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """End every process with its workers, which share its process group; gently first."""
+    """Terminate the process groups of `processes`, and kill those that do not end."""
     running = [process for process in processes if process.poll() is None]
     for process in running:
         os.killpg(process.pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Real services for tests: whether they are reachable, and an MLflow server of one's own."""
+"""Real services for tests: checks that they are reachable, and an MLflow server."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from support.registry.databases import copy_empty_database
 POSTGRES = ("127.0.0.1", 5432)
 REDIS = ("127.0.0.1", 6379)
 RABBITMQ = ("127.0.0.1", 5672)
-# Where a service must be there, its absence is a failure and not a reason to skip.
+# With this variable set to 1, a missing service fails a test instead of skipping it.
 REQUIRE = "STOCKCAST_REQUIRE_SERVICES"
 
 
 def require_postgres() -> str:
-    """The address of the PostgreSQL server, without a database's name."""
+    """Return the address of the PostgreSQL server, without a database."""
     _require("PostgreSQL", *POSTGRES)
     return f"postgresql://postgres@{POSTGRES[0]}:{POSTGRES[1]}"
 
 
 def require_redis() -> str:
-    """The address of the Redis server."""
+    """Return the address of the Redis server."""
     _require("Redis", *REDIS)
     return f"redis://{REDIS[0]}:{REDIS[1]}"
 
 
 def require_rabbitmq() -> str:
-    """The address of the RabbitMQ server."""
+    """Return the address of the RabbitMQ server."""
     _require("RabbitMQ", *RABBITMQ)
     return f"amqp://guest:guest@{RABBITMQ[0]}:{RABBITMQ[1]}//"
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
+    """Return an unused port on loopback."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -51,7 +51,7 @@ def free_port() -> int:
 
 @contextmanager
 def postgres_database() -> Iterator[str]:
-    """Make an empty database, give its address, and drop it."""
+    """Create an empty database, yield its address, and drop it."""
     server = require_postgres()
     name = f"stockcast_test_{uuid.uuid4().hex[:12]}"
     _execute(server, f"CREATE DATABASE {name}")
@@ -63,7 +63,7 @@ def postgres_database() -> Iterator[str]:
 
 @contextmanager
 def mlflow_server(folder: Path, *, start_seconds: float = 90) -> Iterator[str]:
-    """Run an MLflow server on SQLite in `folder`, and give its address once it answers."""
+    """Run an MLflow server on SQLite in `folder`, and yield its address once it is healthy."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ def _require(name: str, host: str, port: int) -> None:
     except OSError as error:
         reason = f"{name} is not reachable at {host}:{port} ({error})"
         if os.environ.get(REQUIRE) == "1":
-            pytest.fail(f"{reason}, and {REQUIRE}=1 asks for it")
+            pytest.fail(f"{reason}, and {REQUIRE}=1 requires it")
         pytest.skip(reason)
 
 
@@ -117,11 +117,11 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path, seconds: fl
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    pytest.fail(f"{url} did not answer within {seconds} s:\n{log.read_text()[-2000:]}")
+    pytest.fail(f"{url} did not respond within {seconds} s:\n{log.read_text()[-2000:]}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server with its workers, which share its process group."""
+    """Terminate the server and its workers, which share its process group."""
     try:
         os.killpg(process.pid, 15)
         process.wait(timeout=10)
