@@ -30,6 +30,8 @@ NOT_SETTINGS = frozenset({"STOCKCAST_REQUIRE_SERVICES"})
 # only pydantic, `core` and light modules such as `market.providers.catalog`.
 _ALL_SETTINGS = ("stockcast.cli.settings", "CommandSettings")
 
+# MLflow and Dagster address their databases by URLs that contain the home without quoting it.
+_NOT_IN_URLS = re.compile(r"\?|%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\ud800-\udfff]")
 _PASSWORD = re.compile(r"//[^/@]*@")
 
 T = TypeVar("T")
@@ -60,9 +62,20 @@ class CoreSettings(BaseSettings):
     @field_validator("home", mode="after")
     @classmethod
     def _home_is_a_folder(cls, value: Path) -> Path:
-        home = value.expanduser().resolve()
-        if home.exists() and not home.is_dir():
+        try:
+            home = value.expanduser().resolve()
+            is_file = home.exists() and not home.is_dir()
+        except (OSError, RuntimeError) as error:
+            msg = f"must be the path of a folder ({error})"
+            raise ValueError(msg) from None
+        if is_file:
             msg = "must be a folder, but a file has this path"
+            raise ValueError(msg)
+        if _NOT_IN_URLS.search(str(home)):
+            msg = (
+                "the path must not contain ?, % before two hexadecimal digits, or control "
+                "characters, because MLflow and Dagster cannot open databases there"
+            )
             raise ValueError(msg)
         return home
 
@@ -83,13 +96,16 @@ def load_settings(settings_class: type[S], /, **overrides: object) -> S:
         If a variable with the prefix is not a setting of any package, an override is not a field
         of `settings_class`, or a value is invalid. The message has one line per invalid value.
     """
-    _check_names(settings_class, overrides)
     chosen: dict[str, Any] = {k: v for k, v in overrides.items() if v is not None}
     try:
+        _check_names(settings_class, overrides)
         return settings_class(**chosen)
     except ValidationError as error:
         lines = [_error_line(settings_class, detail) for detail in error.errors()]
         raise SettingsError("\n".join(lines)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"The file {settings_class.model_config['env_file']} cannot be read as UTF-8: {error}"
+        raise SettingsError(msg) from None
 
 
 def as_environment(settings: CoreSettings) -> dict[str, str]:
@@ -140,5 +156,7 @@ def _error_line(settings_class: type[CoreSettings], detail: ErrorDetails) -> str
     field = str(detail["loc"][0])
     description = settings_class.model_fields[field].description or ""
     is_secret = "key" in field
-    value = "a secret" if is_secret else _PASSWORD.sub("//***@", repr(detail["input"]))
+    given = detail["input"]
+    shown = repr(str(given) if isinstance(given, Path) else given)
+    value = "a secret" if is_secret else _PASSWORD.sub("//***@", shown)
     return f"{variable_name(field)}: got {value}: {message}. {description}".rstrip()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,9 @@ MLFLOW_DEFAULTS = {
     # MLflow prints addresses, which may contain a password.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+
+# Part of MLflow's message about a database whose tables are older or newer than expected.
+_OTHER_SCHEMA = "out-of-date database schema"
 
 # Error codes that a retry cannot change. All other codes may be transient.
 PERMANENT_CODES = frozenset(
@@ -139,6 +143,8 @@ def translate_errors(action: str, tracking_uri: str) -> Iterator[None]:
         msg = f"A package is missing for {action}: {error}. {_install_hint(tracking_uri)}"
         raise RegistryError(msg) from None
     except Exception as error:
+        if _OTHER_SCHEMA in str(error):
+            raise _schema_error(str(error), tracking_uri) from None
         error_class = _error_class(error, tracking_uri)
         if error_class is None:
             raise
@@ -164,6 +170,18 @@ def _error_class(
         busy = "locked" in str(error) or scheme_of(tracking_uri) != "sqlite"
         return RegistryDownError if busy else RegistryError
     return RegistryError if isinstance(error, OSError) else None
+
+
+def _schema_error(message: str, tracking_uri: str) -> RegistryError:
+    """Return the error for a database of another MLflow version, with the command that helps."""
+    versions = re.search(r"\(.*?\)", message)
+    address = redacted(with_driver(tracking_uri))
+    return RegistryError(
+        f"The registry at {address} was written by another version of MLflow "
+        f"{versions[0] if versions else ''}. Back it up, then run: mlflow db upgrade "
+        f"{shlex.quote(address)}. If the upgrade fails, the registry is newer than this MLflow: "
+        "install the version that wrote it."
+    )
 
 
 def _hint(error_class: type[Exception]) -> str:

@@ -12,6 +12,8 @@ from pipelines.failures import STOPPED
 from stockcast.cli.dagster_instance import COMMAND_TAG, close_killed_runs, open_instance
 from stockcast.cli.progress import LOGGER_KEY
 
+_INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+
 
 @contextmanager
 def exclusive_command(settings: CoreSettings, command: str) -> Iterator[dg.DagsterInstance]:
@@ -59,12 +61,18 @@ def execute(
     With `force`, it fetches tickers that are up to date too.
     """
     daily_bars = {"config": {"force": force, "patient": False}}
-    return definitions.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        tags={**partitions, COMMAND_TAG: command},
-        run_config={"loggers": {LOGGER_KEY: {"config": {}}}, "ops": {"daily_bars": daily_bars}},
-        raise_on_error=False,
-    )
+    try:
+        return definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            tags={**partitions, COMMAND_TAG: command},
+            run_config={
+                "loggers": {LOGGER_KEY: {"config": {}}},
+                "ops": {"daily_bars": daily_bars},
+            },
+            raise_on_error=False,
+        )
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
 
 
 def cause_of(result: dg.ExecuteInProcessResult) -> str:
@@ -80,16 +88,25 @@ def failed_for_tickers(result: dg.ExecuteInProcessResult) -> bool:
     """Return whether only tickers failed: no crash, no blocking check and no stop by a person."""
     failures = [event.step_failure_data for event in result.get_step_failure_events()]
     return bool(failures) and all(
-        failure.user_failure_data is not None and failure.user_failure_data.description != STOPPED
+        failure.user_failure_data is not None and _description(failure.user_failure_data) != STOPPED
         for failure in failures
     )
 
 
 def was_stopped(result: dg.ExecuteInProcessResult) -> bool:
     """Return whether a person stopped the run, in a step or during the wait before a retry."""
-    return not result.success and (
-        STOPPED in cause_of(result) or not list(result.get_step_failure_events())
+    if result.success:
+        return False
+    failures = [event.step_failure_data for event in result.get_step_failure_events()]
+    return not failures or any(
+        STOPPED in _description(failure.user_failure_data)
+        or (failure.error is not None and failure.error.cls_name in _INTERRUPTIONS)
+        for failure in failures
     )
+
+
+def _description(user_failure_data: object) -> str:
+    return str(getattr(user_failure_data, "description", None) or "")
 
 
 def _failed_checks(result: dg.ExecuteInProcessResult, step: str | None) -> str:

@@ -49,7 +49,9 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print_line(make_console(stderr=True), "Interrupted.")
+        print_line(
+            make_console(stderr=True), "Interrupted; the next run continues from what was finished."
+        )
         raise typer.Exit(INTERRUPTED) from None
     except StockcastError as error:
         message = str(error)
@@ -81,7 +83,7 @@ def check_home(home: Path) -> None:
             probe.write(b"0")
         entries = [*home.iterdir(), *home.glob("*/*.db")]
     except OSError as error:
-        msg = f"The home {home} cannot be written: {error.strerror}; {_FIX}"
+        msg = f"The home {home} cannot be used: {error.strerror or error}; {_FIX}"
         raise PermanentError(msg) from None
     for path in entries:
         if not os.access(path, os.R_OK | os.W_OK):

@@ -12,7 +12,7 @@ from pipelines.partitions import all_partitions, follow_universe, universe
 from pipelines.resources import build_resources
 from registry.names import CHAMPION
 from registry.versions import ModelRegistry
-from stockcast.cli.job_runs import cause_of, exclusive_command, execute
+from stockcast.cli.job_runs import cause_of, exclusive_command, execute, was_stopped
 from stockcast.cli.market_tables import print_capacity_warning, print_removed
 from stockcast.cli.model_tables import print_decision, print_evaluation, print_forecasts
 from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
@@ -32,6 +32,8 @@ def run_main_job(settings: CommandSettings, console: Console, *, serve: bool) ->
         If a stage fails. The next run reuses the stages that were finished.
     """
     started = time.monotonic()
+    # A registry that cannot be used would stop the run only after the training.
+    ModelRegistry.from_settings(settings).list()
     with exclusive_command(settings, "run") as instance:
         _materialize(settings, instance, console)
     reports = settings.home / "reports"
@@ -72,5 +74,7 @@ def _materialize(settings: CommandSettings, instance: dg.DagsterInstance, consol
         result = execute(
             definitions, JOB, instance=instance, partitions=all_partitions(instance), command="run"
         )
+    if was_stopped(result):
+        raise KeyboardInterrupt
     if not result.success:
         raise PermanentError(cause_of(result))

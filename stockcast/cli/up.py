@@ -21,6 +21,7 @@ from core.errors import PermanentError
 from core.settings import as_environment
 from market.providers.factory import make_provider
 from pipelines.partitions import follow_universe, universe
+from registry.versions import ModelRegistry
 from stockcast.cli.dagster_instance import dagster_home, open_instance
 from stockcast.cli.settings import CommandSettings
 from stockcast.cli.terminal import print_line
@@ -72,6 +73,7 @@ def run_all(settings: CommandSettings, console: Console) -> None:
         If a process exits; the message has the path of its log.
     """
     environment = _environment(settings)
+    ModelRegistry.from_settings(settings).list()
     follow_universe(open_instance(settings), universe(settings, make_provider(settings)))
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)

@@ -117,6 +117,27 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
         load_settings(CoreSettings, home="home")
 
 
+@pytest.mark.parametrize("home", ["what?now", "100%25 sure", "a%2Fb", "line\nbreak", "~no-one/x"])
+def test_a_home_that_databases_cannot_be_addressed_in_is_refused(home: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(CoreSettings, home=home)
+
+    assert str(refused.value).startswith(f"STOCKCAST_HOME: got {home!r}: ")
+    assert not Path(home).exists()
+
+
+@pytest.mark.parametrize("home", ["with space", "100% sure", "50%", "äöü 株", "a#b;c&d=e"])
+def test_a_home_with_other_unusual_characters_is_accepted(home: str, tmp_path: Path) -> None:
+    assert load_settings(CoreSettings, home=home).home == tmp_path / home
+
+
+def test_an_env_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"STOCKCAST_HOME=\xff\n")
+
+    with pytest.raises(SettingsError, match=r"^The file \.env cannot be read as UTF-8"):
+        load_settings(CoreSettings)
+
+
 def test_the_variables_of_a_process_give_another_the_same_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 import traceback
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,22 @@ def test_a_file_that_is_no_database_is_rejected_at_once(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="not a database"):
         make_client(f"sqlite:///{path}")
     assert time.monotonic() - started < 10
+
+
+def test_a_database_of_another_mlflow_is_a_permanent_error_with_the_command(tmp_path: Path) -> None:
+    make_client(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    # A copy, because MLflow checks an address once per process.
+    shutil.copy(tmp_path / "mlflow.db", tmp_path / "old.db")
+    address = f"sqlite:///{tmp_path / 'old.db'}"
+    with closing(sqlite3.connect(tmp_path / "old.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'acf3f17fdcc7'")
+        database.commit()
+
+    with pytest.raises(RegistryError, match=f"run: mlflow db upgrade {address}") as refused:
+        make_client(address)
+
+    assert "found version acf3f17fdcc7" in str(refused.value)
+    assert "Try again" not in str(refused.value)
 
 
 def test_an_unreachable_database_is_reported_within_seconds() -> None:
