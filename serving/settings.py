@@ -16,3 +16,9 @@ class ServingSettings(RegistrySettings, MarketSettings):
     poll_seconds: float = Field(
         1.0, gt=0, le=60, description="Seconds between two checks for a new champion."
     )
+    max_data_age_sessions: int = Field(
+        5,
+        ge=0,
+        le=100_000,
+        description="Maximum age of the data of a forecast with a signal, in closed sessions.",
+    )

@@ -45,7 +45,7 @@ def build_state(
     settings: ServingSettings, clock: Clock, registry: ModelRegistry, metrics: Metrics
 ) -> ServiceState:
     """Build the complete state. The first refresh reads registry, snapshot and providers."""
-    live = LiveState(clock, metrics)
+    live = LiveState(clock, metrics, settings.max_data_age_sessions)
     cache = ModelCache(registry, settings.home / MODEL_FOLDER)
     snapshots = settings.home / SNAPSHOT_FOLDER
     provider_status = ProviderStatus(settings, clock)
@@ -59,7 +59,9 @@ def build_state(
         ProviderFollower(live, provider_status),
     )
     challenger = ChallengerCache(
-        registry, cache, SnapshotCache(snapshots), clock, poll_seconds=poll_seconds
+        *(registry, cache, SnapshotCache(snapshots), clock),
+        poll_seconds=poll_seconds,
+        max_age_sessions=settings.max_data_age_sessions,
     )
     return ServiceState(
         clock=clock,

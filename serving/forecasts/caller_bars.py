@@ -24,7 +24,13 @@ _MAX_ERRORS = 20
 
 
 def forecast_from_bars(
-    model: LiveModel, ticker: str, horizon: int, bars: list[CallerBar], now: datetime
+    model: LiveModel,
+    ticker: str,
+    horizon: int,
+    bars: list[CallerBar],
+    now: datetime,
+    *,
+    max_age_sessions: int,
 ) -> Forecast:
     """Return the forecast from the last session of `bars`.
 
@@ -59,7 +65,7 @@ def forecast_from_bars(
     output = model.bundle.run(windows)
     row = ForecastRow(ticker, sessions.exchange, as_of, close, targets, output, at=0)
     age = len(sessions.between(as_of, last_closed)) - 1
-    freshness = Freshness(now.replace(microsecond=0), last_closed, age)
+    freshness = Freshness(now.replace(microsecond=0), last_closed, age, max_age_sessions)
     return build_forecast(model, row, horizon, freshness)
 
 

@@ -40,6 +40,8 @@ class ForecastTable:
         Reason by ticker, for each ticker of the snapshot that is not in `rows`.
     closed_sessions
         Last closed session by exchange, for each exchange in `rows`.
+    max_age_sessions
+        Maximum age of the data of a forecast with a trading signal.
     """
 
     model: LiveModel
@@ -48,6 +50,7 @@ class ForecastTable:
     without_forecast: dict[str, str]
     computed_at: datetime
     closed_sessions: dict[str, date]
+    max_age_sessions: int
 
     def forecast(self, ticker: str, horizon: int) -> Forecast:
         """Return the forecast of a ticker.
@@ -60,9 +63,12 @@ class ForecastTable:
             If the ticker is not in the snapshot.
         """
         row = self.row(ticker)
-        last_closed = self.closed_sessions[row.exchange]
-        freshness = Freshness(self.computed_at, last_closed, self.row_age_sessions(row))
-        return build_forecast(self.model, row, horizon, freshness)
+        return build_forecast(self.model, row, horizon, self.freshness(row))
+
+    def freshness(self, row: ForecastRow) -> Freshness:
+        """Return the age of a row as of the closed sessions of this table."""
+        last_closed, age = self.closed_sessions[row.exchange], self.row_age_sessions(row)
+        return Freshness(self.computed_at, last_closed, age, self.max_age_sessions)
 
     def row(self, ticker: str) -> ForecastRow:
         """Return the model output of a ticker; raise as `forecast` does."""
@@ -73,9 +79,19 @@ class ForecastTable:
             raise Problem(HTTPStatus.CONFLICT, "ticker-without-forecast", msg, reason=reason)
         raise unknown_ticker(ticker, "the published snapshot", self.rows)
 
-    def with_closed_sessions(self, closed_sessions: dict[str, date]) -> ForecastTable:
-        """Return the same forecasts with their age as of other closed sessions."""
+    def aged(self, now: datetime) -> ForecastTable:
+        """Return this table, or a copy with the present age if a session has closed since."""
+        closed_sessions = _last_closed_sessions(self.closed_sessions, now)
+        if closed_sessions == self.closed_sessions:
+            return self
         return replace(self, closed_sessions=closed_sessions)
+
+    @cached_property
+    def too_old(self) -> dict[str, int]:
+        """Age in sessions by ticker, for each ticker above `max_age_sessions`; oldest first."""
+        ages = {ticker: self.row_age_sessions(row) for ticker, row in self.rows.items()}
+        oldest_first = sorted(ages.items(), key=lambda item: (-item[1], item[0]))
+        return {ticker: age for ticker, age in oldest_first if age > self.max_age_sessions}
 
     @cached_property
     def age_sessions(self) -> int:
@@ -97,7 +113,9 @@ class ForecastTable:
         return {}
 
 
-def build_forecast_table(model: LiveModel, snapshot: Snapshot, now: datetime) -> ForecastTable:
+def build_forecast_table(
+    model: LiveModel, snapshot: Snapshot, now: datetime, *, max_age_sessions: int
+) -> ForecastTable:
     """Run the model over the snapshot.
 
     Raises
@@ -118,11 +136,13 @@ def build_forecast_table(model: LiveModel, snapshot: Snapshot, now: datetime) ->
         msg = f"No ticker of the snapshot has a forecast. First reason: {reason}"
         raise ForecastError(msg)
     computed_at = now.astimezone(UTC).replace(microsecond=0)
-    closed_sessions = last_closed_sessions({row.exchange for row in rows.values()}, now)
-    return ForecastTable(model, snapshot, rows, without_forecast, computed_at, closed_sessions)
+    closed_sessions = _last_closed_sessions({row.exchange for row in rows.values()}, now)
+    return ForecastTable(
+        model, snapshot, rows, without_forecast, computed_at, closed_sessions, max_age_sessions
+    )
 
 
-def last_closed_sessions(exchanges: Iterable[str], now: datetime) -> dict[str, date]:
+def _last_closed_sessions(exchanges: Iterable[str], now: datetime) -> dict[str, date]:
     """Return the last closed session of each exchange."""
     return {exchange: Sessions(exchange).last_closed(now) for exchange in exchanges}
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
+from core.settings import variable_name
 from forecasting.bundle.bundle import Bundle
 from forecasting.bundle.graph import BundleOutput
 from forecasting.distribution.signals import derive_signal
@@ -15,6 +16,7 @@ from serving.models.model_cache import LiveModel
 
 # The graph computes in float32, so later digits are noise.
 _SIGNIFICANT_DIGITS = 7
+MAX_AGE_SETTING = variable_name("max_data_age_sessions")
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,32 @@ class ForecastRow:
 
 @dataclass(frozen=True)
 class Freshness:
-    """Time of computation, and age of the data on the exchange's calendar."""
+    """Time of computation, and age of the data on the exchange's calendar.
+
+    A forecast has no trading signal if its data is older than `max_age_sessions`, or if its target
+    session has closed.
+    """
 
     computed_at: datetime
     last_closed_session: date
     age_sessions: int
+    max_age_sessions: int
+
+    def signal_note(self, target_session: date) -> str | None:
+        """Return the reason why a forecast has no signal, or None if it has one."""
+        if self.age_sessions > self.max_age_sessions:
+            return (
+                f"The last bar is {plural(self.age_sessions, 'session')} old, and the limit is"
+                f" {self.max_age_sessions} ({MAX_AGE_SETTING})."
+            )
+        if target_session <= self.last_closed_session:
+            return f"The target session {target_session} has closed."
+        return None
+
+
+def plural(count: int, noun: str) -> str:
+    """Return the count with its noun, such as ``2 sessions``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def build_forecast(
@@ -50,7 +73,7 @@ def build_forecast(
         horizon=horizon_label(horizon),
         target_session=row.targets[horizon],
         current_price=round_float32(row.close),
-        prediction=build_prediction(model.bundle, row, horizon),
+        prediction=build_prediction(model.bundle, row, horizon, freshness),
         members=build_members(model.bundle, row, horizon),
         weights=_with_naive(manifest.mean_weights[horizon]),
         scale_weights=manifest.scale_weights[horizon],
@@ -61,8 +84,11 @@ def build_forecast(
     )
 
 
-def build_prediction(bundle: Bundle, row: ForecastRow, horizon: int) -> Prediction:
+def build_prediction(
+    bundle: Bundle, row: ForecastRow, horizon: int, freshness: Freshness
+) -> Prediction:
     """Return the calibrated forecast of the ensemble in prices."""
+    note = freshness.signal_note(row.targets[horizon])
     signal = derive_signal(bundle.distribution(row.output, row.at, horizon), row.close)
     intervals = {
         coverage: (round_float32(low), round_float32(high))
@@ -71,6 +97,8 @@ def build_prediction(bundle: Bundle, row: ForecastRow, horizon: int) -> Predicti
     return Prediction(
         **{
             **asdict(signal),
+            "signal": signal.signal if note is None else None,
+            "signal_note": note,
             "price_target": round_float32(signal.price_target),
             "expected_return": round_float32(signal.expected_return),
             "confidence": round_float32(signal.confidence),

@@ -60,8 +60,12 @@ class Prediction(BaseModel):
     price_target: float = Field(description="Median price at the target session.")
     expected_return: float = Field(description="Simple return from the close to the price target.")
     direction: Direction
-    signal: Recommendation = Field(
-        description="BUY or SELL if the expected return exceeds a cost of 10 bps, else HOLD."
+    signal: Recommendation | None = Field(
+        description="BUY or SELL if the expected return exceeds a cost of 10 bps, else HOLD. Null"
+        " if the data is too old or the target session has closed."
+    )
+    signal_note: str | None = Field(
+        description="Reason why `signal` is null. Null if there is a signal."
     )
     confidence: float = Field(
         description="Probability of the more likely direction, from 0.5 to 1."

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from serving.forecasts.forecast_table import last_closed_sessions
-from serving.live.live_state import LiveState
+from serving.forecasts.forecast_table import ForecastTable
+from serving.forecasts.responses import MAX_AGE_SETTING, plural
+from serving.live.live_state import DATA, LiveState
+
+_MAX_NAMED = 5
 
 
 class CalendarFollower:
-    """Republishes the live table with the sessions that have closed since."""
+    """Republishes the live table with its present age, and reports tickers with old data."""
 
     def __init__(self, live: LiveState) -> None:
         self._live = live
 
     def refresh(self) -> None:
         """Compare the closed sessions of the live table with the calendars."""
-        if self._live.forecasts is None:
+        live = self._live
+        if live.forecasts is None:
             return
-        table = self._live.forecasts.table
-        closed_sessions = last_closed_sessions(table.closed_sessions, self._live.clock.now())
-        if closed_sessions != table.closed_sessions:
-            table = table.with_closed_sessions(closed_sessions)
-            self._live.publish(table, "session_closed")
+        published = live.forecasts.table
+        table = published.aged(live.clock.now())
+        if table is not published:
+            live.publish(table, "session_closed")
+        if table.too_old:
+            live.report_issue(DATA, describe_old_data(table))
+        else:
+            live.clear_issue(DATA)
+
+
+def describe_old_data(table: ForecastTable) -> str:
+    """Return the tickers without a signal because of their age, with the way out."""
+    named = [f"{ticker} ({age})" for ticker, age in list(table.too_old.items())[:_MAX_NAMED]]
+    more = len(table.too_old) - len(named)
+    names = ", ".join(named) + (f" and {more} more" if more else "")
+    return (
+        f"{len(table.too_old)} of {plural(len(table.rows), 'ticker')} have no signal, because"
+        f" their last bar is more than {plural(table.max_age_sessions, 'session')} old: {names}."
+        f" Ingest newer bars, remove delisted tickers, or raise {MAX_AGE_SETTING}."
+    )

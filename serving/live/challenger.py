@@ -33,12 +33,14 @@ class ChallengerCache:
         clock: Clock,
         *,
         poll_seconds: float,
+        max_age_sessions: int,
     ) -> None:
         self._registry = registry
         self._cache = cache
         self._snapshots = snapshots
         self._clock = clock
         self._poll_seconds = poll_seconds
+        self._max_age_sessions = max_age_sessions
         self._lock = threading.Lock()
         self._cached = ChallengerForecasts(None, None)
         self._expires_at = 0.0
@@ -63,9 +65,13 @@ class ChallengerCache:
             if snapshot is None:
                 note = f"No snapshot fits the features of version {version}."
                 return ChallengerForecasts(None, note)
+            now = self._clock.now()
             if cached and cached.model is model and cached.snapshot is snapshot:
-                return self._cached
-            table = build_forecast_table(model, snapshot, self._clock.now())
+                table = cached.aged(now)
+            else:
+                table = build_forecast_table(
+                    model, snapshot, now, max_age_sessions=self._max_age_sessions
+                )
         except (StockcastError, OSError) as error:
             return ChallengerForecasts(None, f"The challenger is not available: {error}")
         return ChallengerForecasts(table, None)

@@ -27,7 +27,7 @@ from serving.observability.events import log_event
 from serving.observability.metrics import Metrics
 
 CHAMPION, REGISTRY, SNAPSHOT = "champion", "registry", "snapshot"
-PROVIDERS, REFRESH = "providers", "refresh"
+PROVIDERS, REFRESH, DATA = "providers", "refresh", "data"
 _MODEL_TOPICS = {CHAMPION, REGISTRY, SNAPSHOT}
 
 
@@ -73,6 +73,8 @@ class LiveState:
 
     Parameters
     ----------
+    max_age_sessions
+        Maximum age of the data of a forecast with a trading signal.
     forecasts
         The published forecasts. None until the first champion and snapshot are available.
     responses
@@ -83,6 +85,7 @@ class LiveState:
 
     clock: Clock
     metrics: Metrics
+    max_age_sessions: int
     forecasts: LiveForecasts | None = None
     responses: dict[RequestKey, PrecomputedResponse] = field(default_factory=dict)
     live_since: datetime | None = None

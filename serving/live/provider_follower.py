@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from core.errors import StockcastError
 from market.providers.status import ProviderState, ProviderStatus, all_down_since, in_utc
+from serving.forecasts.responses import plural
 from serving.live.live_state import PROVIDERS, LiveState
 
 
@@ -42,5 +43,4 @@ def describe_outage(states: Sequence[ProviderState], age_sessions: int | None) -
     outage = f"All price providers are down since {in_utc(since)} ({names})."
     if age_sessions is None:
         return outage
-    unit = "session" if age_sessions == 1 else "sessions"
-    return f"{outage} The forecasts use bars that are {age_sessions} {unit} old."
+    return f"{outage} The forecasts use bars that are {plural(age_sessions, 'session')} old."

@@ -23,6 +23,8 @@ class SnapshotFollower:
         self._snapshots = snapshots
         # Error by fingerprints of bundle and snapshot, for each pair without any forecast.
         self._unusable: dict[tuple[str, str], ForecastError] = {}
+        self._saved: LiveModel | None = None
+        self._not_saved: LiveModel | None = None
 
     def refresh(self) -> None:
         """Publish a table unless the live one already has this model and snapshot."""
@@ -43,6 +45,7 @@ class SnapshotFollower:
             self._live.report_issue(SNAPSHOT, failures[0])
         else:
             self._live.clear_issue(SNAPSHOT)
+        self._save_last_live()
 
     def serve(self, model: LiveModel) -> None:
         """Make the forecasts of a model over the newest snapshot live.
@@ -62,7 +65,9 @@ class SnapshotFollower:
         if pair in self._unusable:
             raise self._unusable[pair].with_traceback(None)
         try:
-            new_table = build_forecast_table(model, snapshot, live.clock.now())
+            new_table = build_forecast_table(
+                model, snapshot, live.clock.now(), max_age_sessions=live.max_age_sessions
+            )
         except ForecastError as error:
             self._unusable[pair] = error
             raise
@@ -87,13 +92,18 @@ class SnapshotFollower:
             live.candidate = None
         if model.version == live.alias_version:
             live.clear_issue(CHAMPION)
-        if swapped:
-            self._save_last_live(model)
 
-    def _save_last_live(self, model: LiveModel) -> None:
+    def _save_last_live(self) -> None:
+        """Record the live version for the next start; on a full disk, retry until it succeeds."""
+        model = self._live.model
+        if model is None or model is self._saved:
+            return
         try:
             self._cache.save_last_live(model)
         except OSError as error:
-            log_event(
-                "last_live_not_saved", level=logging.WARNING, version=model.version, error=error
-            )
+            if model is not self._not_saved:
+                version, level = model.version, logging.WARNING
+                log_event("last_live_not_saved", level=level, version=version, error=error)
+            self._not_saved = model
+        else:
+            self._saved = model

@@ -56,13 +56,14 @@ def _compare_challenger(
 
 def _compare_model(table: ForecastTable, ticker: str) -> ComparedModel:
     bundle, row = table.model.bundle, table.row(ticker)
+    freshness = table.freshness(row)
     return ComparedModel(
         model=table.model.info,
         as_of=row.as_of,
         horizons={
             horizon_label(h): ComparedHorizon(
                 target_session=row.targets[h],
-                prediction=build_prediction(bundle, row, h),
+                prediction=build_prediction(bundle, row, h, freshness),
                 members=build_members(bundle, row, h),
             )
             for h in bundle.manifest.horizons

@@ -36,7 +36,9 @@ async def post_prediction(state: ServiceState, body: PredictRequest) -> Response
         return Response(response.content, media_type=JSON)
     model, now = forecasts.table.model, state.clock.now()
     forecast = await asyncio.to_thread(
-        forecast_from_bars, model, body.ticker, horizon, body.bars, now
+        forecast_from_bars,
+        *(model, body.ticker, horizon, body.bars, now),
+        max_age_sessions=state.live.max_age_sessions,
     )
     state.metrics.count_forecast("bars", body.horizon)
     return Response(forecast.model_dump_json(), media_type=JSON)

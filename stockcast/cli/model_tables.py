@@ -127,9 +127,14 @@ def print_forecasts(console: Console, service: ServiceProcess, snapshots: Path) 
 def print_forecast_rows(
     console: Console, title: str, forecasts: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Print responses to GET /predict as a table."""
+    """Print responses to GET /predict as a table, and one line on missing signals."""
     rows = list(map(_forecast_row, forecasts))
     print_table(console, title, FORECAST_COLUMNS, rows, n_keys=2)
+    notes = [(f["ticker"], note) for f in forecasts if (note := f["prediction"]["signal_note"])]
+    if notes:
+        ticker, note = notes[0]
+        subject = "" if len({note for _, note in notes}) == 1 else f" for {ticker}, for example"
+        print_line(console, f"No signal{subject}: {note}", style="dim")
 
 
 def _forecast_row(forecast: Mapping[str, Any]) -> list[str]:
@@ -146,7 +151,7 @@ def _forecast_row(forecast: Mapping[str, Any]) -> list[str]:
         *(f"{price_text(low, close)} to {price_text(high, close)}" for low, high in bounds),
         _percent(prediction["probability_up"]),
         prediction["direction"],
-        prediction["signal"],
+        prediction["signal"] or "-",
     ]
 
 

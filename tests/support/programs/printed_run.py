@@ -38,6 +38,7 @@ def forecast(ticker: str, price: float) -> dict[str, Any]:
             "probability_up": 0.523,
             "direction": "neutral",
             "signal": "HOLD",
+            "signal_note": None,
         },
     }
 

@@ -55,6 +55,8 @@ def run_server(
         "STOCKCAST_HOME": str(home),
         "STOCKCAST_PORT": str(port),
         "STOCKCAST_POLL_SECONDS": str(POLL_SECONDS),
+        # The sample ends in 2013, and old data is a health issue.
+        "STOCKCAST_MAX_DATA_AGE_SESSIONS": "100000",
         "BENTOML_HOME": str(folder / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
     }

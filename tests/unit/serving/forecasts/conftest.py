@@ -19,4 +19,4 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LiveModel:
 
 @pytest.fixture(scope="module")
 def table(model: LiveModel) -> ForecastTable:
-    return build_forecast_table(model, sample_snapshot(), NOW)
+    return build_forecast_table(model, sample_snapshot(), NOW, max_age_sessions=5)

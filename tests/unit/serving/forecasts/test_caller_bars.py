@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +22,7 @@ from serving.http.schemas import CallerBar
 from serving.models.model_cache import LiveModel
 
 NEEDED = feature_set().warmup + LOOKBACK - 1
+from_bars = partial(forecast_from_bars, max_age_sessions=5)
 COLUMNS = ("session", "open", "high", "low", "close", "volume", "adj_close")
 
 
@@ -30,8 +32,10 @@ def caller_bars(ticker: str = "MSFT", *, last: int = 252) -> list[CallerBar]:
 
 
 def test_the_bars_of_the_snapshot_give_the_published_forecast(model: LiveModel) -> None:
-    own = forecast_from_bars(model, "MINE", 5, caller_bars(), NOW)
-    published = build_forecast_table(model, sample_snapshot(), NOW).forecast("MSFT", 5)
+    own = from_bars(model, "MINE", 5, caller_bars(), NOW)
+    published = build_forecast_table(model, sample_snapshot(), NOW, max_age_sessions=5).forecast(
+        "MSFT", 5
+    )
     assert own.ticker == "MINE"
     assert (own.as_of, own.target_session) == (published.as_of, published.target_session)
     assert own.data_age_sessions == 0
@@ -42,11 +46,9 @@ def test_the_bars_of_the_snapshot_give_the_published_forecast(model: LiveModel) 
 
 
 def test_the_minimum_number_of_bars_is_enough_and_one_less_is_rejected(model: LiveModel) -> None:
-    assert forecast_from_bars(model, "MINE", 1, caller_bars(last=NEEDED), NOW).as_of == date(
-        2013, 3, 1
-    )
+    assert from_bars(model, "MINE", 1, caller_bars(last=NEEDED), NOW).as_of == date(2013, 3, 1)
     with pytest.raises(Problem, match=f"at least {NEEDED} sessions") as caught:
-        forecast_from_bars(model, "MINE", 1, caller_bars(last=NEEDED - 1), NOW)
+        from_bars(model, "MINE", 1, caller_bars(last=NEEDED - 1), NOW)
     assert caught.value.status == 422
     assert caught.value.extra == {"needed": NEEDED, "got": NEEDED - 1}
 
@@ -56,18 +58,16 @@ def test_the_suffix_of_the_ticker_selects_the_calendar(model: LiveModel) -> None
     bars = [bar for bar in caller_bars() if london.is_session(bar.session)]
     boxing_night = datetime(2012, 12, 26, 22, tzinfo=UTC)
     until_christmas = [bar for bar in bars if bar.session <= date(2012, 12, 24)]
-    forecast = forecast_from_bars(model, "AZN.L", 1, until_christmas, boxing_night)
+    forecast = from_bars(model, "AZN.L", 1, until_christmas, boxing_night)
     assert forecast.target_session == date(2012, 12, 27)
     assert forecast.data_age_sessions == 0
     with pytest.raises(Problem, match="XLON calendar has no session on that date"):
-        forecast_from_bars(model, "AZN.L", 1, caller_bars(), NOW)
+        from_bars(model, "AZN.L", 1, caller_bars(), NOW)
 
 
 def test_the_order_of_the_bars_does_not_matter(model: LiveModel) -> None:
     bars = caller_bars()
-    assert forecast_from_bars(model, "M", 1, bars[::-1], NOW) == forecast_from_bars(
-        model, "M", 1, bars, NOW
-    )
+    assert from_bars(model, "M", 1, bars[::-1], NOW) == from_bars(model, "M", 1, bars, NOW)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_an_invalid_bar_rejects_the_request_and_names_its_session(
     bars = caller_bars()
     bars[100] = bars[100].model_copy(update={field: value})
     with pytest.raises(Problem) as caught:
-        forecast_from_bars(model, "MINE", 1, bars, NOW)
+        from_bars(model, "MINE", 1, bars, NOW)
     (error,) = caught.value.extra["errors"]
     assert caught.value.status == 422
     assert error["session"] == str(bars[100].session)
@@ -95,14 +95,14 @@ def test_an_invalid_bar_rejects_the_request_and_names_its_session(
 def test_an_open_session_is_rejected(model: LiveModel) -> None:
     early = datetime(2013, 3, 1, 15, 0, tzinfo=UTC)
     with pytest.raises(Problem, match="2013-03-01"):
-        forecast_from_bars(model, "MINE", 1, caller_bars(), early)
+        from_bars(model, "MINE", 1, caller_bars(), early)
 
 
 def test_constant_prices_have_no_forecast(model: LiveModel) -> None:
     flat = {"open": 10.0, "high": 10.0, "low": 10.0, "close": 10.0, "adj_close": 10.0}
     bars = [bar.model_copy(update=flat) for bar in caller_bars()]
     with pytest.raises(Exception, match=r"price has not moved|prices must not be constant"):
-        forecast_from_bars(model, "MINE", 1, bars, NOW)
+        from_bars(model, "MINE", 1, bars, NOW)
 
 
 def test_other_features_than_in_training_are_rejected(tmp_path: Path) -> None:
@@ -110,4 +110,14 @@ def test_other_features_than_in_training_are_rejected(tmp_path: Path) -> None:
     manifest = model.bundle.manifest.model_copy(update={"feature_hash": "0" * 64})
     object.__setattr__(model.bundle, "manifest", manifest)
     with pytest.raises(BundleError, match="trained on features 000000000000"):
-        forecast_from_bars(model, "MINE", 1, caller_bars(), NOW)
+        from_bars(model, "MINE", 1, caller_bars(), NOW)
+
+
+def test_old_bars_of_a_caller_give_no_signal(model: LiveModel) -> None:
+    """Regression: a caller got BUY for a target session years in the past."""
+    prediction = from_bars(
+        model, "MINE", 5, caller_bars(), datetime(2026, 3, 1, tzinfo=UTC)
+    ).prediction
+    assert prediction.signal is None
+    assert "STOCKCAST_MAX_DATA_AGE_SESSIONS" in (prediction.signal_note or "")
+    assert from_bars(model, "MINE", 5, caller_bars(), NOW).prediction.signal is not None

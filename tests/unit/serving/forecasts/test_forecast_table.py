@@ -45,7 +45,7 @@ def test_intervals_nest_and_contain_the_price_target(table: ForecastTable) -> No
 def test_the_age_counts_sessions_instead_of_days(table: ForecastTable) -> None:
     # Good Friday, 2013-03-29, is not a session.
     for last_closed, age in ((date(2013, 3, 1), 0), (date(2013, 3, 4), 1), (date(2013, 4, 1), 20)):
-        later = table.with_closed_sessions({"XNYS": last_closed})
+        later = replace(table, closed_sessions={"XNYS": last_closed})
         assert later.forecast("AAPL", 1).data_age_sessions == age
         assert later.computed_at == datetime(2013, 3, 4, 12, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ def test_the_age_counts_sessions_instead_of_days(table: ForecastTable) -> None:
 def test_every_ticker_ages_by_the_calendar_of_its_own_exchange(model: LiveModel) -> None:
     """Regression: one calendar for all tickers gave London sessions on Boxing Day."""
     boxing_night = datetime(2012, 12, 26, 22, tzinfo=UTC)
-    table = build_forecast_table(model, two_exchanges(), boxing_night)
+    table = build_forecast_table(model, two_exchanges(), boxing_night, max_age_sessions=5)
     new_york, london = table.forecast("AAPL", 1), table.forecast("AZN.L", 1)
     assert (new_york.target_session, london.target_session) == (
         date(2012, 12, 26),
@@ -72,7 +72,9 @@ def test_the_age_of_a_table_is_the_age_of_its_newest_bar(model: LiveModel) -> No
         for exchange in snapshot.exchanges
     )
     snapshot = replace(snapshot, as_of=new_york_is_newer)
-    table = build_forecast_table(model, snapshot, datetime(2012, 12, 30, tzinfo=UTC))
+    table = build_forecast_table(
+        model, snapshot, datetime(2012, 12, 30, tzinfo=UTC), max_age_sessions=5
+    )
     assert table.forecast("AZN.L", 1).data_age_sessions == 2
     assert table.age_sessions == 0
 
@@ -91,24 +93,24 @@ def test_an_unknown_ticker_has_similar_names_in_its_error(table: ForecastTable) 
 
 def test_a_window_without_a_forecast_affects_only_its_ticker(model: LiveModel) -> None:
     snapshot = _with_constant_price("IBM")
-    table = build_forecast_table(model, snapshot, NOW)
+    table = build_forecast_table(model, snapshot, NOW, max_age_sessions=5)
     assert sorted(table.rows) == ["AAPL", "GOOG", "MSFT"]
     with pytest.raises(Problem, match="IBM has no forecast"):
         table.forecast("IBM", 1)
-    whole = build_forecast_table(model, sample_snapshot(), NOW)
+    whole = build_forecast_table(model, sample_snapshot(), NOW, max_age_sessions=5)
     assert table.forecast("MSFT", 21) == whole.forecast("MSFT", 21)
 
 
 def test_a_model_without_any_forecast_raises(model: LiveModel) -> None:
     with pytest.raises(ForecastError, match="No ticker of the snapshot has a forecast"):
-        build_forecast_table(model, _with_constant_price(*TICKERS), NOW)
+        build_forecast_table(model, _with_constant_price(*TICKERS), NOW, max_age_sessions=5)
 
 
 def test_batches_do_not_change_a_forecast(
     model: LiveModel, table: ForecastTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forecast_table, "_BATCH_SIZE", 3)
-    again = build_forecast_table(model, sample_snapshot(), NOW)
+    again = build_forecast_table(model, sample_snapshot(), NOW, max_age_sessions=5)
     for ticker in TICKERS:
         assert again.forecast(ticker, 5).model_dump() == table.forecast(ticker, 5).model_dump()
 

@@ -21,7 +21,7 @@ def test_a_response_has_every_documented_field(table: ForecastTable) -> None:
     assert body["current_price"] == 430.47  # the close as traded in that session
     assert set(body["prediction"]) == {
         *("price_target", "expected_return", "direction", "signal", "confidence"),
-        *("probability_up", "intervals"),
+        *("probability_up", "intervals", "signal_note"),
     }
     assert set(body["members"]) == {"forest", "lstm"}
     assert body["weights"] == {"forest": 0.4, "lstm": 0.6, "naive": 0.0}

@@ -35,6 +35,7 @@ FORECAST = {
         "probability_up": 0.523,
         "direction": "neutral",
         "signal": "HOLD",
+        "signal_note": None,
     },
     "model": {"version": 7},
 }
@@ -115,6 +116,21 @@ def test_forecasts_are_fetched_over_http_for_tickers_that_have_one(
     ]
     assert "415.50 to 446.60" in output
     assert "52.3" in output
+
+
+def test_a_missing_signal_is_a_dash_with_its_reason_below_the_table(
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = "The last bar is 3453 sessions old, and the limit is 5."
+    old = FORECAST["prediction"] | {"signal": None, "signal_note": note}  # type: ignore[operator]
+    monkeypatch.setitem(FORECAST, "prediction", old)
+    write_snapshot(tmp_path, sample_snapshot())
+
+    print_forecasts(console, FakeService(), tmp_path)
+
+    lines = [line.strip() for line in console.export_text().splitlines() if line.strip()]
+    assert lines[-1] == f"No signal: {note}"
+    assert lines[-2].split()[-2:] == ["neutral", "-"]
 
 
 def test_versions_are_listed_newest_first_with_their_aliases(
