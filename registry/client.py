@@ -1,4 +1,4 @@
-"""MLflow clients: addresses, time-outs, telemetry, secrets and the translation of errors.
+"""MLflow clients: time-outs, telemetry and the translation of errors.
 
 This is the only module that opens MLflow. It imports MLflow inside functions, because the import
 takes seconds and most commands do not need it.
@@ -11,18 +11,15 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from core.errors import RegistryDownError, RegistryError
 from core.files import locked
+from registry.addresses import DATABASES, redacted, scheme_of, sqlite_file, with_driver
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-SERVERS = ("http", "https")
-DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 CONNECT_SECONDS = 5
 
 # MLflow reads these only from the environment, some of them at import. Its own defaults retry an
@@ -96,39 +93,6 @@ def _initialization_lock(tracking_uri: str) -> Iterator[None]:
         return
     with locked(path.with_name(f".{path.name}.lock")):
         yield
-
-
-def with_driver(tracking_uri: str) -> str:
-    """Add the PostgreSQL driver that the extra installs; SQLAlchemy 2.1 has another default."""
-    plain, named = "postgresql://", "postgresql+psycopg2://"
-    return tracking_uri.replace(plain, named, 1) if tracking_uri.startswith(plain) else tracking_uri
-
-
-def scheme_of(tracking_uri: str) -> str:
-    """Return the scheme, such as ``sqlite``, without a driver; `RegistryError` if unsupported."""
-    scheme = tracking_uri.partition("://")[0].partition("+")[0]
-    if "://" not in tracking_uri or scheme not in SERVERS + DATABASES:
-        schemes = ", ".join(f"{name}://" for name in SERVERS + DATABASES)
-        msg = (
-            f"`mlflow_tracking_uri` must start with one of {schemes}, "
-            f"got {redacted(tracking_uri)!r}; use sqlite:////folder/name.db for a local file."
-        )
-        raise RegistryError(msg)
-    return scheme
-
-
-def sqlite_file(tracking_uri: str) -> Path | None:
-    """Return the file of a SQLite address, or None for any other address."""
-    if scheme_of(tracking_uri) != "sqlite":
-        return None
-    return Path(tracking_uri.partition("://")[2].removeprefix("/")).absolute()
-
-
-def redacted(text: str, tracking_uri: str = "", *, by: str = "***@") -> str:
-    """Return `text` without user names and passwords, in particular those of `tracking_uri`."""
-    for secret in _secrets(tracking_uri):
-        text = text.replace(secret, "***")
-    return re.sub(r"(?<=://)[^\s/]*@", by, text)
 
 
 @contextmanager
@@ -217,12 +181,3 @@ def _probe_database(tracking_uri: str) -> None:
         sqlalchemy.inspect(engine).get_table_names()
     finally:
         engine.dispose()
-
-
-def _secrets(tracking_uri: str) -> set[str]:
-    """Return the password of `tracking_uri` as written and decoded."""
-    try:
-        password = urlsplit(tracking_uri).password
-    except ValueError:
-        password = None
-    return {text for text in (password, unquote(password or "")) if text}

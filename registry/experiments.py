@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.client import SERVERS, error_code, scheme_of, sqlite_file
+from registry.addresses import SERVERS, scheme_of, sqlite_file
+from registry.client import error_code
 from registry.names import NOTE_TAG
 
 if TYPE_CHECKING:

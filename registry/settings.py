@@ -6,10 +6,12 @@ from functools import cached_property
 
 from pydantic import Field, field_validator
 
+from core.errors import RegistryError
 from core.settings import CoreSettings
+from registry.addresses import with_driver
 
 # MLflow refuses a bare folder (``file:``).
-TRACKING_SCHEMES = ("sqlite:///", "http://", "https://", "postgresql", "mysql", "mssql")
+TRACKING_SCHEMES = ("sqlite:///", "http://", "https://", "postgres", "mysql", "mssql")
 
 
 class RegistrySettings(CoreSettings):
@@ -34,7 +36,10 @@ class RegistrySettings(CoreSettings):
         if value and not value.startswith(TRACKING_SCHEMES):
             msg = f"must start with one of {', '.join(TRACKING_SCHEMES)}"
             raise ValueError(msg)
-        return value
+        try:
+            return with_driver(value) if value else value
+        except RegistryError as error:
+            raise ValueError(str(error)) from None
 
     @cached_property
     def tracking_uri(self) -> str:

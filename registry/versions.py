@@ -18,17 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from core.clock import Clock, SystemClock
 from core.errors import BundleError, RegistryError
+from registry.addresses import SERVERS, redacted, scheme_of, sqlite_file, with_driver
 from registry.artefacts import bundle_fingerprint, fetch_folder, replace_folder
-from registry.client import (
-    SERVERS,
-    error_code,
-    make_client,
-    redacted,
-    scheme_of,
-    sqlite_file,
-    translate_errors,
-    with_driver,
-)
+from registry.client import error_code, make_client, translate_errors
 from registry.names import BUNDLE_PATH, CUTOFF_TAG, EVIDENCE_PATH, FINGERPRINT_TAG, WITHDRAWN_TAG
 from registry.settings import RegistrySettings
 

@@ -17,7 +17,8 @@ import pytest
 from support.services.external import free_port
 
 from core.errors import RegistryDownError, RegistryError
-from registry.client import MLFLOW_DEFAULTS, make_client, redacted, sqlite_file
+from registry.addresses import redacted, sqlite_file
+from registry.client import MLFLOW_DEFAULTS, make_client
 from registry.settings import RegistrySettings
 from registry.versions import ModelRegistry
 
