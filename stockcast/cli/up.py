@@ -3,14 +3,16 @@
 Production starts the same processes with `docker-compose.yml`.
 """
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -27,18 +29,32 @@ from stockcast.cli.settings import CommandSettings
 from stockcast.cli.terminal import print_line
 
 STOP_SECONDS = 15.0
+START_SECONDS = 300.0
+# MLflow starts with its GenAI pages, which do not show the registry.
+REGISTRY_PAGE = "/#/models?workflowType=machine_learning"
 POLL_SECONDS = 0.5
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
 
 @dataclass(frozen=True)
 class Component:
-    """One process: its command, its address and the path of its health check."""
+    """One process: its command, where it listens, its health check and its first page.
+
+    `setting` is the variable of its port.
+    """
 
     name: str
     command: tuple[str, ...]
-    address: str
+    host: str
+    port: int
+    setting: str
     health_path: str
+    page: str = ""
+
+    @property
+    def address(self) -> str:
+        """The URL of the process."""
+        return f"http://{self.host}:{self.port}"
 
 
 def components(settings: CommandSettings) -> list[Component]:
@@ -49,8 +65,8 @@ def components(settings: CommandSettings) -> list[Component]:
     dagster_port, port = settings.dagster_port, settings.port
     dagster = (python, "-m", "dagster", "dev", "-h", host, "-p", str(dagster_port), *location)
     result = [
-        Component("Dagster", dagster, f"http://{host}:{dagster_port}", "/server_info"),
-        Component("Forecasts", (python, "-m", "serving"), f"http://{host}:{port}", "/livez"),
+        Component("Dagster", dagster, host, dagster_port, "STOCKCAST_DAGSTER_PORT", "/server_info"),
+        Component("Forecasts", (python, "-m", "serving"), host, port, "STOCKCAST_PORT", "/livez"),
     ]
     if settings.mlflow_tracking_uri is None:
         result.append(_mlflow(settings))
@@ -61,7 +77,36 @@ def _mlflow(settings: CommandSettings) -> Component:
     host, port = settings.host, settings.mlflow_port
     server = (sys.executable, "-m", "mlflow", "server", "--workers", "1")
     options = ("--host", host, "--port", str(port), "--backend-store-uri", settings.tracking_uri)
-    return Component("MLflow", server + options, f"http://{host}:{port}", "/health")
+    return Component(
+        "MLflow", server + options, host, port, "STOCKCAST_MLFLOW_PORT", "/health", REGISTRY_PAGE
+    )
+
+
+def check_ports(parts: Sequence[Component]) -> None:
+    """Check that every component can listen on its port.
+
+    A health check would accept the response of any other process on a port that is taken, and
+    Dagster keeps running after its web server failed to start.
+
+    Raises
+    ------
+    PermanentError
+        If a port is taken or two components have the same port.
+    """
+    problems = []
+    with ExitStack() as sockets:
+        for part in parts:
+            family = socket.AF_INET6 if ":" in part.host else socket.AF_INET
+            try:
+                sockets.enter_context(socket.create_server((part.host, part.port), family=family))
+            except OSError as error:
+                reason = "is in use" if error.errno == errno.EADDRINUSE else f"failed: {error}"
+                problems.append(
+                    f"Port {part.port} of {part.host} for {part.name} {reason}; "
+                    f"set {part.setting} to a free port."
+                )
+    if problems:
+        raise PermanentError("\n".join(problems))
 
 
 def run_all(settings: CommandSettings, console: Console) -> None:
@@ -70,8 +115,11 @@ def run_all(settings: CommandSettings, console: Console) -> None:
     Raises
     ------
     PermanentError
-        If a process exits; the message has the path of its log.
+        If a port is taken, or a process exits or does not respond; the message has the path of
+        its log.
     """
+    parts = components(settings)
+    check_ports(parts)
     environment = _environment(settings)
     ModelRegistry.from_settings(settings).list()
     follow_universe(open_instance(settings), universe(settings, make_provider(settings)))
@@ -82,7 +130,7 @@ def run_all(settings: CommandSettings, console: Console) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     processes: dict[Component, subprocess.Popen[bytes]] = {}
     try:
-        for component in components(settings):
+        for component in parts:
             with _log(logs, component).open("wb") as output:
                 processes[component] = subprocess.Popen(  # noqa: S603 - our own commands
                     component.command,
@@ -104,6 +152,7 @@ def _monitor(
     starting = list(processes)
     names = ", ".join(component.name for component in starting)
     print_line(console, f"Starting {names}; logs are in {logs}.")
+    deadline = time.monotonic() + START_SECONDS
     while True:
         for component, process in processes.items():
             if process.poll() is not None:
@@ -112,9 +161,14 @@ def _monitor(
                 raise PermanentError(msg)
         for component in [component for component in starting if _responds(component)]:
             starting.remove(component)
-            print_line(console, f"  {component.name:<10} {component.address}")
+            print_line(console, f"  {component.name:<10} {component.address}{component.page}")
             if not starting:
                 print_line(console, "Everything is running. Press Ctrl-C to stop.")
+        if starting and time.monotonic() > deadline:
+            component = starting[0]
+            log = _log(logs, component)
+            msg = f"{component.name} did not respond within {START_SECONDS:.0f} s; see {log}."
+            raise PermanentError(msg)
         time.sleep(POLL_SECONDS)
 
 
