@@ -1,123 +1,128 @@
-"""Reading of CSV and Parquet files into tables of cells with row numbers."""
+"""Reading of files into tables of cells with row numbers."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-from itertools import islice
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 
 from core.errors import BarsError
-from market.providers.files.cells import ROW
+from market.providers.files.columns import count_known
+from market.providers.files.json_tables import read_json
+from market.providers.files.layout import ROW, to_long
+from market.providers.files.sources import decode, read_content, suffix_of, unreadable
 
-CSV_SUFFIXES = (".csv", ".txt", ".csv.gz", ".txt.gz")
-PARQUET_SUFFIXES = (".parquet", ".pq")
-SUFFIXES = CSV_SUFFIXES + PARQUET_SUFFIXES
 _SEPARATORS = ",;\t|"
-_HEAD_LINES = 20
-_READ_ERRORS = (pl.exceptions.PolarsError, OSError)
-
-
-def suffix_of(path: Path) -> str | None:
-    """Return the suffix of the file if it is one of `SUFFIXES`, or None."""
-    name = path.name.lower()
-    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+# Some sources write a title and notes above the header.
+_MAX_PREAMBLE = 30
+_MIN_KNOWN = 4
+_PARTITION = re.compile(r"^([A-Za-z_][\w ]*)=(.+)$")
 
 
 def read_columns(path: Path) -> list[str]:
     """Return the header of the file; see `read_table` for errors."""
-    if suffix_of(path) in PARQUET_SUFFIXES:
-        try:
-            return list(pl.read_parquet_schema(path))
-        except _READ_ERRORS as error:
-            raise _unreadable(path, error) from error
-    return _read_csv(path, head=True).drop(ROW).columns
+    return _read(path, head=True).drop(ROW).columns
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """Return the cells of the file, as text from CSV and typed from Parquet, with `ROW`.
+    """Return the cells of the file, as text from text files and typed from Parquet, with `ROW`.
 
-    `ROW` counts from 1. The header of a CSV file is row 1. Blank lines are dropped.
+    `ROW` is the line in a text file, and counts from 1 in other files. Blank lines are dropped.
+    Folders such as ``ticker=AAPL`` become columns. Tickers side by side become rows.
 
     Raises
     ------
     BarsError
         If the file cannot be read or is empty, or a row has more cells than the header.
     """
-    if suffix_of(path) in PARQUET_SUFFIXES:
-        try:
-            table = pl.read_parquet(path, hive_partitioning=False)
-        except _READ_ERRORS as error:
-            raise _unreadable(path, error) from error
-        table = table.with_row_index(ROW, offset=1)
-    else:
-        table = _read_csv(path)
+    table = _read(path)
     if table.is_empty():
         msg = f"{path}: the file has a header but no rows; add rows or exclude it from `bars`."
         raise BarsError(msg)
     return table
 
 
-def _read_csv(path: Path, *, head: bool = False) -> pl.DataFrame:
-    content = _text_of(path, head=head)
-    body = content.lstrip()
-    separator = max(_SEPARATORS, key=body.partition("\n")[0].count)
-    try:
-        table = pl.read_csv(io.StringIO(content), separator=separator, infer_schema=False)
-    except pl.exceptions.NoDataError:
+def _read(path: Path, *, head: bool = False) -> pl.DataFrame:
+    # Only the whole of a JSON text can be parsed.
+    is_json = (suffix_of(path) or "").startswith((".json", ".ndjson"))
+    content = read_content(path, head=head and not is_json)
+    if isinstance(content, pl.DataFrame):
+        table = content.with_row_index(ROW, offset=1)
+    elif is_json or content.lstrip()[:1] in (b"{", b"["):
+        whole = content if is_json else read_content(path)
+        assert isinstance(whole, bytes)
+        table = read_json(decode(whole), str(path)).with_row_index(ROW, offset=1)
+    else:
+        table = _read_csv(path, decode(content), head=head)
+    return _with_partitions(to_long(table, str(path)), path)
+
+
+def _with_partitions(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Add a column for each folder such as ``ticker=AAPL``."""
+    parts = (match for part in path.parent.parts if (match := _PARTITION.match(part)))
+    values = {match[1]: unquote(match[2]) for match in parts}
+    present = {name.lower() for name in table.columns}
+    return table.with_columns(
+        pl.lit(value).alias(name) for name, value in values.items() if name.lower() not in present
+    )
+
+
+def _read_csv(path: Path, text: str, *, head: bool) -> pl.DataFrame:
+    if not text.strip():
         msg = f"{path}: the file is empty; add rows or exclude it from `bars`."
-        raise BarsError(msg) from None
-    except pl.exceptions.PolarsError as error:
-        raise _malformed(path, body, separator, error) from error
-    blank_lines = content[: len(content) - len(body)].count("\n")
-    table = table.with_row_index(ROW, offset=2 + blank_lines)
-    table = table.filter(~pl.all_horizontal(pl.exclude(ROW).is_null()))
-    return _without_yfinance_header(table, path)
-
-
-def _text_of(path: Path, *, head: bool) -> str:
-    """Return the text of the file, or its first lines if `head` is True."""
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    try:
-        # `errors="replace"`, because unused columns may have another encoding.
-        with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
-            return "".join(islice(file, _HEAD_LINES)) if head else file.read()
-    except (OSError, EOFError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _without_yfinance_header(table: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Replace the three header lines (Price, Ticker, Date) that `yfinance` writes by one."""
-    first = table.columns[1]
-    if first != "Price" or table.get_column(first).head(2).to_list() != ["Ticker", "Date"]:
-        return table
-    tickers = {name for name in table.row(0)[2:] if name is not None}
-    if len(tickers) != 1:
-        msg = (
-            f"{path}: the columns belong to several tickers ({', '.join(sorted(tickers))}); "
-            f"write one file per ticker, or one row per ticker and session with a column Ticker."
-        )
         raise BarsError(msg)
-    return table.slice(2).rename({first: "Date"}).with_columns(Ticker=pl.lit(tickers.pop()))
+    lines = text.split("\n")
+    if head and len(lines) > 2:  # noqa: PLR2004  # the last line may be cut
+        lines = lines[:-1]
+    skipped, separator = _find_header(lines)
+    body = "\n".join(lines[skipped:])
+    try:
+        table = pl.read_csv(io.StringIO(body), separator=separator, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise _malformed(path, body, separator, skipped, error) from error
+    table = table.with_row_index(ROW, offset=2 + skipped)
+    return table.filter(~pl.all_horizontal(pl.exclude(ROW).is_null()))
 
 
-def _malformed(path: Path, body: str, separator: str, error: Exception) -> BarsError:
+def _find_header(lines: list[str]) -> tuple[int, str]:
+    """Return the number of lines above the header, and the separator of its cells."""
+    present = [n for n, line in enumerate(lines[: 2 * _MAX_PREAMBLE]) if line.strip()]
+    best, found = 0, (present[0], max(_SEPARATORS, key=lines[present[0]].count))
+    for n in present[:_MAX_PREAMBLE]:
+        for separator in _SEPARATORS:
+            cells = _cells(lines[n], separator)
+            known = count_known(cells)
+            # The first of two header rows may have the tickers, and the second one the names.
+            if known > max(best, _MIN_KNOWN - 1):
+                above = _cells(lines[n - 1], separator) if n > present[0] else []
+                is_second = len(above) == len(cells) and bool(above[1].strip())
+                best, found = known, (n - is_second, separator)
+    return found
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
+
+
+def _malformed(path: Path, body: str, separator: str, skipped: int, error: Exception) -> BarsError:
     """Return an error that names the first row with more cells than the header, if any."""
     rows = csv.reader(io.StringIO(body), delimiter=separator)
-    header = next(rows)
-    for row in rows:
-        if len(row) > len(header):
-            return BarsError(
-                f"{path}, row {rows.line_num}: {len(row)} cells, but the header has {len(header)}; "
-                f"quote cells that contain {separator!r}, or correct the row."
-            )
-    return _unreadable(path, error)
-
-
-def _unreadable(path: Path, error: Exception) -> BarsError:
-    return BarsError(
-        f"{path}: the file cannot be read ({error}); write it again or exclude it from `bars`."
-    )
+    try:
+        header = next(rows)
+        for row in rows:
+            if len(row) > len(header):
+                return BarsError(
+                    f"{path}, row {rows.line_num + skipped}: {len(row)} cells, but the header has "
+                    f"{len(header)}; quote cells that contain {separator!r}, or correct the row."
+                )
+    except (csv.Error, StopIteration):
+        # The text is no table, so the first error is the reason.
+        pass
+    return unreadable(path, error)

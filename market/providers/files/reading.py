@@ -1,0 +1,243 @@
+"""Parsing of one file into bars. The whole file decides how its dates and numbers are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from core.errors import BarsError, TickerError
+from core.tickers import check_ticker
+from market.bars.contract import BAR_SCHEMA, PRICES, conform_bars
+from market.calendars.sessions import Sessions
+from market.providers.files.columns import describe_columns, match_columns
+from market.providers.files.dates import DateFormat, choose_date_format, local_dates
+from market.providers.files.layout import ROW
+from market.providers.files.names import ticker_from_name
+from market.providers.files.numbers import Numbers, raise_at_first, text_of
+from market.providers.files.tables import read_table
+
+_NUMBERS = (*PRICES, "adj_close", "split_factor", "dividend")
+_SHOWN = 3
+
+
+class FileReading:
+    """The cells of one file, and the way in which they are read.
+
+    Attributes
+    ----------
+    notes
+        Phrases on columns, formats and ignored rows that the user should know.
+    n_rows
+        Number of rows in the file.
+
+    Raises
+    ------
+    BarsError
+        If the file cannot be read, or a column can be read in two ways.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sessions_of: Callable[[str], Sessions],
+        named: Mapping[str, str] | None = None,
+    ) -> None:
+        self._where = str(path)
+        table = read_table(path)
+        self._columns = match_columns(table.drop(ROW).columns, self._where, named)
+        self._tables = self._by_ticker(path, table)
+        table = pl.concat(self._tables.values())
+        self._numbers = Numbers(
+            table,
+            [name for key in (*_NUMBERS, "volume") if (name := self._columns.get(key))],
+            self._where,
+            self._columns["volume"],
+        )
+        self._format: DateFormat | None = None
+        self.notes = tuple(self._choose_formats(table, sessions_of))
+        self.n_rows = table.height
+
+    @property
+    def tickers(self) -> tuple[str, ...]:
+        """The tickers in the file, in the order of their first rows."""
+        return tuple(self._tables)
+
+    def bars(self, ticker: str, sessions: Sessions) -> pl.DataFrame:
+        """Return the bars of one ticker in the order of the file.
+
+        Raises
+        ------
+        BarsError
+            With row, column and value of the first cell that cannot be parsed.
+        """
+        table, columns = (
+            self._tables[ticker].filter(~pl.col(ROW).is_in(self._ignored.implode())),
+            self._columns,
+        )
+        if "period" in columns:
+            _refuse_intraday(table, columns["period"], self._where)
+        read = {
+            "session": self._read_sessions(table, sessions),
+            "volume": self._numbers.read_volumes(table, columns["volume"]),
+        }
+        for name in _NUMBERS:
+            if name in columns:
+                read[name] = self._numbers.read(table, columns[name])
+        if "stock_splits" in columns:
+            read = _without_applied_actions(read)
+        bars = pl.DataFrame([series.alias(name) for name, series in read.items()])
+        named = bars.with_columns(ticker=pl.lit(ticker), source=pl.lit("files"))
+        return _settled_last(conform_bars(named))
+
+    def _by_ticker(self, path: Path, table: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        column = self._columns.get("ticker")
+        if column is None:
+            return {ticker_from_name(path): table}
+        tickers = table.get_column(column).cast(pl.String).str.strip_chars().str.to_uppercase()
+        table = table.with_columns(tickers.alias(column))
+        session = text_of(table.get_column(self._columns["session"]))
+        # Footers have no ticker. A row with a date must have one.
+        table = table.filter(pl.col(column).is_not_null() | session.str.contains(r"\d"))
+        first_rows = table.unique(column, keep="first", maintain_order=True).select(ROW, column)
+        names = {ticker: self._check_cell(row, ticker or "") for row, ticker in first_rows.rows()}
+        table = table.with_columns(pl.col(column).replace(names))
+        parts = table.partition_by(column, as_dict=True, maintain_order=True)
+        return {str(ticker): part for (ticker,), part in parts.items()}
+
+    def _check_cell(self, row: int, ticker: str) -> str:
+        try:
+            return check_ticker(ticker)
+        except TickerError as error:
+            msg = f"{self._where}, row {row}, column {self._columns['ticker']!r}: {error}"
+            raise BarsError(msg) from None
+
+    def _choose_formats(
+        self, table: pl.DataFrame, sessions_of: Callable[[str], Sessions]
+    ) -> list[str]:
+        readings = describe_columns(self._columns)
+        cells = table.get_column(self._columns["session"])
+        if isinstance(cells.dtype, pl.Date | pl.Datetime):
+            is_date = cells.is_not_null()
+        else:
+            text = _session_text(cells)
+            sessions = sessions_of(self.tickers[0])
+            self._format, is_date = choose_date_format(
+                text, sessions, self._where, self._columns["session"]
+            )
+            if self._format.name:
+                readings.append(f"dates as {self._format.name}")
+        if self._numbers.has_comma:
+            readings.append("numbers with a decimal comma")
+        self._ignored, shown = self._rows_without_bar(table, is_date)
+        notes = [f"read {', '.join(readings)}."] if readings else []
+        if shown:
+            notes.append(f"ignored {', '.join(shown)}, which contain no bar.")
+        return notes
+
+    def _rows_without_bar(
+        self, table: pl.DataFrame, is_date: pl.Series
+    ) -> tuple[pl.Series, list[str]]:
+        """Return the rows that contain no bar, such as totals, and phrases that describe them.
+
+        A row without any date or price is none, and so is a row of a dividend or split. An empty
+        row with a date is a bar whose values are missing. A date that cannot be parsed next to
+        prices is an error of that cell.
+        """
+        session = self._columns["session"]
+        cells = table.get_column(session).cast(pl.String)
+        n_prices = pl.Series([0] * table.height)
+        has_text = pl.Series([False] * table.height)
+        for name in PRICES:
+            numbers, bad = self._numbers.parse(table, self._columns[name])
+            n_prices += numbers.is_not_null().cast(pl.Int64)
+            has_text |= bad
+        is_word = ~is_date & cells.is_not_null() & ~cells.str.contains(r"\d")
+        no_bar = (
+            is_word
+            | ((n_prices == 0) & has_text)
+            | ((n_prices == 0) & ~is_date & (cells.str.strip_chars() != "").fill_null(value=False))
+        )
+        no_bar = no_bar if is_date.any() else no_bar & False
+        rows = table.filter(no_bar)
+        firsts = [
+            f"row {row} ({text!r})" for row, text in rows.select(ROW, session).head(_SHOWN).rows()
+        ]
+        more = rows.height - len(firsts)
+        return rows.get_column(ROW), firsts + ([f"{more} more rows"] if more > 0 else [])
+
+    def _read_sessions(self, table: pl.DataFrame, sessions: Sessions) -> pl.Series:
+        """Return the sessions as local dates of the exchange. Missing cells are null."""
+        column = self._columns["session"]
+        cells = table.get_column(column)
+        if isinstance(cells.dtype, pl.Date):
+            return cells
+        if isinstance(cells.dtype, pl.Datetime) and cells.dtype.time_zone is None:
+            return cells.dt.date()
+        if isinstance(cells.dtype, pl.Datetime):
+            stamps = {stamp: stamp for stamp in cells.drop_nulls().unique()}
+        else:
+            assert self._format is not None
+            cells = _session_text(cells)
+            parse = self._format.parse
+            stamps = {text: parse(text) for text in cells.drop_nulls().unique()}
+        parsed = [stamp for stamp in stamps.values() if stamp is not None]
+        local = local_dates(parsed, sessions.timezone)
+        read = {cell: local[stamp] for cell, stamp in stamps.items() if stamp is not None}
+        dates = cells.replace_strict(
+            pl.Series(list(read), dtype=cells.dtype),
+            pl.Series(list(read.values()), dtype=pl.Date),
+            default=None,
+            return_dtype=pl.Date,
+        )
+        bad = cells.is_not_null() & dates.is_null()
+        raise_at_first(table, column, bad, self._where, "a date such as 2024-01-31")
+        return dates
+
+
+def _session_text(cells: pl.Series) -> pl.Series:
+    """Return cells as text; numbers without decimals."""
+    if cells.dtype.is_float():
+        cells = cells.fill_nan(None).cast(pl.Int64, strict=False)
+    return text_of(cells)
+
+
+def _refuse_intraday(table: pl.DataFrame, column: str, where: str) -> None:
+    periods = table.get_column(column).cast(pl.String)
+    other = table.filter(periods.str.to_uppercase() != "D")
+    if not other.is_empty():
+        row, period = other.select(ROW, column).row(0)
+        msg = (
+            f"{where}, row {row}, column {column!r}: expected D for daily bars, got {period!r}; "
+            f"only daily bars are supported: download the daily file."
+        )
+        raise BarsError(msg)
+
+
+def _without_applied_actions(read: dict[str, pl.Series]) -> dict[str, pl.Series]:
+    if "adj_close" in read:
+        return read
+    return {k: v for k, v in read.items() if k != "dividend"} | {"adj_close": read["close"]}
+
+
+def _settled_last(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return bars with the settled one of several bars of a session at the end.
+
+    Validation keeps the last bar of a session. During a session, volume and high only grow and low
+    only falls. So a bar is newer than another one if it has more volume and contains its range.
+    Otherwise the newer one is nearer to the newest session of the file.
+    """
+    sessions = bars.get_column("session").drop_nulls()
+    if sessions.n_unique() == len(sessions):
+        return bars
+    if sessions.is_sorted(descending=True):
+        bars = bars.reverse()
+    repeated = pl.len().over("session") > 1
+    contains = (
+        (pl.col("volume") == pl.col("volume").max().over("session"))
+        & (pl.col("high") == pl.col("high").max().over("session"))
+        & (pl.col("low") == pl.col("low").min().over("session"))
+    )
+    is_last = (repeated & contains).fill_null(value=False)
+    return pl.concat([bars.filter(~is_last), bars.filter(is_last)]).select(BAR_SCHEMA.names())
