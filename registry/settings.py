@@ -27,7 +27,13 @@ class RegistrySettings(CoreSettings):
         0.005, ge=0, le=0.1, description="Largest relative loss in CRPS that promotion accepts."
     )
     coverage_band: float = Field(
-        0.04, gt=0, le=0.2, description="Largest accepted distance of a coverage from its level."
+        0.04,
+        gt=0,
+        le=0.2,
+        description=(
+            "Largest accepted distance of a coverage from its level; "
+            "twice that for a too wide interval."
+        ),
     )
 
     @field_validator("mlflow_tracking_uri", mode="after")

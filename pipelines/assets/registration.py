@@ -1,6 +1,7 @@
 """Assets from fitted members to a live version: the bundle, its registration and its promotion."""
 
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -28,6 +29,7 @@ from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 
 ALREADY_CHAMPION = "is the champion already"
+KEPT = "kept as challenger"
 
 
 @dg.asset(group_name="registration", kinds={"onnx"}, owners=["team:forecasting"])
@@ -113,22 +115,33 @@ def promotion(
         champion = compare_with_champion(registry, version, forecasts)
         decision = decide(evidence, champion, policy_of(settings))
         outcome = _apply(registry, version, decision, actor=f"Dagster run {context.run_id}")
-    reasons = [
-        {"passed": r.passed, "gate": r.gate, "sentence": r.sentence}
-        for r in decision.reasons
-        # A version is not compared with itself.
-        if not (r.gate == CHAMPION and outcome == ALREADY_CHAMPION)
-    ]
-    report = {"version": version, "outcome": outcome, "reasons": reasons}
+    report = promotion_report(version, outcome, decision)
     write_report("promotion.json", report, settings)
-    context.log.info(f"version {version}: {outcome}")
+    context.log.info(f"version {version}: {outcome}. {report['hint'] or ''}".rstrip())
     return dg.MaterializeResult(
         metadata={
             "version": version,
             "outcome": outcome,
-            "reasons": dg.MetadataValue.md(markdown_table(pl.DataFrame(reasons))),
+            **({"hint": report["hint"]} if report["hint"] else {}),
+            "reasons": dg.MetadataValue.md(markdown_table(pl.DataFrame(report["reasons"]))),
         }
     )
+
+
+def promotion_report(version: int, outcome: str, decision: Decision) -> dict[str, Any]:
+    """Return the decision as JSON, with the command that serves a refused version anyway."""
+    hint = f"To serve version {version} anyway, run `stockcast promote {version} --reason ...`."
+    return {
+        "version": version,
+        "outcome": outcome,
+        "reasons": [
+            {"passed": r.passed, "gate": r.gate, "sentence": r.sentence}
+            for r in decision.reasons
+            # A version is not compared with itself.
+            if not (r.gate == CHAMPION and outcome == ALREADY_CHAMPION)
+        ],
+        "hint": hint if outcome == KEPT else None,
+    }
 
 
 def _apply(registry: ModelRegistry, version: int, decision: Decision, *, actor: str) -> str:
@@ -136,4 +149,4 @@ def _apply(registry: ModelRegistry, version: int, decision: Decision, *, actor: 
     if registry.alias_version(CHAMPION) == version:
         return ALREADY_CHAMPION
     apply_decision(registry, version, decision, actor)
-    return "promoted to champion" if decision.promote else "kept as challenger"
+    return "promoted to champion" if decision.promote else KEPT

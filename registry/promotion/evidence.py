@@ -115,7 +115,8 @@ class Policy:
     naive_margin
         Largest accepted shortfall against the naive forecast, if chance explains it.
     coverage_band
-        Largest accepted distance of a coverage from its level, or twice that if chance explains it.
+        Largest accepted distance of a coverage from its level, or twice that if the interval is too
+        wide or if chance explains it.
     alpha
         Level of the one-sided tests.
     min_sessions

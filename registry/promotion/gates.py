@@ -15,6 +15,8 @@ from registry.promotion.evidence import ChampionComparison, Evidence, PairedScor
 
 # Two-sided, at the 5 % level.
 CHANCE = 1.96
+# Rounding must not fail a coverage that equals a bound.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,10 @@ def check_coverage(candidate: Evidence, policy: Policy) -> tuple[Reason, ...]:
 
 
 def _coverage(candidate: Evidence, horizon: int, level: float, policy: Policy) -> Reason:
-    """Pass inside the band, or within twice the band if chance explains the deviation.
+    """Pass inside the band, or within twice the band if the interval is too wide.
 
+    A too wide interval is cautious: the true risk is smaller than the forecast one. A too narrow
+    interval hides risk, so it passes outside the band only if chance explains the deviation.
     Targets over many sessions overlap, so years of forecasts contain few independent outcomes.
     Chance explains a deviation of at most `CHANCE` standard errors. A missing standard error
     explains none.
@@ -103,13 +107,21 @@ def _coverage(candidate: Evidence, horizon: int, level: float, policy: Policy) -
     by_chance = CHANCE * error if error >= 0 else 0.0
     band = min(max(policy.coverage_band, by_chance), 2 * policy.coverage_band)
     low, high = max(0.0, level - band), min(1.0, level + band)
+    widest = min(1.0, level + 2 * policy.coverage_band)
     reason = (
         "" if band == policy.coverage_band else f", with a standard error of {100 * error:.1f} %"
     )
     allowed = f"allowed {100 * low:.3g} to {100 * high:.3g} %{reason}"
-    sentence = f"{claim} covered {100 * coverage:.1f} % ({allowed})"
-    # Rounding must not fail a coverage that equals a bound.
-    return _reason(gate, sentence, passed=low - 1e-9 <= coverage <= high + 1e-9)
+    is_narrow, is_wide = coverage < low - ROUNDING, coverage > high + ROUNDING
+    if is_wide:
+        allowed += f"; up to {100 * widest:.3g} % for a too wide interval"
+    return _reason(
+        gate,
+        f"{claim} covered {100 * coverage:.1f} % ({allowed})",
+        passed=not is_narrow and coverage <= widest + ROUNDING,
+        explanation=f"the interval is too {'narrow' if is_narrow else 'wide'}",
+        note="the interval is too wide, which is cautious" if is_wide else "",
+    )
 
 
 def _against_naive(score: PairedScore | None, horizon: int, policy: Policy) -> Reason:
@@ -195,6 +207,9 @@ def _missing(gate: str, claim: str) -> Reason:
     return _reason(gate, claim, passed=False, explanation=explanation)
 
 
-def _reason(gate: str, sentence: str, *, passed: bool, explanation: str = "") -> Reason:
-    failure = f"failed, {explanation}" if explanation else "failed"
-    return Reason(gate, passed, f"{sentence}: {'passed' if passed else failure}")
+def _reason(
+    gate: str, sentence: str, *, passed: bool, explanation: str = "", note: str = ""
+) -> Reason:
+    """Return a reason; `explanation` is added to a failure, and `note` to a pass."""
+    result, detail = ("passed", note) if passed else ("failed", explanation)
+    return Reason(gate, passed, f"{sentence}: {result}{', ' if detail else ''}{detail}")

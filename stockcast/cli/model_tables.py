@@ -101,6 +101,9 @@ def print_decision(console: Console, path: Path) -> None:
         mark = Text("✓", style="green") if reason["passed"] else Text("✗", style="red")
         gates.add_row(" ", mark, Text(with_home(reason["sentence"])))
     console.print(gates)
+    # A report of an earlier release has no hint.
+    if hint := decision.get("hint"):
+        print_line(console, hint)
 
 
 def print_forecasts(console: Console, service: ServiceProcess, snapshots: Path) -> None:

@@ -126,7 +126,8 @@ def test_an_empty_store_refuses_nothing(tmp_path: Path) -> None:
         ),  # as the gate
         ({"coverage_80": 0.71, "coverage_80_error": 0.09}, False),
         ({"coverage_99": 0.94}, False),
-        ({"coverage_95": 1.0}, False),
+        ({"coverage_80": 0.87}, True),  # too wide, which is cautious
+        ({"coverage_80": 0.89}, False),
     ],
 )
 def test_coverage_must_lie_within_its_band(

@@ -94,7 +94,9 @@ def test_a_flag_from_numpy_passes() -> None:
         (0.8, 0.76, True),
         (0.8, 0.7599, False),
         (0.8, 0.84, True),
-        (0.8, 0.8401, False),
+        (0.8, 0.8401, True),
+        (0.8, 0.88, True),
+        (0.8, 0.8801, False),
         (0.99, 1.0, True),
         (0.99, 0.949, False),
         (0.95, math.nan, False),
@@ -106,6 +108,40 @@ def test_coverage_must_lie_within_its_band(level: float, value: float, passes: b
     coverage = {**COVERAGE, 5: {**COVERAGE[5], level: value}}
     expected = set() if passes else {f"coverage_{100 * level:g}_1w"}
     assert failed_gates(decide(evidence(coverage=coverage), None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "passes", "end"),
+    [
+        (
+            0.854,
+            True,
+            (
+                "; up to 88 % for a too wide interval): "
+                "passed, the interval is too wide, which is cautious"
+            ),
+        ),
+        (0.881, False, "; up to 88 % for a too wide interval): failed, the interval is too wide"),
+        (0.756, False, "): failed, the interval is too narrow"),
+        (0.746, False, "): failed, the interval is too narrow"),
+    ],
+)
+def test_a_slightly_too_wide_interval_does_not_refuse_a_version(
+    value: float,
+    passes: bool,  # noqa: FBT001
+    end: str,
+) -> None:
+    coverage = {**COVERAGE, 5: {**COVERAGE[5], 0.8: value}}
+    errors = {5: {0.8: 0.0219}}  # allows 75.7 to 84.3 %
+
+    decision = decide(evidence(coverage=coverage, coverage_error=errors), None)
+
+    assert decision.promote == passes
+    (sentence,) = (r.sentence for r in decision.reasons if r.gate == "coverage_80_1w")
+    assert sentence == (
+        f"The 80 % interval at 1w covered {100 * value:.1f} % (allowed 75.7 to 84.3 %, "
+        f"with a standard error of 2.2 %{end}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,8 @@ def test_the_decision_is_printed_with_every_gate(console: Console, tmp_path: Pat
         {"gate": "golden", "passed": True, "sentence": "Golden vectors come back: passed"},
         {"gate": "withdrawn", "passed": False, "sentence": "Taken back ([/b] too [bold]): failed"},
     ]
-    report = {"version": 3, "outcome": "kept as challenger", "reasons": reasons}
+    hint = "To serve version 3 anyway, run `stockcast promote 3 --reason ...`."
+    report = {"version": 3, "outcome": "kept as challenger", "reasons": reasons, "hint": hint}
     (tmp_path / "promotion.json").write_text(json.dumps(report))
 
     print_decision(console, tmp_path / "promotion.json")
@@ -96,6 +97,7 @@ def test_the_decision_is_printed_with_every_gate(console: Console, tmp_path: Pat
         "Version 3: kept as challenger",
         "✓ Golden vectors come back: passed",
         "✗ Taken back ([/b] too [bold]): failed",
+        hint,
     ]
 
 
