@@ -11,6 +11,7 @@ from core.settings import PREFIX, CommaSeparated, CoreSettings
 from core.tickers import check_ticker
 from market.providers.alpha_vantage.tiers import Tier
 from market.providers.catalog import SPECS
+from market.providers.files.columns import SPELLINGS
 
 _TWO_UNIVERSES = f"{PREFIX}TICKERS and {PREFIX}UNIVERSE both name tickers: set one of them"
 _NO_TICKERS = (
@@ -27,6 +28,11 @@ class MarketSettings(CoreSettings):
     )
     bars: str | None = Field(
         None, description="Folder or glob of CSV or Parquet files, for the `files` provider."
+    )
+    columns: CommaSeparated[str] = Field(
+        (),
+        description="Names of columns in those files that are not recognized, by the column of a "
+        "bar, such as close=Ending Price,volume=Pieces.",
     )
     tickers: CommaSeparated[str] = Field(
         (), description="Comma-separated tickers; empty selects all tickers of the provider."
@@ -80,6 +86,19 @@ class MarketSettings(CoreSettings):
     @classmethod
     def _tickers_are_valid(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(check_ticker(ticker) for ticker in value))
+
+    @field_validator("columns", mode="after")
+    @classmethod
+    def _columns_are_pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pair in value:
+            column, _, name = map(str.strip, pair.partition("="))
+            if column not in SPELLINGS or not name:
+                msg = (
+                    f"must be pairs such as close=Ending Price, where the first part is one of "
+                    f"{', '.join(SPELLINGS)}; got {pair!r}"
+                )
+                raise ValueError(msg)
+        return value
 
     @field_validator("bars", mode="after")
     @classmethod

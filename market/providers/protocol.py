@@ -174,3 +174,12 @@ class QuoteProvider(Protocol):
             See `Provider.fetch`.
         """
         ...
+
+
+@runtime_checkable
+class NotesProvider(Protocol):
+    """A provider with notes for the user on the way in which it reads its data."""
+
+    def notes(self) -> tuple[str, ...]:
+        """Return sentences on data that was skipped, or read in an unusual format, so far."""
+        ...

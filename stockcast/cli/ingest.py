@@ -20,7 +20,12 @@ from stockcast.cli.job_runs import (
     failed_for_tickers,
     was_stopped,
 )
-from stockcast.cli.market_tables import print_capacity_warning, print_outcomes, print_removed
+from stockcast.cli.market_tables import (
+    print_capacity_warning,
+    print_outcomes,
+    print_provider_notes,
+    print_removed,
+)
 from stockcast.cli.progress import LOGGER_KEY, IngestProgress, as_logger
 
 JOB = "ingest_job"
@@ -62,6 +67,7 @@ def ingest_now(
         ranges = partition_ranges(instance.get_dynamic_partitions("tickers"), chosen)
         with progress.bar(tickers=len(chosen)):
             failed = _run_all(definitions, instance, ranges, force=only is not None)
+    print_provider_notes(console, resources["provider"])
     has_success = any(outcome.outcome != "failed" for outcome in progress.outcomes)
     if has_success:
         print_outcomes(console, progress.outcomes, resources["bar_store"].last_sessions())

@@ -9,6 +9,7 @@ from rich.console import Console
 from market.ingest.batch import TickerOutcome, summarize_outcomes
 from market.ingest.capacity import Capacity, estimate_capacity
 from market.providers.catalog import provider_spec
+from market.providers.protocol import NotesProvider, Provider
 from market.providers.status import BREAKER_WORDS, ProviderState
 from market.quota.budgets import Budget, Usage
 from market.settings import MarketSettings
@@ -41,6 +42,12 @@ def print_removed(console: Console, removed: Collection[str]) -> None:
             f"Stored bars are kept, but there are no new bars and forecasts."
         )
         print_line(console, message, style="yellow")
+
+
+def print_provider_notes(console: Console, provider: Provider) -> None:
+    """Print which files the provider has skipped, and in which formats it read the others."""
+    for note in provider.notes() if isinstance(provider, NotesProvider) else ():
+        print_line(console, note)
 
 
 def print_outcomes(

@@ -13,7 +13,7 @@ from pipelines.resources import build_resources
 from registry.names import CHAMPION
 from registry.versions import ModelRegistry
 from stockcast.cli.job_runs import cause_of, exclusive_command, execute, was_stopped
-from stockcast.cli.market_tables import print_capacity_warning, print_removed
+from stockcast.cli.market_tables import print_capacity_warning, print_provider_notes, print_removed
 from stockcast.cli.model_tables import print_decision, print_evaluation, print_forecasts
 from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
 from stockcast.cli.service_process import run_service
@@ -74,6 +74,7 @@ def _materialize(settings: CommandSettings, instance: dg.DagsterInstance, consol
         result = execute(
             definitions, JOB, instance=instance, partitions=all_partitions(instance), command="run"
         )
+    print_provider_notes(console, resources["provider"])
     if was_stopped(result):
         raise KeyboardInterrupt
     if not result.success:

@@ -22,7 +22,14 @@ from core.errors import (
 from market.providers.catalog import remote_providers
 from market.providers.failover.circuit_breaker import BreakerState, CircuitBreakers
 from market.providers.failover.errors import ProviderFailure, combine_failures
-from market.providers.protocol import ActionsProvider, Provider, Quote, QuoteProvider, SessionRange
+from market.providers.protocol import (
+    ActionsProvider,
+    NotesProvider,
+    Provider,
+    Quote,
+    QuoteProvider,
+    SessionRange,
+)
 
 # Errors that only a provider that is up can cause. Others may be raised before a request is sent.
 _RESPONSE_ERRORS = (BarsError, ProviderKeyError, UnknownTickerError)
@@ -87,6 +94,11 @@ class ProviderChain:
         """Return the tickers of the first provider that can list its tickers."""
         lists = (provider.tickers() for provider in self._providers)
         return next((tickers for tickers in lists if tickers), ())
+
+    def notes(self) -> tuple[str, ...]:
+        """Return the notes of all providers that have any."""
+        with_notes = [p for p in self._providers if isinstance(p, NotesProvider)]
+        return tuple(note for provider in with_notes for note in provider.notes())
 
     def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
         """Fetch bars from the first provider that delivers; see `Provider.fetch`.

@@ -50,6 +50,7 @@ _NAMES = (
     *("jul juil lug", "aug ago aou", "sep set", "oct okt out ott", "nov", "dec dez dic"),
 )
 _MONTHS = {name: month for month, names in enumerate(_NAMES, 1) for name in names.split()}
+_ISO = re.compile(r"^\d{4}-\d{2}-\d{2}(?:$|[ T]\d)")
 _EPOCH = re.compile(r"^-?\d{1,20}(?:\.\d*)?$")
 _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _EXCEL_EPOCH = date(1899, 12, 30)
@@ -68,7 +69,7 @@ class DateFormat:
     Attributes
     ----------
     name
-        Description for the user; empty for year, month and day.
+        Description for the user; empty if the year is first, which no other format can match.
     parse
         Returns the time stamp of a cell, or None if the cell has another format.
     """
@@ -79,8 +80,8 @@ class DateFormat:
 
 def choose_date_format(
     cells: pl.Series, sessions: Sessions, where: str, column: str
-) -> tuple[DateFormat, pl.Series]:
-    """Return the format of a column, and which of its cells have that format.
+) -> tuple[str, dict[str, datetime]]:
+    """Return the name of the format of a column, and the time stamp of each cell that has it.
 
     Parameters
     ----------
@@ -97,16 +98,16 @@ def choose_date_format(
         If day and month can be read in both orders.
     """
     texts = cells.drop_nulls().unique(maintain_order=True).to_list()
-    parsed = {
-        form: {text: stamp for text in texts if (stamp := form.parse(text)) is not None}
-        for form in _formats(texts)
-    }
+    parsed: dict[DateFormat, dict[str, datetime]] = {}
+    for form in _formats(texts):
+        parsed[form] = {text: stamp for text in texts if (stamp := form.parse(text)) is not None}
+        if not form.name and len(parsed[form]) == len(texts):
+            return form.name, parsed[form]
     most = max(map(len, parsed.values()))
     best = [form for form, stamps in parsed.items() if len(stamps) == most]
     if len(best) > 1 and most:
         best = _without_other_days(best, parsed, sessions)
-    readings = {tuple(parsed[form].values()) for form in best}
-    if len(readings) > 1:
+    if len({tuple(parsed[form].values()) for form in best}) > 1:
         first = next(iter(parsed[best[0]]))
         ways = " and as ".join(form.name for form in best)
         msg = (
@@ -114,11 +115,7 @@ def choose_date_format(
             f"date decides it; write them as 2024-01-31."
         )
         raise BarsError(msg)
-    readable = (
-        cells.is_in(pl.Series(list(parsed[best[0]]), dtype=pl.String).implode())
-        & cells.is_not_null()
-    )
-    return best[0], readable
+    return best[0].name, parsed[best[0]]
 
 
 def _without_other_days(
@@ -136,7 +133,7 @@ def _without_other_days(
 
 def _formats(texts: Sequence[str]) -> list[DateFormat]:
     formats = [
-        DateFormat("", _by_pattern(_YEAR_FIRST + _TIME)),
+        DateFormat("", _parse_iso),
         DateFormat("", _by_pattern(_COMPACT + _TIME)),
         DateFormat("day/month/year", _by_pattern(_NUMBERS.format("day", "month") + _TIME)),
         DateFormat("month/day/year", _by_pattern(_NUMBERS.format("month", "day") + _TIME)),
@@ -146,6 +143,14 @@ def _formats(texts: Sequence[str]) -> list[DateFormat]:
     if any(map(_EPOCH.match, texts)) and not all(map(formats[1].parse, texts)):
         formats += _number_formats([float(text) for text in texts if _EPOCH.match(text)])
     return formats
+
+
+def _parse_iso(text: str) -> datetime | None:
+    # The standard library is ten times as fast as the pattern.
+    if _ISO.match(text):
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
+    return _parse_year_first(text)
 
 
 def _by_pattern(pattern: str) -> Parse:
@@ -165,6 +170,9 @@ def _by_pattern(pattern: str) -> Parse:
         return None
 
     return parse
+
+
+_parse_year_first = _by_pattern(_YEAR_FIRST + _TIME)
 
 
 def _time(part: dict[str, str | None]) -> time:

@@ -135,6 +135,10 @@ def _cleaned(cells: pl.Series) -> pl.Series:
 
 
 def _parsed(text: pl.Series, mark: str) -> pl.Series:
+    if mark == ".":
+        numbers = text.cast(pl.Float64, strict=False)
+        if numbers.null_count() == text.null_count():
+            return numbers
     cell = pl.col("cell")
     amount = cell.str.replace(_UNIT + "$", "")
     if mark == ".":

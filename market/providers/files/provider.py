@@ -90,8 +90,7 @@ class FilesProvider:
     def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
         """Read the bars of one ticker from all its files; see `Provider.fetch`.
 
-        Rows keep their order, file by file, except that the settled one of several bars of a
-        session is the last. Missing values are null.
+        Rows keep their order, file by file. Missing values are null.
 
         Raises
         ------

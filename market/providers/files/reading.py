@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from core.errors import BarsError, TickerError
 from core.tickers import check_ticker
-from market.bars.contract import BAR_SCHEMA, PRICES, conform_bars
+from market.bars.contract import PRICES, conform_bars
 from market.calendars.sessions import Sessions
 from market.providers.files.columns import describe_columns, match_columns
-from market.providers.files.dates import DateFormat, choose_date_format, local_dates
+from market.providers.files.dates import choose_date_format, local_dates
 from market.providers.files.layout import ROW
 from market.providers.files.names import ticker_from_name
 from market.providers.files.numbers import Numbers, raise_at_first, text_of
@@ -55,7 +56,7 @@ class FileReading:
             self._where,
             self._columns["volume"],
         )
-        self._format: DateFormat | None = None
+        self._stamps: dict[str, datetime] = {}
         self.notes = tuple(self._choose_formats(table, sessions_of))
         self.n_rows = table.height
 
@@ -89,7 +90,7 @@ class FileReading:
             read = _without_applied_actions(read)
         bars = pl.DataFrame([series.alias(name) for name, series in read.items()])
         named = bars.with_columns(ticker=pl.lit(ticker), source=pl.lit("files"))
-        return _settled_last(conform_bars(named))
+        return conform_bars(named)
 
     def _by_ticker(self, path: Path, table: pl.DataFrame) -> dict[str, pl.DataFrame]:
         column = self._columns.get("ticker")
@@ -123,11 +124,13 @@ class FileReading:
         else:
             text = _session_text(cells)
             sessions = sessions_of(self.tickers[0])
-            self._format, is_date = choose_date_format(
+            name, self._stamps = choose_date_format(
                 text, sessions, self._where, self._columns["session"]
             )
-            if self._format.name:
-                readings.append(f"dates as {self._format.name}")
+            is_date = text.is_in(pl.Series(list(self._stamps), dtype=pl.String).implode())
+            is_date &= text.is_not_null()
+            if name:
+                readings.append(f"dates as {name}")
         if self._numbers.has_comma:
             readings.append("numbers with a decimal comma")
         self._ignored, shown = self._rows_without_bar(table, is_date)
@@ -178,13 +181,11 @@ class FileReading:
         if isinstance(cells.dtype, pl.Datetime):
             stamps = {stamp: stamp for stamp in cells.drop_nulls().unique()}
         else:
-            assert self._format is not None
             cells = _session_text(cells)
-            parse = self._format.parse
-            stamps = {text: parse(text) for text in cells.drop_nulls().unique()}
-        parsed = [stamp for stamp in stamps.values() if stamp is not None]
-        local = local_dates(parsed, sessions.timezone)
-        read = {cell: local[stamp] for cell, stamp in stamps.items() if stamp is not None}
+            texts = cells.drop_nulls().unique()
+            stamps = {text: self._stamps[text] for text in texts if text in self._stamps}
+        local = local_dates(stamps.values(), sessions.timezone)
+        read = {cell: local[stamp] for cell, stamp in stamps.items()}
         dates = cells.replace_strict(
             pl.Series(list(read), dtype=cells.dtype),
             pl.Series(list(read.values()), dtype=pl.Date),
@@ -219,25 +220,3 @@ def _without_applied_actions(read: dict[str, pl.Series]) -> dict[str, pl.Series]
     if "adj_close" in read:
         return read
     return {k: v for k, v in read.items() if k != "dividend"} | {"adj_close": read["close"]}
-
-
-def _settled_last(bars: pl.DataFrame) -> pl.DataFrame:
-    """Return bars with the settled one of several bars of a session at the end.
-
-    Validation keeps the last bar of a session. During a session, volume and high only grow and low
-    only falls. So a bar is newer than another one if it has more volume and contains its range.
-    Otherwise the newer one is nearer to the newest session of the file.
-    """
-    sessions = bars.get_column("session").drop_nulls()
-    if sessions.n_unique() == len(sessions):
-        return bars
-    if sessions.is_sorted(descending=True):
-        bars = bars.reverse()
-    repeated = pl.len().over("session") > 1
-    contains = (
-        (pl.col("volume") == pl.col("volume").max().over("session"))
-        & (pl.col("high") == pl.col("high").max().over("session"))
-        & (pl.col("low") == pl.col("low").min().over("session"))
-    )
-    is_last = (repeated & contains).fill_null(value=False)
-    return pl.concat([bars.filter(~is_last), bars.filter(is_last)]).select(BAR_SCHEMA.names())

@@ -26,7 +26,9 @@ def _make(settings: MarketSettings, ledger: QuotaLedger, clock: Clock | None) ->
 
     if settings.bars is None:
         raise SettingsError(_MISSING)
-    return FilesProvider(settings.bars, SessionsByTicker(settings.exchange))
+    pairs = (pair.split("=", 1) for pair in settings.columns)
+    columns = {column.strip(): name.strip() for column, name in pairs}
+    return FilesProvider(settings.bars, SessionsByTicker(settings.exchange), columns)
 
 
 def _settings_problem(settings: MarketSettings) -> str | None:

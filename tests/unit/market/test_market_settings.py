@@ -37,6 +37,15 @@ def test_the_files_provider_requires_bars() -> None:
         load_settings(MarketSettings, provider="files")
 
 
+def test_named_columns_are_pairs_of_a_column_of_a_bar_and_a_name() -> None:
+    settings = load_settings(MarketSettings, columns="close=Ending Price, volume = Pieces")
+
+    assert settings.columns == ("close=Ending Price", "volume = Pieces")
+    for wrong in ("ending=Close", "close=", "close"):
+        with pytest.raises(SettingsError, match=r"STOCKCAST_COLUMNS.* pairs such as close=Ending"):
+            load_settings(MarketSettings, columns=wrong)
+
+
 def test_bars_are_refused_when_no_provider_reads_them() -> None:
     with pytest.raises(SettingsError, match="STOCKCAST_BARS names files, but 'files' is neither"):
         load_settings(MarketSettings, bars="data/*.csv")

@@ -19,6 +19,7 @@ from support.market.bars import xnys
 from support.market.file_formats import TRADED, YAHOO, Write, provider, refusal, traded
 
 from core.errors import BarsError
+from market.bars.contract import validate_bars
 from market.calendars.exchanges import SessionsByTicker
 from market.providers.files.provider import FilesProvider
 
@@ -374,17 +375,7 @@ def test_the_settled_bar_of_a_session_wins_in_any_order(
 
     bars = provider(write("AAPL.csv", "\n".join([header, *ordered]))).fetch("AAPL")
 
-    assert bars.filter(pl.col("session") == date(2013, 3, 1)).get_column("close")[-1] == 430.47
-
-
-def test_a_corrected_bar_is_the_one_nearer_to_the_newest_session(write: Write) -> None:
-    header, *rows = YAHOO.splitlines()
-    corrected = rows[-1].replace("430.47", "430.50")
-    text = "\n".join([header, corrected, *rows[::-1]])
-
-    bars = provider(write("AAPL.csv", text)).fetch("AAPL")
-
-    assert bars.get_column("close")[-1] == 430.50
+    assert traded(validate_bars(bars, xnys(), last_session=date(2013, 3, 1)).bars) == TRADED
 
 
 def test_float_noise_in_overlapping_files_is_no_difference(write: Write, tmp_path: Path) -> None:

@@ -57,3 +57,11 @@ def test_stamps_of_three_zones_give_the_sessions_of_each_exchange(
     read = {ticker: files.fetch(ticker).get_column("session").to_list() for ticker in ZONES}
 
     assert read == dict.fromkeys(ZONES, SESSIONS)
+
+
+def test_one_hour_of_the_exchange_is_no_midnight_of_utc(tmp_path: Path) -> None:
+    # 20:00 in New York, after the clocks went back: 00:00 UTC before, 01:00 UTC after.
+    write(tmp_path, time(20), "utc", in_one_file=False)
+    files = make_provider(load_settings(MarketSettings, provider="files", bars=str(tmp_path)))
+
+    assert files.fetch("ACME").get_column("session").to_list() == SESSIONS
