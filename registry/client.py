@@ -130,7 +130,7 @@ def _error_class(
         return RegistryError if error_code(error) in PERMANENT_CODES else RegistryDownError
     if family in {"requests", "urllib3"}:
         return RegistryDownError
-    if family == "sqlalchemy":
+    if family in {"sqlalchemy", "sqlite3"}:
         busy = "locked" in str(error) or scheme_of(tracking_uri) != "sqlite"
         return RegistryDownError if busy else RegistryError
     return RegistryError if isinstance(error, OSError) else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from registry.addresses import SERVERS, scheme_of, sqlite_file
 from registry.client import error_code
 from registry.names import NOTE_TAG
+from registry.relocation import ARTIFACTS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -76,4 +77,4 @@ def _artifact_root(registry: ModelRegistry) -> Path | None:
     path = sqlite_file(registry.tracking_uri)
     if registry.artifact_root is not None:
         return registry.artifact_root.absolute()
-    return (path.parent if path else Path.cwd() / "mlflow") / "artifacts"
+    return (path.parent if path else Path.cwd() / "mlflow") / ARTIFACTS

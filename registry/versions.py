@@ -22,6 +22,7 @@ from registry.addresses import SERVERS, redacted, scheme_of, sqlite_file, with_d
 from registry.artefacts import bundle_fingerprint, fetch_folder, replace_folder
 from registry.client import error_code, make_client, translate_errors
 from registry.names import BUNDLE_PATH, CUTOFF_TAG, EVIDENCE_PATH, FINGERPRINT_TAG, WITHDRAWN_TAG
+from registry.relocation import ARTIFACTS, relocate_artifacts
 from registry.settings import RegistrySettings
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class ModelRegistry:
         """Return the registry of `settings`."""
         root = None
         if scheme_of(settings.tracking_uri) not in SERVERS:
-            root = settings.home / "mlflow" / "artifacts"
+            root = settings.home / "mlflow" / ARTIFACTS
         return cls(settings.tracking_uri, settings.model_name, root, clock or SystemClock())
 
     def now_ms(self) -> int:
@@ -97,8 +98,13 @@ class ModelRegistry:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """The MLflow client, opened on first use."""
-        return make_client(self.tracking_uri)
+        """The MLflow client, opened on first use. A home that was moved is repaired first."""
+        client = make_client(self.tracking_uri)
+        path = sqlite_file(self.tracking_uri)
+        if path is not None and self.artifact_root in {None, path.parent / ARTIFACTS}:
+            with translate_errors(f"adapting {path} to its new folder", self.tracking_uri):
+                relocate_artifacts(path)
+        return client
 
     @property
     def address(self) -> str:
