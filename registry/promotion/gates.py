@@ -134,8 +134,9 @@ def _against_naive(score: PairedScore | None, horizon: int, policy: Policy) -> R
     claim = f"CRPS at {_label(horizon)}"
     if score is None or not _paired(score, horizon):
         return _missing(gate, f"{claim} is not worse than that of the naive forecast")
-    comparison = _compare(score, "the naive forecast", "sessions")
-    sentence = f"{claim} is {comparison}, one-sided p {score.p_worse:.3f})"
+    sentence = f"{claim} is {_compare(score, 'naive', 'sessions')}"
+    if score.shortfall > 0:
+        sentence += f" (one-sided p {score.p_worse:.3f})"
     if score.sessions < policy.min_sessions:
         return _too_few(gate, sentence, policy)
     by_chance = score.shortfall <= policy.naive_margin and score.p_worse >= policy.alpha
@@ -170,8 +171,8 @@ def _against_champion(champion: ChampionComparison, horizon: int, policy: Policy
     sign = "<=" if passed else ">"
     comparison = _compare(score, "the champion", "shared sessions")
     sentence = (
-        f"{claim} is {comparison}, "
-        f"upper bound {_percent(score.bound)} {sign} margin {100 * policy.margin:.2f} %)"
+        f"{claim} is {comparison} "
+        f"(upper bound {_percent(score.bound)} {sign} margin {100 * policy.margin:.2f} %)"
     )
     if score.sessions < policy.min_sessions:
         return _too_few(gate, sentence, policy)
@@ -183,9 +184,10 @@ def _paired(score: PairedScore, horizon: int) -> bool:
 
 
 def _compare(score: PairedScore, reference: str, sessions: str) -> str:
+    direction = "worse" if score.shortfall > 0 else "better"
     return (
-        f"{score.candidate_crps:.5f} against {score.reference_crps:.5f} of {reference} "
-        f"on {score.sessions:,} {sessions} ({_percent(score.shortfall)}"
+        f"{score.candidate_crps:.5f}, {100 * abs(score.shortfall):.2f} % {direction} than "
+        f"{reference}'s {score.reference_crps:.5f} on {score.sessions:,} {sessions}"
     )
 
 

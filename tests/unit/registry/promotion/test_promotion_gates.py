@@ -60,9 +60,25 @@ def test_a_version_as_good_as_the_champion_is_promoted() -> None:
 def test_the_sentence_of_a_champion_gate_contains_its_numbers() -> None:
     sentence = next(s for s in decide(evidence(), champion()).sentences if "champion" in s)
     assert sentence == (
-        "CRPS at 1d is 0.00812 against 0.00815 of the champion on 1,260 shared sessions "
-        "(-0.37 %, upper bound +0.20 % <= margin 0.50 %): passed"
+        "CRPS at 1d is 0.00812, 0.37 % better than the champion's 0.00815 on 1,260 shared sessions "
+        "(upper bound +0.20 % <= margin 0.50 %): passed"
     )
+
+
+def test_the_sentence_of_a_passed_naive_gate_does_not_read_like_a_failure() -> None:
+    better = paired(1, candidate_crps=0.009912, reference_crps=0.01035, sessions=1_259, p_worse=1.0)
+    worse = paired(5, candidate_crps=0.0101, reference_crps=0.01, upper_bound=0.001, p_worse=0.2)
+    scores = {h: paired(h) for h in HORIZONS} | {1: better, 5: worse}
+
+    sentences = [s for s in decide(evidence(against_naive=scores), None).sentences if "naive" in s]
+
+    assert sentences[:2] == [
+        "CRPS at 1d is 0.00991, 4.23 % better than naive's 0.01035 on 1,259 sessions: passed",
+        (
+            "CRPS at 1w is 0.01010, 1.00 % worse than naive's 0.01000 on 1,260 sessions "
+            "(one-sided p 0.200): passed"
+        ),
+    ]
 
 
 def test_the_sentence_of_a_coverage_gate_contains_its_band() -> None:
