@@ -25,7 +25,7 @@ from market.providers.status import ProviderState, ProviderStatus, provider_tabl
 from market.settings import MarketSettings
 from market.store import BarStore
 from pipelines.failures import classed_failures, ended_when_stopped
-from pipelines.partitions import tickers
+from pipelines.partitions import follow_universe, tickers, universe
 from pipelines.reporting.tables import markdown_table
 from pipelines.resources import make_ingest
 
@@ -94,14 +94,14 @@ def build_daily_bars(settings: MarketSettings) -> dg.AssetsDefinition:
             clock=clock,
         )
         with ended_when_stopped(), classed_failures(may_retry=config.patient):
-            outcomes = _ingest_partitions(context, config, ingest, provider_status, listener)
+            chosen = _chosen_tickers(context, settings, provider)
+            outcomes = _ingest_tickers(chosen, context, config, ingest, provider_status, listener)
             raise_if_all_failed(outcomes)
             bar_store.compact()
         context.log.info(f"{summarize_outcomes(outcomes)}.")
         last_sessions = bar_store.last_sessions()
         for outcome in outcomes:
-            metadata = _metadata(outcome, last_sessions.get(outcome.ticker))
-            context.add_asset_metadata(metadata, partition_key=outcome.ticker)
+            _record(context, outcome, _metadata(outcome, last_sessions.get(outcome.ticker)))
         context.add_asset_metadata(_quota_metadata(provider_status.read()))
         return dg.MaterializeResult(check_results=[_check(outcomes, must_succeed=must_succeed)])
 
@@ -117,7 +117,18 @@ def _check_spec(*, must_succeed: bool) -> dg.AssetCheckSpec:
     )
 
 
-def _ingest_partitions(
+def _chosen_tickers(
+    context: dg.AssetExecutionContext, settings: MarketSettings, provider: Provider
+) -> Sequence[str]:
+    """Return the tickers of the run; a run without partitions is for the whole universe."""
+    if _has_partitions(context):
+        return list(context.partition_keys)
+    follow_universe(context.instance, universe(settings, provider))
+    return list(context.instance.get_dynamic_partitions("tickers"))
+
+
+def _ingest_tickers(
+    chosen: Sequence[str],
     context: dg.AssetExecutionContext,
     config: IngestConfig,
     ingest: Ingest,
@@ -126,11 +137,11 @@ def _ingest_partitions(
 ) -> list[TickerOutcome]:
     """Ingest the tickers of the run, and return the last outcome of each."""
     followed = context.instance.get_dynamic_partitions("tickers")
-    listener.begin(len(context.partition_keys))
+    listener.begin(len(chosen))
     by_ticker: dict[str, TickerOutcome] = {}
     for outcome in ingest_all(
         ingest,
-        context.partition_keys,
+        chosen,
         force=config.force,
         defer_actions=lambda: provider_status.hold_for_bars(followed),
     ):
@@ -138,6 +149,22 @@ def _ingest_partitions(
         _log(context, outcome)
         listener.on_outcome(outcome)
     return list(by_ticker.values())
+
+
+def _has_partitions(context: dg.AssetExecutionContext) -> bool:
+    return bool(context.has_partition_key or context.has_partition_key_range)
+
+
+def _record(
+    context: dg.AssetExecutionContext, outcome: TickerOutcome, metadata: dict[str, Any]
+) -> None:
+    """Attach the metadata of a ticker to its partition."""
+    if _has_partitions(context):
+        context.add_asset_metadata(metadata, partition_key=outcome.ticker)
+    else:
+        context.log_event(
+            dg.AssetMaterialization(DAILY_BARS, metadata=metadata, partition=outcome.ticker)
+        )
 
 
 def _log(context: dg.AssetExecutionContext, outcome: TickerOutcome) -> None:

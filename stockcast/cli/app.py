@@ -61,6 +61,16 @@ def run(
 
 
 @app.command()
+def refresh(home: Home = None) -> None:
+    """Bring the forecasts up to date without training: ingest, features and drift report."""
+    with command(home=home) as settings:
+        _hide_warnings()
+        from stockcast.cli.run import refresh as refresh_forecasts
+
+        refresh_forecasts(settings, make_console())
+
+
+@app.command()
 def ingest(
     tickers: Annotated[
         str | None,

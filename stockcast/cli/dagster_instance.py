@@ -28,7 +28,7 @@ run_monitoring:
 """
 # Tag of runs inside the process of a command, which the Dagster daemon does not monitor.
 COMMAND_TAG = "stockcast/command"
-COMMANDS = ["run", "ingest"]
+COMMANDS = ["run", "refresh", "ingest"]
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,

@@ -133,7 +133,11 @@ def print_forecast_rows(
     """Print responses to GET /predict as a table, and one line on missing signals."""
     rows = list(map(_forecast_row, forecasts))
     print_table(console, title, FORECAST_COLUMNS, rows, n_keys=2)
-    notes = [(f["ticker"], note) for f in forecasts if (note := f["prediction"]["signal_note"])]
+    notes = [
+        (forecast["ticker"], note)
+        for forecast in forecasts
+        if (note := forecast["prediction"].get("signal_note"))
+    ]
     if notes:
         ticker, note = notes[0]
         subject = "" if len({note for _, note in notes}) == 1 else f" for {ticker}, for example"

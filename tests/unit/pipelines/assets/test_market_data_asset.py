@@ -203,3 +203,18 @@ def test_refused_rows_are_quarantined_with_their_reason_until_they_are_corrected
     setup.ingest(FakeProvider({"AAPL": good}))
     assert setup.quarantine.read(["AAPL"]).is_empty()
     assert setup.store.read().equals(good)
+
+
+def test_a_run_without_partitions_ingests_the_universe(setup: AssetSetup) -> None:
+    provider = FakeProvider(bars_of(*TICKERS))
+
+    result = dg.materialize(
+        [setup.asset],
+        instance=setup.instance,
+        resources={**setup.resources, "provider": provider},
+        raise_on_error=False,
+    )
+
+    assert result.success
+    assert set(setup.store.last_sessions()) == set(TICKERS)
+    assert setup.instance.get_materialized_partitions(setup.asset.key) == set(TICKERS)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
+from rich.console import Console
 from support.serving.homes import TestHome
 from typer.testing import CliRunner
 
 from registry.promotion.audit import read_moves
 from stockcast.cli.app import app
+from stockcast.cli.run import print_next_step
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +41,42 @@ def test_help_names_every_command() -> None:
     done = CliRunner().invoke(app, ["--help"])
 
     assert done.exit_code == 0
-    for name in ("run", "ingest", "quota", "up", "models", "promote", "rollback"):
+    for name in ("run", "refresh", "ingest", "quota", "up", "models", "promote", "rollback"):
         assert f" {name} " in done.stdout
+
+
+def test_help_shows_every_text_and_default_of_an_option() -> None:
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        done = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
+        shown = "".join(done.stdout.split())
+        texts = [command.help, *(parameter.help for parameter in command.params)]
+        for text in filter(None, map(_one_word, texts)):
+            assert text in shown
+    assert "[default:serve]" in _one_word(CliRunner().invoke(app, ["run", "--help"]).stdout)
+
+
+def _one_word(text: str | None) -> str:
+    return "".join((text or "").replace("│", "").split())
+
+
+def test_refresh_without_a_champion_is_refused_with_the_command(tmp_path: Path) -> None:
+    status, _, errors = call("refresh", home=tmp_path)
+
+    assert status == 1
+    assert errors.startswith("error: There is no champion to forecast with; `stockcast run --home ")
+
+
+def test_a_run_on_the_sample_prints_the_command_for_prices_of_today() -> None:
+    console = Console(width=200)
+    with console.capture() as output:
+        print_next_step(console)
+
+    command = output.get().splitlines()[-1]
+    assert command.split()[:2] == ["STOCKCAST_PROVIDER=yahoo", "STOCKCAST_TICKERS=AAPL,MSFT"]
+    assert "stockcast run --home var-yahoo" in command
+    readme = (Path(__file__).parents[4] / "README.md").read_text()
+    assert " ".join(command.split()[:2]) in readme[:2_000]
 
 
 def test_promote_and_rollback_move_the_champion_and_print_it(home: TestHome) -> None:

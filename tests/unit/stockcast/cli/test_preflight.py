@@ -30,6 +30,7 @@ from stockcast.cli.terminal import make_console
 
 COMMANDS = [
     ["run"],
+    ["refresh"],
     ["ingest"],
     ["quota"],
     ["up"],
