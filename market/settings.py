@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Self
 
@@ -64,6 +65,11 @@ class MarketSettings(CoreSettings):
         le=0.1,
         description="Largest relative difference of closes at which two providers are joined.",
     )
+    real_moves: CommaSeparated[str] = Field(
+        (),
+        description="Real moves that look like unlisted splits, such as ACME:2022-09-14, "
+        "comma-separated.",
+    )
 
     @field_validator("provider", mode="after")
     @classmethod
@@ -99,6 +105,11 @@ class MarketSettings(CoreSettings):
                 )
                 raise ValueError(msg)
         return value
+
+    @field_validator("real_moves", mode="after")
+    @classmethod
+    def _real_moves_have_a_session(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_check_move(move) for move in value)
 
     @field_validator("bars", mode="after")
     @classmethod
@@ -143,3 +154,12 @@ class MarketSettings(CoreSettings):
     def providers(self) -> tuple[str, ...]:
         """The chosen providers in the order in which they are tried."""
         return (self.provider, *self.backups)
+
+
+def _check_move(move: str) -> str:
+    ticker, _, session = move.rpartition(":")
+    try:
+        return f"{check_ticker(ticker.strip())}:{date.fromisoformat(session.strip())}"
+    except ValueError as error:
+        msg = f"each move must be TICKER:YYYY-MM-DD, got {move!r}"
+        raise ValueError(msg) from error

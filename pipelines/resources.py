@@ -54,5 +54,6 @@ def make_ingest(
         ticker_states=ticker_states,
         sessions_of=SessionsByTicker(settings.exchange),
         join_tolerance=settings.join_tolerance,
+        real_moves=settings.real_moves,
         clock=clock,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -10,6 +11,7 @@ import polars as pl
 
 from market.bars.contract import ValidatedBars
 from market.bars.quarantine import QUARANTINE_SCHEMA
+from market.quality.report import unusable_tickers
 from market.store import UpsertReport
 
 NOTHING_STORED = UpsertReport(inserted=0, updated=0, unchanged=0)
@@ -74,6 +76,12 @@ def summarize_fetched(validated: ValidatedBars) -> dict[str, Any]:
     }
 
 
+def count_sources(history: pl.DataFrame, new: pl.Series) -> dict[str, int]:
+    """Return the number of bars of the sessions `new` by provider."""
+    counts = history.filter(pl.col("session").is_in(new.implode())).group_by("source").len()
+    return {str(source): n for source, n in counts.sort("source").iter_rows()}
+
+
 def note_replaced(ticker: str, replaced: UpsertReport, restated: int) -> tuple[str, ...]:
     """Return a note on stored bars that a whole history has corrected or removed, if any."""
     changes = []
@@ -82,6 +90,12 @@ def note_replaced(ticker: str, replaced: UpsertReport, restated: int) -> tuple[s
     if replaced.removed:
         changes.append(f"{_count(replaced.removed)} removed that the source no longer has")
     return (f"{ticker}: {', '.join(changes)}.",) if changes else ()
+
+
+def note_unusable(bars: pl.DataFrame, real_moves: Collection[str]) -> tuple[str, ...]:
+    """Return a note for each ticker in `bars` that is left out of features and forecasts."""
+    reasons = unusable_tickers(bars, real_moves)
+    return tuple(f"{ticker}: left out of forecasts: {text}" for ticker, text in reasons.items())
 
 
 def _count(n: int) -> str:

@@ -5,7 +5,7 @@ Bars are stored before the state is updated, so that a kill in between loses no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -27,21 +27,22 @@ from market.bars.quarantine import Quarantine
 from market.calendars.sessions import Sessions
 from market.ingest.fetch import BarFetcher, FetchedBars, refuse_without_bars
 from market.ingest.plan import IngestTask, count_behind, plan_tasks
-from market.ingest.report import NOTHING_STORED, IngestReport, note_replaced, summarize_fetched
+from market.ingest.report import (
+    NOTHING_STORED,
+    IngestReport,
+    count_sources,
+    note_replaced,
+    note_unusable,
+    summarize_fetched,
+)
 from market.ingest.splits import ResolvedBars, resolve_split_jumps
-from market.ingest.ticker_state import TickerState, TickerStateStore
+from market.ingest.ticker_state import NO_FAILURE, TickerState, TickerStateStore
 from market.ingest.whole_history import replace_history
 from market.providers.protocol import ActionsProvider, Provider
 from market.store import BarStore, UpsertReport
 
 # Errors that cost a call and concern one ticker only. Requests for the ticker are backed off.
 _TICKER_ERRORS = (UnknownTickerError, BarsError, ReconciliationError)
-_NO_FAILURE = {
-    "last_error": None,
-    "failed_at": None,
-    "is_permanent": False,
-    "permanent_failures": 0,
-}
 
 
 class Ingest:
@@ -57,6 +58,8 @@ class Ingest:
         Returns the sessions of a ticker's exchange.
     join_tolerance
         Maximum relative difference between the closes of two providers whose bars are joined.
+    real_moves
+        Confirmed moves, see `market.quality.report.unusable_tickers`.
     clock
         The system clock by default.
     """
@@ -70,6 +73,7 @@ class Ingest:
         ticker_states: TickerStateStore,
         sessions_of: Callable[[str], Sessions],
         join_tolerance: float,
+        real_moves: Collection[str] = (),
         clock: Clock | None = None,
     ) -> None:
         self._provider = provider
@@ -78,6 +82,7 @@ class Ingest:
         self._ticker_states = ticker_states
         self._sessions_of = sessions_of
         self._tolerance = join_tolerance
+        self._real_moves = real_moves
         self._clock = clock or SystemClock()
 
     @property
@@ -179,9 +184,11 @@ class Ingest:
             ticker,
             **summarize_fetched(fetched.validated),
             stored=upserted,
-            sources=_count_sources(resolved),
+            sources=count_sources(resolved.history, resolved.new),
             restated=fetched.reconciled.restated,
-            notes=fetched.notes + resolved.notes,
+            notes=fetched.notes
+            + resolved.notes
+            + note_unusable(resolved.history, self._real_moves),
         )
 
     def _record_success(
@@ -211,7 +218,7 @@ class Ingest:
             stale_responses=0 if last == closed else stale_responses,
             withheld_from=resolved.withheld_from,
             unconfirmed_jump=resolved.unconfirmed_jump or state.unconfirmed_jump,
-            **_NO_FAILURE,
+            **NO_FAILURE,
         )
 
     def _ingest_actions(self, ticker: str) -> IngestReport:
@@ -253,14 +260,15 @@ class Ingest:
             responded_at=self._clock.now(),
             has_full_history=True,
             actions_through=actions_known_through(history.bars),
-            **_NO_FAILURE,
+            **NO_FAILURE,
         )
         return self._report(
             ticker,
             **summarize_fetched(validated),
             stored=replaced,
             restated=history.restated,
-            notes=note_replaced(ticker, replaced, history.restated),
+            notes=note_replaced(ticker, replaced, history.restated)
+            + note_unusable(history.bars, self._real_moves),
         )
 
     def _record_failure(self, ticker: str, task: IngestTask, error: StockcastError) -> None:
@@ -289,10 +297,3 @@ class Ingest:
             "sessions_behind": count_behind(last, self._sessions_of(ticker), self._clock.now()),
         }
         return IngestReport(ticker, **(defaults | values))
-
-
-def _count_sources(resolved: ResolvedBars) -> dict[str, int]:
-    """Return the number of new bars by provider."""
-    new = resolved.history.filter(pl.col("session").is_in(resolved.new.implode()))
-    counts = new.group_by("source").len().sort("source")
-    return {str(source): n for source, n in counts.iter_rows()}

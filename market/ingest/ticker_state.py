@@ -41,6 +41,13 @@ _COLUMNS = {
     "is_permanent": "permanent",
     "permanent_failures": "failures",
 }
+# Values of the fields that describe failures, after a success.
+NO_FAILURE: dict[str, object] = {
+    "last_error": None,
+    "failed_at": None,
+    "is_permanent": False,
+    "permanent_failures": 0,
+}
 _INSTANTS = {"requested_at", "responded_at", "actions_at", "failed_at"}
 _DATES = {"actions_through", "withheld_from", "unconfirmed_jump"}
 _FLAGS = {"has_full_history", "is_permanent"}

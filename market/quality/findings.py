@@ -13,7 +13,7 @@ from market.bars.contract import PRICES
 from market.calendars.sessions import Sessions
 from market.quality.moves import index_sessions
 
-Kind = Literal["level_change", "missing", "stuck", "outlier", "zero_volume"]
+Kind = Literal["level_change", "unlisted_split", "missing", "stuck", "outlier", "zero_volume"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # Identical bars are always a data error. Identical closes are common for coarse price ticks.
@@ -55,7 +55,7 @@ def find_level_changes(moves: pl.DataFrame) -> pl.DataFrame:
     source, source_before = (pl.col(n).fill_null("unknown") for n in ("source", "source_before"))
     sources = pl.format(", {} after {}", source, source_before)
     detail = pl.concat_str(
-        pl.format("close {} after {}", _format_price("close"), _format_price("close_before")),
+        pl.format("close {} after {}", format_price("close"), format_price("close_before")),
         pl.when(source != source_before).then(sources).otherwise(pl.lit("")),
         pl.when(pl.col("split_factor").is_null())
         .then(pl.lit(", split unknown"))
@@ -63,7 +63,7 @@ def find_level_changes(moves: pl.DataFrame) -> pl.DataFrame:
     )
     size = pl.max_horizontal(pl.col("factor"), 1 / pl.col("factor"))
     rows = moves.with_columns(before).filter("is_level_change")
-    return _single_sessions(rows, "level_change", size=size, detail=detail)
+    return single_sessions(rows, "level_change", size=size, detail=detail)
 
 
 def find_outliers(moves: pl.DataFrame) -> pl.DataFrame:
@@ -78,12 +78,13 @@ def find_outliers(moves: pl.DataFrame) -> pl.DataFrame:
     rows = moves.filter(pl.col("usual").is_not_null() & (pl.col("move") > OUTLIER * usual))
     percent = ((pl.col("factor") - 1) * 100).round(1)
     detail = pl.format("{} %, {} times its usual move", percent, (pl.col("move") / usual).round(1))
-    return _single_sessions(rows, "outlier", size=pl.col("move") / usual, detail=detail)
+    return single_sessions(rows, "outlier", size=pl.col("move") / usual, detail=detail)
 
 
-def _single_sessions(
+def single_sessions(
     rows: pl.DataFrame, kind: Kind, *, size: pl.Expr, detail: pl.Expr
 ) -> pl.DataFrame:
+    """Return one finding of a single session for each row."""
     session = pl.col("session")
     return rows.select(
         pl.lit(kind).alias("kind"),
@@ -141,7 +142,7 @@ def find_stuck(indexed: pl.DataFrame) -> pl.DataFrame:
         .agg(*_RUN, pl.max("same_bars"), pl.first("close"))
         .filter((pl.col("sessions") >= STUCK_CLOSES) | (pl.col("same_bars") >= STUCK_BARS))
     )
-    detail = pl.format("close {}, {} identical bars", _format_price("close"), "same_bars")
+    detail = pl.format("close {}, {} identical bars", format_price("close"), "same_bars")
     return _runs(runs.with_columns(detail=detail), "stuck")
 
 
@@ -168,6 +169,6 @@ def _runs(runs: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     return runs.with_columns(pl.lit(kind).alias("kind"), size.alias("size"))
 
 
-def _format_price(price: str) -> pl.Expr:
+def format_price(price: str) -> pl.Expr:
     """Return a price with six significant digits and without a trailing ``.0``."""
     return pl.col(price).round_sig_figs(6).cast(pl.String).str.strip_suffix(".0")

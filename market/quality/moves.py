@@ -48,9 +48,10 @@ def index_sessions(calendars: dict[str, Sessions]) -> pl.DataFrame:
 
 
 def add_moves(indexed: pl.DataFrame) -> pl.DataFrame:
-    """Add the columns `adjusted`, `factor`, `is_level_change`, `move` and `usual` to bars.
+    """Add the columns `adjusted`, `gap`, `shares`, `factor`, `is_level_change`, `move`, `usual`.
 
-    `factor` is the change of the adjusted close since the previous bar, `move` its absolute log
+    `factor` is the change of the adjusted close since the previous bar, `gap` that of the adjusted
+    open since the previous close, `shares` the adjusted volume, `move` the absolute log of `factor`
     per square root of the elapsed sessions, and `usual` the weighted mean of earlier moves, see
     `market.quality.report.examine_bars`. `move` is null at level changes, so that they do not
     affect `usual`. `usual` is null until there are `HALF_LIFE` moves.
@@ -60,16 +61,18 @@ def add_moves(indexed: pl.DataFrame) -> pl.DataFrame:
     indexed
         Bars with `session_index`, sorted by ticker and session.
     """
-    adjusted = adjust_bars(indexed)["close"].alias("adjusted")
+    bars = adjust_bars(indexed)
+    adjusted, shares = bars["close"].alias("adjusted"), bars["volume"].alias("shares")
     low, high = LEVEL_CHANGE
-    factor = pl.col("adjusted") / pl.col("adjusted").shift(1).over("ticker")
+    before = pl.col("adjusted").shift(1).over("ticker")
+    factor = pl.col("adjusted") / before
     size = pl.max_horizontal(pl.col("factor"), 1 / pl.col("factor"))
     elapsed = pl.col("session_index").diff().over("ticker").fill_null(1)
     move = pl.col("factor").log().abs() / elapsed.cast(pl.Float64).sqrt()
     usual = pl.col("move").ewm_mean(half_life=HALF_LIFE, min_samples=HALF_LIFE).shift(1)
     return (
-        indexed.with_columns(adjusted)
-        .with_columns(factor.alias("factor"))
+        indexed.with_columns(adjusted, shares)
+        .with_columns(factor.alias("factor"), gap=bars["open"] / before)
         .with_columns(is_level_change=size.is_between(low, high))
         .with_columns(pl.when(~pl.col("is_level_change")).then(move).alias("move"))
         .with_columns(usual.over("ticker").alias("usual"))

@@ -6,7 +6,7 @@ findings here are about valid bars and may be true.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +24,7 @@ from market.quality.findings import (
     find_zero_volume,
 )
 from market.quality.moves import add_moves, add_session_index, index_sessions
+from market.quality.unlisted_splits import describe_unlisted_split, find_unlisted_splits
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,20 @@ class QualityReport:
 
 
 def examine_bars(
-    bars: pl.DataFrame, *, sessions_of: Callable[[str], Sessions], now: datetime
+    bars: pl.DataFrame,
+    *,
+    sessions_of: Callable[[str], Sessions],
+    now: datetime,
+    real_moves: Collection[str] = (),
 ) -> QualityReport:
     r"""Find suspicious sessions in validated bars.
 
     ``level_change``
         The adjusted close changes by a factor of 80 to 125, up or down: pence instead of pounds,
         another currency, or an unknown split. A known split explains its change.
+    ``unlisted_split``
+        A jump by a usual split ratio, without the volume and the range of a real crash, where no
+        split is listed, see `market.quality.unlisted_splits.find_unlisted_splits`.
     ``missing``
         Sessions of the exchange without a bar, between the first and the last bar of the ticker.
         Sessions before a listing and after a delisting are not missing.
@@ -86,6 +94,8 @@ def examine_bars(
         Returns the sessions of a ticker's exchange.
     now
         Instant, with a time zone, for which `sessions_behind` is counted.
+    real_moves
+        Moves that a person has confirmed, as ``TICKER:YYYY-MM-DD``.
 
     Raises
     ------
@@ -99,6 +109,7 @@ def examine_bars(
     moves = add_moves(indexed)
     findings_by_kind = [
         find_level_changes(moves),
+        find_unlisted_splits(moves, real_moves),
         find_missing(indexed, calendars),
         find_stuck(indexed),
         find_outliers(moves),
@@ -108,24 +119,32 @@ def examine_bars(
     return QualityReport(_by_ticker(indexed, findings, calendars, now), findings)
 
 
-def unusable_tickers(bars: pl.DataFrame) -> dict[str, str]:
+def unusable_tickers(bars: pl.DataFrame, real_moves: Collection[str] = ()) -> dict[str, str]:
     """Return the tickers that must not be used for training or forecasts, with the reasons.
 
-    These are the tickers with a `level_change`. A price in pence among prices in pounds is a return
-    of 99 %, which would distort every model of a pooled panel.
+    These are the tickers with a `level_change` or an `unlisted_split`. A price in pence among
+    prices in pounds is a return of 99 %, which would distort every model of a pooled panel. No
+    price is adjusted for a split that is only likely.
 
     Parameters
     ----------
     bars
         Validated bars of any tickers, sorted by ticker and session.
+    real_moves
+        See `examine_bars`.
     """
     index = pl.int_range(pl.len(), dtype=pl.Int64).over("ticker")
-    changes = find_level_changes(add_moves(bars.with_columns(session_index=index)))
-    return {
-        ticker: f"its level changed about a hundredfold on {session} ({detail}); correct the "
-        f"bars, or record the split."
-        for ticker, session, detail in changes.select("ticker", "first_session", "detail").rows()
-    }
+    moves = add_moves(bars.with_columns(session_index=index))
+    reasons: dict[str, list[str]] = {}
+    for row in find_level_changes(moves).rows(named=True):
+        reason = (
+            f"its level changed about a hundredfold on {row['first_session']} ({row['detail']}); "
+            f"correct the bars, or record the split."
+        )
+        reasons.setdefault(row["ticker"], []).append(reason)
+    for row in find_unlisted_splits(moves, real_moves).rows(named=True):
+        reasons.setdefault(row["ticker"], []).append(describe_unlisted_split(row))
+    return {ticker: " Also, ".join(texts) for ticker, texts in reasons.items()}
 
 
 def merge_reports(reports: Iterable[QualityReport]) -> QualityReport:

@@ -10,7 +10,6 @@ from core.errors import BarsError, NotEnoughHistoryError
 from forecasting.features.feature_set import FeatureSet, feature_set
 from forecasting.horizons import HORIZONS
 from forecasting.samples.panel import latest_windows
-from forecasting.settings import TrainingSettings
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.calendars.exchanges import SessionsByTicker
 from market.store import BarStore
@@ -31,7 +30,7 @@ from pipelines.stages.store import Stage, StageStore
 )
 def feature_table(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[TrainingSettings],
+    settings: dg.ResourceParam[PipelineSettings],
     bar_store: dg.ResourceParam[BarStore],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
@@ -46,9 +45,15 @@ def feature_table(
             features=features,
             lookback=settings.lookback,
             data_fingerprint=data,
+            real_moves=settings.real_moves,
         )
         # The table has no windows, but everything downstream does.
-        ingredients = {"bars": data, "features": features.hash, "lookback": settings.lookback}
+        ingredients = {
+            "bars": data,
+            "features": features.hash,
+            "lookback": settings.lookback,
+            "real_moves": sorted(settings.real_moves),
+        }
         stage = stages.make(FeatureTable.NAME, ingredients, build)
         result = FeatureTable(stage)
         panel = load_panel(result)

@@ -1,9 +1,9 @@
 """Checks of the plausibility of the stored bars, with counts, tables and one plot.
 
-One step examines all followed tickers and returns seven checks. A finding may be correct data, and
+One step examines all followed tickers and returns eight checks. A finding may be correct data, and
 no bar is deleted or changed because of it, so the checks warn and do not block. A change of level
-by a factor of about 100 without a split is an error: the feature table leaves out that ticker, and
-only that ticker, until its bars are corrected.
+by a factor of about 100 without a split, and a jump like an unlisted split, are errors: the feature
+table leaves out that ticker, and only that ticker, until its bars are corrected.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,6 +29,7 @@ ALLOWED_BEHIND = 1
 TICKERS_AT_ONCE = 500
 NAMES: dict[Kind, str] = {
     "level_change": "level_changes",
+    "unlisted_split": "unlisted_splits",
     "missing": "missing_sessions",
     "stuck": "stuck_prices",
     "outlier": "outliers",
@@ -36,12 +37,18 @@ NAMES: dict[Kind, str] = {
 }
 CHECK_DESCRIPTIONS: dict[Kind, str] = {
     "level_change": "Without a split, no close is about 100 times the previous one, or 1 % of it.",
+    "unlisted_split": "No price jumps like a split that its source does not list.",
     "missing": "No ticker misses a session of its exchange between its first and last bar.",
     "stuck": "No price is constant over sessions in which shares were traded.",
     "outlier": "No return is far larger than the usual returns of its ticker before.",
     "zero_volume": "Shares were traded in every session. Indices and currencies have no volume.",
 }
-LEVEL_CHANGE_HINT = "Correct the bars or record the split; until then the ticker is left out."
+# Kinds for which the ticker is left out of features, with the remedy.
+HINTS: dict[Kind, str] = {
+    "level_change": "Correct the bars or record the split; until then the ticker is left out.",
+    "unlisted_split": "Record the split in your files, or confirm the move in "
+    "STOCKCAST_REAL_MOVES; until then the ticker is left out.",
+}
 
 _SPECS = (
     dg.AssetCheckSpec("quality", asset=DAILY_BARS, description="Overview of all quality checks."),
@@ -74,7 +81,7 @@ def bar_quality(
     report = _examine(
         bar_store,
         [ticker for ticker in followed if ticker in stored],
-        SessionsByTicker(settings.exchange),
+        settings,
         clock.now(),
     )
     results = [
@@ -88,18 +95,21 @@ def bar_quality(
 
 
 def _examine(
-    bar_store: BarStore, tickers: Sequence[str], sessions_of: SessionsByTicker, now: datetime
+    bar_store: BarStore, tickers: Sequence[str], settings: MarketSettings, now: datetime
 ) -> QualityReport:
     return merge_reports(
         examine_bars(
-            bar_store.read(tickers[at : at + TICKERS_AT_ONCE]), sessions_of=sessions_of, now=now
+            bar_store.read(tickers[at : at + TICKERS_AT_ONCE]),
+            sessions_of=SessionsByTicker(settings.exchange),
+            now=now,
+            real_moves=settings.real_moves,
         )
         for at in range(0, max(1, len(tickers)), TICKERS_AT_ONCE)
     )
 
 
 def _overview(report: QualityReport, results: Sequence[dg.AssetCheckResult]) -> dg.AssetCheckResult:
-    failed = [str(result.check_name) for result in results if not result.passed]
+    failed = [_with_tickers(report, str(r.check_name)) for r in results if not r.passed]
     examined = f"{report.tickers['bars'].sum():,} bars of {report.tickers.height:,} tickers"
     metadata: dict[str, dg.MetadataValue] = {
         "by_ticker": dg.MetadataValue.md(markdown_table(worst_first(report.tickers)))
@@ -112,6 +122,15 @@ def _overview(report: QualityReport, results: Sequence[dg.AssetCheckResult]) -> 
         description=f"{examined}: {', '.join(failed) or 'no findings'}.",
         metadata=metadata,
     )
+
+
+def _with_tickers(report: QualityReport, check: str) -> str:
+    """Return the name of a failed check, with its tickers if these are left out of features."""
+    kind = next((kind for kind in HINTS if NAMES[kind] == check), None)
+    if kind is None:
+        return check
+    tickers = report.findings_of(kind)["ticker"].unique(maintain_order=True).to_list()
+    return f"{check} ({_shortened(tickers)})"
 
 
 def _staleness(report: QualityReport, without_bars: Sequence[str]) -> dg.AssetCheckResult:
@@ -162,14 +181,12 @@ def _findings(report: QualityReport, kind: Kind) -> dg.AssetCheckResult:
         count = f"{sessions:,} session{'s' if sessions > 1 else ''}"
         description = f"{count} in {by_ticker.height:,} of {report.tickers.height:,} tickers, "
         description += f"the worst is {_describe(findings.row(0, named=True))}."
-        description += f" {LEVEL_CHANGE_HINT}" if kind == "level_change" else ""
+        description += f" {HINTS[kind]}" if kind in HINTS else ""
     listed = findings.select("ticker", "first_session", "last_session", "sessions", "detail")
     return _result(
         NAMES[kind],
         passed=not findings.height,
-        severity=dg.AssetCheckSeverity.ERROR
-        if kind == "level_change"
-        else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if kind in HINTS else dg.AssetCheckSeverity.WARN,
         description=description,
         metadata={
             "sessions": dg.MetadataValue.int(sessions),

@@ -21,6 +21,7 @@ SHOWN = 40
 COLUMNS = 260
 COLOURS = {
     "level_change": "#d93025",
+    "unlisted_split": "#e8710a",
     "outlier": "#202124",
     "missing": "#f9ab00",
     "stuck": "#9334e6",
@@ -30,7 +31,7 @@ PRESENT = "#d2e3fc"
 # Painted in this order, so the most severe kind covers the others.
 PAINTED = ("zero_volume", "stuck", "missing")
 # Kinds of single sessions: marker and size.
-MARKED = {"outlier": ("o", 18), "level_change": ("X", 55)}
+MARKED = {"outlier": ("o", 18), "level_change": ("X", 55), "unlisted_split": ("P", 55)}
 # A single session in a column of many sessions must remain visible.
 FAINTEST = 0.5
 SESSIONS_A_DAY = 252 / 365.25
@@ -58,7 +59,7 @@ def quality_map(report: QualityReport) -> bytes:
 def worst_first(tickers: pl.DataFrame) -> pl.DataFrame:
     """Sort the rows of `QualityReport.tickers` by the severity of their findings."""
     return tickers.sort(
-        "level_change",
+        pl.sum_horizontal("level_change", "unlisted_split"),
         pl.sum_horizontal("missing", "stuck", "outlier"),
         "zero_volume",
         "sessions_behind",

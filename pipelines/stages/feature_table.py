@@ -1,7 +1,7 @@
 """The `feature_table` stage: bars, adjusted bars and features of the followed tickers."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import ClassVar
 
@@ -57,9 +57,16 @@ def build_feature_table(
     features: FeatureSet,
     lookback: int,
     data_fingerprint: str,
+    real_moves: Collection[str] = (),
 ) -> None:
-    """Compute the features of every ticker with usable bars, and write the stage into `folder`."""
-    bars, left_out = _usable_bars(read_bars())
+    """Compute the features of every ticker with usable bars, and write the stage into `folder`.
+
+    Parameters
+    ----------
+    real_moves
+        Confirmed moves, see `market.quality.report.unusable_tickers`.
+    """
+    bars, left_out = _usable_bars(read_bars(), real_moves)
     adjusted = adjust_bars(bars)
     bars.write_parquet(folder / "bars.parquet")
     adjusted.write_parquet(folder / "adjusted.parquet")
@@ -73,9 +80,11 @@ def build_feature_table(
         (folder / f"{name}.json").write_text(json.dumps(content))
 
 
-def _usable_bars(bars: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+def _usable_bars(
+    bars: pl.DataFrame, real_moves: Collection[str]
+) -> tuple[pl.DataFrame, dict[str, str]]:
     """Return the bars of tickers that features may be made from, and why others are left out."""
-    left_out = unusable_tickers(bars)
+    left_out = unusable_tickers(bars, real_moves)
     usable = bars.filter(~pl.col("ticker").is_in(list(left_out)))
     if usable.is_empty():
         msg = "\n".join(f"{ticker}: {reason}" for ticker, reason in left_out.items())

@@ -122,3 +122,15 @@ def test_backups_follow_the_provider_and_do_not_repeat_it(tmp_path: Path) -> Non
 def test_tickers_and_universe_exclude_each_other() -> None:
     with pytest.raises(SettingsError, match="set one of them"):
         load_settings(MarketSettings, provider="yahoo", tickers="IBM", universe="mine.txt")
+
+
+def test_real_moves_are_tickers_with_a_session() -> None:
+    settings = load_settings(MarketSettings, real_moves="acme:2022-09-14, BRK.B:2010-01-21")
+
+    assert settings.real_moves == ("ACME:2022-09-14", "BRK.B:2010-01-21")
+
+
+@pytest.mark.parametrize("move", ["ACME", "ACME:yesterday", "A C:2022-09-14", "2022-09-14"])
+def test_real_move_without_ticker_or_session_is_refused(move: str) -> None:
+    with pytest.raises(SettingsError, match=r"STOCKCAST_REAL_MOVES.*TICKER:YYYY-MM-DD"):
+        load_settings(MarketSettings, real_moves=move)

@@ -39,6 +39,7 @@ CHECKS = {
     ("daily_bars", "quality"): False,
     ("daily_bars", "staleness"): False,
     ("daily_bars", "level_changes"): False,
+    ("daily_bars", "unlisted_splits"): False,
     ("daily_bars", "missing_sessions"): False,
     ("daily_bars", "stuck_prices"): False,
     ("daily_bars", "outliers"): False,

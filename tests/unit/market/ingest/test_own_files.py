@@ -198,6 +198,25 @@ def test_damaged_or_removed_file_keeps_the_history(
     assert folder.home.ticker_states.get("A").last_error is not None
 
 
+def test_unlisted_split_in_a_file_is_named_by_the_ingest(folder: Folder) -> None:
+    is_late = pl.int_range(pl.len()) >= 30
+    split = bars().with_columns(
+        pl.when(is_late).then(pl.col(PRICES) / 4).otherwise(pl.col(PRICES)),
+        volume=pl.when(is_late).then(pl.col("volume") * 4).otherwise("volume"),
+    )
+    folder.write("A.csv", split)
+    folder.home.use(provider(folder.path))
+
+    (note,) = folder.home.ingest_ticker("A").notes
+
+    session = split["session"][30]
+    assert note.startswith(f"A: left out of forecasts: it moved on {session} like a split of 4:1")
+    listed = pl.when(pl.int_range(pl.len()) == 30).then(4.0)
+    split.with_columns(ticker=pl.lit("A"), split_factor=listed).write_csv(folder.path / "A.csv")
+    folder.home.use(provider(folder.path))
+    assert folder.home.ingest_ticker("A").notes == ()
+
+
 class JoinedHome:
     """A home with bars of Yahoo from April, and then files."""
 

@@ -48,7 +48,7 @@ def irregular_bars(draw: st.DrawFn) -> pl.DataFrame:
 
 def complete_by(report: QualityReport, last: date) -> pl.DataFrame:
     """Return the findings that are final at `last`, which excludes runs of equal sessions."""
-    is_final = pl.col("kind").is_in(["level_change", "outlier", "missing"])
+    is_final = pl.col("kind").is_in(["level_change", "unlisted_split", "outlier", "missing"])
     return report.findings.filter(is_final & (pl.col("last_session") <= last))
 
 

@@ -60,7 +60,7 @@ def test_calm_bars_have_no_findings() -> None:
 
     assert report.findings.is_empty()
     assert report.tickers.rows() == [
-        ("IBM", "XNYS", 398, date(2011, 8, 1), date(2013, 3, 1), 0, 0, 0, 0, 0, 0)
+        ("IBM", "XNYS", 398, date(2011, 8, 1), date(2013, 3, 1), 0, 0, 0, 0, 0, 0, 0)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -16,7 +17,9 @@ from pipelines.stages.feature_table import FeatureTable
 from pipelines.stages.store import StageStore
 
 
-def materialise(home: Path, *followed: str, lookback: int = 20) -> dg.ExecuteInProcessResult:
+def materialise(
+    home: Path, *followed: str, lookback: int = 20, real_moves: tuple[str, ...] = ()
+) -> dg.ExecuteInProcessResult:
     store, stages = BarStore(home / "bars"), StageStore(home / "stages")
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("tickers", followed)
@@ -25,7 +28,7 @@ def materialise(home: Path, *followed: str, lookback: int = 20) -> dg.ExecuteInP
             instance=instance,
             raise_on_error=False,
             resources={
-                "settings": PipelineSettings(home=home, lookback=lookback),
+                "settings": PipelineSettings(home=home, lookback=lookback, real_moves=real_moves),
                 "bar_store": store,
                 "stages": stages,
                 "io_manager": stages,
@@ -90,6 +93,32 @@ def test_a_ticker_with_a_level_change_is_left_out_until_it_is_corrected(tmp_path
     corrected = materialise(tmp_path, "FB", "IBM").output_for_node("feature_table")
     assert corrected.frame("features")["ticker"].unique().sort().to_list() == ["FB", "IBM"]
     assert corrected.document("left_out") == {}
+
+
+def test_ticker_with_an_unlisted_split_is_left_out_until_the_move_is_confirmed(
+    tmp_path: Path,
+) -> None:
+    """Regression: a split of 4:1 in files without splits was trained on as a fall by 75 %."""
+    bars = sample_bars("IBM").with_columns(
+        adj_close=pl.lit(None, pl.Float64), split_factor=pl.lit(None, pl.Float64)
+    )
+    is_late = pl.col("session") >= date(2012, 12, 18)
+    prices = ("open", "high", "low", "close")
+    split = [pl.when(is_late).then(pl.col(name) / 4).otherwise(name) for name in prices]
+    volume = pl.when(is_late).then(pl.col("volume") * 4).otherwise("volume")
+    BarStore(tmp_path / "bars").upsert(
+        pl.concat([sample_bars("FB"), bars.with_columns(*split, volume.alias("volume"))])
+    )
+
+    stage = materialise(tmp_path, "FB", "IBM").output_for_node("feature_table")
+    move = ("IBM:2012-12-18",)
+    confirmed = materialise(tmp_path, "FB", "IBM", real_moves=move)
+
+    assert stage.frame("features")["ticker"].unique().to_list() == ["FB"]
+    reason = stage.document("left_out")["IBM"]
+    assert "on 2012-12-18 like a split of 4:1" in reason
+    assert f"add {move[0]} to STOCKCAST_REAL_MOVES" in reason
+    assert confirmed.output_for_node("feature_table").document("left_out") == {}
 
 
 def test_a_run_without_usable_tickers_fails_with_the_reasons(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ QUALITY = {
     "quality",
     "staleness",
     "level_changes",
+    "unlisted_splits",
     "missing_sessions",
     "stuck_prices",
     "outliers",
@@ -261,7 +262,7 @@ def test_faults_are_counted_and_listed_and_block_nothing(setup: QualityRun) -> N
     checked = setup.run(bars)
 
     assert checked.downstream_ran
-    assert checked.failed() == QUALITY - {"level_changes", "outliers"}
+    assert checked.failed() == QUALITY - {"level_changes", "outliers", "unlisted_splits"}
     assert checked["missing_sessions"].description == (
         "3 sessions in 1 of 1 tickers, the worst is IBM 2012-05-16 to 2012-05-18, 3 sessions."
     )
@@ -292,4 +293,5 @@ def test_a_change_of_level_is_an_error_that_affects_no_other_ticker(setup: Quali
         "1 session in 1 of 2 tickers, the worst is IBM 2012-12-18 (close 19569 after 193.62, "
         "split unknown). Correct the bars or record the split; until then the ticker is left out."
     )
+    assert "level_changes (IBM)" in str(checked["quality"].description)
     assert setup.store.read().equals(bars)
