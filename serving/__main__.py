@@ -9,10 +9,10 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 
-from core.errors import SettingsError
+from core.errors import PermanentError, SettingsError
 from core.settings import load_settings
+from serving.observability.metric_files import METRICS_FOLDER, temporary_folder
 from serving.settings import ServingSettings
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -26,15 +26,17 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     logging.basicConfig(format=LOG_FORMAT, level=logging.WARNING)
-    folder = settings.home / "serving"
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("BENTOML_HOME", str(folder / "bentoml"))
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     # At shutdown uvicorn raises the signal again. This handler lets the folder below be removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with tempfile.TemporaryDirectory(prefix="metrics-", dir=folder) as metrics_folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
-        _serve(settings)
+    try:
+        with temporary_folder(settings.home / "serving") as folder:
+            os.environ.setdefault("BENTOML_HOME", str(folder / "bentoml"))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / METRICS_FOLDER)
+            _serve(settings)
+    except PermanentError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     return 0
 
 

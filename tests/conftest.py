@@ -33,6 +33,7 @@ EXPENSIVE_FIRST = (
     "unit/pipelines/checks/test_asset_checks_quality.py",
     "integration/test_registry_repair.py",
     "integration/test_serving_swap.py",
+    "integration/test_serving_full_disk.py",
     "integration/test_registry_first_opening.py",
 )
 # These files share servers, which one worker then starts once.

@@ -9,7 +9,7 @@ import json
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -90,12 +90,9 @@ class ModelCache:
 
     def save_last_live(self, model: LiveModel) -> None:
         """Record the live version for the next start."""
-        record = {
-            "name": model.name,
-            "version": model.version,
-            "fingerprint": model.bundle.fingerprint,
-        }
-        write_atomically(self._folder / _LAST_LIVE, json.dumps(record).encode())
+        record = _LastLive(model.name, model.version, model.bundle.fingerprint)
+        if record != self._last_live():
+            write_atomically(self._folder / _LAST_LIVE, json.dumps(asdict(record)).encode())
 
     def load_last_live(self) -> LiveModel | None:
         """Return the last live version of this model, or None without an intact copy of it."""

@@ -6,11 +6,16 @@ as ticker or path, because the number of time series must be bounded.
 
 from __future__ import annotations
 
+import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from market.providers.status import ProviderState
 from market.quota.budgets import Usage
+from serving.observability.events import log_event
+from serving.observability.metric_files import reserve_metric_files
 
 _MINUTE = 60.0
 
@@ -20,7 +25,15 @@ class Metrics:
 
     def __init__(self) -> None:
         import prometheus_client  # noqa: PLC0415  # reads its folder at import
+        from prometheus_client import values  # noqa: PLC0415
 
+        try:
+            if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+                reserve_metric_files(Path(folder))
+        except OSError as error:
+            # Values in memory. `/metrics` does not export them, and the forecasts go on.
+            values.ValueClass = values.MutexValue
+            log_event("metrics_not_exported", level=logging.WARNING, error=error)
         self._forecasts = prometheus_client.Counter(
             "stockcast_forecasts_total",
             "Forecasts served, by route (fast_path, rest, typed, bars) and horizon.",

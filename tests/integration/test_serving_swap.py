@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 from support.serving.homes import TICKERS, TestHome
-from support.serving.servers import POLL_SECONDS, Server, module_command, run_server, wait_until
+from support.serving.servers import (
+    POLL_SECONDS,
+    Server,
+    metric_files,
+    module_command,
+    run_server,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.in_order]
 
@@ -28,8 +35,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> TestHome:
 def server(home: TestHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with run_server(module_command, home.path, tmp_path_factory.mktemp("service")) as server:
         yield server
-    # The service removes its metrics folder at shutdown.
-    assert list((home.path / "serving").glob("metrics-*")) == []
+    # The service removes its temporary folder at shutdown.
+    assert metric_files(server) == []
 
 
 @dataclass

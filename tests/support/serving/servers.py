@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx
 from support.services.external import free_port
 
+from serving.observability.metric_files import SHARED_MEMORY
+
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 120
 POLL_SECONDS = 0.5
@@ -26,6 +28,7 @@ class Server:
     url: str
     log: Path
     client: httpx.Client
+    process: subprocess.Popen[bytes]
 
     def get(self, path: str, **params: str) -> httpx.Response:
         return self.client.get(path, params=params or None)
@@ -43,6 +46,11 @@ def bentoml_command(port: int) -> list[str]:
     return [bentoml, "serve", "serving.service:Stockcast", "--port", str(port)]
 
 
+def metric_files(server: Server) -> list[Path]:
+    """Return the metric files of a service that was started by `module_command`."""
+    return sorted(SHARED_MEMORY.glob(f"stockcast-serving-*/metrics/*_{server.process.pid}.db"))
+
+
 @contextmanager
 def run_server(
     command: Callable[[int], list[str]], home: Path, folder: Path, **settings: str
@@ -57,15 +65,16 @@ def run_server(
         "STOCKCAST_POLL_SECONDS": str(POLL_SECONDS),
         # The sample ends in 2013, and old data is a health issue.
         "STOCKCAST_MAX_DATA_AGE_SESSIONS": "100000",
-        "BENTOML_HOME": str(folder / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
     }
+    if command is bentoml_command:
+        env["BENTOML_HOME"] = str(folder / "bentoml")
     env |= {f"STOCKCAST_{name.upper()}": value for name, value in settings.items()}
     log = folder / "log.txt"
     with log.open("wb") as out:
         process = subprocess.Popen(command(port), cwd=ROOT, env=env, stdout=out, stderr=out)
     url = f"http://127.0.0.1:{port}"
-    server = Server(url, log, httpx.Client(base_url=url, timeout=30))
+    server = Server(url, log, httpx.Client(base_url=url, timeout=30), process)
     try:
         wait_until(lambda: _listens(process, server), START_SECONDS, server)
         yield server
