@@ -30,6 +30,7 @@ _TIME = (
 _YEAR_FIRST = (
     r"^(?P<year>\d{4})(?:[-/.]|\. |年)(?P<month>\d{1,2})(?:[-/.]|\. |月)(?P<day>\d{1,2})[.日]?"
 )
+_SHORT_YEAR_FIRST = r"^(?P<year>\d{2})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})"
 _COMPACT = r"^(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"
 _NUMBERS = r"^(?P<{}>\d{{1,2}})[-/.](?P<{}>\d{{1,2}})[-/.](?P<year>\d{{4}}|\d{{2}})"
 _WEEKDAY = r"^(?:[^\W\d_]{2,10}[.,]*\s+(?=\S+\s+\S+\s+\S))?"
@@ -56,6 +57,10 @@ _UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanosecon
 _EXCEL_EPOCH = date(1899, 12, 30)
 _EXCEL_RANGE = (25_569, 73_050)  # 1970 to 2099
 _DAY = 86_400
+# Some sources have rows on holidays. A wrong order of day and month puts two of seven on weekends.
+_MAX_HOLIDAYS = 0.06
+# A file of many time zones has several stamps per day.
+_MAX_STEPS_PER_DAY = 300
 _LAST_EPOCH = 4_102_444_800  # 2100
 _FIRST_EPOCH = -2_208_988_800  # 1900
 # Years of two digits: 69 is 2069 in no file of bars, and 1969 is before the calendars.
@@ -123,12 +128,14 @@ def _without_other_days(
     parsed: dict[DateFormat, dict[str, datetime]],
     sessions: Sessions,
 ) -> list[DateFormat]:
-    """Return the formats with the smallest number of dates that are not in the calendar."""
+    """Return the formats whose dates are in the calendar, except for a few holidays."""
     wrong = {
         form: sum(not sessions.is_session(stamp.date()) for stamp in parsed[form].values())
         for form in best
     }
-    return [form for form in best if wrong[form] == 0] or list(best)
+    n_dates = len(parsed[best[0]])
+    limit = max(_MAX_HOLIDAYS * n_dates, min(wrong.values()))
+    return [form for form in best if wrong[form] <= limit]
 
 
 def _formats(texts: Sequence[str]) -> list[DateFormat]:
@@ -137,6 +144,7 @@ def _formats(texts: Sequence[str]) -> list[DateFormat]:
         DateFormat("", _by_pattern(_COMPACT + _TIME)),
         DateFormat("day/month/year", _by_pattern(_NUMBERS.format("day", "month") + _TIME)),
         DateFormat("month/day/year", _by_pattern(_NUMBERS.format("month", "day") + _TIME)),
+        DateFormat("year/month/day", _by_pattern(_SHORT_YEAR_FIRST + _TIME)),
         DateFormat("names of months", _by_pattern(_WEEKDAY + _DAY_NAME + _YEAR_LAST + _TIME)),
         DateFormat("names of months", _by_pattern(_WEEKDAY + _NAME_DAY + _YEAR_LAST + _TIME)),
     ]
@@ -207,7 +215,9 @@ def _number_formats(values: Sequence[float]) -> list[DateFormat]:
     units = [
         (abs(log(step / per_second / _DAY)) if step else 0.0, name, per_second)
         for name, per_second in _UNITS.items()
-        if ordered[0] / per_second >= _FIRST_EPOCH and ordered[-1] / per_second <= _LAST_EPOCH
+        if (not step or abs(log(step / per_second / _DAY)) < log(_MAX_STEPS_PER_DAY))
+        and ordered[0] / per_second >= _FIRST_EPOCH
+        and ordered[-1] / per_second <= _LAST_EPOCH
     ]
     if not units:
         return []

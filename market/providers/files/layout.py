@@ -28,6 +28,7 @@ _TUPLE = re.compile(r"""^\(\s*['"](.*?)['"]\s*,\s*['"](.*?)['"]\s*\)$""")
 _DUPLICATED = re.compile(r"_duplicated_\d+$")
 _BLANK = re.compile(r"^(Unnamed: ?\d+.*|_duplicated_\d+)?$")
 _NUMBER = re.compile(r"^\W*\d[\d.,' ]*$")
+_TICKER_OR_NAME = re.compile(r"^\^?[A-Za-z0-9](?!ull$|an$|one$|/a$)[\w.&=/ -]{0,23}$|^[A-Z]$")
 # Words in names of columns that are no tickers, such as `Adj. Open` of Quandl.
 _NO_TICKER = {"adj", "adjusted", "avg", "average", "prev", "previous", "bid", "ask", "mid", "day"}
 
@@ -79,7 +80,7 @@ def _one_header(table: pl.DataFrame) -> pl.DataFrame:
         return table
     upper = _filled(columns)[1:]
     lower = [cell or "" for cell in table.select(columns).row(0)][1:]
-    if not lower or not all(lower) or any(map(_NUMBER.match, lower)):
+    if not all(map(_TICKER_OR_NAME.match, lower)) or any(map(_NUMBER.match, lower)):
         return table
     if not any({*map(_meaning, level)} >= {*PRICE_COLUMNS} for level in (upper, lower)):
         return table

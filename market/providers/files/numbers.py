@@ -24,6 +24,7 @@ _POWERS = {
     12: "t tn",
 }
 _MAGNITUDES = {name: power for power, names in _POWERS.items() for name in names.split()}
+_INVISIBLE = " \t\n\u00a0\u2009\u202f\u200b\u200e\u200f\ufeff"
 _SIGNS = "$€£¥₹₩₽₺₪฿₫￥"
 _CODES = (
     "usd|eur|gbp|gbx|jpy|chf|cad|aud|nzd|hkd|sgd|cny|rmb|inr|krw|brl|zar|sek|nok|dkk|pln|czk|huf|"
@@ -115,7 +116,10 @@ def is_typed(cells: pl.Series) -> bool:
 
 def text_of(cells: pl.Series) -> pl.Series:
     """Return cells as text without surrounding spaces. Missing cells are null."""
-    stripped = cells.cast(pl.String).str.strip_chars()
+    # Spreadsheets write ="1.5" or '1.5 to keep a text, and web pages add invisible marks.
+    stripped = (
+        cells.cast(pl.String).str.strip_chars(_INVISIBLE).str.replace("^=?[\"'](.*?)[\"']?$", "$1")
+    ).str.strip_chars(_INVISIBLE)
     return stripped.set(stripped.str.to_lowercase().is_in(_MISSING), None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 import zipfile
 import zlib
 from contextlib import nullcontext
@@ -14,6 +15,7 @@ from typing import IO
 import polars as pl
 
 from core.errors import BarsError
+from market.providers.files.columns import count_known
 
 _COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zip")
 _TEXT = (".csv", ".txt", ".tsv", ".json", ".jsonl", ".ndjson")
@@ -37,6 +39,8 @@ READ_ERRORS = (
     RuntimeError,  # an encrypted zip
 )
 _UTF_16_SHARE = 0.3
+# Western and central Europe, Russia, Turkey, China, Japan, Korea and Taiwan.
+_LEGACY = ("cp1252", "cp1250", "cp1251", "cp1254", "gb18030", "cp932", "cp949", "big5")
 
 AS_CSV = "save it as CSV (in a spreadsheet: File, Save As, CSV UTF-8)"
 # First bytes of files that are often saved under another name, and the remedy.
@@ -175,8 +179,20 @@ def _encoding(content: bytes) -> str:
     except UnicodeDecodeError as error:
         # The start of a file may end within a character.
         is_cut = len(content) == _HEAD_BYTES and error.start > len(content) - 4
-        return "utf-8" if is_cut else "cp1252"
+        return "utf-8" if is_cut else _legacy_encoding(sample)
     return "utf-8"
+
+
+def _legacy_encoding(sample: bytes) -> str:
+    """Return the encoding in which a header has the most known names; Windows-1252 by default."""
+    n_known = {
+        encoding: max(
+            count_known(re.split(r"[,;|\t]", line.strip('"')))
+            for line in sample.decode(encoding, errors="replace").splitlines()[:30] or [""]
+        )
+        for encoding in _LEGACY
+    }
+    return max(_LEGACY, key=n_known.__getitem__)
 
 
 def unreadable(path: Path, error: Exception) -> BarsError:

@@ -83,7 +83,10 @@ def _read_csv(path: Path, text: str, *, head: bool) -> pl.DataFrame:
     try:
         table = pl.read_csv(io.StringIO(body), separator=separator, infer_schema=False)
     except pl.exceptions.PolarsError as error:
-        raise _malformed(path, body, separator, skipped, error) from error
+        _refuse_malformed(path, body, separator, skipped, error)
+        table = pl.read_csv(
+            io.StringIO(body), separator=separator, infer_schema=False, truncate_ragged_lines=True
+        )
     table = table.with_row_index(ROW, offset=2 + skipped)
     return table.filter(~pl.all_horizontal(pl.exclude(ROW).is_null()))
 
@@ -111,18 +114,28 @@ def _cells(line: str, separator: str) -> list[str]:
         return []
 
 
-def _malformed(path: Path, body: str, separator: str, skipped: int, error: Exception) -> BarsError:
-    """Return an error that names the first row with more cells than the header, if any."""
+def _refuse_malformed(
+    path: Path, body: str, separator: str, skipped: int, error: Exception
+) -> None:
+    """Raise an error for the first row with more cells than the header, except for footers.
+
+    A footer has no digit in its first cell. Empty cells at the end of rows are no excess.
+    """
     rows = csv.reader(io.StringIO(body), delimiter=separator)
+    is_ragged = False
     try:
         header = next(rows)
         for row in rows:
-            if len(row) > len(header):
-                return BarsError(
+            excess = row[len(header) :]
+            is_ragged |= bool(excess)
+            if any(cell.strip() for cell in excess) and re.search(r"\d", row[0]):
+                msg = (
                     f"{path}, row {rows.line_num + skipped}: {len(row)} cells, but the header has "
                     f"{len(header)}; quote cells that contain {separator!r}, or correct the row."
                 )
+                raise BarsError(msg)
     except (csv.Error, StopIteration):
         # The text is no table, so the first error is the reason.
-        pass
-    return unreadable(path, error)
+        is_ragged = False
+    if not is_ragged:
+        raise unreadable(path, error) from error
