@@ -52,7 +52,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a bundle and a registry whose champion is that bundle."""
+    """Return a folder with a bundle, and a registry with this bundle as champion."""
     folder = tmp_path_factory.mktemp("champion")
     copy_empty_database(folder / "mlflow.db")
     registry = ModelRegistry(f"sqlite:///{folder / 'mlflow.db'}", "stockcast")

@@ -196,7 +196,7 @@ def test_moves_made_in_the_mlflow_ui_are_detected_once(
     registry.client.delete_registered_model_alias(registry.name, "champion")
     (move,) = reconcile(registry)
     assert move.to_version is None
-    assert rollback(registry, "somebody removed it", "ann").to_version == 2
+    assert rollback(registry, "the alias was removed", "ann").to_version == 2
     assert rollback(registry, "and before", "ann").to_version == 1
 
 

@@ -126,11 +126,11 @@ def test_twenty_tickers_are_up_to_date_every_evening_after_the_first() -> None:
 
 def test_sixty_tickers_are_reported_as_too_many_and_stay_two_sessions_behind() -> None:
     with week_of(60, has_files=True) as (daemon, emulator):
-        said = Console(file=io.StringIO(), width=120, record=True)
+        console = Console(file=io.StringIO(), width=120, record=True)
         daemon.clock.move_to(MONDAY.replace(hour=18))
-        ingest_now(daemon.settings, said, clock=daemon.clock)
+        ingest_now(daemon.settings, console, clock=daemon.clock)
 
-        first, *_ = said.export_text().splitlines()
+        first, *_ = console.export_text().splitlines()
         assert first == (
             "60 tickers need 65.7 calls per session, but the key can follow 22 tickers: bars would "
             "be up to 2 sessions behind. Either follow 22 tickers or fewer, or get a premium key "

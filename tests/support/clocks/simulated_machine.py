@@ -1,7 +1,7 @@
-"""A machine in simulated time: programs that run side by side, are killed, rebooted and set wrong.
+"""A machine in simulated time, with concurrent programs, kills, reboots and clock changes.
 
-One program runs at a time, until it sleeps; so every interleaving that a plan asks for is exact and
-repeatable. True time is what the provider goes by; `skew` is what the machine's wall clock is off.
+One program runs at a time, until it sleeps. Every planned interleaving is therefore exact and
+repeatable. The provider uses the true time. `skew` is the error of the wall clock in seconds.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ BOOTED = 5.0
 
 
 class KilledError(BaseException):
-    """Raised in a killed program by whatever it does next; it never gets to the database again."""
+    """Raised by the next clock call of a killed program, which then never reaches the database."""
 
 
 class Program:
-    """One process: its thread waits for its turn."""
+    """One process, as a thread that waits for its turn."""
 
     def __init__(self, run: Callable[[], None], came_back: threading.Semaphore) -> None:
         self.turn = threading.Semaphore(0)
@@ -44,7 +44,7 @@ class Program:
 
 
 class SimulatedMachine:
-    """A `core.clock.Clock` for its programs, and the plan of what happens to them."""
+    """A `core.clock.Clock` for its programs, and the plan of their kills and reboots."""
 
     def __init__(self, start: datetime) -> None:
         self.start = start.astimezone(UTC)
@@ -80,7 +80,7 @@ class SimulatedMachine:
         self._die_if_killed()
 
     def at(self, true: float, action: Callable[[], None]) -> None:
-        """Plan an action."""
+        """Plan an action at a true time."""
         heapq.heappush(self._plan, (true, next(self._order), action))
 
     def launch(self, at: float, run: Callable[[], None]) -> Program:
@@ -92,22 +92,22 @@ class SimulatedMachine:
         return program
 
     def kill(self, program: Program) -> None:
-        """Kill -9: not one more line of it runs, but its thread ends."""
+        """Kill the program: no further line of it runs, and its thread ends."""
         if not program.is_dead:
             program.is_dead = True
             program.turn.release()
             self._came_back.acquire()
 
     def kill_one(self, which: float) -> None:
-        """Kill some program; which one is any number's affair."""
+        """Kill the program that a number selects."""
         self.kill(self.programs[int(abs(which)) % len(self.programs)])
 
     def set_off(self, skew: float) -> None:
-        """Set the wall clock off by so much."""
+        """Set the difference between wall clock and true time, in seconds."""
         self.skew = skew
 
     def reboot(self, off: float) -> None:
-        """Kill every program that has begun; the machine is on again after so many seconds."""
+        """Kill every started program. The machine runs again after `off` seconds."""
         for program in self.programs:
             if program.has_begun:
                 self.kill(program)
@@ -116,7 +116,7 @@ class SimulatedMachine:
         self.booted_at = max(self.true, self.booted_at) + off
 
     def run(self, until: float) -> None:
-        """Let everything happen that is planned up to then; what still runs is killed."""
+        """Run all actions planned up to `until`, then kill the programs that still run."""
         try:
             while self._plan and self._plan[0][0] <= until:
                 self.true, _, action = heapq.heappop(self._plan)

@@ -163,7 +163,7 @@ def write_yahoo(folder: Path, *tickers: str, start: date, end: date = date(2013,
     return str(folder / "*.csv")
 
 
-def fitting_seconds(said: str) -> float:
+def fitting_seconds(output: str) -> float:
     """Return the seconds of the steps that fit models, from the output of a run."""
-    steps = dict(re.findall(r"(\w+) +done in ([\d.]+) s", said))
+    steps = dict(re.findall(r"(\w+) +done in ([\d.]+) s", output))
     return sum(float(steps[name]) for name in ("walk_forward_forecasts", "forest", "lstm"))

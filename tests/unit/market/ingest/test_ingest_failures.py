@@ -5,37 +5,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.clocks.moving_clock import MovingClock
 from support.market.bars import xnys
 from support.market.ingest_setup import (
-    EVENING,
     FRIDAY,
     MONDAY,
     ClockedProvider,
     as_traded,
     bars_with_actions,
-    free_key,
-    premium_key,
     raw_bars,
     setup_of,
 )
 
 from core.errors import ProviderDownError, ReconciliationError, UnknownTickerError
-
-
-@pytest.fixture
-def clock() -> MovingClock:
-    return MovingClock(EVENING)
-
-
-@pytest.fixture
-def premium(clock: MovingClock) -> ClockedProvider:
-    return premium_key(clock, "AAPL", "FB", "IBM")
-
-
-@pytest.fixture
-def free(clock: MovingClock) -> ClockedProvider:
-    return free_key(clock, "AAPL", "FB", "IBM")
 
 
 def test_requests_for_a_halted_ticker_are_backed_off(

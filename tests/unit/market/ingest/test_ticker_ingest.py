@@ -16,28 +16,11 @@ from support.market.ingest_setup import (
     ClockedProvider,
     IngestSetup,
     as_traded,
-    free_key,
-    premium_key,
     setup_of,
 )
 from support.providers.in_memory import FakeProvider
 
 from core.errors import TierError
-
-
-@pytest.fixture
-def clock() -> MovingClock:
-    return MovingClock(EVENING)
-
-
-@pytest.fixture
-def premium(clock: MovingClock) -> ClockedProvider:
-    return premium_key(clock, "AAPL", "FB", "IBM")
-
-
-@pytest.fixture
-def free(clock: MovingClock) -> ClockedProvider:
-    return free_key(clock, "AAPL", "FB", "IBM")
 
 
 def test_new_ticker_gets_its_whole_history_with_one_request(
@@ -204,10 +187,10 @@ def test_session_in_progress_is_ignored(tmp_path: Path, premium: ClockedProvider
 
 
 def test_provider_without_limits_is_read_whole_each_time(
-    tmp_path: Path, clock: MovingClock
+    tmp_path: Path, evening_clock: MovingClock
 ) -> None:
     files = FakeProvider({"AAPL": sample_bars("AAPL")}, name="files")
-    setup = IngestSetup(tmp_path, clock, files)
+    setup = IngestSetup(tmp_path, evening_clock, files)
     setup.use(files)
     setup.clock.advance(days=400)
 

@@ -72,6 +72,13 @@ def test_no_period_has_more_calls_than_the_limit(
     plan=[(0.0, [(0.0, 0.0, 0.0), (0.0, 0.0, 0.0)])],
     upset=[(1.0, "set", 1.0)],  # while the first call is under way
 )
+@example(
+    per_day=1,
+    zone="UTC",
+    start=datetime(2026, 3, 28, 23, tzinfo=NEW_YORK),
+    plan=[(0.0, [(0.0, 0.0, 0.0)]), (1.013899456957006, [(0.0, 0.0, 0.0), (0.0, 0.0, 0.0)])],
+    upset=[(1.0, "set", -10802.0)],  # a caller wakes half a microsecond before midnight
+)
 @given(
     per_day=st.integers(1, 6),
     zone=ZONES,
