@@ -44,6 +44,13 @@ class MarketSettings(CoreSettings):
     exchange: str = Field(
         "XNYS", description="MIC code of the calendar for tickers without an exchange suffix."
     )
+    refused_share: float = Field(
+        0.01,
+        gt=0,
+        lt=1,
+        description="Largest share of a ticker's rows that may be refused; with more (and more "
+        "than 5 rows), the ticker is left out.",
+    )
     alpha_vantage_key: SecretStr | None = Field(
         None, description="Your Alpha Vantage key; never logged, never stored."
     )

@@ -1,6 +1,6 @@
 """Schedules in the time zone of the exchange. They are stopped until they are switched on."""
 
-from datetime import datetime
+from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -30,7 +30,8 @@ def build_schedules(settings: MarketSettings, clock: Clock) -> list[dg.ScheduleD
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
         today = context.scheduled_execution_time.date()
-        if not sessions.is_session(today):
+        # A calendar that has ended must not stop the tickers of other exchanges.
+        if today <= sessions.last and not sessions.is_session(today):
             return dg.SkipReason(f"{today} is not a session of {settings.exchange}.")
         partitions = all_partitions(context.instance)
         if not partitions:
@@ -49,6 +50,7 @@ def build_schedules(settings: MarketSettings, clock: Clock) -> list[dg.ScheduleD
 
 def _closing_hour(sessions: Sessions, now: datetime) -> int:
     """Return the usual closing hour in the time zone of the exchange, ignoring early closes."""
-    newest = sessions.last_closed(now)
+    end = datetime.combine(sessions.last, time.max, UTC)
+    newest = sessions.last_closed(min(now, end))
     closes = [sessions.close_time(sessions.offset(newest, -n)) for n in range(RECENT_SESSIONS)]
     return max(close.astimezone(ZoneInfo(sessions.timezone)).hour for close in closes)

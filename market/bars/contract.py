@@ -49,10 +49,14 @@ class ValidatedBars:
         Valid bars, one row per key, sorted by ticker and session.
     quarantine
         Refused rows in their original order: bar columns and `reason`, which lists every fault.
+    set_aside
+        Rows that are no faults of the data, with the same columns as `quarantine`: rows before the
+        first session of the calendar, and rows without any value on days without a session.
     """
 
     bars: pl.DataFrame
     quarantine: pl.DataFrame
+    set_aside: pl.DataFrame
 
 
 def conform_bars(frame: pl.DataFrame) -> pl.DataFrame:
@@ -97,9 +101,10 @@ def conform_bars(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def validate_bars(frame: pl.DataFrame, sessions: Sessions, *, last_session: date) -> ValidatedBars:
-    """Split raw bars into valid bars and refused rows; no row is dropped or changed.
+    """Split raw bars into valid bars, refused rows and rows set aside; no row is changed.
 
-    A row is refused if
+    A row is set aside if its session is before the calendar, which therefore cannot judge it, or if
+    it has no value and the calendar has no session on that date. Any other row is refused if
 
     - a required value is missing,
     - the ticker is malformed,
@@ -130,20 +135,40 @@ def validate_bars(frame: pl.DataFrame, sessions: Sessions, *, last_session: date
         If the columns or types of the frame do not match the bar contract.
     """
     rows = conform_bars(frame).with_row_index(_ROW)
+    columns = [*BAR_SCHEMA.names(), _REASON]
+    rows = rows.with_columns(_concatenate(_no_faults(sessions, last_session)).alias(_REASON))
+    set_aside = rows.filter(pl.col(_REASON) != "").select(columns)
+    rows = rows.filter(pl.col(_REASON) == "")
     rows = rows.with_columns(_concatenate(_faults(sessions, last_session)).alias(_REASON))
     duplicates = find_duplicates(rows.filter(pl.col(_REASON) == ""), row=_ROW, key=KEY)
     rows = rows.join(duplicates, on=_ROW, how="left", maintain_order="left").with_columns(
         pl.when(pl.col(_REASON) == "").then("duplicate").otherwise(_REASON).alias(_REASON)
     )
     valid = rows.filter(pl.col(_REASON).is_null()).select(BAR_SCHEMA.names()).sort(KEY)
-    refused = rows.filter(pl.col(_REASON).is_not_null()).select(*BAR_SCHEMA.names(), _REASON)
-    return ValidatedBars(bars=valid, quarantine=refused)
+    refused = rows.filter(pl.col(_REASON).is_not_null()).select(columns)
+    return ValidatedBars(bars=valid, quarantine=refused, set_aside=set_aside)
+
+
+def _no_faults(sessions: Sessions, last_session: date) -> list[pl.Expr]:
+    """Return the descriptions of rows that are set aside, like `_faults`."""
+    session = pl.col("session")
+    open_dates = sessions.between(sessions.first, last_session).implode()
+    has_no_value = pl.all_horizontal(pl.col(*PRICES, "adj_close").is_null()) & (
+        pl.col("volume").fill_null(0) == 0
+    )
+    is_closed = session.is_between(sessions.first, last_session) & ~session.is_in(open_dates)
+    before = f"before the first session of the {sessions.exchange} calendar ({sessions.first})"
+    without = f"without values, on days without a session of {sessions.exchange}"
+    return [
+        _fault(session < sessions.first, before),
+        _fault(has_no_value & is_closed, without),
+    ]
 
 
 def _faults(sessions: Sessions, last_session: date) -> list[pl.Expr]:
     """Return one expression per fault: its description where the row has it, null elsewhere."""
     session = pl.col("session")
-    calendar_sessions = sessions.between(sessions.first, sessions.last).implode()
+    calendar_sessions = sessions.between(sessions.first, last_session).implode()
     calendar = f"the {sessions.exchange} calendar"
     faults = [
         _fault(pl.col(name).is_null(), f"{name} is missing")
@@ -153,10 +178,9 @@ def _faults(sessions: Sessions, last_session: date) -> list[pl.Expr]:
     faults += [
         _fault(~pl.col("ticker").str.contains(TICKER_PATTERN), "ticker is malformed"),
         _fault(
-            session.is_between(sessions.first, sessions.last) & ~session.is_in(calendar_sessions),
+            session.is_between(sessions.first, last_session) & ~session.is_in(calendar_sessions),
             f"{calendar} has no session on that date",
         ),
-        _fault(session < sessions.first, f"session is before {calendar} ({sessions.first})"),
         _fault(session > last_session, f"session is in the future (after {last_session})"),
     ]
     faults += [

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from core.errors import BarsError
 from core.files import write_atomically
 from core.tickers import ticker_file_name
 from market.bars.contract import BAR_SCHEMA
@@ -45,7 +46,7 @@ class Quarantine:
         if since is not None:
             older = self.read([ticker]).filter(pl.col("session") < since)
             refused = pl.concat([older, refused.select(QUARANTINE_SCHEMA.names())])
-        path = self._path(ticker)
+        path = self.path_of(ticker)
         if refused.is_empty():
             path.unlink(missing_ok=True)
             return
@@ -55,10 +56,27 @@ class Quarantine:
             write_atomically(path, buffer.getvalue())
 
     def read(self, tickers: Sequence[str]) -> pl.DataFrame:
-        """Return the refused rows of `tickers`: the bar columns and `reason`."""
-        paths = [path for path in map(self._path, tickers) if path.exists()]
-        frames = [pl.read_parquet(path, hive_partitioning=False) for path in paths]
-        return pl.concat(frames) if frames else QUARANTINE_SCHEMA.to_frame()
+        """Return the refused rows of `tickers`: the bar columns and `reason`.
 
-    def _path(self, ticker: str) -> Path:
+        Raises
+        ------
+        BarsError
+            If a file is damaged; the message names the file.
+        """
+        paths = [path for path in map(self.path_of, tickers) if path.exists()]
+        return pl.concat([QUARANTINE_SCHEMA.to_frame(), *map(_read_file, paths)])
+
+    def path_of(self, ticker: str) -> Path:
+        """Return the file of a ticker; it exists if rows were refused."""
         return self.root / ticker_file_name(ticker)
+
+
+def _read_file(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path, hive_partitioning=False).select(QUARANTINE_SCHEMA.names())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        msg = (
+            f"The quarantine file {path} cannot be read ({' '.join(str(error).split())}); move it "
+            f"away and ingest its ticker again."
+        )
+        raise BarsError(msg) from error

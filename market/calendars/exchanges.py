@@ -1,13 +1,17 @@
-"""The exchange and the sessions of a ticker, derived from its Yahoo suffix.
+"""The exchange and the sessions of a ticker, derived from its spelling, which is that of Yahoo.
 
 `market.calendars.sessions` has the calendars themselves.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import cache
 
-from market.calendars.sessions import Sessions
+from core.isolation import find_faulty
+from market.calendars.sessions import UPGRADE, Sessions
 
 # Suffix -> MIC of a calendar in `exchange_calendars`. A venue without a calendar is mapped to the
 # exchange with the same holidays: Shenzhen to Shanghai, India's NSE to the BSE, Toronto's smaller
@@ -82,13 +86,26 @@ _EXCHANGES = {
     "SR": "XSAU",
 }
 
+# Pairs such as BTC-USD trade on every day. No share class or preferred share has such a suffix.
+_CRYPTO_PAIR = re.compile(
+    r"^[A-Z0-9]{2,12}-(USD|USDT|USDC|EUR|GBP|JPY|CHF|CAD|AUD|KRW|INR|BRL|CNY|BTC|ETH)$"
+)
+_CURRENCY_PAIR = re.compile(r"^[A-Z]{3,6}=X$")
+ALWAYS_OPEN = "24/7"
+OPEN_ON_WEEKDAYS = "24/5"
+
+# Users need time to install a newer calendar before its end.
+WARNING_DAYS = 60
+_MAX_LISTED = 8
+
 
 def exchange_of(ticker: str, default: str) -> str:
     """Return the MIC of the exchange that the suffix of a ticker names, or `default`.
 
-    Tickers without an exchange suffix belong to `default`: US tickers and their share classes
-    (``BRK.B``, ``BF-B``), indices (``^GSPC``, also ``^FTSE``) and currency pairs (``EURUSD=X``).
-    Bars of a currency pair on a holiday of `default` are therefore refused.
+    Pairs of a cryptocurrency (``BTC-USD``) have the calendar ``24/7``, and currency pairs
+    (``EURUSD=X``) have ``24/5``. Other tickers without an exchange suffix belong to `default`: US
+    tickers and their share classes (``BRK.B``, ``BF-B``), indices (``^GSPC``, also ``^FTSE``) and
+    futures (``CL=F``).
 
     Parameters
     ----------
@@ -103,7 +120,13 @@ def exchange_of(ticker: str, default: str) -> str:
     'XLON'
     >>> exchange_of("BRK.B", default="XNYS")
     'XNYS'
+    >>> exchange_of("BTC-USD", default="XNYS")
+    '24/7'
     """
+    if _CRYPTO_PAIR.match(ticker):
+        return ALWAYS_OPEN
+    if _CURRENCY_PAIR.match(ticker):
+        return OPEN_ON_WEEKDAYS
     _, dot, suffix = ticker.rpartition(".")
     return _EXCHANGES.get(suffix, default) if dot else default
 
@@ -142,3 +165,38 @@ class SessionsByTicker:
 @cache
 def _sessions(exchange: str) -> Sessions:
     return Sessions(exchange)
+
+
+def warn_of_ending_calendars(
+    tickers: Iterable[str], sessions_of: Callable[[str], Sessions], now: datetime
+) -> list[str]:
+    """Return one warning per calendar that ends within `WARNING_DAYS` of `now`, or has ended.
+
+    A forecast needs the calendar up to its target session, so the forecasts of these tickers stop
+    before the calendar ends. The warning names the exchange, its tickers and the remedy.
+
+    Examples
+    --------
+    >>> now = datetime(2024, 7, 5, tzinfo=UTC)
+    >>> warn_of_ending_calendars(["AAPL", "600519.SS"], SessionsByTicker("XNYS"), now)
+    []
+    """
+    by_exchange: dict[str, list[str]] = {}
+
+    def add(ticker: str) -> None:
+        by_exchange.setdefault(sessions_of(ticker).exchange, []).append(ticker)
+
+    find_faulty(tickers, add)  # the ingest names a ticker without a calendar
+    warnings = []
+    for exchange, followed in sorted(by_exchange.items()):
+        end = _sessions(exchange).published_until
+        if end is None or (days := (end - now.astimezone(UTC).date()).days) > WARNING_DAYS:
+            continue
+        when = f"ends on {end}, in {days} days" if days >= 0 else f"ended on {end}"
+        listed = ", ".join(followed[:_MAX_LISTED])
+        listed += f" and {len(followed) - _MAX_LISTED:,} more" if followed[_MAX_LISTED:] else ""
+        warnings.append(
+            f"The calendar of {exchange} {when}. Tickers whose target session is later get no "
+            f"forecast: {listed}. To prevent this, {UPGRADE}."
+        )
+    return warnings

@@ -16,10 +16,19 @@ from core.errors import BarsError, SettingsError
 # From this date on, exchange_calendars matches the published US sessions; before, it lists some
 # holidays as sessions. Its default is to start only twenty years ago.
 FIRST_SUPPORTED = date(1970, 1, 1)
+# Its default is to end a year after the date of the machine, which a replay must not depend on.
+LAST_SUPPORTED = date(2039, 12, 31)
+UPGRADE = (
+    "install a newer `exchange-calendars`, which adds the holidays of later years (`uv pip install "
+    "--upgrade exchange-calendars`), or stop following these tickers"
+)
 
 
 class Sessions:
-    """The sessions of one exchange, from 1970 (or the first one of the calendar) to a year ahead.
+    """The sessions of one exchange, from 1970 to 2039, or as far as its calendar is published.
+
+    The holidays of some exchanges (XSHG, XBOM, XSES) are published one year at a time, so their
+    calendars end soon, see `published_until`. The date of the machine has no influence.
 
     The calendar is built on first use and shared by all instances in a process.
 
@@ -65,15 +74,27 @@ class Sessions:
 
     @property
     def last(self) -> date:
-        """The last session of the calendar, about a year after the current date.
+        """The last session of the calendar.
 
         Examples
         --------
-        >>> sessions = Sessions("XNYS")
-        >>> sessions.last > sessions.last_closed(datetime.now(UTC))
-        True
+        >>> Sessions("XNYS").last
+        datetime.date(2039, 12, 30)
         """
         return _to_date(self._calendar.sessions[-1])
+
+    @property
+    def published_until(self) -> date | None:
+        """The last date with published holidays, or None if rules determine all holidays.
+
+        Examples
+        --------
+        >>> Sessions("XNYS").published_until is None
+        True
+        >>> Sessions("XSHG").published_until >= date(2026, 12, 31)
+        True
+        """
+        return self._calendar.published_until
 
     @property
     def timezone(self) -> str:
@@ -137,8 +158,8 @@ class Sessions:
         closes = self._calendar.closes
         instant = np.datetime64(now.astimezone(UTC).replace(tzinfo=None), "us")
         n_closed = int(np.searchsorted(closes, instant, side="right"))
-        if n_closed == 0 or _to_date(instant) > self.last:
-            self._refuse("now", now.isoformat())
+        if n_closed == 0 or _to_date(instant) > self._calendar.end:
+            self._refuse("now", now.isoformat(), is_late=n_closed > 0)
         return _to_date(self._calendar.sessions[n_closed - 1])
 
     def offset(self, session: date, n: int) -> date:
@@ -156,7 +177,7 @@ class Sessions:
         """
         index = self._index(session) + n
         if not 0 <= index < len(self._calendar.sessions):
-            self._refuse("n", f"{n} sessions from {session}")
+            self._refuse("n", f"{n} sessions from {session}", is_late=index > 0)
         return _to_date(self._calendar.sessions[index])
 
     def close_time(self, session: date) -> datetime:
@@ -177,15 +198,13 @@ class Sessions:
 
     @property
     def _calendar(self) -> _Calendar:
-        # `exchange_calendars` ends each calendar a year after the date of the machine.
-        today = datetime.now(UTC)  # noqa: TID251
-        return _load(self.exchange, today.year, today.month)
+        return _load(self.exchange)
 
     def _index(self, session: date) -> int:
         if self.is_session(session):
             return int(np.searchsorted(self._calendar.sessions, np.datetime64(session, "D")))
         if not self.first <= session <= self.last:
-            self._refuse("session", str(session))
+            self._refuse("session", str(session), is_late=session > self.last)
         after = np.searchsorted(self._calendar.sessions, np.datetime64(session, "D"))
         before, following = map(_to_date, self._calendar.sessions[after - 1 : after + 1])
         msg = (
@@ -194,10 +213,11 @@ class Sessions:
         )
         raise BarsError(msg)
 
-    def _refuse(self, parameter: str, value: str) -> NoReturn:
+    def _refuse(self, parameter: str, value: str, *, is_late: bool) -> NoReturn:
+        remedy = UPGRADE if is_late and self.published_until else "choose a date within it"
         msg = (
             f"`{parameter}` must be within the {self.exchange} calendar, {self.first} to "
-            f"{self.last}, got {value}; choose a date within it."
+            f"{self.last}, got {value}; {remedy}."
         )
         raise BarsError(msg)
 
@@ -207,6 +227,8 @@ class _Calendar:
     sessions: np.ndarray[Any, np.dtype[np.datetime64]]  # [D]
     closes: np.ndarray[Any, np.dtype[np.datetime64]]  # [us], UTC
     timezone: str
+    end: date
+    published_until: date | None
 
 
 @cache
@@ -217,19 +239,21 @@ def _calendar_names() -> tuple[str, ...]:
 
 
 @cache
-def _load(exchange: str, year: int, month: int) -> _Calendar:  # noqa: ARG001
-    """Build a calendar that ends a year ahead; `year` and `month` refresh it in long processes."""
+def _load(exchange: str) -> _Calendar:
     import exchange_calendars  # noqa: PLC0415
 
     # The bounds of the class are needed before the calendar is built.
     kind = type(exchange_calendars.get_calendar(exchange))
-    bound = kind.bound_min()
-    start = str(FIRST_SUPPORTED) if bound is None else max(str(bound.date()), str(FIRST_SUPPORTED))
-    calendar = kind(start=start)
+    first, last = kind.bound_min(), kind.bound_max()
+    start = FIRST_SUPPORTED if first is None else max(first.date(), FIRST_SUPPORTED)
+    end = LAST_SUPPORTED if last is None else min(last.date(), LAST_SUPPORTED)
+    calendar = kind(start=str(start), end=str(end))
     return _Calendar(
         sessions=calendar.sessions.to_numpy().astype("datetime64[D]"),
         closes=calendar.closes.dt.tz_localize(None).to_numpy().astype("datetime64[us]"),
         timezone=str(calendar.tz),
+        end=end,
+        published_until=None if last is None else last.date(),
     )
 
 

@@ -3,6 +3,7 @@
 `market.ingest.plan` decides which tasks are due, `market.ingest.ticker_ingest` executes one.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
@@ -10,16 +11,20 @@ from itertools import chain
 from typing import Literal, Protocol, Self
 
 from core.errors import (
+    BarsError,
     PermanentError,
     ProviderKeyError,
     QuotaError,
     StockcastError,
     TransientError,
 )
+from core.isolation import reason_of
 from market.ingest.plan import IngestTask
 from market.ingest.report import IngestReport
 from market.ingest.ticker_ingest import Ingest
 from market.store import UpsertReport
+
+logger = logging.getLogger(__name__)
 
 OutcomeKind = Literal["ingested", "nothing_new", "up_to_date", "deferred", "failed"]
 
@@ -64,8 +69,9 @@ class TickerOutcome:
         if self.error is not None:
             return _reason(self.error)
         notes = [] if self.report is None else list(self.report.notes)
-        if self.report is not None and (n_refused := self.report.quarantine.height):
-            notes.insert(0, f"{n_refused:,} rows refused")
+        if self.report is not None:
+            refusal = [] if self.report.refusal is None else [self.report.refusal]
+            notes = [*refusal, *self.report.set_aside, *notes]
         if self.actions_error is not None:
             notes.append(f"splits and dividends: {_reason(self.actions_error)}")
         return " ".join("; ".join(note.removeprefix(f"{self.ticker}: ") for note in notes).split())
@@ -171,7 +177,7 @@ def ingest_all(
         if before is not None and before.error is not None:
             continue
         deferral = defer_actions() if task.kind == "actions" else None
-        if key_error is not None and task.kind != "nothing":
+        if key_error is not None and task.kind not in ("nothing", "blocked"):
             outcome = _failed(task, key_error)
         elif deferral is not None:
             outcome = _deferred(task, deferral)
@@ -218,12 +224,17 @@ def summarize_outcomes(outcomes: Sequence[TickerOutcome]) -> str:
 
 
 def _ingest_ticker(ingest: Ingest, task: IngestTask, *, force: bool) -> TickerOutcome:
+    if task.kind == "blocked":
+        return _failed(task, BarsError(task.reason))
     try:
         report = ingest.ingest_ticker(task.ticker, force=force)
     except QuotaError as error:
         return _deferred(task, error)
     except StockcastError as error:
         return _failed(task, error)
+    except Exception as error:  # any fault of one ticker must spare the others
+        logger.debug("%s failed", task.ticker, exc_info=True)
+        return _failed(task, PermanentError(reason_of(error)))
     return TickerOutcome(task.ticker, report.outcome, report.sessions_behind, report=report)
 
 

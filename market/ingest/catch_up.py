@@ -56,7 +56,7 @@ def plan_catch_up(
     reserved_calls
         Number of today's calls that sessions still to close will need, see `min_calls_for`.
     """
-    due = [task for task in tasks if task.kind != "nothing"]
+    due = [task for task in tasks if task.kind not in ("nothing", "blocked")]
     if not due:
         return CatchUpPlan(None, "Every ticker is up to date.")
     eligible = [

@@ -14,10 +14,11 @@ from datetime import date, datetime, timedelta
 from operator import itemgetter
 from typing import Literal
 
+from core.isolation import reason_of
 from market.calendars.sessions import Sessions
 from market.ingest.ticker_state import TickerState
 
-TaskKind = Literal["history", "bars", "actions", "nothing"]
+TaskKind = Literal["history", "bars", "actions", "nothing", "blocked"]
 
 # Sessions between fetches of splits and dividends. A split in between shows as a jump of the close.
 ACTIONS_EVERY = 21
@@ -42,7 +43,8 @@ class IngestTask:
     ----------
     kind
         "history": fetch all bars; "bars": fetch the bars after the stored ones; "actions": fetch
-        splits and dividends; "nothing": no request now.
+        splits and dividends; "nothing": no request now; "blocked": the calendar cannot tell which
+        sessions are due.
     sessions_behind
         Number of closed sessions after the last stored one, None if no bar is stored.
     reason
@@ -70,7 +72,8 @@ def plan_tasks(
     follow: those that were never fetched or would explain a jump, then those fetched at least
     `ACTIONS_EVERY` sessions ago. If bars run behind, every tenth task is one for splits and
     dividends, so that a key with too few calls does not defer them forever. A ticker with both
-    due has two tasks. Tickers without a due task come last.
+    due has two tasks. Tickers without a due task come last, and so do tickers whose calendar has
+    ended: their task is "blocked", and its reason is the error.
 
     Parameters
     ----------
@@ -90,12 +93,19 @@ def plan_tasks(
     ValueError
         If `now` has no time zone.
     """
+    if now.tzinfo is None:
+        msg = f"`now` must have a time zone, got {now!r}; use datetime.now(UTC)."
+        raise ValueError(msg)
     bars, actions, nothing = [], [], []
     for ticker in sorted({*tickers}):
         state = states.get(ticker, TickerState(ticker))
-        planner = _TickerPlanner(state, last_stored.get(ticker), sessions_of(ticker), now)
-        bars_task = planner.bars_task()
-        actions_task = planner.actions_task() if has_separate_actions else None
+        try:
+            planner = _TickerPlanner(state, last_stored.get(ticker), sessions_of(ticker), now)
+            bars_task = planner.bars_task()
+            actions_task = planner.actions_task() if has_separate_actions else None
+        except Exception as error:  # noqa: BLE001  # any fault of one ticker must spare the others
+            nothing.append(IngestTask(ticker, "blocked", None, reason_of(error)))
+            continue
         if bars_task.kind != "nothing":
             bars.append(bars_task)
         elif actions_task is None:

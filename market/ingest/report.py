@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
+from textwrap import shorten
 from typing import Any, Literal
 
 import polars as pl
@@ -14,6 +15,7 @@ from market.bars.quarantine import QUARANTINE_SCHEMA
 from market.quality.report import unusable_tickers
 from market.store import UpsertReport
 
+MAX_REASON = 120
 NOTHING_STORED = UpsertReport(inserted=0, updated=0, unchanged=0)
 
 
@@ -34,6 +36,8 @@ class IngestReport:
         Result of the upsert.
     quarantine
         Refused rows with their reasons, `market.bars.quarantine.QUARANTINE_SCHEMA`.
+    set_aside
+        Sentences on the rows that were set aside, which are no faults.
     sources
         Number of new bars by provider.
     restated
@@ -53,11 +57,22 @@ class IngestReport:
     bars: int = 0
     stored: UpsertReport = NOTHING_STORED
     quarantine: pl.DataFrame = field(default_factory=QUARANTINE_SCHEMA.to_frame)
+    set_aside: tuple[str, ...] = ()
     sources: dict[str, int] = field(default_factory=dict)
     restated: int = 0
     actions_through: date | None = None
     sessions_behind: int | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def refusal(self) -> str | None:
+        """The number of refused rows and their commonest reason; None without any."""
+        if self.quarantine.is_empty():
+            return None
+        counts = self.quarantine.group_by("reason").len("rows").sort("rows", "reason")
+        reason = shorten(counts["reason"][-1], MAX_REASON, placeholder=" …")
+        n_reasons = "" if counts.height == 1 else f" ({counts['rows'][-1]:,} rows)"
+        return f"{self.quarantine.height:,} rows refused: {reason}{n_reasons}"
 
     @property
     def refused_share(self) -> float:
@@ -69,6 +84,7 @@ def summarize_fetched(validated: ValidatedBars) -> dict[str, Any]:
     """Return the fields of an `IngestReport` that describe the fetched rows."""
     sessions = validated.bars.get_column("session")
     return {
+        "set_aside": describe_set_aside(validated.set_aside),
         "first_session": sessions.min(),
         "last_session": sessions.max(),
         "bars": validated.bars.height,
@@ -100,3 +116,9 @@ def note_unusable(bars: pl.DataFrame, real_moves: Collection[str]) -> tuple[str,
 
 def _count(n: int) -> str:
     return f"{n:,} stored session{'' if n == 1 else 's'}"
+
+
+def describe_set_aside(set_aside: pl.DataFrame) -> tuple[str, ...]:
+    """Return one clause per kind of rows that were set aside."""
+    counts = set_aside.group_by("reason").len("rows").sort("reason")
+    return tuple(f"{rows:,} rows set aside: {reason}" for reason, rows in counts.rows())

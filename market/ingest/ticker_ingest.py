@@ -117,7 +117,10 @@ class Ingest:
         if self.costs_calls:
             return tasks
         reason = f"the whole history of {provider.name} is read each time"
-        return [replace(task, kind="history", reason=reason) for task in tasks]
+        return [
+            task if task.kind == "blocked" else replace(task, kind="history", reason=reason)
+            for task in tasks
+        ]
 
     def ingest_ticker(self, ticker: str, *, force: bool = False) -> IngestReport:
         """Execute the most urgent task of one ticker and store the result.
@@ -138,6 +141,9 @@ class Ingest:
             are backed off after consecutive permanent errors.
         """
         task = self.plan([ticker], force=force)[0]
+        if task.kind == "blocked":
+            # Nothing is recorded, so that a newer calendar has an effect at once.
+            raise BarsError(task.reason)
         if task.kind == "nothing":
             if task.sessions_behind == 0:
                 return self._report(ticker, outcome="up_to_date")

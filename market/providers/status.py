@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from core.clock import Clock, SystemClock
-from core.errors import QuotaError
+from core.errors import QuotaError, StockcastError
 from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
 from market.providers.factory import (
@@ -179,7 +179,10 @@ class ProviderStatus:
         for ticker in tickers:
             sessions = self._sessions_of(ticker)
             if sessions not in newest:
-                newest[sessions] = (sessions.last_closed(by_then), sessions.last_closed(now))
+                try:
+                    newest[sessions] = (sessions.last_closed(by_then), sessions.last_closed(now))
+                except StockcastError:  # a calendar that has ended has no session to come
+                    newest[sessions] = (date.min, date.min)
             wanted, closed = newest[sessions]
             n_bars += wanted > (fetched.get(ticker) or closed)
         return n_bars

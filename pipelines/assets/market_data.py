@@ -9,6 +9,7 @@ from pydantic import Field
 
 from core.clock import Clock
 from market.bars.quarantine import Quarantine
+from market.calendars.exchanges import SessionsByTicker, warn_of_ending_calendars
 from market.ingest.batch import (
     BatchListener,
     TickerOutcome,
@@ -41,6 +42,13 @@ RETRY_POLICY = dg.RetryPolicy(
 )
 
 
+_CHECK_SPEC = dg.AssetCheckSpec(
+    EVERY_TICKER_ANSWERED,
+    asset=DAILY_BARS,
+    description="No provider failed for any ticker. A spent budget is not a failure.",
+)
+
+
 class IngestConfig(dg.Config):
     """Options of one run."""
 
@@ -56,10 +64,8 @@ class IngestConfig(dg.Config):
 def build_daily_bars(settings: MarketSettings) -> dg.AssetsDefinition:
     """Return the asset of daily bars. Runs with the same provider wait for each other.
 
-    A failed ticker does not stop the others, except with `files` as the only provider: then the
-    user can correct the file.
+    A failed ticker does not stop the others.
     """
-    must_succeed = settings.providers == ("files",)
 
     @dg.asset(
         group_name="market_data",
@@ -68,7 +74,7 @@ def build_daily_bars(settings: MarketSettings) -> dg.AssetsDefinition:
         pool=settings.provider,
         kinds={"polars", "parquet"},
         owners=["team:market-data"],
-        check_specs=[_check_spec(must_succeed=must_succeed)],
+        check_specs=[_CHECK_SPEC],
         retry_policy=RETRY_POLICY,
     )
     def daily_bars(
@@ -95,6 +101,7 @@ def build_daily_bars(settings: MarketSettings) -> dg.AssetsDefinition:
         )
         with ended_when_stopped(), classed_failures(may_retry=config.patient):
             chosen = _chosen_tickers(context, settings, provider)
+            _warn_of_ending_calendars(context, settings, chosen, clock)
             outcomes = _ingest_tickers(chosen, context, config, ingest, provider_status, listener)
             raise_if_all_failed(outcomes)
             bar_store.compact()
@@ -103,18 +110,20 @@ def build_daily_bars(settings: MarketSettings) -> dg.AssetsDefinition:
         for outcome in outcomes:
             _record(context, outcome, _metadata(outcome, last_sessions.get(outcome.ticker)))
         context.add_asset_metadata(_quota_metadata(provider_status.read()))
-        return dg.MaterializeResult(check_results=[_check(outcomes, must_succeed=must_succeed)])
+        return dg.MaterializeResult(check_results=[_check(outcomes)])
 
     return daily_bars
 
 
-def _check_spec(*, must_succeed: bool) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(
-        EVERY_TICKER_ANSWERED,
-        asset=DAILY_BARS,
-        blocking=must_succeed,
-        description="No provider failed for any ticker. A spent budget is not a failure.",
-    )
+def _warn_of_ending_calendars(
+    context: dg.AssetExecutionContext,
+    settings: MarketSettings,
+    chosen: Sequence[str],
+    clock: Clock,
+) -> None:
+    sessions_of = SessionsByTicker(settings.exchange)
+    for warning in warn_of_ending_calendars(chosen, sessions_of, clock.now()):
+        context.log.warning(warning)
 
 
 def _chosen_tickers(
@@ -191,7 +200,7 @@ def _metadata(outcome: TickerOutcome, last: date | None) -> dict[str, Any]:
     metadata |= {
         "actions_through": str(report.actions_through or "unknown"),
         "notes": dg.MetadataValue.md(
-            "\n".join(f"- {note}" for note in report.notes) or "No notes."
+            "\n".join(f"- {note}" for note in (*report.set_aside, *report.notes)) or "No notes."
         ),
     }
     if not report.bars and not report.quarantine.height:
@@ -216,12 +225,12 @@ def _quarantine_table(report: IngestReport) -> str:
     return markdown_table(rows, most=20)
 
 
-def _check(outcomes: Sequence[TickerOutcome], *, must_succeed: bool) -> dg.AssetCheckResult:
+def _check(outcomes: Sequence[TickerOutcome]) -> dg.AssetCheckResult:
     failed = [outcome for outcome in outcomes if outcome.failure is not None]
     return dg.AssetCheckResult(
         check_name=EVERY_TICKER_ANSWERED,
         passed=not failed,
-        severity=dg.AssetCheckSeverity.ERROR if must_succeed else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.WARN,
         description=summarize_failures(failed) or f"{summarize_outcomes(outcomes)}.",
         metadata={"failed": len(failed), "tickers": len(outcomes)},
     )

@@ -6,13 +6,14 @@ by a factor of about 100 without a split, and a jump like an unlisted split, are
 table leaves out that ticker, and only that ticker, until its bars are corrected.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
 import polars as pl
 
 from core.clock import Clock
+from core.isolation import find_faulty
 from market.calendars.exchanges import SessionsByTicker
 from market.quality.findings import KINDS, Kind
 from market.quality.report import QualityReport, examine_bars, merge_reports
@@ -22,6 +23,7 @@ from pipelines.assets.market_data import DAILY_BARS
 from pipelines.reporting.plots import inline
 from pipelines.reporting.quality_plot import quality_map, worst_first
 from pipelines.reporting.tables import markdown_table
+from pipelines.stages.usable_tickers import list_left_out
 
 # Providers may publish a session late.
 ALLOWED_BEHIND = 1
@@ -78,7 +80,7 @@ def bar_quality(
     """Examine the bars of all followed tickers, and report the findings."""
     followed = sorted(context.instance.get_dynamic_partitions("tickers"))
     stored = set(bar_store.tickers())
-    report = _examine(
+    report, not_examined = _examine(
         bar_store,
         [ticker for ticker in followed if ticker in stored],
         settings,
@@ -88,7 +90,7 @@ def bar_quality(
         _staleness(report, [ticker for ticker in followed if ticker not in stored]),
         *(_findings(report, kind) for kind in KINDS),
     ]
-    overview = _overview(report, results)
+    overview = _overview(report, results, not_examined)
     if not overview.passed:
         context.log.warning(overview.description)
     yield from (overview, *results)
@@ -96,20 +98,35 @@ def bar_quality(
 
 def _examine(
     bar_store: BarStore, tickers: Sequence[str], settings: MarketSettings, now: datetime
-) -> QualityReport:
-    return merge_reports(
-        examine_bars(
-            bar_store.read(tickers[at : at + TICKERS_AT_ONCE]),
+) -> tuple[QualityReport, dict[str, str]]:
+    """Return the report, and the tickers that cannot be examined with the reasons."""
+
+    def examine(some: Sequence[str]) -> QualityReport:
+        return examine_bars(
+            bar_store.read(some),
             sessions_of=SessionsByTicker(settings.exchange),
             now=now,
             real_moves=settings.real_moves,
         )
-        for at in range(0, max(1, len(tickers)), TICKERS_AT_ONCE)
-    )
+
+    reports, faulty = [examine([])], dict[str, str]()
+    for at in range(0, len(tickers), TICKERS_AT_ONCE):
+        part = tickers[at : at + TICKERS_AT_ONCE]
+        try:
+            reports.append(examine(part))
+        except Exception:  # noqa: BLE001  # any fault of one ticker must spare the others
+            faulty |= find_faulty(part, lambda ticker: examine([ticker]))
+            reports.append(examine([ticker for ticker in part if ticker not in faulty]))
+    return merge_reports(reports), faulty
 
 
-def _overview(report: QualityReport, results: Sequence[dg.AssetCheckResult]) -> dg.AssetCheckResult:
+def _overview(
+    report: QualityReport,
+    results: Sequence[dg.AssetCheckResult],
+    not_examined: Mapping[str, str],
+) -> dg.AssetCheckResult:
     failed = [_with_tickers(report, str(r.check_name)) for r in results if not r.passed]
+    faults = f" Not examined: {list_left_out(not_examined)}" if not_examined else ""
     examined = f"{report.tickers['bars'].sum():,} bars of {report.tickers.height:,} tickers"
     metadata: dict[str, dg.MetadataValue] = {
         "by_ticker": dg.MetadataValue.md(markdown_table(worst_first(report.tickers)))
@@ -118,8 +135,8 @@ def _overview(report: QualityReport, results: Sequence[dg.AssetCheckResult]) -> 
         metadata = {"map": inline(quality_map(report), "quality of the daily bars"), **metadata}
     return _result(
         "quality",
-        passed=not failed,
-        description=f"{examined}: {', '.join(failed) or 'no findings'}.",
+        passed=not failed and not not_examined,
+        description=f"{examined}: {', '.join(failed) or 'no findings'}.{faults}",
         metadata=metadata,
     )
 

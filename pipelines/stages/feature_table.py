@@ -1,7 +1,7 @@
 """The `feature_table` stage: bars, adjusted bars and features of the followed tickers."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -58,6 +58,7 @@ def build_feature_table(
     lookback: int,
     data_fingerprint: str,
     real_moves: Collection[str] = (),
+    faulty: Mapping[str, str] | None = None,
 ) -> None:
     """Compute the features of every ticker with usable bars, and write the stage into `folder`.
 
@@ -65,6 +66,8 @@ def build_feature_table(
     ----------
     real_moves
         Confirmed moves, see `market.quality.report.unusable_tickers`.
+    faulty
+        Tickers for which no features can be computed, with the reasons.
     """
     bars, left_out = _usable_bars(read_bars(), real_moves)
     adjusted = adjust_bars(bars)
@@ -74,7 +77,7 @@ def build_feature_table(
     documents = {
         "data_fingerprint": data_fingerprint,
         "lookback": lookback,
-        "left_out": left_out,
+        "left_out": {**(faulty or {}), **left_out},
     }
     for name, content in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(content))

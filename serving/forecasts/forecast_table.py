@@ -6,7 +6,7 @@ A table is immutable. A new champion, a new snapshot or a closed session leads t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from http import HTTPStatus
 import numpy as np
 
 from core.errors import ForecastError
+from core.isolation import find_faulty
 from core.tickers import unknown_ticker
 from forecasting.bundle.graph import Floats
 from forecasting.snapshot import Snapshot
@@ -80,11 +81,21 @@ class ForecastTable:
         raise unknown_ticker(ticker, "the published snapshot", self.rows)
 
     def aged(self, now: datetime) -> ForecastTable:
-        """Return this table, or a copy with the present age if a session has closed since."""
-        closed_sessions = _last_closed_sessions(self.closed_sessions, now)
-        if closed_sessions == self.closed_sessions:
+        """Return this table, or a copy with the present age if a session has closed since.
+
+        A ticker whose calendar has ended moves to `without_forecast`, because the age of its
+        forecast is unknown. If this holds for all tickers, the table stays as it is.
+        """
+        closed_sessions, faulty = _last_closed_sessions(self.closed_sessions, now)
+        if closed_sessions == self.closed_sessions or not closed_sessions:
             return self
-        return replace(self, closed_sessions=closed_sessions)
+        rows, undated = _split_rows(self.rows, faulty)
+        return replace(
+            self,
+            rows=rows,
+            without_forecast=self.without_forecast | undated,
+            closed_sessions=closed_sessions,
+        )
 
     @cached_property
     def too_old(self) -> dict[str, int]:
@@ -131,20 +142,42 @@ def build_forecast_table(
         else:
             ticker, reason = result
             without_forecast[ticker] = reason
+    closed_sessions, faulty = _last_closed_sessions({row.exchange for row in rows.values()}, now)
+    rows, undated = _split_rows(rows, faulty)
+    without_forecast |= undated
     if not rows:
         reason = next(iter(without_forecast.values()), "the snapshot is empty")
         msg = f"No ticker of the snapshot has a forecast. First reason: {reason}"
         raise ForecastError(msg)
     computed_at = now.astimezone(UTC).replace(microsecond=0)
-    closed_sessions = _last_closed_sessions({row.exchange for row in rows.values()}, now)
     return ForecastTable(
         model, snapshot, rows, without_forecast, computed_at, closed_sessions, max_age_sessions
     )
 
 
-def _last_closed_sessions(exchanges: Iterable[str], now: datetime) -> dict[str, date]:
-    """Return the last closed session of each exchange."""
-    return {exchange: Sessions(exchange).last_closed(now) for exchange in exchanges}
+def _last_closed_sessions(
+    exchanges: Iterable[str], now: datetime
+) -> tuple[dict[str, date], dict[str, str]]:
+    """Return the last closed session of each exchange, and the reason where it is unknown."""
+    closed_sessions: dict[str, date] = {}
+
+    def add(exchange: str) -> None:
+        closed_sessions[exchange] = Sessions(exchange).last_closed(now)
+
+    faulty = find_faulty(exchanges, add)
+    return closed_sessions, faulty
+
+
+def _split_rows(
+    rows: dict[str, ForecastRow], faulty: Mapping[str, str]
+) -> tuple[dict[str, ForecastRow], dict[str, str]]:
+    """Return the rows whose exchange has a calendar, and the reasons for the other tickers."""
+    undated = {
+        ticker: f"the age of its forecast is unknown: {faulty[row.exchange]}"
+        for ticker, row in rows.items()
+        if row.exchange in faulty
+    }
+    return {ticker: row for ticker, row in rows.items() if ticker not in undated}, undated
 
 
 def _run(model: LiveModel, snapshot: Snapshot) -> Iterator[ForecastRow | tuple[str, str]]:

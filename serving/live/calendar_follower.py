@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from serving.forecasts.forecast_table import ForecastTable
 from serving.forecasts.responses import MAX_AGE_SETTING, plural
 from serving.live.live_state import DATA, LiveState
+from serving.observability.events import log_event
 
 _MAX_NAMED = 5
 
@@ -23,6 +26,9 @@ class CalendarFollower:
         published = live.forecasts.table
         table = published.aged(live.clock.now())
         if table is not published:
+            for ticker in published.rows.keys() - table.rows.keys():
+                reason = table.without_forecast[ticker]
+                log_event("ticker_left_out", level=logging.WARNING, ticker=ticker, reason=reason)
             live.publish(table, "session_closed")
         if table.too_old:
             live.report_issue(DATA, describe_old_data(table))

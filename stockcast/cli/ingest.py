@@ -9,6 +9,7 @@ from rich.console import Console
 from core.clock import Clock
 from core.errors import PermanentError, SettingsError
 from core.tickers import check_ticker
+from market.calendars.exchanges import SessionsByTicker, warn_of_ending_calendars
 from pipelines.definitions import build_defs
 from pipelines.partitions import RANGE_END, RANGE_START, follow_universe, universe
 from pipelines.resources import build_resources
@@ -56,6 +57,9 @@ def ingest_now(
     followed = universe(settings, resources["provider"])
     chosen = _chosen(only, followed)
     print_capacity_warning(console, settings, len(followed))
+    sessions_of = SessionsByTicker(settings.exchange)
+    for warning in warn_of_ending_calendars(followed, sessions_of, resources["clock"].now()):
+        console.print(warning, style="yellow", highlight=False, markup=False, soft_wrap=True)
     progress = IngestProgress(console)
     definitions = build_defs(
         settings,

@@ -14,6 +14,7 @@ from market.bars.contract import BAR_SCHEMA, KEY, ValidatedBars, conform_bars, v
 
 LAST = date(2013, 3, 1)
 MONDAY = date(2010, 1, 4)
+NO_VALUES = dict.fromkeys(("open", "high", "low", "close", "adj_close", "volume"))
 
 
 def bar(**changes: object) -> pl.DataFrame:
@@ -68,7 +69,6 @@ def test_fall_by_half_is_valid() -> None:
         ({"session": None}, "session is missing"),
         ({"session": date(2010, 1, 9)}, "the XNYS calendar has no session on that date"),
         ({"session": date(2012, 10, 29)}, "the XNYS calendar has no session on that date"),
-        ({"session": date(1969, 12, 31)}, "session is before the XNYS calendar (1970-01-02)"),
         ({"session": date(2013, 3, 4)}, "session is in the future (after 2013-03-01)"),
         ({"open": None}, "open is missing"),
         ({"close": float("nan")}, "close is missing"),
@@ -87,6 +87,38 @@ def test_invalid_bar_is_quarantined_with_its_reason(
     changes: dict[str, object], reason: str
 ) -> None:
     assert reasons(bar(**changes)) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"session": date(1969, 12, 31)},
+            "before the first session of the XNYS calendar (1970-01-02)",
+        ),
+        (
+            {"session": date(2012, 10, 29)} | NO_VALUES,
+            "without values, on days without a session of XNYS",
+        ),
+        (
+            {"session": date(2012, 10, 29)} | NO_VALUES | {"volume": 0},
+            "without values, on days without a session of XNYS",
+        ),
+    ],
+)
+def test_rows_that_are_no_faults_are_set_aside(changes: dict[str, object], reason: str) -> None:
+    """Regression: null rows on holidays and bars before 1970 counted as refused rows."""
+    validated = validate(pl.concat([bar(**changes), bar()]))
+
+    assert validated.quarantine.is_empty()
+    assert validated.bars.height == 1
+    assert validated.set_aside["reason"].to_list() == [reason]
+
+
+def test_a_row_without_values_in_a_session_is_refused() -> None:
+    (reason,) = reasons(bar(**NO_VALUES))
+
+    assert reason.startswith("open is missing; high is missing")
 
 
 def test_reason_lists_every_fault() -> None:

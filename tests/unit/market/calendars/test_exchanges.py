@@ -1,12 +1,18 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import exchange_calendars
 import pytest
+from support.market.calendars import end_calendar
 
 from core.errors import SettingsError
-from market.calendars.exchanges import _EXCHANGES, SessionsByTicker, exchange_of
+from market.calendars.exchanges import (
+    _EXCHANGES,
+    SessionsByTicker,
+    exchange_of,
+    warn_of_ending_calendars,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,11 +41,64 @@ def test_exchange_of_suffix(ticker: str, exchange: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ticker", ["AAPL", "BRK.B", "BF-B", "HEI.A", "^GSPC", "^FTSE", "EURUSD=X", "GC=F", "L", "T"]
+    "ticker", ["AAPL", "BRK.B", "BF-B", "HEI.A", "^GSPC", "^FTSE", "GC=F", "L", "T"]
 )
 def test_ticker_without_exchange_suffix_belongs_to_the_default(ticker: str) -> None:
     assert exchange_of(ticker, "XNYS") == "XNYS"
     assert exchange_of(ticker, "XTKS") == "XTKS"
+
+
+@pytest.mark.parametrize(
+    ("ticker", "exchange"),
+    [
+        ("BTC-USD", "24/7"),
+        ("ETH-EUR", "24/7"),
+        ("1INCH-USD", "24/7"),
+        ("EURUSD=X", "24/5"),
+        ("JPY=X", "24/5"),
+        ("BRK-B", "XNYS"),
+        ("WFC-PL", "XNYS"),
+        ("VOLV-B.ST", "XSTO"),
+    ],
+)
+def test_pairs_have_the_calendar_of_their_market(ticker: str, exchange: str) -> None:
+    """Regression: the weekends of BTC-USD, and US holidays of EURUSD=X, stopped every ticker."""
+    assert exchange_of(ticker, "XNYS") == exchange
+
+
+def test_a_crypto_pair_has_sessions_on_weekends_and_a_currency_pair_on_us_holidays() -> None:
+    sessions_of = SessionsByTicker("XNYS")
+    saturday, christmas = date(2024, 12, 28), date(2024, 12, 25)
+    assert sessions_of("BTC-USD").is_session(saturday)
+    assert not sessions_of("EURUSD=X").is_session(saturday)
+    assert sessions_of("EURUSD=X").is_session(christmas)
+    sunday_night = datetime(2024, 12, 29, 23, 59, tzinfo=UTC)
+    assert sessions_of("BTC-USD").last_closed(sunday_night) == saturday
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (datetime(2026, 10, 31, 23, 59, tzinfo=UTC), None),
+        (datetime(2026, 11, 1, tzinfo=UTC), "ends on 2026-12-31, in 60 days"),
+        (datetime(2027, 1, 4, tzinfo=UTC), "ended on 2026-12-31"),
+    ],
+)
+def test_the_end_of_a_calendar_is_announced_sixty_days_before(
+    monkeypatch: pytest.MonkeyPatch, now: datetime, expected: str | None
+) -> None:
+    """Regression: forecasts of all tickers stopped without a warning."""
+    end_calendar(monkeypatch, "XSHG", date(2026, 12, 31))
+    tickers = ["600999.SS", "000001.SZ", "AAPL"]
+
+    warnings = warn_of_ending_calendars(tickers, SessionsByTicker("XNYS"), now)
+
+    assert bool(warnings) == (expected is not None)
+    for warning in warnings:
+        assert f"The calendar of XSHG {expected}." in warning
+        assert "600999.SS, 000001.SZ" in warning
+        assert "AAPL" not in warning
+        assert "install a newer `exchange-calendars`" in warning
 
 
 def test_every_exchange_has_a_calendar() -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from support.market.bars import sample_bars, xnys
+from support.market.calendars import end_calendar
 
 from core.errors import BarsError, SettingsError
 from market.calendars.sessions import Sessions
@@ -83,6 +84,25 @@ def test_offset_skips_holidays_in_both_directions() -> None:
     assert xnys().offset(date(2001, 9, 17), -1) == date(2001, 9, 10)
     assert xnys().offset(date(2013, 3, 1), 21) == date(2013, 4, 2)
     assert xnys().offset(date(2013, 3, 1), 0) == date(2013, 3, 1)
+
+
+def test_a_clock_in_2030_needs_no_other_date_of_the_machine() -> None:
+    """Regression: calendars ended a year after the date of the machine, not of the clock."""
+    assert xnys().last_closed(datetime(2030, 7, 5, 12, tzinfo=UTC)) == date(2030, 7, 3)
+    assert xnys().offset(date(2030, 7, 3), 1) == date(2030, 7, 5)
+
+
+def test_a_date_after_the_published_holidays_raises_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end_calendar(monkeypatch, "XSHG", date(2026, 12, 31))
+    shanghai = Sessions("XSHG")
+
+    assert shanghai.last_closed(datetime(2026, 12, 31, 23, tzinfo=UTC)) == date(2026, 12, 31)
+    with pytest.raises(BarsError, match=r"to 2026-12-31, got 2027-01-04.*`exchange-calendars`"):
+        shanghai.last_closed(datetime(2027, 1, 4, 12, tzinfo=UTC))
+    with pytest.raises(BarsError, match=r"got 21 sessions from 2026-12-09; install a newer"):
+        shanghai.offset(date(2026, 12, 9), 21)
 
 
 def test_offset_beyond_the_calendar_raises_with_its_bounds() -> None:

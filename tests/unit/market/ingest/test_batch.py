@@ -208,9 +208,12 @@ def test_summary_of_actions() -> None:
 
 
 def test_summary_has_refused_rows_and_notes() -> None:
-    refused = pl.DataFrame({"ticker": ["A"]}).select(pl.col("ticker"))
+    refused = pl.DataFrame({"reason": ["volume is missing"] * 2 + ["close is missing"]})
     outcome = TickerOutcome(
         "A", "ingested", 0, report=report("A", quarantine=refused, notes=("x",))
     )
 
-    assert outcome.summary == "ingested: 1 from alpha_vantage to 2013-02-05; 1 rows refused; x"
+    assert outcome.summary == (
+        "ingested: 1 from alpha_vantage to 2013-02-05; "
+        "3 rows refused: volume is missing (2 rows); x"
+    )

@@ -11,6 +11,7 @@ from support.market.bars import sample_bars
 
 from forecasting.features.feature_set import feature_set
 from forecasting.snapshot import Snapshot, read_snapshot
+from market.bars.quarantine import Quarantine
 from market.calendars.sessions import Sessions
 from market.store import BarStore
 from pipelines.assets.features import feature_snapshot, feature_table
@@ -37,6 +38,7 @@ def run(home: Path, bars: pl.DataFrame) -> dg.ExecuteInProcessResult:
             resources={
                 "settings": PipelineSettings(home=home),
                 "bar_store": store,
+                "quarantine": Quarantine(home / "quarantine"),
                 "stages": stages,
                 "io_manager": stages,
             },

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from support.market.bars import sample_bars
 
+from market.bars.quarantine import Quarantine
 from market.store import BarStore
 from pipelines.assets.features import feature_table
 from pipelines.settings import PipelineSettings
@@ -30,6 +31,7 @@ def materialise(
             resources={
                 "settings": PipelineSettings(home=home, lookback=lookback, real_moves=real_moves),
                 "bar_store": store,
+                "quarantine": Quarantine(home / "quarantine"),
                 "stages": stages,
                 "io_manager": stages,
             },

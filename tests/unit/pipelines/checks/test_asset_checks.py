@@ -81,7 +81,9 @@ def refuse(home: Path, n: int) -> dg.AssetCheckResult:
     with dg.DagsterInstance.ephemeral() as instance:
         follow_universe(instance, ("AAPL", "IBM", "NEVER"))
         context = dg.build_asset_check_context(instance=instance)
-        return few_refused_rows(context, bar_store=store, quarantine=quarantine)
+        return few_refused_rows(
+            context, settings=PipelineSettings(home=home), bar_store=store, quarantine=quarantine
+        )
 
 
 @pytest.mark.parametrize(
@@ -90,13 +92,19 @@ def refuse(home: Path, n: int) -> dg.AssetCheckResult:
 def test_one_ticker_with_too_many_refused_rows_fails(
     tmp_path: Path, refused: int, *, passed: bool
 ) -> None:
+    """Regression: the check named a share without ticker, reason or remedy, and stopped all."""
     result = refuse(tmp_path, refused)
 
     assert result.passed is passed
-    expected = (
-        f"At most {refused / 200:.2%} of the rows of a ticker were refused; "
-        "the limit is 1%, or 5 rows."
-    )
+    assert result.severity == dg.AssetCheckSeverity.WARN
+    share = f"{refused / 200:.2%}"
+    expected = f"At most {share} of the rows of a ticker were refused; the limit is 1%, or 5 rows."
+    if not passed:
+        expected = (
+            f"1 ticker is left out. AAPL: {refused} of 200 rows ({share}) were refused, most often "
+            f"because no such session ({refused} rows); see {tmp_path}/quarantine/AAPL.parquet; "
+            f"correct these rows at their source, or raise STOCKCAST_REFUSED_SHARE."
+        )
     assert result.description == expected
 
 
@@ -111,7 +119,8 @@ def test_an_empty_store_refuses_nothing(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_asset_check_context(instance=instance)
         store, quarantine = BarStore(tmp_path / "bars"), Quarantine(tmp_path / "quarantine")
-        assert few_refused_rows(context, bar_store=store, quarantine=quarantine).passed
+        settings = PipelineSettings(home=tmp_path)
+        assert few_refused_rows(context, settings, bar_store=store, quarantine=quarantine).passed
 
 
 @pytest.mark.parametrize(

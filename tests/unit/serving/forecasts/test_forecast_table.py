@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
+from support.market.calendars import end_calendar
 from support.serving.homes import TICKERS, sample_snapshot, two_exchanges
 from support.serving.service_setup import NOW
 
@@ -77,6 +78,24 @@ def test_the_age_of_a_table_is_the_age_of_its_newest_bar(model: LiveModel) -> No
     )
     assert table.forecast("AZN.L", 1).data_age_sessions == 2
     assert table.age_sessions == 0
+
+
+def test_a_calendar_that_has_ended_leaves_out_its_tickers_only(
+    model: LiveModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: from January on, a service that started answered 503 for every ticker."""
+    snapshot = two_exchanges()
+    end_calendar(monkeypatch, "XLON", date(2012, 12, 31))
+    now = datetime(2013, 1, 2, 22, tzinfo=UTC)
+
+    table = build_forecast_table(model, snapshot, now, max_age_sessions=5)
+
+    assert table.forecast("AAPL", 1).last_closed_session == date(2013, 1, 2)
+    with pytest.raises(Problem, match=r"AZN.L has no forecast: .*XLON calendar.*install a newer"):
+        table.forecast("AZN.L", 1)
+    end_calendar(monkeypatch, "XNYS", date(2012, 12, 31))
+    with pytest.raises(ForecastError, match="No ticker of the snapshot has a forecast"):
+        build_forecast_table(model, snapshot, now, max_age_sessions=5)
 
 
 def test_a_skipped_ticker_has_a_problem_with_the_reason(table: ForecastTable) -> None:

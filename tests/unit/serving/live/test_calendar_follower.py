@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+import pytest
+from support.market.calendars import end_calendar
 from support.serving.homes import sample_snapshot, two_exchanges
 from support.serving.service_setup import ServiceSetup
 
@@ -41,6 +43,31 @@ def test_forecasts_age_at_the_close_of_each_exchange(service: ServiceSetup) -> N
     assert ages() == (2, 1)
     closed = read_status(service.live)["snapshot"]["last_closed_sessions"]
     assert closed == {"XNYS": date(2012, 12, 27), "XLON": date(2012, 12, 27)}
+
+
+def test_the_end_of_a_calendar_takes_no_other_ticker_off_the_air(
+    service: ServiceSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: a refresh failed for all tickers once one calendar had ended."""
+    service.clock.set_wall(datetime(2012, 12, 27, 12, 0, tzinfo=UTC))
+    service.set_champion(service.register(1))
+    service.publish(two_exchanges())
+    service.refresh()
+    assert "AZN.L" in service.live.require().table.rows
+    end_calendar(monkeypatch, "XLON", date(2012, 12, 31))
+    service.clock.move_to(datetime(2013, 1, 2, 22, 0, tzinfo=UTC))
+
+    service.refresh()
+
+    table = service.live.require().table
+    assert table.forecast("AAPL", 1).last_closed_session == date(2013, 1, 2)
+    reason = read_status(service.live)["snapshot"]["without_forecast"]["AZN.L"]
+    assert "must be within the XLON calendar" in reason
+
+    end_calendar(monkeypatch, "XNYS", date(2013, 1, 2))
+    service.clock.move_to(datetime(2013, 1, 4, 22, 0, tzinfo=UTC))
+    service.refresh()
+    assert service.live.require().table is table
 
 
 def test_forecasts_age_while_the_published_snapshot_does_not_fit(service: ServiceSetup) -> None:
