@@ -18,6 +18,9 @@ from market.store import UpsertReport
 MAX_REASON = 120
 NOTHING_STORED = UpsertReport(inserted=0, updated=0, unchanged=0)
 
+# Bars before the new ones that show whether a new bar is usable; all bars would take longer.
+RECENT = 63
+
 
 @dataclass(frozen=True)
 class IngestReport:

@@ -29,6 +29,7 @@ from market.ingest.fetch import BarFetcher, FetchedBars, refuse_without_bars
 from market.ingest.plan import IngestTask, count_behind, plan_tasks
 from market.ingest.report import (
     NOTHING_STORED,
+    RECENT,
     IngestReport,
     count_sources,
     note_replaced,
@@ -194,7 +195,7 @@ class Ingest:
             restated=fetched.reconciled.restated,
             notes=fetched.notes
             + resolved.notes
-            + note_unusable(resolved.history, self._real_moves),
+            + note_unusable(resolved.history.tail(len(resolved.new) + RECENT), self._real_moves),
         )
 
     def _record_success(

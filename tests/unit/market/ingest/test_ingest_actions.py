@@ -11,6 +11,7 @@ from support.market.ingest_setup import IngestSetup, free_key
 
 from core.errors import PermanentError, ProviderDownError, QuotaError, StockcastError
 from market.bars.adjustments import adjust_bars
+from market.quality.report import unusable_tickers
 
 SPLIT = date(2005, 2, 28)
 CRASH = date(2000, 9, 29)
@@ -138,6 +139,7 @@ def test_crash_is_stored_if_no_split_is_listed(tmp_path: Path) -> None:
         "AAPL: the close of 2000-09-29 jumps like a split, but no split is listed: stored.",
     )
     assert setup.worst_return() == pytest.approx(0.5187, abs=1e-4)
+    assert unusable_tickers(setup.bars()) == {}
     n_before = setup.key.n_action_requests
     setup.run_to(date(2000, 10, 13))
     # A split may be listed late, so actions are fetched again in the next three sessions.
@@ -151,10 +153,13 @@ def test_late_listed_split_replaces_an_unconfirmed_jump(tmp_path: Path) -> None:
     setup.key.sessions_until_listed = 2
     setup.run_to(SPLIT)
     assert setup.worst_return() > 0.4
+    # No forecast is made from a false return of -50 % while the split may be listed late.
+    assert "on 2005-02-28 like a split of 2:1" in unusable_tickers(setup.bars())["AAPL"]
 
     setup.run_to(date(2005, 3, 2))
 
     assert setup.worst_return() < 0.2
+    assert unusable_tickers(setup.bars()) == {}
     assert setup.ticker_states.get("AAPL").unconfirmed_jump is None
 
 
