@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
 import shlex
 import sys
@@ -15,8 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -62,7 +64,29 @@ def make_console(*, stderr: bool = False) -> Console:
     Its width is that of the terminal; a pipe or a file has no limit.
     """
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else UNLIMITED_WIDTH)
+    if stream.isatty():
+        return _TerminalConsole(file=_duplicate(stream))
+    return Console(stderr=stderr, width=UNLIMITED_WIDTH)
+
+
+class _TerminalConsole(Console):
+    """A console on a stream of its own, with the size of that terminal."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Size of the terminal now; rich measures the standard streams instead."""
+        columns, lines = os.get_terminal_size(self.file.fileno())
+        return ConsoleDimensions(columns or WIDE, lines or 25)
+
+
+def _duplicate(stream: TextIO) -> TextIO:
+    """Return another file on the terminal of `stream`.
+
+    Dagster redirects the descriptors of the standard streams during a step. A console on them would
+    then lose the terminal, and would not erase its progress bar any more.
+    """
+    descriptor = os.dup(stream.fileno())
+    return os.fdopen(descriptor, "w", encoding=stream.encoding, errors=stream.errors)
 
 
 @contextmanager

@@ -1,27 +1,29 @@
 """Prints the progress and the tables of a run, from recorded data, as `stockcast run` does.
 
-Usage: ``printed_run.py progress | tables FOLDER``
+Usage: ``printed_run.py progress|tables FOLDER``
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import time
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import dagster as dg
+
 from core.errors import BarsError
+from core.settings import CoreSettings, load_settings
 from market.ingest.batch import TickerOutcome
+from stockcast.cli.dagster_instance import open_instance
+from stockcast.cli.job_runs import execute
 from stockcast.cli.market_tables import print_outcomes
 from stockcast.cli.model_tables import print_decision, print_evaluation, print_forecast_rows
-from stockcast.cli.progress import RunProgress
+from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
 from stockcast.cli.terminal import make_console, prepare_streams
 
-STEPS = ("daily_bars", "daily_bars_few_refused_rows", "walk_forward_forecasts")
 PRICES = {"PENNY": 0.0004, "AAPL": 430.47, "BRK.A": 612_345.5}
 
 
@@ -76,28 +78,35 @@ def print_tables(folder: Path) -> None:
     )
 
 
-def print_progress() -> None:
+@dg.asset(config_schema={"force": bool, "patient": bool})
+def daily_bars(context) -> None:  # noqa: ANN001  Dagster reads annotations, and these are texts
+    time.sleep(0.3)  # the bar is drawn in between
+    context.log.info("5 tickers: 5 ingested.")
+    print("a library prints")  # noqa: T201
+
+
+@dg.asset(deps=[daily_bars])
+def walk_forward_forecasts(context) -> None:  # noqa: ANN001
+    context.log.info("fold 1 of 5: trained through 2008-01-22, forecasts 2008-02-29 to 2009-02-27")
+    time.sleep(0.3)
+
+
+def print_progress(home: Path) -> None:
+    """Run a job in the Dagster instance of a home, which captures the output of every step."""
     progress = RunProgress(make_console())
-    with progress.bar(steps=len(STEPS)):
-        for step in STEPS:
-            progress.handle(record(step, "STEP_START"))
-            time.sleep(0.15)  # the bar is drawn in between
-            progress.handle(record(step, None, "5 tickers: 5 ingested."))
-            print("a library prints")  # noqa: T201
-            progress.handle(record(step, "STEP_SUCCESS"))
-
-
-def record(step: str, kind: str | None, message: str = "") -> logging.LogRecord:
-    made = logging.LogRecord("run", logging.INFO, "", 0, message, None, None)
-    made.dagster_meta = {"step_key": step, "orig_message": message}  # type: ignore[attr-defined]
-    if kind is not None:
-        made.dagster_event = SimpleNamespace(event_type_value=kind)  # type: ignore[attr-defined]
-    return made
+    definitions = dg.Definitions(
+        assets=[daily_bars, walk_forward_forecasts],
+        jobs=[dg.define_asset_job("job")],
+        loggers={LOGGER_KEY: as_logger(progress)},
+    )
+    instance = open_instance(load_settings(CoreSettings, home=home))
+    with progress.bar(steps=2):
+        execute(definitions, "job", instance=instance, partitions={}, command="run")
 
 
 if __name__ == "__main__":
     prepare_streams()
     if sys.argv[1] == "progress":
-        print_progress()
+        print_progress(Path(sys.argv[2]))
     else:
         print_tables(Path(sys.argv[2]))
