@@ -19,7 +19,7 @@ from stockcast.cli.model_tables import print_decision, print_evaluation, print_f
 from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
 from stockcast.cli.service_process import run_service
 from stockcast.cli.settings import CommandSettings
-from stockcast.cli.terminal import print_line
+from stockcast.cli.terminal import print_command, print_line
 
 MAIN_JOB = "everything_job"
 REFRESH_JOB = "daily_job"
@@ -81,9 +81,9 @@ def print_next_step(console: Console) -> None:
         "\nThese forecasts are from 2013, where the sample ends. For today's prices, without a "
         "key:",
     )
-    print_line(
+    print_command(
         console,
-        f"  STOCKCAST_PROVIDER=yahoo STOCKCAST_TICKERS=AAPL,MSFT {program} run --home var-yahoo",
+        f"STOCKCAST_PROVIDER=yahoo STOCKCAST_TICKERS=AAPL,MSFT {program} run --home var-yahoo",
     )
 
 

@@ -72,7 +72,7 @@ def make_console(*, stderr: bool = False) -> Console:
 class _TerminalConsole(Console):
     """A console on a stream of its own, with the size of that terminal."""
 
-    @property
+    @property  # type: ignore[misc]  # nothing sets the size
     def size(self) -> ConsoleDimensions:
         """Size of the terminal now; rich measures the standard streams instead."""
         columns, lines = os.get_terminal_size(self.file.fileno())
@@ -108,6 +108,11 @@ def with_home(message: str) -> str:
 def print_line(console: Console, message: str, *, style: str = "") -> None:
     """Print a message as it is, without markup; lines are wrapped between words."""
     console.print(Text(with_home(message), style))
+
+
+def print_command(console: Console, command: str) -> None:
+    """Print a shell command that can be copied: only the terminal wraps it."""
+    console.print(Text(f"  {command}"), soft_wrap=True)
 
 
 def print_labelled(console: Console, label: Text, message: str, *, style: str = "") -> None:

@@ -278,7 +278,7 @@ def test_a_repeated_run_reuses_every_stage_registers_nothing_and_serves(
     assert {name for name, metadata in made.items() if metadata.get("reused")} == {*STAGED, LOCAL}
     assert [info.version for info in home.registry.list()] == [1]
     assert "is the champion already" in again.stdout
-    forecasts = re.findall(r"(AAPL|IBM) +2013-03-01 +(1d|1w|1m) ", again.stdout)
+    forecasts = re.findall(r"(AAPL|IBM) +(1d|1w|1m) +2013-03-01 ", again.stdout)
     assert len(forecasts) == len(TICKERS) * len(HORIZONS)
 
 
