@@ -213,6 +213,23 @@ def test_files_with_different_bars_are_both_named(write: Write, tmp_path: Path) 
     )
 
 
+@pytest.mark.parametrize("names", [("a.csv", "b.csv"), ("b.csv", "a.csv")])
+def test_partial_last_bar_of_an_older_export_gives_way_to_the_settled_one(
+    write: Write, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    """Regression: two exports of one ticker were refused because of the day of the first one."""
+    header, *rows = YAHOO.splitlines()
+    partial = rows[1].replace("441.40,441.40,57.56,11518400", "441.40,446.02,57.56,1151840")
+    for name, part in zip(names, ([rows[0], partial], rows), strict=True):
+        write(name, "\n".join([f"ticker,{header}", *(f"AAPL,{row}" for row in part)]))
+
+    bars = provider(tmp_path).fetch("AAPL")
+    validated = validate_bars(bars, xnys(), last_session=date(2013, 3, 1))
+
+    assert traded(validated.bars) == TRADED
+    assert validated.quarantine["close"].to_list() == [446.02]
+
+
 def test_a_session_repeated_within_a_file_is_left_to_validation(write: Write) -> None:
     text = YAHOO + "2013-03-01,438.00,438.18,429.98,431.00,56.14,19730300\n"
 
