@@ -14,6 +14,7 @@ from core.errors import StockcastError
 from serving.http.problems import Problem, problem_of
 from serving.routes.compare import compare_models
 from serving.routes.health import get_health
+from serving.routes.page import get_page
 from serving.routes.predict import get_prediction
 from serving.routes.quote import get_quote
 from serving.routes.status import get_status
@@ -24,6 +25,7 @@ def build_app() -> Starlette:
     """Return the app with all REST routes."""
     return Starlette(
         routes=[
+            Route("/", get_page),
             Route("/predict/{ticker}", get_prediction),
             Route("/quote/{ticker}", get_quote),
             Route("/models/status", get_status),

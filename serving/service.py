@@ -23,7 +23,7 @@ from registry.versions import ModelRegistry
 from serving.app import build_app
 from serving.asgi.error_boundary import ErrorBoundary
 from serving.asgi.fast_path import FastPath
-from serving.http.openapi import with_rest_routes
+from serving.http.openapi import describe_routes
 from serving.http.problems import problem_of
 from serving.http.schemas import Forecast, PredictRequest
 from serving.observability.metrics import Metrics
@@ -56,9 +56,8 @@ class _OpenApiDocument:
         self._typed_routes = typed_routes
 
     def asdict(self) -> dict[str, Any]:
-        document = with_rest_routes(self._typed_routes.asdict())
-        document["info"]["description"] = Stockcast.inner.__doc__  # type: ignore[attr-defined]
-        return document
+        description: str = Stockcast.inner.__doc__  # type: ignore[attr-defined]
+        return describe_routes(self._typed_routes.asdict(), description)
 
 
 @bentoml.service(

@@ -10,6 +10,7 @@ import logging
 from http import HTTPStatus
 
 import orjson
+from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http.problems import (
@@ -25,6 +26,7 @@ MAX_BODY_BYTES = 2**20
 # Scope key of the path before `serving.asgi.fast_path` replaced it by its pattern.
 REAL_PATH = "stockcast.path"
 
+_TYPED_ROUTE = "/predict"
 _CONTENT_TYPE = b"content-type"
 _REPLACED_HEADERS = {_CONTENT_TYPE, b"content-length"}
 
@@ -46,6 +48,7 @@ class ErrorBoundary:
             body = await _read_body(receive)
             if body is None:
                 return
+            _check_query(scope)
             await self._app(scope, _replay(body, receive), response.send)
         except Problem as problem:
             await response.replace(problem)
@@ -106,7 +109,16 @@ class _Response:
         content_type: bytes = dict(start["headers"]).get(_CONTENT_TYPE, b"")
         if content_type.startswith(MEDIA_TYPE.encode()):
             return False
-        return content_type.startswith(b"text/plain") or self._scope["path"] == "/predict"
+        return content_type.startswith(b"text/plain") or self._scope["path"] == _TYPED_ROUTE
+
+
+def _check_query(scope: Scope) -> None:
+    """Reject the query of the typed route, because BentoML ignores it."""
+    if scope["path"] == _TYPED_ROUTE and scope["method"] == "POST":
+        for name in QueryParams(scope["query_string"]):
+            message = "is not a query parameter of this route; send it as a field of the JSON body."
+            errors = [{"field": name[:40], "message": message}]
+            raise Problem(422, "invalid-request", f"`{name[:40]}` {message}", errors=errors)
 
 
 async def _read_body(receive: Receive) -> bytes | None:

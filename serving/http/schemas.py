@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from core.tickers import check_ticker
 from forecasting.distribution.signals import Direction, Recommendation
@@ -14,8 +14,14 @@ HorizonLabel = Literal["1d", "1w", "1m"]
 DEFAULT_HORIZON: HorizonLabel = "1d"
 MAX_CALLER_BARS = 5_000
 
-Ticker = Annotated[str, AfterValidator(check_ticker)]
-Price = Annotated[float, Field(allow_inf_nan=False)]
+TICKER_SCHEMA = {"type": "string", "pattern": r"^\^?[A-Za-z0-9][A-Za-z0-9.&=_-]{0,23}$"}
+# Bounds of the numbers of a caller. The sum of the volumes of all bars fits in 64 bits.
+MAX_PRICE = 1e12
+MAX_VOLUME = 10**15
+FIRST_SESSION, LAST_SESSION = date(1900, 1, 1), date(2100, 12, 31)
+
+Ticker = Annotated[str, AfterValidator(check_ticker), WithJsonSchema(TICKER_SCHEMA)]
+Price = Annotated[float, Field(gt=0, le=MAX_PRICE, allow_inf_nan=False)]
 
 
 class CallerBar(BaseModel):
@@ -23,12 +29,12 @@ class CallerBar(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    session: date
+    session: date = Field(ge=FIRST_SESSION, le=LAST_SESSION)
     open: Price
     high: Price
     low: Price
     close: Price
-    volume: int
+    volume: int = Field(ge=0, le=MAX_VOLUME)
     adj_close: Price | None = Field(
         None, description="Close adjusted for splits and dividends. Defaults to `close`."
     )

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from market.providers.failover.circuit_breaker import BreakerState
 from market.quota.budgets import Usage
 from serving.live.live_state import REFRESH, REGISTRY
+from serving.routes.common import check_query
 from serving.state import ServiceState, state_of
 
 # A refresh is overdue after this number of poll intervals, and after this number of seconds.
@@ -22,6 +23,7 @@ _OVERDUE_POLLS, _OVERDUE_SECONDS = 10, 30.0
 
 async def get_health(request: Request) -> Response:
     """Return status, age of the data and issues."""
+    check_query(request, allowed=())
     health = read_health(state_of(request))
     status = 503 if health["status"] == "unavailable" else 200
     return Response(orjson.dumps(health), status, media_type="application/json")

@@ -12,11 +12,13 @@ from starlette.responses import Response
 from serving.forecasts.forecast_table import ForecastTable
 from serving.live.live_state import LiveState
 from serving.models.model_cache import LiveModel
+from serving.routes.common import check_query
 from serving.state import state_of
 
 
 async def get_status(request: Request) -> Response:
     """Return model, snapshot, alias and refused versions."""
+    check_query(request, allowed=())
     body = read_status(state_of(request).live)
     return Response(orjson.dumps(body), media_type="application/json")
 

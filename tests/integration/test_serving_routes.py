@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -95,6 +97,8 @@ def test_a_ticker_too_young_is_a_409_with_the_reason(server: Server) -> None:
         ("/predict/..%5Csecret", "ticker"),
         ("/predict/%27%20OR%201=1", "ticker"),
         ("/models/compare/AAPL?horizon=1d", "horizon"),
+        ("/models/status?version=1", "version"),
+        ("/health?verbose=1", "verbose"),
     ],
 )
 def test_a_malformed_query_names_the_field(server: Server, path: str, field: str) -> None:
@@ -114,6 +118,8 @@ def test_a_malformed_query_names_the_field(server: Server, path: str, field: str
         ({"ticker": "AAPL", "bars": []}, "bars"),
         ({"ticker": "AAPL", "bars": [{"session": "2013-03-01"}]}, "bars.0.open"),
         ({"ticker": "AAPL", "bars": [{**bars(last=1)[0], "close": "NaN"}]}, "bars.0.close"),
+        ({"ticker": "AAPL", "bars": [{**bars(last=1)[0], "volume": 2**63}]}, "bars.0.volume"),
+        ({"ticker": "AAPL", "bars": [{**bars(last=1)[0], "volume": -(2**70)}]}, "bars.0.volume"),
     ],
 )
 def test_a_malformed_body_names_the_field(
@@ -123,11 +129,23 @@ def test_a_malformed_body_names_the_field(
     assert field in {error["field"] for error in body["errors"]}
 
 
+def test_a_query_parameter_of_post_is_rejected_with_the_way_to_send_it(server: Server) -> None:
+    """Regression: `horizon` in the query was ignored, and the forecast was for one session."""
+    response = server.post("/predict?horizon=1w", json={"ticker": "AAPL"})
+    body = problem(response, 422, "invalid-request")
+    assert body["errors"][0]["field"] == "horizon"
+    assert "send it as a field of the JSON body" in body["detail"]
+
+
 def test_malformed_bodies_are_rejected_without_a_traceback(server: Server) -> None:
     headers = {"content-type": "application/json"}
     problem(server.post("/predict", content=b'{"ticker', headers=headers), 400, "malformed-json")
     problem(server.post("/predict", content=b"[1]", headers=headers), 422, "invalid-request")
     problem(server.post("/predict", content=b"x" * 2**21, headers=headers), 413, "body-too-large")
+    for number in (b"9" * 5000, b"1e999", b"-1e999", b"NaN"):
+        bar = b'{"session":"2013-03-01","open":1,"high":1,"low":1,"close":1,"volume":%b}' % number
+        content = b'{"ticker":"AAPL","bars":[%b]}' % bar
+        assert server.post("/predict", content=content, headers=headers).status_code in {400, 422}
     pickled = {"content-type": "application/vnd.bentoml+pickle"}
     assert server.post("/predict", content=b"cos\n", headers=pickled).status_code == 415
     assert "Traceback" not in server.log.read_text()
@@ -200,6 +218,74 @@ def test_metrics_count_forecasts_without_a_ticker_label(server: Server) -> None:
     assert "stockcast_registry_up 1.0" in text
     for word in ("AAPL", "NOPE", "nothing"):
         assert word not in text
+
+
+def test_the_page_loads_nothing_from_another_host(server: Server) -> None:
+    """Regression: the page of BentoML loaded a tag manager."""
+    response = server.get("/")
+    assert "<title>Stockcast</title>" in response.text
+    assert not re.findall(r"(?:https?:)?//[a-z]", response.text)
+    policy = response.headers["content-security-policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "http" not in policy
+    for path in re.findall(r'(?:src|href)="\./([^"]+)"', response.text):
+        assert server.get(f"/{path}").status_code == 200
+
+
+def test_the_openapi_document_describes_stockcast_and_its_constraints(server: Server) -> None:
+    """Regression: version None, the contact of BentoML, and a ticker without constraints."""
+    document = server.get("/docs.json").json()
+    info = document["info"]
+    assert (info["title"], info["version"]) == ("Stockcast", version("stockcast"))
+    assert "bento" not in json.dumps(info).lower()
+    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    request = body["schema"] | {"components": document["components"]}
+    valid = {"ticker": "brk.b", "horizon": "1w", "bars": bars(last=2)}
+    jsonschema.validate(valid, request)
+    jsonschema.validate({"ticker": "AAPL", "bars": None}, request)
+    for invalid in (
+        {"ticker": "../x"},
+        {"ticker": "A" * 30},
+        {"ticker": "AAPL", "bars": []},
+        {"ticker": "AAPL", "bars": [{**bars(last=1)[0], "volume": 2**63}]},
+        {"ticker": "AAPL", "bars": [{**bars(last=1)[0], "close": 0}]},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(invalid, request)
+        assert server.post("/predict", json=invalid).status_code == 422
+
+
+def test_every_status_code_is_documented(server: Server) -> None:
+    """Regression: status 422 was not documented."""
+    paths = server.get("/docs.json").json()["paths"]
+    post, invalid = "/predict", {"ticker": "AAPL", "bars": bars(last=2)}
+    requests = [
+        ("GET", "/predict/{ticker}", "/predict/AAPL", {}),
+        ("GET", "/predict/{ticker}", "/predict/NOPE", {}),
+        ("GET", "/predict/{ticker}", "/predict/FB", {}),
+        ("GET", "/predict/{ticker}", "/predict/AAPL?horizon=2d", {}),
+        ("GET", "/models/compare/{ticker}", "/models/compare/NOPE", {}),
+        ("GET", "/models/compare/{ticker}", "/models/compare/FB", {}),
+        ("GET", "/quote/{ticker}", "/quote/AAPL", {}),
+        ("GET", "/quote/{ticker}", "/quote/NOPE", {}),
+        ("GET", "/models/status", "/models/status?x=1", {}),
+        ("GET", "/health", "/health?x=1", {}),
+        ("POST", post, post, {"json": {"ticker": "FB"}}),
+        ("POST", post, post, {"json": {"ticker": "NOPE"}}),
+        ("POST", post, post, {"json": invalid}),
+        ("POST", post, post, {"content": b"{", "headers": {"content-type": "application/json"}}),
+        ("POST", post, post, {"content": b"x" * 2**21}),
+        ("POST", post, post, {"content": b"x", "headers": {"content-type": "text/plain"}}),
+        ("POST", post, post, {}),
+    ]
+    for method, pattern, path, options in requests:
+        response = server.client.request(method, path, **options)
+        documented = paths[pattern][method.lower()]["responses"]
+        assert str(response.status_code) in documented, (method, path, response.text)
+        content_type = response.headers["content-type"]
+        assert content_type in documented[str(response.status_code)]["content"]
+        if response.status_code >= 400:
+            assert response.json()["type"].startswith("urn:stockcast:problem:")
 
 
 def test_the_openapi_document_lists_the_typed_and_the_rest_routes(server: Server) -> None:

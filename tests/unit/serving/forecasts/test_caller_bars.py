@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 from support.forecasting.bundles import tiny_bundle
 from support.serving.homes import LOOKBACK, recent_bars, sample_snapshot
 from support.serving.service_setup import NOW, live_model
@@ -17,8 +21,8 @@ from forecasting.features.feature_set import feature_set
 from market.calendars.sessions import Sessions
 from serving.forecasts.caller_bars import forecast_from_bars
 from serving.forecasts.forecast_table import build_forecast_table
-from serving.http.problems import Problem
-from serving.http.schemas import CallerBar
+from serving.http.problems import Problem, invalid_request
+from serving.http.schemas import CallerBar, PredictRequest
 from serving.models.model_cache import LiveModel
 
 NEEDED = feature_set().warmup + LOOKBACK - 1
@@ -121,3 +125,66 @@ def test_old_bars_of_a_caller_give_no_signal(model: LiveModel) -> None:
     assert prediction.signal is None
     assert "STOCKCAST_MAX_DATA_AGE_SESSIONS" in (prediction.signal_note or "")
     assert from_bars(model, "MINE", 5, caller_bars(), NOW).prediction.signal is not None
+
+
+EXTREME_NUMBERS = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.sampled_from([2**63, -(2**70), 2**63 - 1, 10**400, 1e308, 5e-324, -0.0, 0, 2**53 + 1]),
+)
+EXTREME_DATES = st.one_of(
+    st.dates().map(str),
+    st.integers(),
+    st.sampled_from(["0001-01-01", "9999-12-31", "1899-12-31", 10**18, -(10**18), 1e300]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(
+    position=st.integers(0, 251),
+    values=st.dictionaries(st.sampled_from(COLUMNS[1:]), EXTREME_NUMBERS, min_size=1),
+    session=st.one_of(st.none(), EXTREME_DATES),
+)
+@example(position=0, values={"volume": 2**63}, session=None)
+@example(position=0, values={"volume": -(2**70)}, session=None)
+@example(position=0, values={"close": 10**400}, session=None)
+@example(position=251, values={"open": 1e308, "high": 1e308}, session=None)
+@example(position=0, values={}, session="9999-12-31")
+def test_no_number_or_date_of_a_caller_is_an_internal_error(
+    model: LiveModel, position: int, values: dict[str, float], session: object
+) -> None:
+    """Regression: a volume of 2**63 passed the schema, and the bar table raised an error."""
+    bars = [bar.model_dump(mode="json") for bar in caller_bars()]
+    bars[position % len(bars)] |= values | ({} if session is None else {"session": session})
+    try:
+        request = PredictRequest.model_validate({"ticker": "MINE", "bars": bars})
+    except ValidationError as error:
+        fields = {str(entry["loc"][2]) for entry in error.errors()}
+        assert fields <= {*values, "session"}
+        return
+    assert request.bars is not None
+    with suppress(Problem):  # of status 422, and any other error fails
+        from_bars(model, "MINE", 5, request.bars, NOW)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("volume", 2**63),
+        ("volume", -(2**70)),
+        ("volume", -1),
+        ("open", 0),
+        ("close", 1e13),
+        ("adj_close", -1),
+        ("session", "9999-12-31"),
+        ("session", "0001-01-01"),
+    ],
+)
+def test_a_value_out_of_range_is_reported_with_its_field(field: str, value: object) -> None:
+    bars = [bar.model_dump(mode="json") for bar in caller_bars(last=3)]
+    bars[1][field] = value
+    with pytest.raises(ValidationError) as caught:
+        PredictRequest.model_validate({"ticker": "MINE", "bars": bars})
+    (error,) = invalid_request(caught.value.errors()).extra["errors"]  # type: ignore[misc, attr-defined]
+    assert error["field"] == f"bars.1.{field}"
+    assert "should be" in error["message"]
