@@ -19,6 +19,8 @@ from serving.state import ServiceState, state_of
 
 # A refresh is overdue after this number of poll intervals, and after this number of seconds.
 _OVERDUE_POLLS, _OVERDUE_SECONDS = 10, 30.0
+# Probes read `/health` often; `/models/status` lists all tickers without a forecast.
+_MAX_LISTED = 20
 
 
 async def get_health(request: Request) -> Response:
@@ -35,10 +37,13 @@ def read_health(state: ServiceState) -> dict[str, Any]:
     table = live.forecasts.table if live.forecasts else None
     issues = _issues(state)
     status = "unavailable" if table is None else "degraded" if issues else "ok"
+    without_forecast = table.without_forecast if table else {}
     return {
         "status": status,
         "model_version": table.model.version if table else None,
         "tickers": len(table.rows) if table else 0,
+        "tickers_without_forecast": len(without_forecast),
+        "without_forecast": dict(sorted(without_forecast.items())[:_MAX_LISTED]),
         "data_age_sessions": table.age_sessions if table else None,
         "registry": "down" if REGISTRY in live.issues else "up",
         "providers": [_provider(s.breaker) for s in live.providers if s.breaker is not None],

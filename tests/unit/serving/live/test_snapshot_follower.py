@@ -27,6 +27,19 @@ def test_without_a_snapshot_the_problem_names_the_command(service: ServiceSetup)
     assert service.registry.downloads == 1
 
 
+def test_health_names_tickers_without_a_forecast(service: ServiceSetup) -> None:
+    """Regression: a ticker that was left out because of its bars was in no health response."""
+    reason = "it moved on 2022-09-14 like a split of 4:1"
+    service.go_live()
+    service.publish(replace(sample_snapshot(), skipped={"SPL4": reason}))
+    service.refresh()
+
+    health = read_health(service.state)
+
+    assert (health["status"], health["tickers_without_forecast"]) == ("ok", 1)
+    assert health["without_forecast"] == {"SPL4": reason}
+
+
 def test_nothing_is_computed_without_a_change(service: ServiceSetup) -> None:
     service.go_live()
     forecasts = service.live.forecasts
