@@ -1,16 +1,20 @@
 """Sensors: retraining on drift, the followed universe, and the catch-up of missing bars."""
 
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import dagster as dg
 
 from core.clock import Clock
 from core.errors import StockcastError
+from core.isolation import find_faulty
+from market.bars.quarantine import Quarantine
 from market.calendars.exchanges import SessionsByTicker
-from market.ingest.catch_up import plan_catch_up
-from market.ingest.plan import plan_tasks
+from market.calendars.sessions import Sessions
+from market.ingest.catch_up import UP_TO_DATE, has_new_data, plan_catch_up, plan_local_catch_up
+from market.ingest.plan import IngestTask, plan_tasks
 from market.ingest.ticker_state import TickerStateStore
-from market.providers.protocol import Provider
+from market.providers.protocol import LocalProvider, Provider
 from market.providers.status import HOURS_AFTER_CLOSE, ProviderStatus
 from market.settings import MarketSettings
 from market.store import BarStore
@@ -102,6 +106,7 @@ def catch_up_sensor(
     settings: dg.ResourceParam[MarketSettings],
     provider: dg.ResourceParam[Provider],
     bar_store: dg.ResourceParam[BarStore],
+    quarantine: dg.ResourceParam[Quarantine],
     ticker_states: dg.ResourceParam[TickerStateStore],
     provider_status: dg.ResourceParam[ProviderStatus],
     clock: dg.ResourceParam[Clock],
@@ -114,33 +119,65 @@ def catch_up_sensor(
         return dg.SkipReason(f"Run {run_id} ingests bars.")
     now, sessions_of = clock.now(), SessionsByTicker(settings.exchange)
     followed = context.instance.get_dynamic_partitions("tickers")
-    last_stored, states = bar_store.last_sessions(), ticker_states.read()
+    states = ticker_states.read()
     tasks = plan_tasks(
         followed,
-        last_stored,
+        bar_store.last_sessions(),
         states,
         sessions_of,
         now,
         has_separate_actions=getattr(provider, "has_separate_actions", False),
     )
-    overdue = [
-        task
-        for task in tasks
-        if task.kind == "actions"
-        or task.ticker not in last_stored
-        or last_stored[task.ticker] < sessions_of(task.ticker).last_closed(now - GRACE_PERIOD)
-    ]
-    catch_up = plan_catch_up(
-        overdue,
-        states,
-        provider_status.read(),
-        now,
-        reserved_calls=provider_status.reserved_for_bars(followed),
-    )
+    overdue = _overdue(tasks, bar_store, sessions_of, now)
+    if isinstance(provider, LocalProvider):
+        try:
+            version = provider.source_version()
+        except StockcastError as error:
+            return dg.SkipReason(str(error))
+        recorded = ticker_states.source_versions()
+        due = {task.ticker for task in overdue if task.ticker not in recorded}
+
+        def add_if_new(ticker: str) -> None:
+            refused, closed = quarantine.read([ticker]), sessions_of(ticker).last_closed(now)
+            if has_new_data(recorded.get(ticker), version, refused, closed):
+                due.add(ticker)
+
+        find_faulty(followed, add_if_new)  # a run of the others names the faulty tickers
+        if overdue and not due:
+            return dg.SkipReason(f"The data of {provider.name} has not changed since its ingest.")
+        catch_up = plan_local_catch_up(due, states, version, now) if due else UP_TO_DATE
+    else:
+        catch_up = plan_catch_up(
+            overdue,
+            states,
+            provider_status.read(),
+            now,
+            reserved_calls=provider_status.reserved_for_bars(followed),
+        )
     if catch_up.run_key is None:
         return dg.SkipReason(catch_up.reason)
     context.log.info(catch_up.reason)
     return dg.RunRequest(run_key=catch_up.run_key, tags=partitions)
+
+
+def _overdue(
+    tasks: Sequence[IngestTask],
+    bar_store: BarStore,
+    sessions_of: Callable[[str], Sessions],
+    now: datetime,
+) -> list[IngestTask]:
+    """Return the tasks that the schedule should have executed."""
+    last_stored = bar_store.last_sessions()
+    return [
+        task
+        for task in tasks
+        if task.kind != "blocked"
+        and (
+            task.kind == "actions"
+            or task.ticker not in last_stored
+            or last_stored[task.ticker] < sessions_of(task.ticker).last_closed(now - GRACE_PERIOD)
+        )
+    ]
 
 
 def _active_ingest_run(instance: dg.DagsterInstance) -> str | None:

@@ -35,6 +35,8 @@ OPTIONAL = ("adj_close", "split_factor", "dividend", "source")
 # 32-bit floats. Rounding to cents keeps the order, and the bundled sample needs no tolerance.
 OHLC_TOLERANCE = 1e-6
 
+IN_FUTURE = "session is in the future"
+
 _ROW = "__row__"
 _REASON = "reason"
 
@@ -181,7 +183,7 @@ def _faults(sessions: Sessions, last_session: date) -> list[pl.Expr]:
             session.is_between(sessions.first, last_session) & ~session.is_in(calendar_sessions),
             f"{calendar} has no session on that date",
         ),
-        _fault(session > last_session, f"session is in the future (after {last_session})"),
+        _fault(session > last_session, f"{IN_FUTURE} (after {last_session})"),
     ]
     faults += [
         _fault(~(pl.col(name).is_finite() & (pl.col(name) > 0)), f"{name} is not a positive number")

@@ -1,10 +1,13 @@
 """The decision to start a catch-up run, as a pure function."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+import polars as pl
+
+from market.bars.contract import IN_FUTURE
 from market.ingest.plan import IngestTask
 from market.ingest.ticker_state import TickerState
 from market.providers.status import CALLS_FOR_ACTIONS, ProviderState
@@ -27,6 +30,9 @@ class CatchUpPlan:
 
     run_key: str | None
     reason: str
+
+
+UP_TO_DATE = CatchUpPlan(None, "Every ticker is up to date.")
 
 
 def plan_catch_up(
@@ -58,7 +64,7 @@ def plan_catch_up(
     """
     due = [task for task in tasks if task.kind not in ("nothing", "blocked")]
     if not due:
-        return CatchUpPlan(None, "Every ticker is up to date.")
+        return UP_TO_DATE
     eligible = [
         task for task in due if not _is_backed_off(states.get(task.ticker), provider_status, now)
     ]
@@ -84,6 +90,51 @@ def plan_catch_up(
     return CatchUpPlan(
         f"catch-up-{digest}", f"{_tickers_are(eligible)} due, and requests are allowed."
     )
+
+
+def has_new_data(
+    recorded: str | None, version: str, refused: pl.DataFrame, last_closed: date
+) -> bool:
+    """Decide whether an ingest of local data, which costs no call, can change a ticker's bars.
+
+    This holds if the data has changed since the last ingest of the ticker, or if a session has
+    closed whose bar was refused because it was in progress. Old bars alone are no reason: the
+    sample ends in 2013.
+
+    Parameters
+    ----------
+    recorded
+        Version of the data at the last ingest, None if it is not known.
+    version
+        Present version of the data, see `market.providers.protocol.LocalProvider.source_version`.
+    refused
+        Refused rows of the ticker, `market.bars.quarantine.QUARANTINE_SCHEMA`.
+    last_closed
+        Last closed session of the ticker's exchange.
+    """
+    if recorded is None:
+        return False
+    was_early = pl.col("reason").str.contains(IN_FUTURE, literal=True)
+    has_closed = was_early & (pl.col("session") <= last_closed)
+    return recorded != version or not refused.filter(has_closed).is_empty()
+
+
+def plan_local_catch_up(
+    tickers: Collection[str], states: Mapping[str, TickerState], version: str, now: datetime
+) -> CatchUpPlan:
+    """Compute the key of a run that ingests the local data of `tickers`.
+
+    The key contains the hour, which repeats a run that was lost or failed.
+
+    Parameters
+    ----------
+    version
+        As in `has_new_data`.
+    """
+    requested = [f"{t} {states[t].requested_at if t in states else None}" for t in sorted(tickers)]
+    text = "\n".join([version, f"{now:%Y-%m-%dT%H}", *requested])
+    key = f"catch-up-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return CatchUpPlan(key, f"The local data of {', '.join(sorted(tickers)[:8])} is new.")
 
 
 def min_calls_for(tasks: Sequence[IngestTask], reserved_calls: int) -> int:

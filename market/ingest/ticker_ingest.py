@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -39,7 +40,7 @@ from market.ingest.report import (
 from market.ingest.splits import ResolvedBars, resolve_split_jumps
 from market.ingest.ticker_state import NO_FAILURE, TickerState, TickerStateStore
 from market.ingest.whole_history import replace_history
-from market.providers.protocol import ActionsProvider, Provider
+from market.providers.protocol import ActionsProvider, LocalProvider, Provider
 from market.store import BarStore, UpsertReport
 
 # Errors that cost a call and concern one ticker only. Requests for the ticker are backed off.
@@ -85,6 +86,13 @@ class Ingest:
         self._tolerance = join_tolerance
         self._real_moves = real_moves
         self._clock = clock or SystemClock()
+
+    @cached_property
+    def _source_version(self) -> str | None:
+        """The version of local data before it is read, so that later changes are noticed."""
+        if self.costs_calls or not isinstance(self._provider, LocalProvider):
+            return None
+        return self._provider.source_version()
 
     @property
     def costs_calls(self) -> bool:
@@ -160,6 +168,8 @@ class Ingest:
             raise
         except StockcastError as error:
             self._record_failure(ticker, task, error)
+            if isinstance(error, PermanentError):
+                self._record_source_version(ticker)
             raise
 
     def _ingest_due_bars(self, ticker: str, task: IngestTask) -> IngestReport:
@@ -253,6 +263,7 @@ class Ingest:
     def _ingest_whole_history(self, ticker: str) -> IngestReport:
         """Replace the stored bars by all bars of a provider that is read whole each time."""
         sessions, now = self._sessions_of(ticker), self._clock.now()
+        _ = self._source_version
         bars = self._provider.fetch(ticker)
         validated = validate_bars(bars, sessions, last_session=sessions.last_closed(now))
         self._quarantine.replace(ticker, validated.quarantine)
@@ -269,6 +280,7 @@ class Ingest:
             actions_through=actions_known_through(history.bars),
             **NO_FAILURE,
         )
+        self._record_source_version(ticker)
         return self._report(
             ticker,
             **summarize_fetched(validated),
@@ -277,6 +289,10 @@ class Ingest:
             notes=note_replaced(ticker, replaced, history.restated)
             + note_unusable(history.bars, self._real_moves),
         )
+
+    def _record_source_version(self, ticker: str) -> None:
+        if self._source_version is not None:
+            self._ticker_states.record_source_version(ticker, self._source_version)
 
     def _record_failure(self, ticker: str, task: IngestTask, error: StockcastError) -> None:
         """Record an error; consecutive permanent errors of the ticker back off its requests."""

@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS ticker_records (
     quiet INTEGER NOT NULL DEFAULT 0, suspicion TEXT, doubt TEXT,
     failure TEXT, failed_at REAL, permanent INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0
-)
+);
+CREATE TABLE IF NOT EXISTS source_versions (ticker TEXT PRIMARY KEY, version TEXT NOT NULL)
 """
 # Field -> column. The columns keep the names of homes that exist already.
 _COLUMNS = {
@@ -124,6 +125,20 @@ class TickerStateStore:
             for row in rows
             if wanted is None or row["ticker"] in wanted
         }
+
+    def source_versions(self) -> dict[str, str]:
+        """Return the version of the local data that the last ingest of each ticker has read.
+
+        Ingests that failed permanently count too. See
+        `market.providers.protocol.LocalProvider.source_version`.
+        """
+        with self._database.connection() as db:
+            return dict(map(tuple, db.execute("SELECT ticker, version FROM source_versions")))
+
+    def record_source_version(self, ticker: str, version: str) -> None:
+        """Record the version of the local data that an ingest of `ticker` has read."""
+        with self._database.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO source_versions VALUES (?, ?)", (ticker, version))
 
     def update(self, ticker: str, **values: object) -> None:
         """Change some fields of a ticker's state; they are on disk when this method returns.

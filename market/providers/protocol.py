@@ -122,6 +122,21 @@ class Provider(Protocol):
 
 
 @runtime_checkable
+class LocalProvider(Provider, Protocol):
+    """A provider of local data, whose requests cost no calls."""
+
+    def source_version(self) -> str:
+        """Return a text that changes when the data changes. Cheap enough for polling.
+
+        Raises
+        ------
+        BarsError
+            If there is no data.
+        """
+        ...
+
+
+@runtime_checkable
 class ActionsProvider(Provider, Protocol):
     """A provider of splits and dividends.
 

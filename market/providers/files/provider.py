@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -59,6 +61,7 @@ class FilesProvider:
         self.bars = bars
         self._sessions_of = sessions_of
         self._columns = columns or {}
+        self._version: str | None = None
         self._readings: dict[Path, FileReading] = {}
         self._notes: dict[str, list[Path]] = {}
 
@@ -70,6 +73,7 @@ class FilesProvider:
         BarsError
             If no file matches, or a file has no ticker.
         """
+        self.source_version()
         return tuple(sorted(self._files_by_ticker))
 
     def notes(self) -> tuple[str, ...]:
@@ -113,6 +117,24 @@ class FilesProvider:
             return bars
         # A row without a session is kept: validation rejects it with a reason.
         return bars.filter((pl.col("session") >= session_range.start).fill_null(value=True))
+
+    def source_version(self) -> str:
+        """Return a hash of the paths, sizes and modification times of the present files.
+
+        If it has changed since the last call, the files are read again.
+        """
+        digest = hashlib.sha256()
+        for path in _match_files(self.bars)[0]:
+            with suppress(FileNotFoundError):  # deleted since it was listed
+                stat = path.stat()
+                digest.update(f"{path}\n{stat.st_size} {stat.st_mtime_ns}\n".encode())
+        if (version := digest.hexdigest()) != self._version:
+            self._readings.clear()
+            self._notes.clear()
+            for name in ("_matched", "_files_by_ticker"):
+                self.__dict__.pop(name, None)  # cached properties
+            self._version = version
+        return version
 
     @cached_property
     def _matched(self) -> tuple[list[Path], list[Path]]:

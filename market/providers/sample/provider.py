@@ -53,6 +53,10 @@ class SampleProvider:
             bars if session_range is None else bars.filter(pl.col("session") >= session_range.start)
         )
 
+    def source_version(self) -> str:
+        """Return a constant, because the sample never changes."""
+        return self.name
+
 
 def _stocks() -> ModuleType:
     try:

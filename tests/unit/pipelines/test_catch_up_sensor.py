@@ -21,7 +21,15 @@ from pipelines.settings import PipelineSettings
 
 # The sample ends on Friday, 2013-03-01; the exchange closes at 21:00 UTC.
 CLOSE = datetime(2013, 3, 1, 21, tzinfo=UTC)
-RESOURCES = ("settings", "provider", "bar_store", "ticker_states", "provider_status", "clock")
+RESOURCES = (
+    "settings",
+    "provider",
+    "bar_store",
+    "quarantine",
+    "ticker_states",
+    "provider_status",
+    "clock",
+)
 
 
 class SensorSetup:
