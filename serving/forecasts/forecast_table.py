@@ -43,6 +43,8 @@ class ForecastTable:
         Last closed session by exchange, for each exchange in `rows`.
     max_age_sessions
         Maximum age of the data of a forecast with a trading signal.
+    calendar_fault
+        Reason why the age is unknown, once no exchange in `rows` has a calendar any more.
     """
 
     model: LiveModel
@@ -52,6 +54,7 @@ class ForecastTable:
     computed_at: datetime
     closed_sessions: dict[str, date]
     max_age_sessions: int
+    calendar_fault: str | None = None
 
     def forecast(self, ticker: str, horizon: int) -> Forecast:
         """Return the forecast of a ticker.
@@ -69,7 +72,9 @@ class ForecastTable:
     def freshness(self, row: ForecastRow) -> Freshness:
         """Return the age of a row as of the closed sessions of this table."""
         last_closed, age = self.closed_sessions[row.exchange], self.row_age_sessions(row)
-        return Freshness(self.computed_at, last_closed, age, self.max_age_sessions)
+        return Freshness(
+            self.computed_at, last_closed, age, self.max_age_sessions, self.calendar_fault
+        )
 
     def row(self, ticker: str) -> ForecastRow:
         """Return the model output of a ticker; raise as `forecast` does."""
@@ -84,10 +89,14 @@ class ForecastTable:
         """Return this table, or a copy with the present age if a session has closed since.
 
         A ticker whose calendar has ended moves to `without_forecast`, because the age of its
-        forecast is unknown. If this holds for all tickers, the table stays as it is.
+        forecast is unknown. If this holds for all tickers, the forecasts stay without a signal.
         """
         closed_sessions, faulty = _last_closed_sessions(self.closed_sessions, now)
-        if closed_sessions == self.closed_sessions or not closed_sessions:
+        if not closed_sessions:
+            if self.calendar_fault is not None:
+                return self
+            return replace(self, calendar_fault=next(iter(faulty.values())))
+        if closed_sessions == self.closed_sessions and self.calendar_fault is None:
             return self
         rows, undated = _split_rows(self.rows, faulty)
         return replace(
@@ -95,6 +104,7 @@ class ForecastTable:
             rows=rows,
             without_forecast=self.without_forecast | undated,
             closed_sessions=closed_sessions,
+            calendar_fault=None,
         )
 
     @cached_property

@@ -36,17 +36,20 @@ class ForecastRow:
 class Freshness:
     """Time of computation, and age of the data on the exchange's calendar.
 
-    A forecast has no trading signal if its data is older than `max_age_sessions`, or if its target
-    session has closed.
+    A forecast has no trading signal if its data is older than `max_age_sessions` or of unknown age
+    because of a `calendar_fault`, or if its target session has closed.
     """
 
     computed_at: datetime
     last_closed_session: date
     age_sessions: int
     max_age_sessions: int
+    calendar_fault: str | None = None
 
     def signal_note(self, target_session: date) -> str | None:
         """Return the reason why a forecast has no signal, or None if it has one."""
+        if self.calendar_fault is not None:
+            return f"The age of the data is unknown: {self.calendar_fault}"
         if self.age_sessions > self.max_age_sessions:
             return (
                 f"The last bar is {plural(self.age_sessions, 'session')} old, and the limit is"

@@ -30,7 +30,12 @@ class CalendarFollower:
                 reason = table.without_forecast[ticker]
                 log_event("ticker_left_out", level=logging.WARNING, ticker=ticker, reason=reason)
             live.publish(table, "session_closed")
-        if table.too_old:
+        if table.calendar_fault is not None:
+            detail = (
+                f"No ticker has a signal: the age of the data is unknown. {table.calendar_fault}"
+            )
+            live.report_issue(DATA, detail)
+        elif table.too_old:
             live.report_issue(DATA, describe_old_data(table))
         else:
             live.clear_issue(DATA)

@@ -10,6 +10,7 @@ from support.market.calendars import end_calendar
 from support.serving.homes import sample_snapshot, two_exchanges
 from support.serving.service_setup import ServiceSetup
 
+from serving.routes.health import read_health
 from serving.routes.status import read_status
 
 
@@ -67,7 +68,17 @@ def test_the_end_of_a_calendar_takes_no_other_ticker_off_the_air(
     end_calendar(monkeypatch, "XNYS", date(2013, 1, 2))
     service.clock.move_to(datetime(2013, 1, 4, 22, 0, tzinfo=UTC))
     service.refresh()
-    assert service.live.require().table is table
+    last = service.live.require().table
+    assert last.rows == table.rows
+    prediction = last.forecast("AAPL", 21).prediction
+    assert prediction.signal is None
+    assert "must be within the XNYS calendar" in (prediction.signal_note or "")
+    health = read_health(service.state)
+    assert health["status"] == "degraded"
+    assert "must be within the XNYS calendar" in health["issues"][0]["detail"]
+    service.clock.advance(seconds=1)
+    service.refresh()
+    assert service.live.require().table is last
 
 
 def test_forecasts_age_while_the_published_snapshot_does_not_fit(service: ServiceSetup) -> None:
