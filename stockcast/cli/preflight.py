@@ -19,13 +19,14 @@ import typer
 from rich.text import Text
 
 from core.errors import PermanentError, StockcastError
-from core.settings import load_settings
+from core.settings import load_settings, variable_name
 from stockcast.cli.settings import CommandSettings
 from stockcast.cli.terminal import make_console, print_labelled, print_line, repeat_home
 
 # A run writes about 100 MB.
 MIN_FREE_BYTES = 50_000_000
 INTERRUPTED = 130
+_NOT_OURS = {"lost+found"}  # in the root of a volume
 _DISK_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
 
 
@@ -35,7 +36,8 @@ def command(*, home: Path | None = None, **overrides: str | None) -> Iterator[Co
 
     An expected error is printed as one message, and the command exits with status 1.
     """
-    with repeat_home(home), plain_errors():
+    # A variable may be set for this command only, as in `STOCKCAST_HOME=folder make run`.
+    with repeat_home(home or os.environ.get(variable_name("home"))), plain_errors():
         settings = load_settings(CommandSettings, home=home, **overrides)
         check_home(settings.home)
         set_home_variable(settings.home)
@@ -81,7 +83,11 @@ def check_home(home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home) as probe:
             probe.write(b"0")
-        entries = [*home.iterdir(), *home.glob("*/*.db")]
+        entries = [
+            *(path for path in home.iterdir() if path.name not in _NOT_OURS),
+            *home.glob("*/*.db"),
+            *home.glob("*/*/*.db"),
+        ]
     except OSError as error:
         msg = f"The home {home} cannot be used: {error.strerror or error}; {_FIX}"
         raise PermanentError(msg) from None

@@ -90,9 +90,9 @@ def _duplicate(stream: TextIO) -> TextIO:
 
 
 @contextmanager
-def repeat_home(home: Path | None) -> Iterator[None]:
+def repeat_home(home: Path | str | None) -> Iterator[None]:
     """Add ``--home`` to the commands in printed hints, if `home` was given to this command."""
-    token = _home_option.set("" if home is None else f" --home {shlex.quote(str(home))}")
+    token = _home_option.set("" if not home else f" --home {shlex.quote(str(home))}")
     try:
         yield
     finally:

@@ -126,7 +126,7 @@ def test_twenty_tickers_are_up_to_date_every_evening_after_the_first() -> None:
 
 def test_sixty_tickers_are_reported_as_too_many_and_stay_two_sessions_behind() -> None:
     with week_of(60, has_files=True) as (daemon, emulator):
-        console = Console(file=io.StringIO(), width=120, record=True)
+        console = Console(file=io.StringIO(), width=1_000, record=True)
         daemon.clock.move_to(MONDAY.replace(hour=18))
         ingest_now(daemon.settings, console, clock=daemon.clock)
 

@@ -94,6 +94,15 @@ def test_an_entry_of_another_user_is_named(tmp_path: Path, monkeypatch: pytest.M
         check_home(tmp_path)
 
 
+def test_a_home_in_the_root_of_a_volume_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lost+found").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: path.name != "lost+found")
+
+    check_home(tmp_path)
+
+
 def test_a_disk_that_is_nearly_full_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +170,16 @@ def test_hints_repeat_the_home_that_was_given(tmp_path: Path) -> None:
         f"No version is registered; `stockcast run --home '{home}'` trains and registers one."
     )
     assert done.stdout.strip() == expected
+
+
+def test_hints_repeat_the_home_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STOCKCAST_HOME", str(tmp_path))
+
+    done = CliRunner().invoke(app, ["models"])
+
+    assert f"`stockcast run --home {tmp_path}` trains" in done.stdout
 
 
 @dg.asset(config_schema={"force": bool, "patient": bool})
