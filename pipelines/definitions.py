@@ -13,6 +13,7 @@ from pipelines.assets import (
     members,
     monitoring,
     registration,
+    report,
     training,
 )
 from pipelines.resources import build_resources
@@ -29,7 +30,7 @@ def build_defs(
     """Return the definitions for `settings`. `resources` replace default resources by name."""
     settings = settings or load_settings(PipelineSettings)
     all_resources = {**build_resources(settings), **(resources or {})}
-    modules = [features, training, evaluation, members, registration, monitoring]
+    modules = [features, training, evaluation, members, registration, monitoring, report]
     return dg.Definitions(
         assets=[
             market_data.build_daily_bars(settings),

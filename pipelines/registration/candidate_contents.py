@@ -31,7 +31,10 @@ def collect_candidate(
     evaluation = EvaluationScores.upstream_of(forecast_bundle)
     table = FeatureTable.upstream_of(forecast_bundle)
     with tempfile.TemporaryDirectory() as folder:
-        drawn = _draw_plots(forecast_bundle, Path(folder))
+        drawn = {}
+        for name, picture in draw_plots(forecast_bundle).items():
+            drawn[name] = Path(folder, name)
+            drawn[name].write_bytes(picture)
         yield Candidate(
             bundle_dir=ForecastBundle(forecast_bundle).folder,
             dataset=TrainingData(
@@ -59,18 +62,16 @@ def _skill(evaluation: EvaluationScores) -> str:
     )
 
 
-def _draw_plots(forecast_bundle: Stage, folder: Path) -> dict[str, Path]:
+def draw_plots(forecast_bundle: Stage) -> dict[str, bytes]:
+    """Return file name -> PNG of the weights and of the members' diagnostics."""
     walk_forward = WalkForwardForecasts.upstream_of(forecast_bundle).result
     forest = ForestStage.upstream_of(forecast_bundle)
     lstm = LstmStage.upstream_of(forecast_bundle)
-    pictures = {
+    return {
         "weights.png": plots.weights(walk_forward.scale_weights()),
         "importance.png": plots.importance(forest.importance),
         "loss_curve.png": plots.loss_curve(lstm.history),
     }
-    for name, picture in pictures.items():
-        (folder / name).write_bytes(picture)
-    return {name: folder / name for name in pictures}
 
 
 def _metrics(evaluation: EvaluationScores) -> list[tuple[str, float | None, int]]:

@@ -47,7 +47,7 @@ def run_main_job(settings: CommandSettings, console: Console, *, serve: bool) ->
             service.wait_until_ready()
             print_forecasts(console, service, settings.home / SNAPSHOT_FOLDER)
     seconds = time.monotonic() - started
-    print_line(console, f"Done in {seconds:.0f} s; the reports are in {reports}.")
+    print_line(console, f"Done in {seconds:.0f} s; open {reports / 'index.html'}.")
     if settings.provider == "sample":
         print_next_step(console)
 

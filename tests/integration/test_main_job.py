@@ -27,6 +27,7 @@ from support.pipelines.command_runs import (
 
 from forecasting.features.feature_set import feature_set
 from forecasting.snapshot import read_snapshot
+from pipelines.report_page.sections import MEMBER_PLOTS, SCORE_PLOTS
 from registry.names import CHALLENGER, CHAMPION
 from registry.promotion.aliases import promote
 from registry.promotion.audit import read_moves
@@ -250,9 +251,23 @@ def test_the_reports_folder_has_exactly_the_documented_files(finished: Finished)
         "forecasts.parquet",
         "promotion.json",
         "drift.html",
+        "index.html",
         "calibration.png",
         *(f"forecast_fan_{label}.png" for label in ("1d", "1w", "1m")),
     }
+
+
+def test_the_report_page_shows_the_served_forecasts_and_every_plot(finished: Finished) -> None:
+    page = (finished.home.path / "reports" / "index.html").read_text()
+    report = json.loads((finished.home.path / "reports" / "promotion.json").read_text())
+
+    for ticker in TICKERS:
+        assert f'alt="last closes and forecast of {ticker}"' in page
+    for title in (*SCORE_PLOTS.values(), *MEMBER_PLOTS.values(), "findings in the daily bars"):
+        assert f'alt="{title}"' in page
+    assert page.count("<li class=") == len(report["reasons"])
+    assert "2013-03-01" in page
+    assert "<h3>Distance by feature</h3>" in page
 
 
 def test_a_second_run_at_the_same_time_is_refused(finished: Finished) -> None:

@@ -25,12 +25,18 @@ DEPENDENCIES = {
     "forecast_bundle": {"forest", "lstm"},
     "registered_version": {"forecast_bundle"},
     "promotion": {"registered_version"},
+    "report_page": {
+        "registered_version",
+        "promotion",
+        "feature_table",
+        "feature_snapshot",
+    },
 }
 GROUPS = {
     "market_data": {"daily_bars"},
     "features": {"feature_table", "feature_snapshot"},
     "training": {"walk_forward_forecasts", "evaluation", "forest", "lstm"},
-    "registration": {"forecast_bundle", "registered_version", "promotion"},
+    "registration": {"forecast_bundle", "registered_version", "promotion", "report_page"},
     "monitoring": {"drift_report"},
 }
 CHECKS = {

@@ -1,0 +1,1 @@
+"""The report page of a run: its sections, and their rendering as HTML."""
