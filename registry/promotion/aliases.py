@@ -98,10 +98,7 @@ def rollback(registry: ModelRegistry, reason: str, actor: str) -> Move:
     live = registry.alias_version(CHAMPION)
     existing = {info.version for info in registry.list()}
     path = rollback_path(read_moves(registry))
-    remaining = [version for version in path if version in existing]
-    if live is not None and remaining[-1:] == [live]:
-        remaining.pop()
-    earlier = [version for version in remaining if version != live]
+    earlier = [version for version in path if version in existing and version != live]
     if not earlier:
         state = "there is no champion" if live is None else f"version {live} is champion"
         msg = (
