@@ -10,6 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
+from market.bars.contract import IN_FUTURE
+
 # A ticker with a short history and a few invalid rows must not be left out.
 ALLOWED_ROWS = 5
 _OTHER_CALENDAR = "has no session on that date"
@@ -68,7 +70,9 @@ def find_refused(
 def _describe(row: Mapping[str, object], path_of: Callable[[str], Path]) -> str:
     n_rows = int(str(row["bars"])) + int(str(row["refused"]))
     remedy = "correct these rows at their source, or raise STOCKCAST_REFUSED_SHARE"
-    if _OTHER_CALENDAR in str(row["reason"]):
+    if IN_FUTURE in str(row["reason"]):
+        remedy = "set the clock of this machine, or remove these rows at their source"
+    elif _OTHER_CALENDAR in str(row["reason"]):
         remedy = (
             "give the ticker the suffix of its exchange, set STOCKCAST_EXCHANGE to its calendar "
             "(24/7 and 24/5 are calendars too), or remove these rows at their source"
