@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from stockcast.cli.output.console import make_console, prepare_streams, print_line
 from stockcast.cli.preflight import command, user_name
-from stockcast.cli.terminal import make_console, prepare_streams, print_line
 
 app = typer.Typer(
     help="Calibrated stock forecasts in production.",
@@ -91,7 +91,7 @@ def quota(home: Home = None) -> None:
     """Show the budget and the health of each provider, and whether the key is sufficient."""
     with command(home=home) as settings:
         _hide_warnings()
-        from stockcast.cli.market_tables import print_quota
+        from stockcast.cli.output.market_tables import print_quota
 
         print_quota(make_console(), settings)
 
@@ -114,7 +114,7 @@ def models(home: Home = None) -> None:
     with command(home=home) as settings:
         from registry.promotion.aliases import reconcile
         from registry.versions import ModelRegistry
-        from stockcast.cli.model_tables import print_versions
+        from stockcast.cli.output.model_tables import print_versions
 
         registry = ModelRegistry.from_settings(settings)
         if registry.list():

@@ -21,13 +21,13 @@ from stockcast.cli.job_runs import (
     failed_for_tickers,
     was_stopped,
 )
-from stockcast.cli.market_tables import (
+from stockcast.cli.output.market_tables import (
     print_capacity_warning,
     print_outcomes,
     print_provider_notes,
     print_removed,
 )
-from stockcast.cli.progress import LOGGER_KEY, IngestProgress, as_logger
+from stockcast.cli.output.progress import LOGGER_KEY, IngestProgress, as_logger
 
 JOB = "ingest_job"
 

@@ -10,7 +10,7 @@ from core.errors import PermanentError
 from core.settings import CoreSettings
 from pipelines.failures import STOPPED
 from stockcast.cli.dagster_instance import COMMAND_TAG, close_killed_runs, open_instance
-from stockcast.cli.progress import LOGGER_KEY
+from stockcast.cli.output.progress import LOGGER_KEY
 
 _INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 

@@ -20,8 +20,8 @@ from rich.text import Text
 
 from core.errors import PermanentError, StockcastError
 from core.settings import load_settings, variable_name
+from stockcast.cli.output.console import make_console, print_labelled, print_line, repeat_home
 from stockcast.cli.settings import CommandSettings
-from stockcast.cli.terminal import make_console, print_labelled, print_line, repeat_home
 
 # A run writes about 100 MB.
 MIN_FREE_BYTES = 50_000_000

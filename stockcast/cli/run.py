@@ -14,12 +14,16 @@ from pipelines.resources import build_resources
 from registry.names import CHAMPION
 from registry.versions import ModelRegistry
 from stockcast.cli.job_runs import cause_of, exclusive_command, execute, was_stopped
-from stockcast.cli.market_tables import print_capacity_warning, print_provider_notes, print_removed
-from stockcast.cli.model_tables import print_decision, print_evaluation, print_forecasts
-from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
+from stockcast.cli.output.console import print_command, print_line
+from stockcast.cli.output.market_tables import (
+    print_capacity_warning,
+    print_provider_notes,
+    print_removed,
+)
+from stockcast.cli.output.model_tables import print_decision, print_evaluation, print_forecasts
+from stockcast.cli.output.progress import LOGGER_KEY, RunProgress, as_logger
 from stockcast.cli.service_process import run_service
 from stockcast.cli.settings import CommandSettings
-from stockcast.cli.terminal import print_command, print_line
 
 MAIN_JOB = "everything_job"
 REFRESH_JOB = "daily_job"

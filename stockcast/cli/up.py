@@ -25,8 +25,8 @@ from market.providers.factory import make_provider
 from pipelines.partitions import follow_universe, universe
 from registry.versions import ModelRegistry
 from stockcast.cli.dagster_instance import dagster_home, open_instance
+from stockcast.cli.output.console import print_line
 from stockcast.cli.settings import CommandSettings
-from stockcast.cli.terminal import print_line
 
 STOP_SECONDS = 15.0
 START_SECONDS = 300.0

@@ -19,10 +19,10 @@ from core.settings import CoreSettings, load_settings
 from market.ingest.batch import TickerOutcome
 from stockcast.cli.dagster_instance import open_instance
 from stockcast.cli.job_runs import execute
-from stockcast.cli.market_tables import print_outcomes
-from stockcast.cli.model_tables import print_decision, print_evaluation, print_forecast_rows
-from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
-from stockcast.cli.terminal import make_console, prepare_streams
+from stockcast.cli.output.console import make_console, prepare_streams
+from stockcast.cli.output.market_tables import print_outcomes
+from stockcast.cli.output.model_tables import print_decision, print_evaluation, print_forecast_rows
+from stockcast.cli.output.progress import LOGGER_KEY, RunProgress, as_logger
 
 PRICES = {"PENNY": 0.0004, "AAPL": 430.47, "BRK.A": 612_345.5}
 

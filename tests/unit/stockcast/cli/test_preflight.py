@@ -24,9 +24,9 @@ from core.settings import load_settings
 from pipelines.settings import PipelineSettings
 from stockcast.cli.app import app
 from stockcast.cli.job_runs import execute, was_stopped
+from stockcast.cli.output.console import make_console
+from stockcast.cli.output.progress import LOGGER_KEY, RunProgress, as_logger
 from stockcast.cli.preflight import check_home, plain_errors, set_home_variable, user_name
-from stockcast.cli.progress import LOGGER_KEY, RunProgress, as_logger
-from stockcast.cli.terminal import make_console
 
 COMMANDS = [
     ["run"],

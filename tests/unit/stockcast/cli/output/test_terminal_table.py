@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from stockcast.cli.tables import GAP, price_text, print_table, split_columns
+from stockcast.cli.output.tables import GAP, price_text, print_table, split_columns
 
 
 def test_a_table_has_title_columns_and_rows() -> None:

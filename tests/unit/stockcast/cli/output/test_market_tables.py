@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from stockcast.cli.market_tables import print_removed
+from stockcast.cli.output.market_tables import print_removed
 
 
 def removed(*tickers: str) -> str:

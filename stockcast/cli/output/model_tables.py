@@ -14,9 +14,9 @@ from forecasting.models.base import REFERENCES
 from forecasting.snapshot import read_snapshot
 from registry.names import DECISION_TAG, SKILL_TAG
 from registry.versions import ModelRegistry
+from stockcast.cli.output.console import print_line, with_home
+from stockcast.cli.output.tables import price_text, print_table
 from stockcast.cli.service_process import ServiceProcess
-from stockcast.cli.tables import price_text, print_table
-from stockcast.cli.terminal import print_line, with_home
 
 SCORE_COLUMNS = (
     "",

@@ -14,7 +14,7 @@ from support.serving.homes import TestHome, sample_snapshot
 from forecasting.evaluation.scorecard import evaluate
 from forecasting.horizons import LABELS
 from forecasting.snapshot import write_snapshot
-from stockcast.cli.model_tables import (
+from stockcast.cli.output.model_tables import (
     print_decision,
     print_evaluation,
     print_forecasts,

@@ -16,8 +16,8 @@ from market.settings import MarketSettings
 from pipelines.partitions import universe
 from pipelines.resources import build_resources
 from pipelines.settings import PipelineSettings
-from stockcast.cli.tables import print_table
-from stockcast.cli.terminal import print_line
+from stockcast.cli.output.console import print_line
+from stockcast.cli.output.tables import print_table
 
 OUTCOME_COLUMNS = ("ticker", "outcome", "last session", "behind", "new bars", "actions to", "notes")
 BUDGET_COLUMNS = ("provider", "made today", "left", "renews", "spent on")

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from core.errors import BarsError
 from market.ingest.batch import TickerOutcome
-from stockcast.cli.progress import LOGGER_KEY, IngestProgress, RunProgress, as_logger
+from stockcast.cli.output.progress import LOGGER_KEY, IngestProgress, RunProgress, as_logger
 
 CONFIG = {"loggers": {LOGGER_KEY: {"config": {}}}}
 

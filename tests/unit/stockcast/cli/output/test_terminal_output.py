@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from support.terminal import python, run_in_terminal
 
-from stockcast.cli.market_tables import OUTCOME_COLUMNS
-from stockcast.cli.model_tables import FORECAST_COLUMNS, SCORE_COLUMNS
+from stockcast.cli.output.market_tables import OUTCOME_COLUMNS
+from stockcast.cli.output.model_tables import FORECAST_COLUMNS, SCORE_COLUMNS
 
-PROGRAM = str(Path(__file__).parents[3] / "support" / "programs" / "printed_run.py")
+PROGRAM = str(Path(__file__).parents[4] / "support" / "programs" / "printed_run.py")
 COLUMNS = [*SCORE_COLUMNS, *FORECAST_COLUMNS, *OUTCOME_COLUMNS]
 PRICES = ["0.0004000", "0.0003800 to 0.0004200", "430.47", "612,346", "551,111 to 673,580"]
 ENCODINGS = {

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.reporting.tables import cell_text
-from stockcast.cli.terminal import print_line
+from stockcast.cli.output.console import print_line
 
 # A column of prose may be wrapped down to this number of characters.
 MIN_PROSE_WIDTH = 30

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from market.ingest.batch import TickerOutcome
-from stockcast.cli.terminal import WIDE, print_labelled, print_line, progress_bar
+from stockcast.cli.output.console import WIDE, print_labelled, print_line, progress_bar
 
 LOGGER_KEY = "terminal"
 LABEL_WIDTH = 24
