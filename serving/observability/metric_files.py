@@ -49,22 +49,30 @@ def temporary_folder(fallback: Path) -> Iterator[Path]:
 
 
 def reserve_metric_files(folder: Path) -> None:
-    """Create the metric files of this process with all their disk space, unless they exist.
+    """Create the metric files of this process, and allocate all their disk space.
 
     Raises
     ------
     OSError
-        If the disk does not have the space. No file is left.
+        If the disk does not have the space. No new file is left.
     """
     paths = [folder / f"{kind}_{os.getpid()}.db" for kind in _KINDS]
     created = [path for path in paths if not path.exists()]
     try:
+        for path in set(paths).difference(created):
+            _allocate(path)
         for path in created:
             path.write_bytes(bytes(_RESERVED_BYTES))
     except OSError:
         for path in created:
             path.unlink(missing_ok=True)
         raise
+
+
+def _allocate(path: Path) -> None:
+    """Allocate the space of a file that BentoML has created and mapped already."""
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _create_first(parents: list[Path]) -> tuple[Path, int]:

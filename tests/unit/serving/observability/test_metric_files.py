@@ -11,7 +11,11 @@ import pytest
 
 from core.errors import PermanentError
 from serving.observability import metric_files
-from serving.observability.metric_files import METRICS_FOLDER, temporary_folder
+from serving.observability.metric_files import (
+    METRICS_FOLDER,
+    reserve_metric_files,
+    temporary_folder,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +50,17 @@ def test_every_metric_file_has_its_disk_space(parents: list[Path]) -> None:
             status = file.stat()
             assert status.st_blocks * 512 >= status.st_size == 2**20
     assert list(parents[0].iterdir()) == []
+
+
+def test_a_file_that_exists_gets_its_space_and_keeps_its_content(tmp_path: Path) -> None:
+    """Regression: `bentoml serve` maps one file before the service starts."""
+    file = tmp_path / f"counter_{os.getpid()}.db"
+    file.write_bytes(b"used")
+    os.truncate(file, 2**16)
+    assert file.stat().st_blocks * 512 < 2**16
+    reserve_metric_files(tmp_path)
+    assert file.stat().st_blocks * 512 >= file.stat().st_size == 2**16
+    assert file.read_bytes()[:4] == b"used"
 
 
 @pytest.mark.parametrize("n_full", [1, 2])
