@@ -12,11 +12,16 @@ from core.errors import TickerError, UnknownTickerError
 # Python and Polars (Rust) must read this pattern alike: `validate_bars` applies it to a column.
 TICKER_PATTERN = r"^\^?[A-Z0-9][A-Z0-9.&=_-]{0,23}$"
 _TICKER = re.compile(TICKER_PATTERN.replace("$", r"\Z"))
+# Two letters at least before / and a space, so that a path such as a/b is no ticker.
+_SHARE_CLASS = re.compile(r"^(?=[A-Z]{2}|[A-Z]-)([A-Z]{1,5})[-/ ]([A-Z])\Z")
 _MAX_LENGTH_IN_ERROR = 40
 
 
 def check_ticker(ticker: str) -> str:
-    """Validate a ticker and return it in capitals.
+    """Validate a ticker and return it in its one spelling.
+
+    The spelling has capitals. A share class follows a dot: ``BRK-B``, ``BRK B`` and ``BF/B``
+    become ``BRK.B`` and ``BF.B``.
 
     A ticker has 1 to 24 letters, digits and ``. & = _ -`` and starts with a letter or a digit. An
     index has ``^`` in front. Examples are ``BRK.B``, ``005930.KS``, ``^GSPC`` and ``EURUSD=X``.
@@ -26,7 +31,7 @@ def check_ticker(ticker: str) -> str:
     TickerError
         If `ticker` has another form.
     """
-    capitals = ticker.upper()
+    capitals = _SHARE_CLASS.sub(r"\1.\2", ticker.upper())
     if _TICKER.match(capitals) is None or not ticker.isascii():
         is_long = len(ticker) > _MAX_LENGTH_IN_ERROR
         shown = f"{ticker[:_MAX_LENGTH_IN_ERROR]}..." if is_long else ticker

@@ -52,7 +52,7 @@ def make_ingest(
         store=bar_store,
         quarantine=quarantine,
         ticker_states=ticker_states,
-        sessions_of=SessionsByTicker(settings.exchange),
+        sessions_of=SessionsByTicker.of_home(settings),
         join_tolerance=settings.join_tolerance,
         real_moves=settings.real_moves,
         clock=clock,

@@ -117,7 +117,7 @@ def catch_up_sensor(
         return dg.SkipReason(NO_TICKERS)
     if run_id := _active_ingest_run(context.instance):
         return dg.SkipReason(f"Run {run_id} ingests bars.")
-    now, sessions_of = clock.now(), SessionsByTicker(settings.exchange)
+    now, sessions_of = clock.now(), SessionsByTicker.of_home(settings)
     followed = context.instance.get_dynamic_partitions("tickers")
     states = ticker_states.read()
     tasks = plan_tasks(

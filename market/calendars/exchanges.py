@@ -9,82 +9,15 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
+from typing import Protocol, Self
+
+import polars as pl
 
 from core.isolation import find_faulty
+from market.calendars.choices import ExchangeChoices
 from market.calendars.sessions import UPGRADE, Sessions
-
-# Suffix -> MIC of a calendar in `exchange_calendars`. A venue without a calendar is mapped to the
-# exchange with the same holidays: Shenzhen to Shanghai, India's NSE to the BSE, Toronto's smaller
-# venues to Toronto, Germany's regional exchanges to Frankfurt.
-_EXCHANGES = {
-    # Europe
-    "L": "XLON",
-    "IL": "XLON",
-    "IR": "XDUB",
-    "PA": "XPAR",
-    "AS": "XAMS",
-    "BR": "XBRU",
-    "LS": "XLIS",
-    "MI": "XMIL",
-    "MC": "XMAD",
-    "DE": "XETR",
-    "F": "XFRA",
-    "BE": "XFRA",
-    "HA": "XFRA",
-    "MU": "XFRA",
-    "DU": "XDUS",
-    "HM": "XHAM",
-    "SG": "XSTU",
-    "SW": "XSWX",
-    "VI": "XWBO",
-    "ST": "XSTO",
-    "CO": "XCSE",
-    "HE": "XHEL",
-    "OL": "XOSL",
-    "IC": "XICE",
-    "WA": "XWAR",
-    "PR": "XPRA",
-    "BD": "XBUD",
-    "RO": "XBSE",
-    "AT": "ASEX",
-    "IS": "XIST",
-    "TL": "XTAL",
-    "RG": "XRIS",
-    "VS": "XLIT",
-    # Asia and the Pacific
-    "T": "XTKS",
-    "HK": "XHKG",
-    "SS": "XSHG",
-    "SZ": "XSHG",
-    "TW": "XTAI",
-    "TWO": "XTAI",
-    "KS": "XKRX",
-    "KQ": "XKRX",
-    "BO": "XBOM",
-    "NS": "XBOM",
-    "SI": "XSES",
-    "KL": "XKLS",
-    "JK": "XIDX",
-    "BK": "XBKK",
-    "PS": "XPHS",
-    "AX": "XASX",
-    "NZ": "XNZE",
-    # The Americas
-    "TO": "XTSE",
-    "V": "XTSE",
-    "CN": "XTSE",
-    "NE": "XTSE",
-    "MX": "XMEX",
-    "SA": "BVMF",
-    "BA": "XBUE",
-    "SN": "XSGO",
-    "CL": "XBOG",
-    "LM": "XLIM",
-    # Africa and the Middle East
-    "JO": "XJSE",
-    "TA": "XTAE",
-    "SR": "XSAU",
-}
+from market.calendars.suffixes import EXCHANGES as _EXCHANGES
 
 # Pairs such as BTC-USD trade on every day. No share class or preferred share has such a suffix.
 _CRYPTO_PAIR = re.compile(
@@ -97,6 +30,17 @@ OPEN_ON_WEEKDAYS = "24/5"
 # Users need time to install a newer calendar before its end.
 WARNING_DAYS = 60
 _MAX_LISTED = 8
+
+
+# The SQLite file of a home with its tickers.
+DATABASE = "market.sqlite"
+
+# US preferred shares (`WFC.PR.L`), and units and warrants of a series.
+_US_SERIES = re.compile(r"\.(PR|WS|RT|UN|U|CL)\.[A-Z]$")
+# Letters of US share classes that are suffixes too. Codes of Tokyo begin with a digit.
+_TOKYO = re.compile(r"^\d[0-9A-Z]*\.T$")
+# A suffix is wrong if so many bars are on days on which its exchange is closed.
+_MIN_OFF_CALENDAR = 3
 
 
 def exchange_of(ticker: str, default: str) -> str:
@@ -128,16 +72,37 @@ def exchange_of(ticker: str, default: str) -> str:
     if _CURRENCY_PAIR.match(ticker):
         return OPEN_ON_WEEKDAYS
     _, dot, suffix = ticker.rpartition(".")
+    if _US_SERIES.search(ticker) or (suffix == "T" and not _TOKYO.match(ticker)):
+        return default
     return _EXCHANGES.get(suffix, default) if dot else default
+
+
+class HomeSettings(Protocol):
+    """The settings that `SessionsByTicker.of_home` needs."""
+
+    @property
+    def exchange(self) -> str:
+        """MIC for tickers without an exchange suffix."""
+        ...
+
+    @property
+    def home(self) -> Path:
+        """Folder of the SQLite file."""
+        ...
 
 
 class SessionsByTicker:
     """Callable that returns the sessions of a ticker's exchange.
 
+    A suffix may also be a share class: `MKC.V` is listed in New York. `confirm` compares the bars
+    with the calendar of the suffix, and records the exchange that they follow.
+
     Parameters
     ----------
     default
         MIC for tickers without an exchange suffix.
+    choices
+        Exchanges of single tickers, which take precedence over their suffixes.
 
     Raises
     ------
@@ -154,12 +119,63 @@ class SessionsByTicker:
     True
     """
 
-    def __init__(self, default: str = "XNYS") -> None:
+    def __init__(self, default: str = "XNYS", choices: ExchangeChoices | None = None) -> None:
         self.default = _sessions(default).exchange
+        self._choices = choices
+
+    @classmethod
+    def of_home(cls, settings: HomeSettings) -> Self:
+        """Return the sessions by ticker of a home, with the exchanges that were recorded there."""
+        return cls(settings.exchange, ExchangeChoices(settings.home / DATABASE))
 
     def __call__(self, ticker: str) -> Sessions:
         """Return the sessions of the exchange of `ticker`; one object is shared per exchange."""
-        return _sessions(exchange_of(ticker, self.default))
+        chosen = None if self._choices is None else self._choices.get(ticker)
+        return _sessions(chosen or exchange_of(ticker, self.default))
+
+    def of_bars(self, ticker: str, sessions: pl.Series) -> Sessions:
+        """Return the sessions of the exchange whose calendar the bars of `ticker` follow.
+
+        This is the exchange of the suffix, except if bars are on days on which it is closed, and
+        the calendar of `default` has them.
+
+        Parameters
+        ----------
+        sessions
+            Dates of all bars of the ticker.
+        """
+        if self._choices is not None and self._choices.is_named(ticker):
+            return self(ticker)
+        named, default = _sessions(exchange_of(ticker, self.default)), _sessions(self.default)
+        n_off = _count_off(sessions, named)
+        if n_off < _MIN_OFF_CALENDAR or 4 * _count_off(sessions, default) > n_off:
+            return named
+        return default
+
+    def confirm(self, ticker: str, sessions: pl.Series) -> str | None:
+        """Record the exchange of `of_bars`; return a note if it is not that of the suffix."""
+        observed = self.of_bars(ticker, sessions)
+        named = exchange_of(ticker, self.default)
+        is_other = observed.exchange != named
+        if self._choices is None or self._choices.is_named(ticker):
+            return None
+        self._choices.observe(ticker, observed.exchange if is_other else None)
+        if not is_other:
+            return None
+        return (
+            f"{ticker}: {_count_off(sessions, _sessions(named))} of its {sessions.n_unique()} "
+            f"sessions are not in the calendar of {named}, which its suffix names; they follow "
+            f"{observed.exchange}, which is used. To choose another exchange, write "
+            f"`{ticker},{named}` into the file of STOCKCAST_UNIVERSE."
+        )
+
+
+def _count_off(dates: pl.Series, sessions: Sessions) -> int:
+    """Return the number of dates on which the exchange is closed."""
+    inside = dates.drop_nulls().unique()
+    inside = inside.filter(inside.is_between(sessions.first, sessions.last))
+    is_session = inside.is_in(sessions.between(sessions.first, sessions.last).implode())
+    return inside.filter(~is_session).len()
 
 
 @cache

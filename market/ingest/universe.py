@@ -6,21 +6,29 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core.errors import SettingsError, TickerError
 from core.settings import PREFIX
 from core.tickers import check_ticker
+from market.calendars.choices import ExchangeChoices
+from market.calendars.exchanges import DATABASE
+from market.calendars.sessions import Sessions
 from market.providers.protocol import Provider
 from market.settings import MarketSettings
 
 _HEADERS = ("ticker", "symbol")
+_EXCHANGE_HEADERS = ("exchange", "mic", "calendar")
+# Calendars of exchanges and of always open markets. XOMA has this form too and is a ticker.
+_MIC = re.compile(r"^(X[A-Z]{3}|BVMF|ASEX|24/[57])$")
+_PAIR = 2
 _MAX_ERRORS = 5
 
 
 def followed_tickers(settings: MarketSettings, provider: Provider) -> tuple[str, ...]:
-    """Return the followed tickers, sorted and unique.
+    """Return the followed tickers, sorted and unique, and record the exchanges in their file.
 
     They come from ``settings.tickers``, else from the file ``settings.universe``, else from the
     provider. The result is complete and never empty. After an error the caller must keep the
@@ -34,6 +42,8 @@ def followed_tickers(settings: MarketSettings, provider: Provider) -> tuple[str,
     StockcastError
         If the provider cannot list its tickers, see `market.providers.protocol.Provider.tickers`.
     """
+    exchanges = {} if settings.universe is None else read_exchanges(settings.universe)
+    ExchangeChoices(settings.home / DATABASE).name(exchanges)
     if settings.tickers:
         return tuple(sorted(set(settings.tickers)))
     if settings.universe is not None:
@@ -48,25 +58,52 @@ def followed_tickers(settings: MarketSettings, provider: Provider) -> tuple[str,
 
 
 def read_universe(path: Path) -> tuple[str, ...]:
-    """Return the tickers in a file, in upper case, sorted and unique.
+    """Return the tickers in a file, in their one spelling, sorted and unique.
 
     The file has one ticker per line, or several separated by commas. Blank lines and text after a
     ``#`` are ignored. A CSV table with a column ``ticker`` or ``symbol`` is valid too. Replace the
-    file by renaming a new one over it, so that no reader sees an incomplete file.
+    file by renaming a new one over it, so that no reader sees an incomplete file. `read_exchanges`
+    describes the exchanges in it.
 
     Raises
     ------
     SettingsError
-        If the file is missing, empty, not UTF-8 text, or has invalid tickers. The message lists up
-        to five invalid lines.
+        If the file is missing, empty, not UTF-8 text, or has invalid tickers or exchanges. The
+        message lists up to five invalid lines.
     """
-    tickers: dict[str, None] = {}
+    return tuple(sorted(_read_tickers(path)))
+
+
+def read_exchanges(path: Path) -> dict[str, str]:
+    """Return the exchanges that the file names, by ticker.
+
+    A line ``MKC.V,XNYS`` names a ticker and the MIC of its exchange. A table has a column
+    ``exchange`` or ``mic``, which may be empty.
+
+    Raises
+    ------
+    SettingsError
+        See `read_universe`; also if two lines name different exchanges of one ticker.
+    """
+    return {ticker: exchange for ticker, exchange in _read_tickers(path).items() if exchange}
+
+
+def _read_tickers(path: Path) -> dict[str, str]:
+    """Return the tickers with their exchanges, which are empty if the file names none."""
+    tickers: dict[str, str] = {}
     errors = []
-    for number, value in _values(path, _read(path)):
+    for number, value, named in _values(path, _read(path)):
         try:
-            tickers[check_ticker(value)] = None
-        except TickerError as error:
+            ticker, exchange = check_ticker(value), named and Sessions(named).exchange
+        except (TickerError, SettingsError) as error:
             errors.append(f"{_universe(path)}, line {number}: {error}")
+            continue
+        if exchange and tickers.get(ticker) not in (None, "", exchange):
+            errors.append(
+                f"{_universe(path)}, line {number}: {ticker} is on {tickers[ticker]} in another "
+                f"line, got {exchange}; keep one of them."
+            )
+        tickers[ticker] = exchange or tickers.get(ticker, "")
     if errors:
         raise SettingsError("\n".join(errors[:_MAX_ERRORS]))
     if not tickers:
@@ -75,7 +112,7 @@ def read_universe(path: Path) -> tuple[str, ...]:
             f"To follow no ticker, turn off the schedules."
         )
         raise SettingsError(msg)
-    return tuple(sorted(tickers))
+    return tickers
 
 
 def _read(path: Path) -> str:
@@ -90,18 +127,23 @@ def _read(path: Path) -> str:
         raise SettingsError(msg) from error
 
 
-def _values(path: Path, text: str) -> Iterator[tuple[int, str]]:
-    """Yield each ticker with its line number, not validated."""
+def _values(path: Path, text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield each line number, ticker and exchange (or an empty text), not validated."""
     stripped = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
     lines = [(number, line) for number, line in stripped if _without_comment(line)]
     if not lines:
         return
     header = _cells(_without_comment(lines[0][1]))
-    column = _column(header)
+    column = _column(header, _HEADERS)
     if column is None:
         for number, line in lines:
-            yield from ((number, cell) for cell in _cells(_without_comment(line)) if cell)
+            cells = [cell for cell in _cells(_without_comment(line)) if cell]
+            if len(cells) == _PAIR and _is_calendar(cells[1]):
+                yield number, cells[0], cells[1]
+            else:
+                yield from ((number, cell, "") for cell in cells)
         return
+    exchange_column = _column(header, _EXCHANGE_HEADERS)
     for number, line in lines[1:]:
         # Company names may contain a #, so comments in tables need their own line.
         cells = _cells(line)
@@ -111,7 +153,20 @@ def _values(path: Path, text: str) -> Iterator[tuple[int, str]]:
                 f"got {len(cells)}; write one row per line."
             )
             raise SettingsError(msg)
-        yield number, cells[column]
+        exchange = "" if exchange_column is None else cells[exchange_column]
+        # Lists of other sources have names such as NMS in this column. The suffix decides then.
+        exchange = exchange if _MIC.match(exchange) else ""
+        yield number, cells[column], exchange
+
+
+def _is_calendar(name: str) -> bool:
+    if not _MIC.match(name):
+        return False
+    try:
+        Sessions(name)
+    except SettingsError:
+        return False
+    return True
 
 
 def _without_comment(line: str) -> str:
@@ -125,9 +180,9 @@ def _cells(line: str) -> list[str]:
         return [line]
 
 
-def _column(header: list[str]) -> int | None:
+def _column(header: list[str], wanted: Sequence[str]) -> int | None:
     names = [name.lower() for name in header]
-    return next((names.index(name) for name in _HEADERS if name in names), None)
+    return next((names.index(name) for name in wanted if name in names), None)
 
 
 def _universe(path: Path) -> str:

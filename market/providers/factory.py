@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.clock import Clock
 from core.errors import SettingsError
+from market.calendars.exchanges import DATABASE
 from market.providers.catalog import selected_specs
 from market.providers.failover.chain import ProviderChain
 from market.providers.failover.circuit_breaker import CircuitBreakers
@@ -60,7 +61,7 @@ def make_circuit_breakers(
 
 def database_path(settings: MarketSettings) -> Path:
     """Return the path of the SQLite file with calls, circuit breakers and ticker records."""
-    return settings.home / "market.sqlite"
+    return settings.home / DATABASE
 
 
 def selected_budgets(settings: MarketSettings) -> dict[str, Budget]:

@@ -76,7 +76,7 @@ class ProviderStatus:
     def __init__(self, settings: MarketSettings, clock: Clock | None = None) -> None:
         self._names = settings.providers
         self._budgets = selected_budgets(settings)
-        self._sessions_of = SessionsByTicker(settings.exchange)
+        self._sessions_of = SessionsByTicker.of_home(settings)
         self._path = database_path(settings)
         self._ledger = make_ledger(settings, clock=clock)
         self._breakers = make_circuit_breakers(settings, clock=clock)

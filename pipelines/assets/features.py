@@ -197,7 +197,7 @@ def _snapshot(
         ticker, reason = next(iter(too_short.items()))
         msg = f"No ticker has a complete window; {ticker}: {reason}"
         raise NotEnoughHistoryError(msg)
-    sessions_of = SessionsByTicker(settings.exchange)
+    sessions_of = SessionsByTicker.of_home(settings)
     undated = _undated(keys, sessions_of) | _not_finite(keys, windows)
     is_dated = ~keys["ticker"].is_in(list(undated))
     keys, windows = keys.filter(is_dated), windows[is_dated.to_numpy()]

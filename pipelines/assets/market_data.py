@@ -121,7 +121,7 @@ def _warn_of_ending_calendars(
     chosen: Sequence[str],
     clock: Clock,
 ) -> None:
-    sessions_of = SessionsByTicker(settings.exchange)
+    sessions_of = SessionsByTicker.of_home(settings)
     for warning in warn_of_ending_calendars(chosen, sessions_of, clock.now()):
         context.log.warning(warning)
 

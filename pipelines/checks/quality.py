@@ -104,7 +104,7 @@ def _examine(
     def examine(some: Sequence[str]) -> QualityReport:
         return examine_bars(
             bar_store.read(some),
-            sessions_of=SessionsByTicker(settings.exchange),
+            sessions_of=SessionsByTicker.of_home(settings),
             now=now,
             real_moves=settings.real_moves,
         )

@@ -42,7 +42,8 @@ def forecast_from_bars(
         If this server computes other features than the training code did.
     """
     manifest = model.bundle.manifest
-    sessions = SessionsByTicker(manifest.exchange)(ticker)
+    dates = pl.Series([bar.session for bar in bars], dtype=pl.Date)
+    sessions = SessionsByTicker(manifest.exchange).of_bars(ticker, dates)
     last_closed = sessions.last_closed(now)
     valid = _validate(ticker, bars, sessions, last_closed)
     needed = model.features.warmup + manifest.lookback - 1

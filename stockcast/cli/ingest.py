@@ -57,7 +57,7 @@ def ingest_now(
     followed = universe(settings, resources["provider"])
     chosen = _chosen(only, followed)
     print_capacity_warning(console, settings, len(followed))
-    sessions_of = SessionsByTicker(settings.exchange)
+    sessions_of = SessionsByTicker.of_home(settings)
     for warning in warn_of_ending_calendars(followed, sessions_of, resources["clock"].now()):
         console.print(warning, style="yellow", highlight=False, markup=False, soft_wrap=True)
     progress = IngestProgress(console)

@@ -12,6 +12,7 @@ import polars as pl
 
 from core.errors import BarsError
 from core.tickers import unknown_ticker
+from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
 from market.providers.files.columns import match_columns
 from market.providers.files.merge import merge_files
@@ -64,6 +65,7 @@ class FilesProvider:
         self._version: str | None = None
         self._readings: dict[Path, FileReading] = {}
         self._notes: dict[str, list[Path]] = {}
+        self._exchange_notes: dict[str, str] = {}
 
     def tickers(self) -> tuple[str, ...]:
         """Return the tickers of all files, sorted.
@@ -89,7 +91,7 @@ class FilesProvider:
             if any(path.is_dir() for path in unread):
                 advice += " Sub-folders: set a glob such as `folder/**/*.csv`."
             notes.insert(0, f"Not read in {self.bars}: {names}{more}.{advice}")
-        return tuple(notes)
+        return (*notes, *self._exchange_notes.values())
 
     def fetch(self, ticker: str, session_range: SessionRange | None = None) -> pl.DataFrame:
         """Read the bars of one ticker from all its files; see `Provider.fetch`.
@@ -107,12 +109,13 @@ class FilesProvider:
         if ticker not in self._files_by_ticker:
             raise unknown_ticker(ticker, f"the files {self.bars!r}", self._files_by_ticker)
         sessions = self._sessions_of(ticker)
-        bars = merge_files(
-            {
-                str(path): self._reading(path).bars(ticker, sessions)
-                for path in self._files_by_ticker[ticker]
-            }
-        )
+        bars = self._read(ticker, sessions)
+        if isinstance(self._sessions_of, SessionsByTicker):
+            note = self._sessions_of.confirm(ticker, bars.get_column("session"))
+            self._exchange_notes |= {} if note is None else {ticker: note}
+            confirmed = self._sessions_of(ticker)
+            # The exchange decides on the sessions of time stamps.
+            bars = bars if confirmed is sessions else self._read(ticker, confirmed)
         if session_range is None:
             return bars
         # A row without a session is kept: validation rejects it with a reason.
@@ -131,10 +134,15 @@ class FilesProvider:
         if (version := digest.hexdigest()) != self._version:
             self._readings.clear()
             self._notes.clear()
+            self._exchange_notes.clear()
             for name in ("_matched", "_files_by_ticker"):
                 self.__dict__.pop(name, None)  # cached properties
             self._version = version
         return version
+
+    def _read(self, ticker: str, sessions: Sessions) -> pl.DataFrame:
+        paths = self._files_by_ticker[ticker]
+        return merge_files({str(p): self._reading(p).bars(ticker, sessions) for p in paths})
 
     @cached_property
     def _matched(self) -> tuple[list[Path], list[Path]]:

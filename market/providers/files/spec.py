@@ -28,7 +28,7 @@ def _make(settings: MarketSettings, ledger: QuotaLedger, clock: Clock | None) ->
         raise SettingsError(_MISSING)
     pairs = (pair.split("=", 1) for pair in settings.columns)
     columns = {column.strip(): name.strip() for column, name in pairs}
-    return FilesProvider(settings.bars, SessionsByTicker(settings.exchange), columns)
+    return FilesProvider(settings.bars, SessionsByTicker.of_home(settings), columns)
 
 
 def _settings_problem(settings: MarketSettings) -> str | None:

@@ -5,7 +5,19 @@ from core.tickers import check_ticker, unknown_ticker
 
 
 @pytest.mark.parametrize(
-    "ticker", ["AAPL", "F", "BRK.B", "BF-B", "005930.KS", "AZN.L", "^GSPC", "EURUSD=X", "M&M.NS"]
+    "ticker",
+    [
+        "AAPL",
+        "F",
+        "BRK.B",
+        "VOLV-B.ST",
+        "BTC-USD",
+        "005930.KS",
+        "AZN.L",
+        "^GSPC",
+        "EURUSD=X",
+        "M&M.NS",
+    ],
 )
 def test_tickers_of_several_exchanges_are_accepted(ticker: str) -> None:
     assert check_ticker(ticker) == ticker
@@ -13,6 +25,14 @@ def test_tickers_of_several_exchanges_are_accepted(ticker: str) -> None:
 
 def test_a_ticker_is_returned_in_capitals() -> None:
     assert check_ticker("brk.b") == "BRK.B"
+
+
+@pytest.mark.parametrize(
+    ("spelling", "ticker"),
+    [("BRK-B", "BRK.B"), ("brk/b", "BRK.B"), ("BF B", "BF.B"), ("A-B", "A.B"), ("MKC-V", "MKC.V")],
+)
+def test_a_share_class_has_one_spelling(spelling: str, ticker: str) -> None:
+    assert check_ticker(spelling) == ticker
 
 
 @pytest.mark.parametrize(

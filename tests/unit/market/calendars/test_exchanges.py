@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import exchange_calendars
+import polars as pl
 import pytest
 from support.market.calendars import end_calendar
 
 from core.errors import SettingsError
+from market.calendars.choices import ExchangeChoices
 from market.calendars.exchanges import (
     _EXCHANGES,
     SessionsByTicker,
@@ -34,6 +37,11 @@ from market.calendars.exchanges import (
         ("PETR4.SA", "BVMF"),
         ("NPN.JO", "XJSE"),
         ("VOLV-B.ST", "XSTO"),
+        ("130A.T", "XTKS"),
+        ("AZN.UK", "XLON"),
+        ("7203.JP", "XTKS"),
+        ("AAPL.US", "XNYS"),
+        ("SAP.XETRA", "XETR"),
     ],
 )
 def test_exchange_of_suffix(ticker: str, exchange: str) -> None:
@@ -41,7 +49,22 @@ def test_exchange_of_suffix(ticker: str, exchange: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ticker", ["AAPL", "BRK.B", "BF-B", "HEI.A", "^GSPC", "^FTSE", "GC=F", "L", "T"]
+    "ticker",
+    [
+        "AAPL",
+        "BRK.B",
+        "BF-B",
+        "HEI.A",
+        "^GSPC",
+        "^FTSE",
+        "GC=F",
+        "L",
+        "T",
+        "WFC.PR.L",
+        "BAC.PR.V",
+        "GRP.U",
+        "ABC.T",
+    ],
 )
 def test_ticker_without_exchange_suffix_belongs_to_the_default(ticker: str) -> None:
     assert exchange_of(ticker, "XNYS") == "XNYS"
@@ -125,3 +148,59 @@ def test_sessions_are_shared_per_exchange() -> None:
 def test_unknown_default_exchange_raises() -> None:
     with pytest.raises(SettingsError, match=r"got 'XNIS'; did you mean .*XNYS"):
         SessionsByTicker("XNIS")
+
+
+def dates_of(exchange: str) -> pl.Series:
+    return SessionsByTicker(exchange)("X").between(date(2023, 1, 1), date(2024, 12, 31))
+
+
+@pytest.mark.parametrize(
+    ("ticker", "traded_on", "exchange"),
+    [
+        ("MKC.V", "XNYS", "XNYS"),  # McCormick's voting shares
+        ("NUMI.V", "XTSE", "XTSE"),
+        ("ABC.L", "XNYS", "XNYS"),
+        ("AZN.L", "XLON", "XLON"),
+        ("AZN.L", "XTKS", "XLON"),  # no calendar fits, so the bars are refused with a reason
+        ("BRK.B", "XNYS", "XNYS"),
+    ],
+)
+def test_a_suffix_names_the_exchange_only_where_the_bars_agree(
+    tmp_path: Path, ticker: str, traded_on: str, exchange: str
+) -> None:
+    sessions_of = SessionsByTicker("XNYS", ExchangeChoices(tmp_path / "market.sqlite"))
+    other = SessionsByTicker("XNYS", ExchangeChoices(tmp_path / "market.sqlite"))
+
+    note = sessions_of.confirm(ticker, dates_of(traded_on))
+
+    assert (note is None) == (exchange == exchange_of(ticker, "XNYS"))
+    assert sessions_of(ticker).exchange == other(ticker).exchange == exchange
+    assert sessions_of.of_bars(ticker, dates_of(traded_on)).exchange == exchange
+
+
+def test_an_observed_exchange_is_forgotten_when_the_bars_agree_again(tmp_path: Path) -> None:
+    sessions_of = SessionsByTicker("XNYS", ExchangeChoices(tmp_path / "market.sqlite"))
+
+    note = sessions_of.confirm("MKC.V", dates_of("XNYS"))
+    sessions_of.confirm("MKC.V", dates_of("XTSE"))
+
+    assert note is not None
+    assert "not in the calendar of XTSE, which its suffix names; they follow XNYS" in note
+    assert sessions_of("MKC.V").exchange == "XTSE"
+
+
+def test_a_thinly_traded_share_is_not_taken_for_one_of_another_exchange(tmp_path: Path) -> None:
+    sessions_of = SessionsByTicker("XNYS", ExchangeChoices(tmp_path / "market.sqlite"))
+
+    sessions_of.confirm("NUMI.V", dates_of("XTSE").gather_every(3))
+
+    assert sessions_of("NUMI.V").exchange == "XTSE"
+
+
+def test_the_exchange_that_the_user_names_is_not_observed(tmp_path: Path) -> None:
+    choices = ExchangeChoices(tmp_path / "market.sqlite")
+    sessions_of = SessionsByTicker("XNYS", choices)
+    choices.name({"MKC.V": "XTSE"})
+
+    assert sessions_of.confirm("MKC.V", dates_of("XNYS")) is None
+    assert sessions_of("MKC.V").exchange == "XTSE"

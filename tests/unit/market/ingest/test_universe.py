@@ -10,7 +10,8 @@ from support.providers.in_memory import FakeProvider
 
 from core.errors import SettingsError
 from market.bars.contract import BAR_SCHEMA
-from market.ingest.universe import followed_tickers, read_universe
+from market.calendars.exchanges import SessionsByTicker
+from market.ingest.universe import followed_tickers, read_exchanges, read_universe
 from market.settings import MarketSettings
 
 NO_TICKERS = FakeProvider({})
@@ -103,3 +104,61 @@ def test_missing_file_folder_and_binary_file_raise(tmp_path: Path, write: Write)
 def test_very_long_line_raises(write: Write) -> None:
     with pytest.raises(SettingsError, match="line 1: `ticker` must be"):
         read_universe(write("universe.txt", "A" * 200_000))
+
+
+def test_two_spellings_of_one_ticker_are_one(write: Write) -> None:
+    assert read_universe(write("universe.txt", "BRK-B\nBRK.B, BF/B\nbrk b\n")) == ("BF.B", "BRK.B")
+
+
+@pytest.mark.parametrize(
+    ("text", "tickers", "exchanges"),
+    [
+        (
+            "MKC.V,XNYS\nBTC,24/7\nAAPL\n",
+            ("AAPL", "BTC", "MKC.V"),
+            {"MKC.V": "XNYS", "BTC": "24/7"},
+        ),
+        ("AAPL,XOMA\n", ("AAPL", "XOMA"), {}),
+        ("AAPL,MSFT,XNYS\n", ("AAPL", "MSFT", "XNYS"), {}),
+        ("ticker,exchange\nMKC.V,XNYS\nAAPL,\n", ("AAPL", "MKC.V"), {"MKC.V": "XNYS"}),
+        ("Symbol,Name,MIC\n0700,Tencent,XHKG\n", ("0700",), {"0700": "XHKG"}),
+        ("Symbol,Exchange\nAAPL,NMS\nIBM,NYQ\n", ("AAPL", "IBM"), {}),
+    ],
+)
+def test_a_file_may_name_the_exchange_of_a_ticker(
+    write: Write, text: str, tickers: tuple[str, ...], exchanges: dict[str, str]
+) -> None:
+    path = write("universe.csv", text)
+
+    assert read_universe(path) == tickers
+    assert read_exchanges(path) == exchanges
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "ticker,mic\nMKC.V,XNYX\n",
+            "line 2: `exchange` must be a MIC code .* did you mean .*XNYS",
+        ),
+        ("ticker,mic\nBRK-B,XNYS\nBRK.B,XLON\n", "line 3: BRK.B is on XNYS in another line"),
+    ],
+)
+def test_an_invalid_exchange_is_named(write: Write, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        read_universe(write("universe.csv", text))
+
+
+def test_named_exchanges_decide_the_calendar_until_they_are_removed(
+    write: Write, tmp_path: Path
+) -> None:
+    chosen = settings(universe=write("universe.txt", "MKC.V,XNYS\nAAPL,XHKG\n"), home=tmp_path)
+    sessions_of = SessionsByTicker.of_home(chosen)
+
+    followed_tickers(chosen, NO_TICKERS)
+    named = [sessions_of(ticker).exchange for ticker in ("MKC.V", "AAPL")]
+    write("universe.txt", "MKC.V\nAAPL\n")
+    followed_tickers(chosen, NO_TICKERS)
+
+    assert named == ["XNYS", "XHKG"]
+    assert [sessions_of(ticker).exchange for ticker in ("MKC.V", "AAPL")] == ["XTSE", "XNYS"]

@@ -66,7 +66,15 @@ def test_the_suffix_of_the_ticker_selects_the_calendar(model: LiveModel) -> None
     assert forecast.target_session == date(2012, 12, 27)
     assert forecast.data_age_sessions == 0
     with pytest.raises(Problem, match="XLON calendar has no session on that date"):
-        from_bars(model, "AZN.L", 1, caller_bars(), NOW)
+        boxing_day = [bar for bar in caller_bars() if bar.session == date(2012, 12, 26)]
+        from_bars(model, "AZN.L", 1, bars + boxing_day, NOW)
+
+
+def test_a_share_class_like_a_suffix_follows_the_calendar_of_its_bars(model: LiveModel) -> None:
+    # Toronto, which the suffix V names, was closed on several of these sessions.
+    voting, other = (from_bars(model, t, 1, caller_bars(), NOW) for t in ("MKC.V", "M"))
+
+    assert voting.target_session == other.target_session
 
 
 def test_the_order_of_the_bars_does_not_matter(model: LiveModel) -> None:

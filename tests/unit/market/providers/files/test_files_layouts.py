@@ -19,9 +19,12 @@ from support.market.bars import xnys
 from support.market.file_formats import TRADED, YAHOO, Write, provider, refusal, traded
 
 from core.errors import BarsError
+from core.settings import load_settings
 from market.bars.contract import validate_bars
 from market.calendars.exchanges import SessionsByTicker
+from market.providers.factory import make_provider
 from market.providers.files.provider import FilesProvider
+from market.settings import MarketSettings
 
 NAMES = ("Open", "High", "Low", "Close", "Volume")
 ROWS = [[str(cell) for cell in row] for row in TRADED]
@@ -390,3 +393,24 @@ def test_named_columns_take_precedence(write: Write) -> None:
     files = FilesProvider(str(path), SessionsByTicker(), {"close": "ending"})
 
     assert traded(files.fetch("AAPL")) == TRADED
+
+
+def test_a_share_class_like_a_suffix_follows_its_bars(tmp_path: Path) -> None:
+    sessions = xnys().between(date(2023, 1, 1), date(2024, 12, 31))
+    prices = {name: [10.0] * len(sessions) for name in NAMES}
+    for ticker in ("MKC.V", "WFC.PR.L", "BRK-B"):
+        pl.DataFrame({"Date": sessions, **prices}).write_csv(tmp_path / f"{ticker}.csv")
+    settings = load_settings(
+        MarketSettings, provider="files", bars=str(tmp_path), home=tmp_path / "home"
+    )
+    files = make_provider(settings)
+    assert isinstance(files, FilesProvider)
+
+    rows = {ticker: files.fetch(ticker) for ticker in files.tickers()}
+
+    assert sorted(rows) == ["BRK.B", "MKC.V", "WFC.PR.L"]
+    for ticker, bars in rows.items():
+        calendar = SessionsByTicker.of_home(settings)(ticker)
+        assert validate_bars(bars, calendar, last_session=sessions[-1]).quarantine.is_empty()
+    (note,) = files.notes()
+    assert note.startswith("MKC.V: 10 of its 502 sessions are not in the calendar of XTSE")
