@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from support.clocks.moving_clock import MovingClock
 
-from registry.promotion.aliases import keep_as_challenger, promote, reconcile
+from registry.promotion.aliases import keep_as_challenger, promote, reconcile, rollback
 from registry.promotion.audit import Move, begin_move, read_moves
 from registry.versions import ModelRegistry
 
@@ -127,3 +127,11 @@ def test_an_interrupted_move_and_one_outside_are_both_recorded(registry: ModelRe
     assert repaired[0] == pending
     assert (repaired[1].from_version, repaired[1].to_version) == (1, 4)
     assert [step[2] for step in steps(registry)] == [1, 4]
+
+
+def test_a_rollback_records_a_champion_set_outside_first(registry: ModelRegistry) -> None:
+    promote(registry, 1, "why", "ann")
+    promote(registry, 2, "why", "ann")
+    set_alias(registry, "champion", 3)
+    assert rollback(registry, "why", "ann").to_version == 2
+    assert steps(registry)[2:] == [("external", 2, 3, False), ("rollback", 3, 2, False)]
