@@ -11,7 +11,13 @@ from core.isolation import find_faulty
 from market.bars.quarantine import Quarantine
 from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
-from market.ingest.catch_up import UP_TO_DATE, has_new_data, plan_catch_up, plan_local_catch_up
+from market.ingest.catch_up import (
+    UP_TO_DATE,
+    CatchUpPlan,
+    has_new_data,
+    plan_catch_up,
+    plan_local_catch_up,
+)
 from market.ingest.plan import IngestTask, plan_tasks
 from market.ingest.ticker_state import TickerStateStore
 from market.providers.protocol import LocalProvider, Provider
@@ -130,22 +136,16 @@ def catch_up_sensor(
     )
     overdue = _overdue(tasks, bar_store, sessions_of, now)
     if isinstance(provider, LocalProvider):
-        try:
-            version = provider.source_version()
-        except StockcastError as error:
-            return dg.SkipReason(str(error))
-        recorded = ticker_states.source_versions()
-        due = {task.ticker for task in overdue if task.ticker not in recorded}
-
-        def add_if_new(ticker: str) -> None:
-            refused, closed = quarantine.read([ticker]), sessions_of(ticker).last_closed(now)
-            if has_new_data(recorded.get(ticker), version, refused, closed):
-                due.add(ticker)
-
-        find_faulty(followed, add_if_new)  # a run of the others names the faulty tickers
-        if overdue and not due:
-            return dg.SkipReason(f"The data of {provider.name} has not changed since its ingest.")
-        catch_up = plan_local_catch_up(due, states, version, now) if due else UP_TO_DATE
+        due = {task.ticker for task in overdue}
+        catch_up = _plan_local(
+            provider,
+            followed,
+            due,
+            ticker_states=ticker_states,
+            quarantine=quarantine,
+            sessions_of=sessions_of,
+            now=now,
+        )
     else:
         catch_up = plan_catch_up(
             overdue,
@@ -178,6 +178,38 @@ def _overdue(
             or last_stored[task.ticker] < sessions_of(task.ticker).last_closed(now - GRACE_PERIOD)
         )
     ]
+
+
+def _plan_local(
+    provider: LocalProvider,
+    followed: Sequence[str],
+    overdue: set[str],
+    *,
+    ticker_states: TickerStateStore,
+    quarantine: Quarantine,
+    sessions_of: Callable[[str], Sessions],
+    now: datetime,
+) -> CatchUpPlan:
+    """Decide whether a run can find new local data, which costs no call to read."""
+    try:
+        version = provider.source_version()
+    except StockcastError as error:
+        return CatchUpPlan(None, str(error))
+    recorded = ticker_states.source_versions()
+    due = overdue - recorded.keys()
+
+    def add_if_new(ticker: str) -> None:
+        refused, closed = quarantine.read([ticker]), sessions_of(ticker).last_closed(now)
+        if has_new_data(recorded.get(ticker), version, refused, closed):
+            due.add(ticker)
+
+    find_faulty(followed, add_if_new)  # a run of the others names the faulty tickers
+    if due:
+        return plan_local_catch_up(due, ticker_states.read(), version, now)
+    if overdue:
+        msg = f"The data of {provider.name} has not changed since its ingest."
+        return CatchUpPlan(None, msg)
+    return UP_TO_DATE
 
 
 def _active_ingest_run(instance: dg.DagsterInstance) -> str | None:

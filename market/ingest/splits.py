@@ -7,14 +7,20 @@ retries.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
 from core.errors import StockcastError
 from market.bars.contract import KEY
-from market.bars.corporate_actions import add_actions, find_unexplained_jump, split_factor_on
+from market.bars.corporate_actions import (
+    actions_known_through,
+    add_actions,
+    find_unexplained_jump,
+    split_factor_on,
+)
 from market.ingest.reconcile import ReconciledBars
+from market.ingest.ticker_state import TickerState
 from market.providers.protocol import ActionsProvider
 
 
@@ -47,6 +53,31 @@ class ResolvedBars:
     unconfirmed_jump: date | None = None
     has_fetched_actions: bool = False
     notes: tuple[str, ...] = ()
+
+    def state_changes(
+        self, state: TickerState, *, closed: date, responded_at: datetime
+    ) -> dict[str, object]:
+        """Return the fields of a ticker's state that these bars change.
+
+        Parameters
+        ----------
+        closed
+            Last closed session.
+        responded_at
+            Time of the response in UTC.
+        """
+        last, through = self.history["session"].max(), actions_known_through(self.history)
+        has_news = len(self.new) or self.withheld_from
+        stale_responses = 1 if has_news else state.stale_responses + 1
+        came_with_bars = through == last and through != state.actions_through
+        has_actions = self.has_fetched_actions or came_with_bars
+        return {
+            "actions_through": through,
+            "actions_at": responded_at if has_actions else state.actions_at,
+            "stale_responses": 0 if last == closed else stale_responses,
+            "withheld_from": self.withheld_from,
+            "unconfirmed_jump": self.unconfirmed_jump or state.unconfirmed_jump,
+        }
 
 
 def resolve_split_jumps(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +17,6 @@ from core.errors import (
     BarsError,
     PermanentError,
     QuotaError,
-    ReconciliationError,
     StockcastError,
     UnknownTickerError,
 )
@@ -26,7 +24,7 @@ from market.bars.contract import BAR_SCHEMA, validate_bars
 from market.bars.corporate_actions import actions_known_through, add_actions, split_factor_on
 from market.bars.quarantine import Quarantine
 from market.calendars.sessions import Sessions
-from market.ingest.fetch import BarFetcher, FetchedBars, refuse_without_bars
+from market.ingest.fetch import BarFetcher, refuse_without_bars
 from market.ingest.plan import IngestTask, count_behind, plan_tasks
 from market.ingest.report import (
     NOTHING_STORED,
@@ -37,14 +35,11 @@ from market.ingest.report import (
     note_unusable,
     summarize_fetched,
 )
-from market.ingest.splits import ResolvedBars, resolve_split_jumps
-from market.ingest.ticker_state import NO_FAILURE, TickerState, TickerStateStore
+from market.ingest.splits import resolve_split_jumps
+from market.ingest.ticker_state import NO_FAILURE, TickerStateStore, failure_changes
 from market.ingest.whole_history import replace_history
 from market.providers.protocol import ActionsProvider, LocalProvider, Provider
 from market.store import BarStore, UpsertReport
-
-# Errors that cost a call and concern one ticker only. Requests for the ticker are backed off.
-_TICKER_ERRORS = (UnknownTickerError, BarsError, ReconciliationError)
 
 
 class Ingest:
@@ -196,7 +191,15 @@ class Ingest:
         resolved = resolve_split_jumps(ticker, stored, fetched.reconciled, provider)
         self._quarantine.replace(ticker, fetched.validated.quarantine, since=fetched.start)
         upserted = self._store.upsert(resolved.bars)
-        self._record_success(ticker, state, fetched, resolved, requested_at=now, closed=closed)
+        responded_at = self._clock.now()
+        self._ticker_states.update(
+            ticker,
+            requested_at=now,
+            responded_at=responded_at,
+            has_full_history=state.has_full_history or fetched.is_complete,
+            **resolved.state_changes(state, closed=closed, responded_at=responded_at),
+            **NO_FAILURE,
+        )
         return self._report(
             ticker,
             **summarize_fetched(fetched.validated),
@@ -206,36 +209,6 @@ class Ingest:
             notes=fetched.notes
             + resolved.notes
             + note_unusable(resolved.history.tail(len(resolved.new) + RECENT), self._real_moves),
-        )
-
-    def _record_success(
-        self,
-        ticker: str,
-        state: TickerState,
-        fetched: FetchedBars,
-        resolved: ResolvedBars,
-        *,
-        requested_at: datetime,
-        closed: date,
-    ) -> None:
-        last = resolved.history.get_column("session").max()
-        through, responded_at = actions_known_through(resolved.history), self._clock.now()
-        has_news = len(resolved.new) or resolved.withheld_from
-        stale_responses = 1 if has_news else state.stale_responses + 1
-        came_with_bars = through == last and through != state.actions_through
-        self._ticker_states.update(
-            ticker,
-            requested_at=requested_at,
-            responded_at=responded_at,
-            has_full_history=state.has_full_history or fetched.is_complete,
-            actions_through=through,
-            actions_at=responded_at
-            if resolved.has_fetched_actions or came_with_bars
-            else state.actions_at,
-            stale_responses=0 if last == closed else stale_responses,
-            withheld_from=resolved.withheld_from,
-            unconfirmed_jump=resolved.unconfirmed_jump or state.unconfirmed_jump,
-            **NO_FAILURE,
         )
 
     def _ingest_actions(self, ticker: str) -> IngestReport:
@@ -296,14 +269,9 @@ class Ingest:
 
     def _record_failure(self, ticker: str, task: IngestTask, error: StockcastError) -> None:
         """Record an error; consecutive permanent errors of the ticker back off its requests."""
-        now, failures = self._clock.now(), self._ticker_states.get(ticker).permanent_failures
-        is_permanent = isinstance(error, PermanentError)
-        values = {"last_error": str(error), "failed_at": now, "is_permanent": is_permanent}
-        if task.kind == "actions":
-            values |= {"is_permanent": False} | ({"actions_at": now} if is_permanent else {})
-        elif is_permanent:
-            values["permanent_failures"] = failures + 1 if isinstance(error, _TICKER_ERRORS) else 1
-        self._ticker_states.update(ticker, requested_at=now, **values)
+        now, state = self._clock.now(), self._ticker_states.get(ticker)
+        changes = failure_changes(state, error, now, is_actions=task.kind == "actions")
+        self._ticker_states.update(ticker, requested_at=now, **changes)
 
     def _stored_bars(self, ticker: str) -> pl.DataFrame:
         try:

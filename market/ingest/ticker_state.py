@@ -12,7 +12,17 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from core.errors import (
+    BarsError,
+    PermanentError,
+    ReconciliationError,
+    StockcastError,
+    UnknownTickerError,
+)
 from core.sqlite import Database
+
+# Errors that cost a call and concern one ticker only. Requests for the ticker are backed off.
+_TICKER_ERRORS = (UnknownTickerError, BarsError, ReconciliationError)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ticker_records (
@@ -95,6 +105,28 @@ class TickerState:
     failed_at: datetime | None = None
     is_permanent: bool = False
     permanent_failures: int = 0
+
+
+def failure_changes(
+    state: TickerState, error: StockcastError, now: datetime, *, is_actions: bool
+) -> dict[str, object]:
+    """Return the fields of a state that a failed request changes.
+
+    Consecutive permanent errors of the ticker itself back off its requests.
+
+    Parameters
+    ----------
+    is_actions
+        Whether the request was one for splits and dividends.
+    """
+    is_permanent = isinstance(error, PermanentError)
+    changes = {"last_error": str(error), "failed_at": now, "is_permanent": is_permanent}
+    if is_actions:
+        return changes | {"is_permanent": False} | ({"actions_at": now} if is_permanent else {})
+    if is_permanent:
+        is_of_ticker = isinstance(error, _TICKER_ERRORS)
+        changes["permanent_failures"] = state.permanent_failures + 1 if is_of_ticker else 1
+    return changes
 
 
 class TickerStateStore:
