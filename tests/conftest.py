@@ -34,6 +34,8 @@ EXPENSIVE_FIRST = (
     "unit/forecasting/export/test_fusion.py",
     "unit/forecasting/models/test_lstm_model.py",
     "unit/pipelines/checks/test_asset_checks_quality.py",
+    "unit/pipelines/test_one_faulty_ticker.py",
+    "unit/pipelines/test_catch_up_local_data.py",
     "integration/test_registry_repair.py",
     "integration/test_serving_swap.py",
     "integration/test_serving_full_disk.py",

@@ -65,8 +65,8 @@ def test_the_suffix_of_the_ticker_selects_the_calendar(model: LiveModel) -> None
     forecast = from_bars(model, "AZN.L", 1, until_christmas, boxing_night)
     assert forecast.target_session == date(2012, 12, 27)
     assert forecast.data_age_sessions == 0
+    boxing_day = [bar for bar in caller_bars() if bar.session == date(2012, 12, 26)]
     with pytest.raises(Problem, match="XLON calendar has no session on that date"):
-        boxing_day = [bar for bar in caller_bars() if bar.session == date(2012, 12, 26)]
         from_bars(model, "AZN.L", 1, bars + boxing_day, NOW)
 
 
