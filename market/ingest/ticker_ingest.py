@@ -235,9 +235,11 @@ class Ingest:
 
     def _ingest_whole_history(self, ticker: str) -> IngestReport:
         """Replace the stored bars by all bars of a provider that is read whole each time."""
-        sessions, now = self._sessions_of(ticker), self._clock.now()
+        now = self._clock.now()
         _ = self._source_version
         bars = self._provider.fetch(ticker)
+        # Own files may show that the ticker follows another calendar than that of its suffix.
+        sessions = self._sessions_of(ticker)
         validated = validate_bars(bars, sessions, last_session=sessions.last_closed(now))
         self._quarantine.replace(ticker, validated.quarantine)
         refuse_without_bars(ticker, validated)

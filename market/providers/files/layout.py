@@ -28,7 +28,9 @@ _TUPLE = re.compile(r"""^\(\s*['"](.*?)['"]\s*,\s*['"](.*?)['"]\s*\)$""")
 _DUPLICATED = re.compile(r"_duplicated_\d+$")
 _BLANK = re.compile(r"^(Unnamed: ?\d+.*|_duplicated_\d+)?$")
 _NUMBER = re.compile(r"^\W*\d[\d.,' ]*$")
-_TICKER_OR_NAME = re.compile(r"^\^?[A-Za-z0-9](?!ull$|an$|one$|/a$)[\w.&=/ -]{0,23}$|^[A-Z]$")
+_TICKER_OR_NAME = re.compile(r"^\^?[A-Za-z0-9][\w.&=/ -]{0,23}$")
+# A first row of missing values is no header.
+_MISSING = {"null", "none", "nan", "n/a", "na"}
 # Words in names of columns that are no tickers, such as `Adj. Open` of Quandl.
 _NO_TICKER = {"adj", "adjusted", "avg", "average", "prev", "previous", "bid", "ask", "mid", "day"}
 
@@ -80,7 +82,8 @@ def _one_header(table: pl.DataFrame) -> pl.DataFrame:
         return table
     upper = _filled(columns)[1:]
     lower = [cell or "" for cell in table.select(columns).row(0)][1:]
-    if not all(map(_TICKER_OR_NAME.match, lower)) or any(map(_NUMBER.match, lower)):
+    is_text = all(map(_TICKER_OR_NAME.match, lower)) and not any(map(_NUMBER.match, lower))
+    if not is_text or {cell.lower() for cell in lower} <= _MISSING:
         return table
     if not any({*map(_meaning, level)} >= {*PRICE_COLUMNS} for level in (upper, lower)):
         return table

@@ -21,10 +21,14 @@ from support.market.file_formats import TRADED, YAHOO, Write, provider, refusal,
 from core.errors import BarsError
 from core.settings import load_settings
 from market.bars.contract import validate_bars
+from market.bars.quarantine import Quarantine
 from market.calendars.exchanges import SessionsByTicker
+from market.ingest.ticker_ingest import Ingest
+from market.ingest.ticker_state import TickerStateStore
 from market.providers.factory import make_provider
 from market.providers.files.provider import FilesProvider
 from market.settings import MarketSettings
+from market.store import BarStore
 
 NAMES = ("Open", "High", "Low", "Close", "Volume")
 ROWS = [[str(cell) for cell in row] for row in TRADED]
@@ -406,11 +410,19 @@ def test_a_share_class_like_a_suffix_follows_its_bars(tmp_path: Path) -> None:
     files = make_provider(settings)
     assert isinstance(files, FilesProvider)
 
-    rows = {ticker: files.fetch(ticker) for ticker in files.tickers()}
+    ingest = Ingest(
+        provider=files,
+        store=BarStore(tmp_path / "home" / "bars"),
+        quarantine=Quarantine(tmp_path / "home" / "quarantine"),
+        ticker_states=TickerStateStore(tmp_path / "home" / "market.sqlite"),
+        sessions_of=SessionsByTicker.of_home(settings),
+        join_tolerance=0.005,
+    )
 
-    assert sorted(rows) == ["BRK.B", "MKC.V", "WFC.PR.L"]
-    for ticker, bars in rows.items():
-        calendar = SessionsByTicker.of_home(settings)(ticker)
-        assert validate_bars(bars, calendar, last_session=sessions[-1]).quarantine.is_empty()
+    reports = [ingest.ingest_ticker(ticker) for ticker in files.tickers()]
+
+    assert [report.ticker for report in reports] == ["BRK.B", "MKC.V", "WFC.PR.L"]
+    assert [report.bars for report in reports] == [len(sessions)] * 3
+    assert [report.quarantine.height for report in reports] == [0] * 3
     (note,) = files.notes()
     assert note.startswith("MKC.V: 10 of its 502 sessions are not in the calendar of XTSE")
