@@ -82,7 +82,7 @@ def test_exactly_the_real_splits_of_the_sample_are_found_without_their_list() ->
     row=st.integers(7, N - 1),
     seed=st.integers(0, 20),
     jump=st.floats(0.97, 1.03),
-    day_volume=st.floats(0.5, 2.0),
+    day_volume=st.floats(0.3, 3.5),
     is_adjusted=st.booleans(),
 )
 @settings(max_examples=150, deadline=None)
@@ -90,6 +90,7 @@ def test_split_of_any_usual_ratio_is_found(
     ratio: Fraction, row: int, seed: int, jump: float, day_volume: float, *, is_adjusted: bool
 ) -> None:
     bars = synthetic_bars(("AAA", "BBB"), n_sessions=N, seed=seed)
+    bars = bars.with_columns(volume=pl.lit(1_000_000, pl.Int64))
     overnight = pl.col("open") / pl.col("close").shift(1) - 1
     # A larger return of the same night hides the ratio.
     at_row = bars.filter(pl.int_range(pl.len()).over("ticker").is_between(row - 1, row))
