@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.promotion.evidence import ChampionComparison, Evidence, PairedScore, Policy
@@ -97,6 +98,7 @@ def covers(coverage: float, error: float, level: float) -> bool:
     return 0 <= coverage <= 1 and level - band - 1e-9 <= coverage <= level + 0.08 + 1e-9
 
 
+@settings(max_examples=60)
 @given(evidences, champions)
 def test_a_candidate_is_promoted_if_and_only_if_every_rule_holds(
     evidence: Evidence, champion: ChampionComparison | None
@@ -130,10 +132,25 @@ def good_evidence() -> Evidence:
     )
 
 
+@st.composite
+def scores_at_the_limits(draw: st.DrawFn, horizon: int) -> PairedScore:
+    """Draw consistent scores on both sides of every limit."""
+    shortfall = draw(st.sampled_from([-0.01, 0.0, 0.004, 0.019, 0.021]))
+    bound = shortfall + draw(st.sampled_from([0.0, 0.0005, 0.002, 0.02]))
+    return PairedScore(
+        horizon=draw(st.sampled_from([horizon, horizon, horizon, 3])),
+        sessions=draw(st.sampled_from([59, 60, 1000, 1000])),
+        candidate_crps=0.01 * (1 + shortfall),
+        reference_crps=0.01,
+        upper_bound=0.01 * bound,
+        p_worse=draw(st.sampled_from([0.01, 0.049, 0.051, 0.9])),
+    )
+
+
 @given(st.sampled_from(HORIZONS), st.data())
 def test_one_score_decides_by_its_own_rule(horizon: int, data: st.DataObject) -> None:
     """All other evidence is good, so the drawn score decides."""
-    score = data.draw(scores(horizon))
+    score = data.draw(st.one_of(scores_at_the_limits(horizon), scores(horizon)))
     changed = good_scores() | {horizon: score}
     naive = decide(replace(good_evidence(), against_naive=changed), None)
     assert naive.promote == beats_naive(score, horizon)
@@ -145,11 +162,28 @@ def test_one_score_decides_by_its_own_rule(horizon: int, data: st.DataObject) ->
 def test_one_coverage_decides_by_its_own_rule(
     horizon: int, level: float, data: st.DataObject
 ) -> None:
-    value, error = data.draw(near(level, 0.1)), data.draw(near(0.02, 0.06))
+    distances = st.sampled_from([-0.081, -0.079, -0.05, -0.041, -0.039, 0.05, 0.079, 0.081])
+    value = data.draw(st.one_of(distances.map(lambda distance: level + distance), near(level, 0.1)))
+    error = data.draw(st.one_of(st.sampled_from([0.02, 0.03, 0.05]), near(0.02, 0.06)))
     good = good_evidence()
     coverage = {**good.coverage, horizon: {**good.coverage[horizon], level: value}}
     evidence = replace(good, coverage=coverage, coverage_error={horizon: {level: error}})
     assert decide(evidence, None).promote == covers(value, error, level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("error", "passes"), [(0.02, False), (0.025, False), (0.026, True)])
+def test_chance_explains_1_96_standard_errors(level: float, error: float, *, passes: bool) -> None:
+    """The interval is too narrow by 5 %, and 5 / 1.96 is 2.55."""
+    good = good_evidence()
+    coverage = {**good.coverage, 5: {**good.coverage[5], level: level - 0.05}}
+    evidence = replace(good, coverage=coverage, coverage_error={5: {level: error}})
+    assert decide(evidence, None).promote == passes
+
+
+def test_a_withdrawal_with_an_empty_reason_counts() -> None:
+    assert decide(good_evidence(), None).promote
+    assert not decide(replace(good_evidence(), withdrawal_reason=""), None).promote
 
 
 @given(
