@@ -18,7 +18,7 @@ from market.quality.unlisted_splits import find_unlisted_splits
 
 PRICES = ("open", "high", "low", "close")
 N = 120
-RATIOS = [Fraction(3, 2), *map(Fraction, [2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50])]
+RATIOS = [Fraction(3, 2), *map(Fraction, [2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50])]
 ALL_RATIOS = [*RATIOS, *(1 / ratio for ratio in RATIOS)]
 
 
