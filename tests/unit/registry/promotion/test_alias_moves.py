@@ -135,6 +135,7 @@ def test_repeated_rollbacks_go_further_back(registry: ModelRegistry, clock: Movi
     assert decided_at == move.at == datetime(2013, 3, 1, 23, 0, 6, tzinfo=UTC)
     for version in (2, 3):
         assert "Rolled back to version 2" in registry.get(version).description
+    assert "Version 3 promoted" not in registry.get(2).description
     assert registry.get(3).tags["stockcast.decision"] == "promote"
 
     assert rollback(registry, "worse", "bob").to_version == 1
