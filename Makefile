@@ -36,7 +36,7 @@ test: lint ## Everything that must hold: style, types, imports, definitions, tes
 	@$(BIN)/python -m pytest -n 2 --durations 15 $(PYTEST_ARGS) </dev/null
 
 .PHONY: test-fast
-test-fast: $(STAMP) ## The tests that neither train real models nor start servers
+test-fast: $(STAMP) ## The tests that are not marked slow or integration
 	@$(BIN)/python -m pytest -n 2 -m "not slow and not integration" --ignore tests/integration --durations 15 $(PYTEST_ARGS) </dev/null
 
 .PHONY: lint

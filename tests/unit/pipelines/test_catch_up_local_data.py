@@ -16,6 +16,8 @@ from support.pipelines.simulated_daemon import Daemon, write_files
 from core.settings import load_settings
 from pipelines.settings import PipelineSettings
 
+pytestmark = pytest.mark.slow
+
 FIVE_MINUTES = timedelta(minutes=5)
 START, FRIDAY, MONDAY = date(2013, 2, 1), date(2013, 3, 1), date(2013, 3, 4)
 # Saturday; the sample ends on Friday, so that its bars become old on Monday.

@@ -35,6 +35,8 @@ from pipelines.resources import build_resources
 from pipelines.settings import PipelineSettings
 from pipelines.stages import feature_table as feature_stage
 
+pytestmark = pytest.mark.slow
+
 START, LAST = date(2012, 3, 1), date(2013, 3, 1)
 FRIDAY_NIGHT = datetime(2013, 3, 1, 22, tzinfo=UTC)
 HEALTHY = ("IBM", "MSFT")

@@ -18,6 +18,8 @@ from support.market.ingest_setup import ClockedProvider, IngestSetup, free_key, 
 from core.errors import ProviderDownError, QuotaError, StockcastError
 from market.bars.adjustments import adjust_bars
 
+pytestmark = pytest.mark.slow
+
 # AAPL has a split on the sixth session.
 START = date(2005, 2, 18)
 FAULTS = ("none", "none", "down", "late", "spent")

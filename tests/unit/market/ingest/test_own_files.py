@@ -20,6 +20,8 @@ from support.providers.in_memory import FakeProvider
 from core.errors import BarsError, ReconciliationError, StockcastError, UnknownTickerError
 from market.bars.contract import BAR_SCHEMA
 
+pytestmark = pytest.mark.slow
+
 PRICES = ["open", "high", "low", "close"]
 COLUMNS = ["session", *PRICES, "volume"]
 SCHEMA = pl.Schema({name: BAR_SCHEMA[name] for name in [*COLUMNS, "ticker"]})

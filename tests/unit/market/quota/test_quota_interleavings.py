@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from itertools import repeat
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.providers.counting_provider import Calls, Disturbances, Plan, counting_provider
 
 from market.quota.budgets import Budget, Window
+
+pytestmark = pytest.mark.slow
 
 NEW_YORK = ZoneInfo("America/New_York")
 ZONES = st.sampled_from(["America/New_York", "UTC", "Asia/Seoul", "Europe/London"])

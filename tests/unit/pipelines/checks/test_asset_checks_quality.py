@@ -23,6 +23,8 @@ from pipelines.partitions import all_partitions, follow_universe
 from pipelines.resources import build_resources
 from pipelines.settings import PipelineSettings
 
+pytestmark = pytest.mark.slow
+
 START = date(2011, 8, 1)
 QUALITY = {
     "quality",

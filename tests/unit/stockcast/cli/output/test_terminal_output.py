@@ -15,6 +15,8 @@ from support.terminal import python, run_in_terminal
 from stockcast.cli.output.market_tables import OUTCOME_COLUMNS
 from stockcast.cli.output.model_tables import FORECAST_COLUMNS, SCORE_COLUMNS
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = str(Path(__file__).parents[4] / "support" / "programs" / "printed_run.py")
 COLUMNS = [*SCORE_COLUMNS, *FORECAST_COLUMNS, *OUTCOME_COLUMNS]
 PRICES = ["0.0004000", "0.0003800 to 0.0004200", "430.47", "612,346", "551,111 to 673,580"]
