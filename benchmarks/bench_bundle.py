@@ -17,7 +17,7 @@ import polars as pl
 
 from benchmarks.timing import compare
 from forecasting.bundle.bundle import Bundle, write_bundle
-from forecasting.bundle.manifest import Manifest
+from forecasting.bundle.manifest import Manifest, sha256
 from forecasting.distribution.levels import LEVELS
 from forecasting.export.fusion import export_forest, export_lstm, fuse
 from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set
@@ -99,7 +99,7 @@ def bundle_of(forest: ForestModel, lstm: LstmModel, panel: Panel, folder: Path) 
         cutoff=panel.sessions[-1].astype(object),
         tickers=tuple(panel.keys["ticker"].unique().sort()),
         exchange="XNYS",
-        data_fingerprint="benchmark",
+        data_fingerprint=sha256(panel.windows(np.arange(8)).tobytes()),
         code_version="benchmark",
         settings={},
         metrics={},

@@ -159,14 +159,19 @@ class EnsembleGraph:
             raise ForecastError(msg)
 
     def _check_output(self, output: BundleOutput) -> None:
-        is_valid = np.isfinite(output.mean) & np.isfinite(output.scale) & (output.scale > 0)
-        if not is_valid.all():
-            rows = np.flatnonzero(~is_valid.all(axis=1))[:5].tolist()
-            msg = (
-                f"The forecasts of rows {rows} must be finite with a positive scale;"
-                " leave tickers out whose price did not move."
-            )
-            raise ForecastError(msg)
+        """Check the members too, because responses contain them."""
+        for mean, scale in (
+            (output.mean, output.scale),
+            (output.member_mean, output.member_scale),
+        ):
+            is_valid = np.isfinite(mean) & np.isfinite(scale) & (scale > 0)
+            if not is_valid.all():
+                rows = np.unique(np.nonzero(~is_valid)[0])[:5].tolist()
+                msg = (
+                    f"The forecasts of rows {rows} must be finite with a positive scale;"
+                    " leave tickers out whose price did not move."
+                )
+                raise ForecastError(msg)
 
     def _read_layout(self) -> GraphLayout:
         try:

@@ -10,12 +10,22 @@ import hashlib
 import json
 from datetime import date
 from itertools import pairwise
-from typing import Any, Final, Literal, NoReturn, Self
+from typing import Annotated, Any, Final, Literal, NoReturn, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import to_jsonable_python
 
 from core.errors import BundleError
+from core.tickers import TICKER_PATTERN
+from forecasting.distribution.levels import COVERAGES, interval_levels
 
 GRAPH_FILE = "ensemble.onnx"
 GOLDEN_FILE = "golden.npz"
@@ -23,6 +33,20 @@ MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION: Final = 1
 # Tolerance for the rounding of a sum; the weights themselves are stored exactly.
 WEIGHT_TOLERANCE = 1e-6
+# Limit of a conformal quantile, in scales of the forecast. The largest daily moves of stocks are
+# some dozens of scales.
+MAX_QUANTILE = 1_000.0
+
+# A name becomes part of paths and responses, so it has no separator and does not begin with a dot.
+_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,255}$")]
+_Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,127}$")]
+_Indicator = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,64}\.[A-Za-z0-9_]{1,64}$")]
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_Ticker = Annotated[str, StringConstraints(pattern=TICKER_PATTERN)]
+# `market.calendars` knows the calendars; serving compares the exchange with them.
+_Exchange = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_]{2,32}|24/[57])$")]
+_Metric = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9 ()._-]{0,63}$")]
+_Horizon = Annotated[int, Field(ge=1, le=260)]
 
 
 def bundle_error(*, check: str, problem: str) -> BundleError:
@@ -65,26 +89,26 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    name: str = Field(min_length=1)
-    features: tuple[str, ...] = Field(min_length=1)
-    feature_hash: str = Field(min_length=1)
-    extra_indicators: tuple[str, ...] = ()
-    lookback: int = Field(ge=1)
-    warmup: int = Field(ge=0)
-    horizons: tuple[int, ...] = Field(min_length=1)
-    members: tuple[str, ...] = Field(("forest", "lstm"), min_length=1)
+    name: _Name
+    features: tuple[_Column, ...] = Field(min_length=1, max_length=1_000)
+    feature_hash: _Sha256
+    extra_indicators: tuple[_Indicator, ...] = Field((), max_length=1_000)
+    lookback: int = Field(ge=1, le=1_000)
+    warmup: int = Field(ge=0, le=10_000)
+    horizons: tuple[_Horizon, ...] = Field(min_length=1, max_length=16)
+    members: tuple[_Column, ...] = Field(("forest", "lstm"), min_length=1, max_length=16)
     mean_weights: dict[int, dict[str, float]]
     scale_weights: dict[int, dict[str, float]]
-    quantile_levels: tuple[float, ...] = Field(min_length=1)
+    quantile_levels: tuple[float, ...] = Field(min_length=2, max_length=10_000)
     conformal_quantiles: dict[int, tuple[float, ...]]
     cutoff: date
-    tickers: tuple[str, ...] = Field(min_length=1)
-    exchange: str = Field(min_length=1)
-    data_fingerprint: str = Field(min_length=1)
-    code_version: str
+    tickers: tuple[_Ticker, ...] = Field(min_length=1, max_length=100_000)
+    exchange: _Exchange
+    data_fingerprint: _Sha256
+    code_version: _Name
     settings: dict[str, Any]
-    metrics: dict[str, dict[str, dict[str, float | None]]]
-    checksums: dict[str, str] = Field(default_factory=dict)
+    metrics: dict[_Metric, dict[_Metric, dict[_Metric, float | None]]]
+    checksums: dict[_Name, _Sha256] = Field(default_factory=dict)
 
     @field_validator("settings", mode="after")
     @classmethod
@@ -104,8 +128,8 @@ class Manifest(BaseModel):
     @field_validator("horizons", mode="after")
     @classmethod
     def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if value[0] < 1 or any(a >= b for a, b in pairwise(value)):
-            msg = f"must be positive and ascending, got {value}"
+        if any(a >= b for a, b in pairwise(value)):
+            msg = f"must be ascending, got {value}"
             raise ValueError(msg)
         return value
 
@@ -130,6 +154,9 @@ class Manifest(BaseModel):
         levels = self.quantile_levels
         if not (levels[0] > 0 and levels[-1] < 1 and all(a < b for a, b in pairwise(levels))):
             _invalid("quantile_levels", "ascending levels between 0 and 1", levels)
+        low, high = interval_levels(max(COVERAGES))
+        if levels[0] > low + WEIGHT_TOLERANCE or levels[-1] < high - WEIGHT_TOLERANCE:
+            _invalid("quantile_levels", f"levels from {low} to {high}", (levels[0], levels[-1]))
         if set(self.conformal_quantiles) != set(self.horizons):
             horizons = tuple(self.conformal_quantiles)
             _invalid("conformal_quantiles", f"horizons {self.horizons}", horizons)
@@ -139,6 +166,9 @@ class Manifest(BaseModel):
                 _invalid(name, f"{len(levels)} values, one per level", len(quantiles))
             if any(a > b for a, b in pairwise(quantiles)):
                 _invalid(name, "values that do not decrease", "a decrease")
+            largest = max(map(abs, quantiles))
+            if largest > MAX_QUANTILE:
+                _invalid(name, f"values of at most {MAX_QUANTILE:g} scales", largest)
         return self
 
 

@@ -34,6 +34,11 @@ def weights(forest: float, lstm: float) -> dict[int, dict[str, float]]:
     return {h: {"forest": forest, "lstm": lstm} for h in HORIZONS}
 
 
+def ramp(largest: float) -> dict[int, tuple[float, ...]]:
+    """Quantiles that do not decrease, up to `largest`."""
+    return dict.fromkeys(HORIZONS, (*(i / 100 for i in range(198)), largest))
+
+
 def test_mean_weights_may_sum_to_less_than_one() -> None:
     assert tiny_manifest(mean_weights=weights(0.1, 0.2)).mean_weights[5]["lstm"] == 0.2
 
@@ -49,6 +54,7 @@ def test_mean_weights_may_sum_to_less_than_one() -> None:
         ("horizons", (5, 1, 21), "ascending"),
         ("features", ("a", "b", "a"), "a more than once"),
         ("quantile_levels", (0.0, 0.5), "between 0 and 1"),
+        ("quantile_levels", (0.1, 0.9), r"levels from 0\.005 to 0\.995"),
         ("conformal_quantiles", dict.fromkeys(HORIZONS, (0.0,)), "199 values"),
         ("conformal_quantiles", {1: (0.0,)}, r"horizons \(1, 5, 21\)"),
         (
@@ -59,6 +65,56 @@ def test_mean_weights_may_sum_to_less_than_one() -> None:
     ],
 )
 def test_a_contradiction_is_refused_with_its_field(field: str, value: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        tiny_manifest(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "../../etc/passwd"),
+        ("name", ".hidden"),
+        ("name", "a/b"),
+        ("name", "x" * 300),
+        ("feature_hash", "../" + "f" * 61),
+        ("feature_hash", "F" * 64),
+        ("feature_hash", "f" * 63),
+        ("feature_hash", "f" * 64 + "\n"),
+        ("data_fingerprint", "../../home"),
+        ("code_version", "../1"),
+        ("exchange", "../XNYS"),
+        ("exchange", "A/B"),
+        ("features", ("../a", "b")),
+        ("features", ("<script>", "b")),
+        ("extra_indicators", ("os.path.join",)),
+        ("members", ("forest", "../lstm")),
+        ("tickers", ("AAPL", "../MSFT")),
+        ("metrics", {"../naive": {}}),
+        ("checksums", {"../golden.npz": "0" * 64}),
+        ("checksums", {"golden.npz": "0" * 63}),
+    ],
+)
+def test_a_name_that_could_leave_its_folder_or_page_is_refused(field: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=rf"{field}[\s\S]*String should match pattern"):
+        tiny_manifest(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("conformal_quantiles", ramp(1e300), "at most 1000 scales"),
+        ("conformal_quantiles", ramp(float("inf")), "finite number"),
+        ("conformal_quantiles", ramp(float("nan")), "finite number"),
+        ("quantile_levels", (float("nan"),) * 199, "finite number"),
+        ("mean_weights", weights(float("nan"), 0.5), "finite number"),
+        ("lookback", -1, "greater than or equal to 1"),
+        ("lookback", 10**9, "less than or equal to 1000"),
+        ("warmup", -1, "greater than or equal to 0"),
+        ("horizons", (0, 5, 21), "greater than or equal to 1"),
+        ("horizons", (1, 5, 10**9), "less than or equal to 260"),
+    ],
+)
+def test_a_number_without_sense_is_refused(field: str, value: object, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         tiny_manifest(**{field: value})
 
