@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from core.settings import PREFIX, CommaSeparated, CoreSettings
 from core.tickers import check_ticker
+from market.calendars.corrections import parse_corrections, use_corrections
 from market.providers.alpha_vantage.tiers import Tier
 from market.providers.catalog import SPECS
 from market.providers.files.columns import SPELLINGS
@@ -78,6 +79,12 @@ class MarketSettings(CoreSettings):
         "comma-separated.",
     )
 
+    calendar_corrections: CommaSeparated[str] = Field(
+        (),
+        description="Sessions to add to (+) or remove from (-) exchange calendars, such as "
+        "XHKG:-2023-09-01,XBOM:+2024-03-02.",
+    )
+
     @field_validator("provider", mode="after")
     @classmethod
     def _provider_is_registered(cls, value: str) -> str:
@@ -118,6 +125,11 @@ class MarketSettings(CoreSettings):
     def _real_moves_have_a_session(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_check_move(move) for move in value)
 
+    @field_validator("calendar_corrections", mode="after")
+    @classmethod
+    def _corrections_have_one_form(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(str, parse_corrections(value)))
+
     @field_validator("bars", mode="after")
     @classmethod
     def _bars_are_absolute(cls, value: str | None) -> str | None:
@@ -147,6 +159,12 @@ class MarketSettings(CoreSettings):
         ):
             if is_wrong:
                 raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _calendars_are_corrected(self) -> Self:
+        # Each process loads its settings once, and all its calendars must agree.
+        use_corrections(parse_corrections(self.calendar_corrections))
         return self
 
     def _provider_problems(self) -> list[str]:

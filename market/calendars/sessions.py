@@ -1,23 +1,20 @@
-"""Sessions of one exchange: dates, closing times and arithmetic, from `exchange_calendars`."""
+"""Sessions of one exchange: dates, closing times and arithmetic.
+
+`market.calendars.published` loads the calendars.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
-from functools import cache
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import polars as pl
 
 from core.errors import BarsError, SettingsError
+from market.calendars.published import Calendar, calendar_names, load_calendar
 
-# From this date on, exchange_calendars matches the published US sessions; before, it lists some
-# holidays as sessions. Its default is to start only twenty years ago.
-FIRST_SUPPORTED = date(1970, 1, 1)
-# Its default is to end a year after the date of the machine, which a replay must not depend on.
-LAST_SUPPORTED = date(2039, 12, 31)
 UPGRADE = (
     "install a newer `exchange-calendars`, which adds the holidays of later years (`uv pip install "
     "--upgrade exchange-calendars`), or stop following these tickers"
@@ -49,7 +46,7 @@ class Sessions:
     """
 
     def __init__(self, exchange: str = "XNYS") -> None:
-        names = _calendar_names()
+        names = calendar_names()
         if exchange not in names:
             similar = get_close_matches(exchange.upper(), names, n=3)
             hint = (
@@ -197,8 +194,8 @@ class Sessions:
         return close.replace(tzinfo=UTC)
 
     @property
-    def _calendar(self) -> _Calendar:
-        return _load(self.exchange)
+    def _calendar(self) -> Calendar:
+        return load_calendar(self.exchange)
 
     def _index(self, session: date) -> int:
         if self.is_session(session):
@@ -220,41 +217,6 @@ class Sessions:
             f"{self.last}, got {value}; {remedy}."
         )
         raise BarsError(msg)
-
-
-@dataclass(frozen=True)
-class _Calendar:
-    sessions: np.ndarray[Any, np.dtype[np.datetime64]]  # [D]
-    closes: np.ndarray[Any, np.dtype[np.datetime64]]  # [us], UTC
-    timezone: str
-    end: date
-    published_until: date | None
-
-
-@cache
-def _calendar_names() -> tuple[str, ...]:
-    import exchange_calendars  # noqa: PLC0415  # imports pandas, which takes a second
-
-    return tuple(exchange_calendars.get_calendar_names())
-
-
-@cache
-def _load(exchange: str) -> _Calendar:
-    import exchange_calendars  # noqa: PLC0415
-
-    # The bounds of the class are needed before the calendar is built.
-    kind = type(exchange_calendars.get_calendar(exchange))
-    first, last = kind.bound_min(), kind.bound_max()
-    start = FIRST_SUPPORTED if first is None else max(first.date(), FIRST_SUPPORTED)
-    end = LAST_SUPPORTED if last is None else min(last.date(), LAST_SUPPORTED)
-    calendar = kind(start=str(start), end=str(end))
-    return _Calendar(
-        sessions=calendar.sessions.to_numpy().astype("datetime64[D]"),
-        closes=calendar.closes.dt.tz_localize(None).to_numpy().astype("datetime64[us]"),
-        timezone=str(calendar.tz),
-        end=end,
-        published_until=None if last is None else last.date(),
-    )
 
 
 def _to_date(value: np.datetime64) -> date:

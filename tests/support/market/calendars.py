@@ -14,7 +14,7 @@ from market.calendars.sessions import Sessions
 
 def end_calendar(monkeypatch: pytest.MonkeyPatch, exchange: str, end: date) -> None:
     """End the calendar of an exchange, as if later holidays were not published."""
-    load, whole = sessions._load, Sessions(exchange)._calendar
+    load, whole = sessions.load_calendar, Sessions(exchange)._calendar
     n_sessions = int(np.searchsorted(whole.sessions, np.datetime64(end, "D"), side="right"))
     ended = replace(
         whole,
@@ -23,4 +23,6 @@ def end_calendar(monkeypatch: pytest.MonkeyPatch, exchange: str, end: date) -> N
         end=end,
         published_until=end,
     )
-    monkeypatch.setattr(sessions, "_load", lambda name: ended if name == exchange else load(name))
+    monkeypatch.setattr(
+        sessions, "load_calendar", lambda name: ended if name == exchange else load(name)
+    )
