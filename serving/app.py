@@ -1,4 +1,4 @@
-"""Starlette app with the REST routes, which the BentoML service mounts.
+"""Starlette app with the REST routes.
 
 The service sets `app.state.service` to a complete `serving.state.ServiceState` during start-up.
 """
@@ -15,7 +15,7 @@ from serving.http.problems import Problem, problem_of
 from serving.routes.compare import compare_models
 from serving.routes.health import get_health
 from serving.routes.page import get_page
-from serving.routes.predict import get_prediction
+from serving.routes.predict import get_prediction, post_prediction
 from serving.routes.quote import get_quote
 from serving.routes.status import get_status
 from serving.state import state_of
@@ -26,6 +26,7 @@ def build_app() -> Starlette:
     return Starlette(
         routes=[
             Route("/", get_page),
+            Route("/predict", post_prediction, methods=["POST"]),
             Route("/predict/{ticker}", get_prediction),
             Route("/quote/{ticker}", get_quote),
             Route("/models/status", get_status),

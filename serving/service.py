@@ -1,19 +1,16 @@
 """BentoML service: builds the application state at start-up, and stops the refresh at shutdown.
 
-``bentoml serve serving.service:Stockcast`` and ``python -m serving`` run the same ASGI app with the
-fast path. No `from __future__ import annotations`: BentoML reads the annotations of the typed route
-at run time.
+``bentoml serve serving.service:Stockcast`` and ``python -m serving`` run the same ASGI app, which
+`serving.asgi.fast_path` defines. No `from __future__ import annotations`: BentoML reads the
+annotations of the typed route at run time.
 """
 
 import asyncio
 import contextlib
 import gc
-import logging
 from typing import Any
 
 import bentoml
-from bentoml.exceptions import BentoMLException
-from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -21,27 +18,23 @@ from core.clock import SystemClock
 from core.settings import load_settings
 from registry.versions import ModelRegistry
 from serving.app import build_app
-from serving.asgi.error_boundary import ErrorBoundary
 from serving.asgi.fast_path import FastPath
 from serving.http.openapi import describe_routes
-from serving.http.problems import problem_of
 from serving.http.schemas import Forecast, PredictRequest
 from serving.observability.metrics import Metrics
-from serving.routes.predict import post_prediction
+from serving.routes.predict import respond_to
 from serving.settings import ServingSettings
 from serving.state import build_state
 
-# BentoML keeps about 5 KB of each request in memory until this time-out.
-_TIMEOUT_SECONDS = 10
 REST_APP = build_app()
 
 
 class FastPathService(bentoml.Service[Any]):  # type: ignore[misc]  # BentoML ships no types
-    """BentoML service whose ASGI app has the fast path outermost."""
+    """BentoML service with the fast path and the REST routes instead of BentoML's middleware."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002  # BentoML's signature
         """Return the app for the server."""
-        return FastPath(super().to_asgi(is_main), REST_APP.state)
+        return FastPath(super().to_asgi(is_main), REST_APP)
 
     @property
     def openapi_spec(self) -> "_OpenApiDocument":
@@ -64,10 +57,8 @@ class _OpenApiDocument:
     name="stockcast",
     service_class=FastPathService,
     workers=1,
-    traffic={"timeout": _TIMEOUT_SECONDS},
     logging={"access": {"enabled": False}},
 )
-@bentoml.asgi_app(REST_APP, path="/")
 class Stockcast:
     """Calibrated stock forecasts: price target, probability of a rise, and intervals."""
 
@@ -79,8 +70,6 @@ class Stockcast:
         # BentoML creates this instance before the server accepts requests.
         REST_APP.state.service = self._state
         self._tasks: list[asyncio.Task[None]] = []
-        # The response to an invalid request has the reason, so the traceback of BentoML is noise.
-        logging.getLogger("bentoml._internal.server.http_app").addFilter(_is_server_error)
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
@@ -111,18 +100,4 @@ class Stockcast:
 
         `horizon` is 1d, 1w or 1m: 1, 5 or 21 sessions ahead. Errors are `application/problem+json`.
         """
-        try:
-            return await post_prediction(self._state, request)
-        except Exception as error:
-            problem = problem_of(error)
-            if problem.status == 500:  # noqa: PLR2004
-                raise
-            return problem.response(self._state.clock.now())
-
-
-def _is_server_error(record: logging.LogRecord) -> bool:
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, ValidationError | BentoMLException)
-
-
-Stockcast.add_asgi_middleware(ErrorBoundary)  # type: ignore[attr-defined]  # the decorator made a Service
+        return await respond_to(self._state, request)

@@ -1,7 +1,6 @@
-"""ASGI middleware between BentoML's middleware and the routes: body limit and error responses.
+"""ASGI middleware around the routes: body limit and error responses.
 
-It converts every error, including those of BentoML and Starlette, to a problem. It also catches
-exceptions, because BentoML would let the caller wait until the time-out.
+It converts every error, including those of BentoML and Starlette, to a problem.
 """
 
 from __future__ import annotations
@@ -9,24 +8,18 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
-import orjson
-from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http.problems import (
     MEDIA_TYPE,
     Problem,
     internal_error,
-    invalid_request,
     problem_of,
 )
 from serving.observability.events import log_event
 
 MAX_BODY_BYTES = 2**20
-# Scope key of the path before `serving.asgi.fast_path` replaced it by its pattern.
-REAL_PATH = "stockcast.path"
 
-_TYPED_ROUTE = "/predict"
 _CONTENT_TYPE = b"content-type"
 _REPLACED_HEADERS = {_CONTENT_TYPE, b"content-length"}
 
@@ -42,13 +35,11 @@ class ErrorBoundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope["path"] = scope.get(REAL_PATH, scope["path"])
         response = _Response(scope, send)
         try:
             body = await _read_body(receive)
             if body is None:
                 return
-            _check_query(scope)
             await self._app(scope, _replay(body, receive), response.send)
         except Problem as problem:
             await response.replace(problem)
@@ -102,23 +93,12 @@ class _Response:
         await self._send(start)
         await self._send({"type": "http.response.body", "body": body})
 
-    def _must_be_replaced(self, start: Message) -> bool:
-        """Return whether an error is from Starlette (plain text) or BentoML (typed route)."""
-        if start["status"] < HTTPStatus.BAD_REQUEST:
-            return False
+    @staticmethod
+    def _must_be_replaced(start: Message) -> bool:
+        """Return whether an error is from BentoML or Starlette, which send plain text."""
         content_type: bytes = dict(start["headers"]).get(_CONTENT_TYPE, b"")
-        if content_type.startswith(MEDIA_TYPE.encode()):
-            return False
-        return content_type.startswith(b"text/plain") or self._scope["path"] == _TYPED_ROUTE
-
-
-def _check_query(scope: Scope) -> None:
-    """Reject the query of the typed route, because BentoML ignores it."""
-    if scope["path"] == _TYPED_ROUTE and scope["method"] == "POST":
-        for name in QueryParams(scope["query_string"]):
-            message = "is not a query parameter of this route; send it as a field of the JSON body."
-            errors = [{"field": name[:40], "message": message}]
-            raise Problem(422, "invalid-request", f"`{name[:40]}` {message}", errors=errors)
+        is_error = start["status"] >= HTTPStatus.BAD_REQUEST
+        return is_error and content_type.startswith(b"text/plain")
 
 
 async def _read_body(receive: Receive) -> bytes | None:
@@ -148,9 +128,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 def _translate(status: int, content: bytes, scope: Scope) -> Problem:
     """Convert an error response of BentoML or Starlette to a problem."""
-    parsed = _parse(content)
-    if isinstance(parsed, dict) and isinstance(parsed.get("detail"), list):
-        return invalid_request(parsed["detail"])
     if status == HTTPStatus.NOT_FOUND:
         msg = f"There is no route {scope['path'][:80]}; see /docs.json."
         return Problem(404, "route-not-found", msg)
@@ -160,12 +137,4 @@ def _translate(status: int, content: bytes, scope: Scope) -> Problem:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.SERVICE_UNAVAILABLE:
         return internal_error()
     phrase = HTTPStatus(status).phrase.lower().replace(" ", "-")
-    detail = parsed if isinstance(parsed, str) else content.decode(errors="replace")
-    return Problem(status, phrase, detail[:500].strip())
-
-
-def _parse(content: bytes) -> object:
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return None
+    return Problem(status, phrase, content.decode(errors="replace")[:500].strip())

@@ -1,4 +1,4 @@
-"""GET /predict/{ticker}?horizon=1d|1w|1m, and the handler of the typed POST /predict."""
+"""GET /predict/{ticker}?horizon=1d|1w|1m, and POST /predict."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from core.tickers import check_ticker
 from forecasting.horizons import LABELS
 from serving.forecasts.caller_bars import forecast_from_bars
 from serving.http.schemas import PredictRequest
-from serving.routes.common import read_horizon
+from serving.routes.common import JSON, read_body, read_horizon
 from serving.state import ServiceState, state_of
-
-JSON = "application/json"
 
 
 async def get_prediction(request: Request) -> Response:
@@ -27,7 +25,12 @@ async def get_prediction(request: Request) -> Response:
     return Response(response.content, media_type=JSON)
 
 
-async def post_prediction(state: ServiceState, body: PredictRequest) -> Response:
+async def post_prediction(request: Request) -> Response:
+    """Return the forecast that the JSON body describes."""
+    return await respond_to(state_of(request), await read_body(request, PredictRequest))
+
+
+async def respond_to(state: ServiceState, body: PredictRequest) -> Response:
     """Return the forecast of a ticker in the published snapshot, or from the bars in `body`."""
     forecasts, horizon = state.live.require(), LABELS[body.horizon]
     if body.bars is None:

@@ -1,4 +1,4 @@
-"""Errors of routes, BentoML and Starlette become problems."""
+"""Errors of routes and Starlette become problems."""
 
 from __future__ import annotations
 
@@ -15,14 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from serving.asgi.error_boundary import MAX_BODY_BYTES, REAL_PATH, ErrorBoundary
+from serving.asgi.error_boundary import MAX_BODY_BYTES, ErrorBoundary
 from serving.http.problems import MEDIA_TYPE
-
-VALIDATION = {
-    "error": "1 validation error",
-    "detail": [{"type": "missing", "loc": ["bars", 3, "high"], "msg": "Field required"}],
-}
-JSON_INVALID = {"detail": [{"type": "json_invalid", "loc": [], "msg": "Invalid JSON: EOF"}]}
 
 
 async def echo(request: Request) -> Response:
@@ -34,17 +28,6 @@ async def raise_error(_: Request) -> Response:
     raise RuntimeError(msg)
 
 
-async def respond_as_bentoml(request: Request) -> Response:
-    kind = (await request.body()).decode()
-    if kind == "validation":
-        return JSONResponse(VALIDATION, 400)
-    if kind == "json":
-        return JSONResponse(JSON_INVALID, 400)
-    if kind == "masked":
-        return JSONResponse({"error": "An unexpected error has occurred"}, 500)
-    return JSONResponse([{"error": "not allowed"}], 415)
-
-
 async def health(_: Request) -> Response:
     return JSONResponse({"status": "unavailable"}, 503)
 
@@ -52,7 +35,6 @@ async def health(_: Request) -> Response:
 ROUTES = [
     Route("/echo", echo, methods=["POST"]),
     Route("/explode", raise_error),
-    Route("/predict", respond_as_bentoml, methods=["POST"]),
     Route("/health", health),
 ]
 
@@ -101,22 +83,6 @@ def test_an_exception_gets_a_response_and_is_logged_but_not_exposed(
     assert "secret detail" in caplog.text
 
 
-def test_validation_errors_of_bentoml_are_listed_by_field() -> None:
-    body = problem(request("/predict", b"validation"))
-    assert body["status"] == 422
-    assert body["errors"] == [{"field": "bars.3.high", "message": "Field required."}]
-
-
-def test_malformed_json_has_its_own_problem() -> None:
-    body = problem(request("/predict", b"json"))
-    assert (body["status"], body["type"]) == (400, "urn:stockcast:problem:malformed-json")
-
-
-def test_other_errors_of_bentoml_keep_their_status() -> None:
-    assert problem(request("/predict", b"masked"))["status"] == 500
-    assert problem(request("/predict", b"pickle"))["status"] == 415
-
-
 def test_unknown_routes_and_methods_are_problems_too() -> None:
     assert "There is no route /nope" in problem(request("/nope"))["detail"]
     response = request("/echo")
@@ -126,20 +92,6 @@ def test_unknown_routes_and_methods_are_problems_too() -> None:
 
 def test_the_response_of_health_is_not_replaced() -> None:
     assert request("/health").json() == {"status": "unavailable"}
-
-
-def test_the_real_path_is_restored() -> None:
-    seen = []
-
-    async def inner(scope: dict[str, Any], *_: object) -> None:
-        seen.append(scope["path"])
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    scope = {"type": "http", "method": "GET", "path": "/predict/{ticker}", REAL_PATH: "/predict/X"}
-    asyncio.run(ErrorBoundary(inner)(scope, receive, receive))  # type: ignore[arg-type]
-    assert seen == ["/predict/X"]
 
 
 def test_a_disconnected_client_gets_no_response() -> None:

@@ -1,102 +1,148 @@
-"""The fast path: which requests it handles, and the scope of the requests that reach BentoML."""
+"""The fast path: which requests it answers itself, and where the others go."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.datastructures import State
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from support.serving.service_setup import ServiceSetup
 
-from serving.asgi.error_boundary import REAL_PATH
+from serving.app import build_app
 from serving.asgi.fast_path import FastPath
 
 
-class InnerApp:
-    """Stands for BentoML and records the scopes that it receives."""
+class BentoApp(Starlette):
+    """Stands for BentoML: a middleware that must not see requests, and a route of its own."""
 
     def __init__(self) -> None:
-        self.scopes: list[dict[str, Any]] = []
-        rest = Starlette(routes=[Route("/predict/{ticker}", PlainTextResponse("x"))])
-        self.routes = [
-            Route("/livez", PlainTextResponse("x")),
-            Mount("/assets", PlainTextResponse("x")),
-            Mount("", rest),
-        ]
+        super().__init__(routes=[Route("/metrics", PlainTextResponse("from BentoML"))])
+        self.middleware_scopes: list[str] = []
 
     async def __call__(self, scope: dict[str, Any], *_: object) -> None:
-        self.scopes.append(scope)
+        self.middleware_scopes.append(scope["type"])
 
 
-def send_request(
-    inner: InnerApp, service: ServiceSetup, path: str, query: bytes = b"", method: str = "GET"
-) -> list[dict[str, Any]]:
-    """Send one request through the fast path; return the messages that it sends itself."""
-    sent: list[dict[str, Any]] = []
+def request(
+    service: ServiceSetup, method: str, path: str, bento: BentoApp | None = None, **options: object
+) -> httpx.Response:
+    rest = build_app()
+    rest.state.service = service.state
+    app = FastPath(bento or BentoApp(), rest)
 
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, **options)  # type: ignore[arg-type]
 
-    app = FastPath(inner, State({"service": service.state}))  # type: ignore[arg-type]
-    scope = {"type": "http", "method": method, "path": path, "query_string": query, "headers": []}
-    asyncio.run(app(scope, None, send))  # type: ignore[arg-type]
-    return sent
+    return asyncio.run(send())
 
 
-def test_a_precomputed_response_never_reaches_bentoml(service: ServiceSetup) -> None:
+def test_a_precomputed_response_needs_no_route(service: ServiceSetup) -> None:
     service.go_live()
-    inner = InnerApp()
-    start, body = send_request(inner, service, "/predict/AAPL", b"horizon=1w")
-    assert start["status"] == 200
-    assert body["body"] == service.live.require().response("AAPL", 5).content
-    assert inner.scopes == []
+    response = request(service, "GET", "/predict/AAPL?horizon=1w")
+    assert response.status_code == 200
+    assert response.content == service.live.require().response("AAPL", 5).content
     assert service.metrics.counts == [("fast_path", "1w")]
 
 
 @pytest.mark.parametrize(
-    ("path", "query", "method"),
+    ("method", "path", "status"),
     [
-        ("/predict/AAPL", b"horizon=2d", "GET"),
-        ("/predict/AAPL", b"", "POST"),
-        ("/predict/aapl", b"", "GET"),
-        ("/predict/NOPE", b"", "GET"),
+        ("GET", "/predict/AAPL?horizon=2d", 422),
+        ("PUT", "/predict/AAPL", 405),
+        ("GET", "/predict/aapl", 200),
+        ("GET", "/predict/NOPE", 404),
+        ("GET", "/models/status", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/nothing/here", 404),
     ],
 )
-def test_every_other_request_is_passed_on_with_its_real_path(
-    service: ServiceSetup, path: str, query: bytes, method: str
+def test_no_request_passes_through_the_middleware_of_bentoml(
+    service: ServiceSetup, method: str, path: str, status: int
 ) -> None:
     service.go_live()
-    inner = InnerApp()
-    assert send_request(inner, service, path, query, method) == []
-    (scope,) = inner.scopes
-    assert scope[REAL_PATH] == path
-    assert scope["path"] == "/predict/{ticker}"
+    bento = BentoApp()
+    assert request(service, method, path, bento).status_code == status
+    assert bento.middleware_scopes == []
+
+
+def test_a_route_of_bentoml_responds(service: ServiceSetup) -> None:
+    assert request(service, "GET", "/metrics").text == "from BentoML"
+
+
+def test_post_gives_the_same_forecast_as_get(service: ServiceSetup) -> None:
+    service.go_live()
+    posted = request(service, "POST", "/predict", json={"ticker": "aapl", "horizon": "1w"})
+    assert posted.content == request(service, "GET", "/predict/AAPL?horizon=1w").content
 
 
 @pytest.mark.parametrize(
-    ("path", "pattern"),
-    [("/livez", "/livez"), ("/assets/a/b.js", "/assets"), ("/x/y", "/unknown"), ("/", "/unknown")],
+    ("path", "options", "status", "kind"),
+    [
+        ("/predict", {"json": {"ticker": "AAPL", "horizon": "1y"}}, 422, "invalid-request"),
+        ("/predict", {"content": b'{"ticker'}, 400, "malformed-json"),
+        ("/predict", {"content": b""}, 400, "malformed-json"),
+        ("/predict?horizon=1w", {"json": {"ticker": "AAPL"}}, 422, "invalid-request"),
+        (
+            "/predict",
+            {"content": b"{}", "headers": {"content-type": "text/plain"}},
+            415,
+            "unsupported-media-type",
+        ),
+    ],
 )
-def test_the_metrics_of_bentoml_receive_a_bounded_number_of_paths(
-    service: ServiceSetup, path: str, pattern: str
+def test_an_invalid_post_is_a_problem(
+    service: ServiceSetup, path: str, options: dict[str, Any], status: int, kind: str
 ) -> None:
-    inner = InnerApp()
-    send_request(inner, service, path)
-    assert inner.scopes[0]["path"] == pattern
+    response = request(service, "POST", path, **options)
+    assert response.status_code == status
+    assert response.json()["type"] == f"urn:stockcast:problem:{kind}"
 
 
-def test_without_live_forecasts_every_request_is_passed_on(service: ServiceSetup) -> None:
-    inner = InnerApp()
-    send_request(inner, service, "/predict/AAPL")
-    assert len(inner.scopes) == 1
+def test_without_live_forecasts_the_route_names_the_reason(service: ServiceSetup) -> None:
+    assert request(service, "GET", "/predict/AAPL").status_code == 503
 
 
-def test_the_lifespan_is_passed_on_before_the_state_exists() -> None:
-    inner = InnerApp()
-    app = FastPath(inner, State())  # type: ignore[arg-type]
-    asyncio.run(app({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
-    assert inner.scopes == [{"type": "lifespan"}]
+def test_the_lifespan_goes_to_bentoml_before_the_state_exists() -> None:
+    bento = BentoApp()
+    asyncio.run(FastPath(bento, build_app())({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    assert bento.middleware_scopes == ["lifespan"]
+
+
+class Scope(dict[str, Any]):
+    """A scope that a weak reference can name."""
+
+
+@pytest.mark.parametrize("path", ["/models/status", "/predict/aapl", "/metrics", "/nothing"])
+def test_no_request_is_retained_after_its_response(service: ServiceSetup, path: str) -> None:
+    """Regression: BentoML kept each request until its time-out, 3 KB and more each."""
+    service.go_live()
+    rest = build_app()
+    rest.state.service = service.state
+    app = FastPath(BentoApp(), rest)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: object) -> None: ...
+
+    async def send_requests() -> int:
+        alive = []
+        for _ in range(20):
+            scope = Scope(
+                type="http", method="GET", path=path, query_string=b"", headers=[], root_path=""
+            )
+            alive.append(weakref.ref(scope))
+            await app(scope, receive, send)
+            del scope
+        gc.collect()
+        return sum(scope() is not None for scope in alive)
+
+    assert asyncio.run(send_requests()) == 0
