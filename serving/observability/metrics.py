@@ -1,6 +1,6 @@
-"""Prometheus metrics of forecasts, model and providers.
+"""Prometheus metrics of requests, forecasts, model and providers.
 
-BentoML counts the requests that pass through it. No label depends on the requests of callers, such
+No label depends on the requests of callers, such
 as ticker or path, because the number of time series must be bounded.
 """
 
@@ -16,12 +16,21 @@ from market.providers.status import ProviderState
 from market.quota.budgets import Usage
 from serving.observability.events import log_event
 from serving.observability.metric_files import reserve_metric_files
+from serving.observability.request_metrics import RequestMetrics
 
 _MINUTE = 60.0
 
 
 class Metrics:
-    """Metrics of one process. Create it at start-up, after BentoML has set the metrics folder."""
+    """Metrics of one process. Create it at start-up, after BentoML has set the metrics folder.
+
+    Attributes
+    ----------
+    requests
+        Times of requests, and reads of caches.
+    record_request
+        Counts one request by pattern of the route, status and seconds, see `RequestTimes.record`.
+    """
 
     def __init__(self) -> None:
         import prometheus_client  # noqa: PLC0415  # reads its folder at import
@@ -34,6 +43,8 @@ class Metrics:
             # Values in memory. `/metrics` does not export them, and the forecasts go on.
             values.ValueClass = values.MutexValue
             log_event("metrics_not_exported", level=logging.WARNING, error=error)
+        self.requests = RequestMetrics()
+        self.record_request = self.requests.times.record
         self._forecasts = prometheus_client.Counter(
             "stockcast_forecasts_total",
             "Forecasts served, by route (fast_path, rest, typed, bars) and horizon.",
@@ -75,7 +86,8 @@ class Metrics:
         self._counted[route, horizon] += 1
 
     def write(self) -> None:
-        """Export the counts of forecasts; called at every refresh."""
+        """Export the counts of requests and forecasts; called at every refresh."""
+        self.requests.write()
         for key, total in list(self._counted.items()):
             new = total - self._written[key]
             if new:

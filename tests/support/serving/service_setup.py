@@ -29,9 +29,13 @@ class FakeMetrics:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.counts: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, int, float]] = []
 
     def count_forecast(self, route: str, horizon: str) -> None:
         self.counts.append((route, horizon))
+
+    def record_request(self, route: str, status: int, seconds: float) -> None:
+        self.requests.append((route, status, seconds))
 
     def write(self) -> None: ...
 
