@@ -12,27 +12,28 @@ from starlette.routing import Route
 
 from core.errors import StockcastError
 from serving.http.problems import Problem, problem_of
-from serving.routes.compare import compare_models
-from serving.routes.health import get_health
+from serving.routes import compare, health, predict, quote, status
 from serving.routes.page import get_page
-from serving.routes.predict import get_prediction, post_prediction
-from serving.routes.quote import get_quote
-from serving.routes.status import get_status
 from serving.state import state_of
+
+API_ROUTES = (
+    *predict.ROUTES,
+    *quote.ROUTES,
+    *status.ROUTES,
+    *compare.ROUTES,
+    *health.ROUTES,
+)
 
 
 def build_app() -> Starlette:
     """Return the app with all REST routes."""
+    documented = [
+        Route(path, route.handler, methods=[route.method])
+        for route in API_ROUTES
+        for path in route.paths
+    ]
     return Starlette(
-        routes=[
-            Route("/", get_page),
-            Route("/predict", post_prediction, methods=["POST"]),
-            Route("/predict/{ticker}", get_prediction),
-            Route("/quote/{ticker}", get_quote),
-            Route("/models/status", get_status),
-            Route("/models/compare/{ticker}", compare_models),
-            Route("/health", get_health),
-        ],
+        routes=[Route("/", get_page), *documented],
         exception_handlers={Problem: _send_problem, StockcastError: _send_problem},
     )
 

@@ -17,10 +17,11 @@ from starlette.types import ASGIApp
 from core.clock import SystemClock
 from core.settings import load_settings
 from registry.versions import ModelRegistry
-from serving.app import build_app
+from serving.app import API_ROUTES, build_app
 from serving.asgi.fast_path import FastPath
 from serving.http.openapi import describe_routes
-from serving.http.schemas import Forecast, PredictRequest
+from serving.http.schemas.forecast import Forecast
+from serving.http.schemas.requests import PredictRequest
 from serving.observability.metrics import Metrics
 from serving.routes.predict import respond_to
 from serving.settings import ServingSettings
@@ -50,7 +51,7 @@ class _OpenApiDocument:
 
     def asdict(self) -> dict[str, Any]:
         description: str = Stockcast.inner.__doc__  # type: ignore[attr-defined]
-        return describe_routes(self._typed_routes.asdict(), description)
+        return describe_routes(self._typed_routes.asdict(), description, API_ROUTES)
 
 
 @bentoml.service(

@@ -48,6 +48,8 @@ SHARED_SERVERS = {
         "test_registry_stores",
         "test_pages",
         "test_serving_routes",
+        "test_serving_openapi",
+        "test_serving_spellings",
         "test_serving_process",
         "test_serving_providers",
     )

@@ -6,12 +6,15 @@ request: it costs more than the lookup of a forecast, and it retains each reques
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.asgi.error_boundary import ErrorBoundary
+from serving.forecasts.precomputed import PrecomputedResponse, RequestKey
+from serving.http.prefix import PREFIX, canonical_request, without_prefix
 from serving.state import ServiceState
 
 
@@ -46,10 +49,23 @@ class FastPath:
             return
         if scope["type"] == "http" and scope["method"] == "GET":
             state = self._state
-            response = state.live.responses.get((scope["path"], scope["query_string"]))
+            response = _find_response(state.live.responses, scope)
             if response is not None:
                 await send(response.start)
                 await send(response.body)
                 state.metrics.count_forecast("fast_path", response.horizon)
                 return
+        if scope["path"].startswith(PREFIX):
+            scope["path"] = without_prefix(scope["path"])
         await self._routes(scope, receive, send)
+
+
+def _find_response(
+    responses: Mapping[RequestKey, PrecomputedResponse], scope: Scope
+) -> PrecomputedResponse | None:
+    """Return the response to a request, or to its canonical form."""
+    key = (scope["path"], scope["query_string"])
+    response = responses.get(key)
+    if response is None and (canonical := canonical_request(*key)) is not None:
+        return responses.get(canonical)
+    return response

@@ -15,9 +15,11 @@ from market.bars.adjustments import adjust_bars
 from market.bars.contract import BAR_SCHEMA, validate_bars
 from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
+from serving.forecasts.explanation import build_explanation
 from serving.forecasts.responses import ForecastRow, Freshness, build_forecast
 from serving.http.problems import Problem
-from serving.http.schemas import CallerBar, Forecast
+from serving.http.schemas.forecast import Forecast
+from serving.http.schemas.requests import CallerBar
 from serving.models.model_cache import LiveModel
 
 _MAX_ERRORS = 20
@@ -31,8 +33,9 @@ def forecast_from_bars(
     now: datetime,
     *,
     max_age_sessions: int,
+    explained: bool = False,
 ) -> Forecast:
-    """Return the forecast from the last session of `bars`.
+    """Return the forecast from the last session of `bars`, with an explanation if `explained`.
 
     Raises
     ------
@@ -67,7 +70,10 @@ def forecast_from_bars(
     row = ForecastRow(ticker, sessions.exchange, as_of, close, targets, output, at=0)
     age = len(sessions.between(as_of, last_closed)) - 1
     freshness = Freshness(now.replace(microsecond=0), last_closed, age, max_age_sessions)
-    return build_forecast(model, row, horizon, freshness)
+    forecast = build_forecast(model, row, horizon, freshness)
+    if explained:
+        forecast.explanation = build_explanation(model.bundle, row, horizon, windows[0])
+    return forecast
 
 
 def _validate(

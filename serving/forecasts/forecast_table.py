@@ -20,9 +20,10 @@ from core.tickers import unknown_ticker
 from forecasting.bundle.graph import Floats
 from forecasting.snapshot import Snapshot
 from market.calendars.sessions import Sessions
+from serving.forecasts.explanation import build_explanation
 from serving.forecasts.responses import ForecastRow, Freshness, build_forecast
 from serving.http.problems import Problem
-from serving.http.schemas import Forecast
+from serving.http.schemas.forecast import Forecast
 from serving.models.model_cache import LiveModel
 
 # Number of windows in one run of the graph. It bounds the memory for a universe of any size.
@@ -68,6 +69,14 @@ class ForecastTable:
         """
         row = self.row(ticker)
         return build_forecast(self.model, row, horizon, self.freshness(row))
+
+    def explained_forecast(self, ticker: str, horizon: int) -> Forecast:
+        """Return the forecast of a ticker with its explanation; raise as `forecast` does."""
+        forecast = self.forecast(ticker, horizon)
+        window = self.snapshot.windows[self.snapshot.tickers.index(ticker)]
+        row, bundle = self.row(ticker), self.model.bundle
+        forecast.explanation = build_explanation(bundle, row, horizon, window)
+        return forecast
 
     def freshness(self, row: ForecastRow) -> Freshness:
         """Return the age of a row as of the closed sessions of this table."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from forecasting.horizons import LABEL_OF, LABELS
 from serving.forecasts.forecast_table import ForecastTable
-from serving.http.schemas import DEFAULT_HORIZON
+from serving.http.schemas.parameters import DEFAULT_HORIZON
 
 # A larger universe would delay the swap, so its responses are built at the first request.
 MAX_EAGER_TICKERS = 1_000

@@ -11,7 +11,8 @@ from forecasting.bundle.bundle import Bundle
 from forecasting.bundle.graph import BundleOutput
 from forecasting.distribution.signals import derive_signal
 from forecasting.horizons import LABEL_OF
-from serving.http.schemas import Forecast, HorizonLabel, MemberForecast, Prediction
+from serving.http.schemas.forecast import Forecast, MemberForecast, Prediction
+from serving.http.schemas.parameters import HorizonLabel
 from serving.models.model_cache import LiveModel
 
 # The graph computes in float32, so later digits are noise.

@@ -1,86 +1,82 @@
-"""OpenAPI document of all routes.
+"""OpenAPI document of all routes, built from their operations.
 
-BentoML describes its own probes. The other operations are described here, with the status codes of
-their problems.
+BentoML describes its own probes; the other operations come from `serving.routes`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from forecasting.horizons import LABELS
+from serving.http.operations import ApiRoute, Operation
+from serving.http.prefix import PREFIX
 from serving.http.problems import MEDIA_TYPE
-from serving.http.schemas import (
-    DEFAULT_HORIZON,
-    TICKER_SCHEMA,
-    Comparison,
-    CurrentPrice,
-    Forecast,
-    PredictRequest,
-)
+from serving.http.schemas.requests import describe_synonyms
 
 TITLE = "Stockcast"
-_TAG = "Forecasts"
 _REF = "#/components/schemas/{model}"
+_JSON = "application/json"
 _PROBLEMS = {
     400: "The body is not JSON",
-    404: "The ticker is unknown; `similar` lists similar tickers",
-    409: "The ticker has no forecast; `reason` is the cause",
+    401: "The API key is missing or unknown",
+    403: "The API key has no permission for this route",
+    404: "The ticker or other resource is unknown; `similar` lists similar tickers",
+    409: "The resource is not in the needed state; `detail` has the cause",
     413: "The body is too large",
     415: "The content type of the body is not JSON",
     422: "A parameter, a field or a bar is invalid; `errors` lists each",
     500: "The server failed",
-    501: "The selected providers have no current prices",
+    501: "The settings of this server do not support the request",
+    502: "Another service of the request failed",
     503: "Not available at present; `Retry-After` is the time to wait in seconds",
 }
 _ANY_REQUEST = (413, 422, 500)
+_BODY_REQUEST = (400, 415)
+
+
+class FieldError(BaseModel):
+    """One invalid parameter, field or bar."""
+
+    field: str
+    message: str
+    session: str | None = None
+    allowed: list[str] | None = None
 
 
 class ProblemBody(BaseModel):
-    """Error body of RFC 9457. An invalid request has `errors` with one entry for each field."""
+    """Error body of RFC 9457."""
 
-    type: str = Field(description="Stable name of the error kind: urn:stockcast:problem:...")
+    type: str = Field(description="URN of the error kind: urn:stockcast:problem:`code`.")
+    code: str = Field(description="Stable name of the error kind.", examples=["unknown-ticker"])
     title: str
     status: int
     detail: str = Field(description="The cause and the remedy.")
+    errors: list[FieldError] | None = Field(None, description="Sent with status 422.")
+    similar: list[str] | None = Field(None, description="Sent with an unknown ticker.")
 
 
-def describe_routes(document: dict[str, Any], description: str) -> dict[str, Any]:
+def describe_routes(
+    document: dict[str, Any], description: str, routes: Iterable[ApiRoute]
+) -> dict[str, Any]:
     """Return the document of BentoML with its probes, and with the routes of Stockcast."""
-    ticker = _parameter("ticker", "path", TICKER_SCHEMA, required=True)
-    horizon_schema = {"type": "string", "enum": list(LABELS), "default": DEFAULT_HORIZON}
-    horizon = _parameter("horizon", "query", horizon_schema, required=False)
-    snapshot = (404, 409, 503)
-    get_forecast = _operation(
-        "Forecast of a ticker in the published snapshot", Forecast, snapshot, ticker, horizon
-    )
-    compare = _operation("Forecasts of champion and challenger", Comparison, snapshot, ticker)
-    get_quote = _operation(
-        "Current price of a ticker in the published snapshot", CurrentPrice, (404, 501, 503), ticker
-    )
-    status = _operation("Live model, snapshot and refused versions", None, ())
-    health = _operation("Health status and health issues", None, ())
-    health["responses"]["503"] = _response("No forecasts are live", {"type": "object"})
-    post = {"post": _post(document["paths"]["/predict"]["post"])}
-    paths = {
-        "/predict": post,
-        "/predict/{ticker}": {"get": get_forecast},
-        "/models/compare/{ticker}": {"get": compare},
-        "/quote/{ticker}": {"get": get_quote},
-        "/models/status": {"get": status},
-        "/health": {"get": health},
-    }
+    models: dict[str, type[BaseModel]] = {}
+    paths: dict[str, Any] = {}
+    for route in routes:
+        for path in route.paths:
+            operation = _describe(route, path, models)
+            paths.setdefault(path, {})[route.method.lower()] = operation
     probes = {path: item for path, item in document["paths"].items() if path not in paths}
     probes["/readyz"]["get"]["responses"]["503"] = {"description": "No forecasts are live"}
     return {
         "openapi": "3.1.0",
         "info": _info(description),
-        "servers": document["servers"],
+        "servers": [*document["servers"], {"url": f".{PREFIX}"}],
         "paths": paths | probes,
-        "components": {"schemas": _schemas(Forecast, Comparison, CurrentPrice, ProblemBody)},
+        "components": {"schemas": _schemas({"ProblemBody": ProblemBody} | models)},
     }
 
 
@@ -93,51 +89,61 @@ def _info(description: str) -> dict[str, Any]:
     return {"title": TITLE, "version": number, "description": description, "contact": contact}
 
 
-def _post(typed: dict[str, Any]) -> dict[str, Any]:
-    """Return the operation of the typed route; BentoML omits its problems and constraints."""
-    summary = "Forecast of a ticker in the published snapshot, or from the bars of the caller"
-    operation = _operation(summary, Forecast, (400, 404, 409, 415, 503))
-    schema = PredictRequest.model_json_schema(ref_template=_REF)
-    schema.pop("$defs")
-    body = {"required": True, "content": {"application/json": {"schema": schema}}}
-    return operation | {"description": typed["description"], "requestBody": body}
-
-
-def _operation(
-    summary: str,
-    model: type[BaseModel] | None,
-    problems: tuple[int, ...],
-    *parameters: dict[str, Any],
-) -> dict[str, Any]:
-    schema = {"$ref": _REF.format(model=model.__name__)} if model else {"type": "object"}
-    problem = {"$ref": _REF.format(model=ProblemBody.__name__)}
-    responses = {"200": _response(summary, schema)}
-    for status in sorted({*problems, *_ANY_REQUEST}):
-        responses[str(status)] = _response(_PROBLEMS[status], problem, MEDIA_TYPE)
-    return {
-        "tags": [_TAG],
-        "summary": summary,
-        "parameters": list(parameters),
-        "responses": responses,
+def _describe(route: ApiRoute, path: str, models: dict[str, type[BaseModel]]) -> dict[str, Any]:
+    """Return one operation, and add its models to `models`."""
+    operation = route.operation
+    is_synonym = path != route.path
+    described = {
+        "operationId": route.handler.__name__ + (f"_{_words(path)}" if is_synonym else ""),
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": f"Synonym of `{route.path}`." if is_synonym else operation.description,
+        "parameters": list(operation.parameters),
+        "responses": dict(_responses(operation, models)),
     }
+    if operation.body is not None:
+        schema = _ref(operation.body, models)
+        described["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}
+    return described
 
 
-def _response(
-    description: str, schema: dict[str, Any], media_type: str = "application/json"
-) -> dict[str, Any]:
+def _words(path: str) -> str:
+    return "_".join("".join(c if c.isalnum() else " " for c in path).split())
+
+
+def _responses(
+    operation: Operation, models: dict[str, type[BaseModel]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield status and response, the successful one first."""
+    schema = _ref(operation.response, models) if operation.response else {"type": "object"}
+    yield str(operation.status), _response(operation.summary, _JSON, schema)
+    for status, model in operation.also.items():
+        yield str(status), _response(HTTPStatus(status).phrase, _JSON, _ref(model, models))
+    problem = {"$ref": _REF.format(model=ProblemBody.__name__)}
+    statuses = {*operation.problems, *_ANY_REQUEST}
+    if operation.body is not None:
+        statuses |= {*_BODY_REQUEST}
+    for status in sorted(statuses):
+        yield str(status), _response(_PROBLEMS[status], MEDIA_TYPE, problem)
+
+
+def _response(description: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {media_type: {"schema": schema}}}
 
 
-def _parameter(
-    name: str, location: str, schema: dict[str, Any], *, required: bool
-) -> dict[str, Any]:
-    return {"name": name, "in": location, "required": required, "schema": schema}
+def _ref(model: type[BaseModel], models: dict[str, type[BaseModel]]) -> dict[str, Any]:
+    models[model.__name__] = model
+    return {"$ref": _REF.format(model=model.__name__)}
 
 
-def _schemas(*models: type[BaseModel]) -> dict[str, Any]:
-    request = PredictRequest.model_json_schema(ref_template=_REF)
-    schemas: dict[str, Any] = request["$defs"]
-    for model in models:
-        schema = model.model_json_schema(ref_template=_REF, mode="serialization")
-        schemas |= schema.pop("$defs", {}) | {model.__name__: schema}
+def _schemas(models: dict[str, type[BaseModel]]) -> dict[str, Any]:
+    """Return the schemas of all models and of their parts."""
+    schemas: dict[str, Any] = {}
+    for name, model in models.items():
+        is_request = name.endswith("Request")
+        mode: Any = "validation" if is_request else "serialization"
+        schema = model.model_json_schema(ref_template=_REF, mode=mode)
+        if is_request:
+            describe_synonyms(schema)
+        schemas |= schema.pop("$defs", {}) | {name: schema}
     return schemas

@@ -1,4 +1,4 @@
-"""Error responses: `application/problem+json` (RFC 9457) with a stable type for each kind."""
+"""Error responses: `application/problem+json` (RFC 9457) with a stable code for each kind."""
 
 from __future__ import annotations
 
@@ -67,6 +67,7 @@ class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
         return orjson.dumps(
             {
                 "type": _URN + self.kind,
+                "code": self.kind,
                 "title": self.kind.replace("-", " ").capitalize(),
                 "status": self.status,
                 "detail": self.detail,

@@ -18,7 +18,7 @@ from core.files import write_atomically
 from forecasting.bundle.bundle import Bundle
 from forecasting.features.feature_set import FeatureSet, feature_set
 from registry.versions import ModelRegistry
-from serving.http.schemas import ModelInfo
+from serving.http.schemas.forecast import ModelInfo
 
 # The live version, its predecessor, the challenger and one spare.
 _MAX_VERSIONS = 4

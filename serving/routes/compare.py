@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import StockcastError
-from core.tickers import check_ticker
 from serving.forecasts.forecast_table import ForecastTable
 from serving.forecasts.responses import (
     build_members,
@@ -16,18 +15,19 @@ from serving.forecasts.responses import (
     horizon_label,
     round_float32,
 )
+from serving.http.operations import MODELS, TICKER, ApiRoute, Operation
 from serving.http.problems import Problem
-from serving.http.schemas import ComparedHorizon, ComparedModel, Comparison
+from serving.http.schemas.comparison import ComparedHorizon, ComparedModel, Comparison
 from serving.live.challenger import ChallengerForecasts
-from serving.routes.common import check_query
+from serving.routes.common import path_ticker, read_query, respond
 from serving.state import state_of
 
 
 async def compare_models(request: Request) -> Response:
     """Return the forecasts of both models for every horizon."""
     state = state_of(request)
-    check_query(request, allowed=())
-    ticker = check_ticker(request.path_params["ticker"])
+    read_query(request)
+    ticker = path_ticker(request)
     table = state.live.require().table
     champion = _compare_model(table, ticker)
     challenger_forecasts = await asyncio.to_thread(state.challenger.get)
@@ -39,7 +39,7 @@ async def compare_models(request: Request) -> Response:
         challenger=challenger,
         challenger_note=note,
     )
-    return Response(comparison.model_dump_json(), media_type="application/json")
+    return respond(comparison)
 
 
 def _compare_challenger(
@@ -70,3 +70,18 @@ def _compare_model(table: ForecastTable, ticker: str) -> ComparedModel:
         },
         metrics=bundle.manifest.metrics,
     )
+
+
+ROUTES = (
+    ApiRoute(
+        "/models/compare/{ticker}",
+        compare_models,
+        Operation(
+            "Forecasts of champion and challenger",
+            MODELS,
+            Comparison,
+            problems=(404, 409, 503),
+            parameters=(TICKER,),
+        ),
+    ),
+)

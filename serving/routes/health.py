@@ -13,8 +13,9 @@ from starlette.responses import Response
 
 from market.providers.failover.circuit_breaker import BreakerState
 from market.quota.budgets import Usage
+from serving.http.operations import OPERATION, ApiRoute, Operation
 from serving.live.live_state import REFRESH, REGISTRY
-from serving.routes.common import check_query
+from serving.routes.common import read_query
 from serving.state import ServiceState, state_of
 
 # A refresh is overdue after this number of poll intervals, and after this number of seconds.
@@ -25,7 +26,7 @@ _MAX_LISTED = 20
 
 async def get_health(request: Request) -> Response:
     """Return status, age of the data and issues."""
-    check_query(request, allowed=())
+    read_query(request)
     health = read_health(state_of(request))
     status = 503 if health["status"] == "unavailable" else 200
     return Response(orjson.dumps(health), status, media_type="application/json")
@@ -97,3 +98,6 @@ def _quota(provider: str, usage: Usage) -> dict[str, Any]:
         "left_today": usage.left_today,
         "renews_at": usage.renews_at,
     }
+
+
+ROUTES = (ApiRoute("/health", get_health, Operation("Health status and health issues", OPERATION)),)

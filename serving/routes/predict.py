@@ -1,28 +1,57 @@
-"""GET /predict/{ticker}?horizon=1d|1w|1m, and POST /predict."""
+"""GET /predict/{ticker}, GET /predict?ticker=..., and POST /predict."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.tickers import check_ticker
-from forecasting.horizons import LABELS
+from forecasting.horizons import LABEL_OF, LABELS
 from serving.forecasts.caller_bars import forecast_from_bars
-from serving.http.schemas import PredictRequest
-from serving.routes.common import JSON, read_body, read_horizon
+from serving.http.operations import (
+    FORECASTS,
+    HORIZON,
+    TICKER,
+    TIMEFRAME,
+    ApiRoute,
+    Operation,
+    query,
+)
+from serving.http.problems import Problem
+from serving.http.schemas.forecast import Forecast
+from serving.http.schemas.parameters import TICKER_SCHEMA, Inclusion
+from serving.http.schemas.requests import PredictRequest
+from serving.routes.common import (
+    JSON,
+    read_body,
+    read_flag,
+    read_horizon,
+    read_list,
+    read_query,
+    respond,
+)
 from serving.state import ServiceState, state_of
+
+_OPTIONS = ("horizon", "include", "include_reasoning")
 
 
 async def get_prediction(request: Request) -> Response:
-    """Return the forecast of a ticker in the published snapshot."""
-    state = state_of(request)
-    ticker = check_ticker(request.path_params["ticker"])
-    horizon = read_horizon(request)
-    response = state.live.require().response(ticker, horizon)
-    state.metrics.count_forecast("rest", response.horizon)
-    return Response(response.content, media_type=JSON)
+    """Return the forecast of the ticker in the path."""
+    fields = read_query(request, *_OPTIONS)
+    return _respond(request, check_ticker(request.path_params["ticker"]), fields)
+
+
+async def get_prediction_by_query(request: Request) -> Response:
+    """Return the forecast of the ticker in the query."""
+    fields = read_query(request, "ticker", *_OPTIONS)
+    if "ticker" not in fields:
+        msg = "`ticker` is missing; send it as /predict/AAPL or /predict?ticker=AAPL."
+        errors = [{"field": "ticker", "message": "is missing."}]
+        raise Problem(422, "invalid-request", msg, errors=errors)
+    return _respond(request, check_ticker(fields["ticker"]), fields)
 
 
 async def post_prediction(request: Request) -> Response:
@@ -34,14 +63,81 @@ async def respond_to(state: ServiceState, body: PredictRequest) -> Response:
     """Return the forecast of a ticker in the published snapshot, or from the bars in `body`."""
     forecasts, horizon = state.live.require(), LABELS[body.horizon]
     if body.bars is None:
-        response = forecasts.response(body.ticker, horizon)
-        state.metrics.count_forecast("typed", body.horizon)
-        return Response(response.content, media_type=JSON)
+        return _published(state, body.ticker, horizon, "typed", explained=body.explained)
     model, now = forecasts.table.model, state.clock.now()
     forecast = await asyncio.to_thread(
         forecast_from_bars,
         *(model, body.ticker, horizon, body.bars, now),
         max_age_sessions=state.live.max_age_sessions,
+        explained=body.explained,
     )
     state.metrics.count_forecast("bars", body.horizon)
-    return Response(forecast.model_dump_json(), media_type=JSON)
+    return respond(forecast)
+
+
+def _respond(request: Request, ticker: str, fields: dict[str, str]) -> Response:
+    horizon, included = read_horizon(fields), read_list(fields, "include", get_args(Inclusion))
+    explained = read_flag(fields, "include_reasoning") or "explanation" in included
+    return _published(state_of(request), ticker, horizon, "rest", explained=explained)
+
+
+def _published(
+    state: ServiceState, ticker: str, horizon: int, route: str, *, explained: bool
+) -> Response:
+    """Return the forecast of a ticker in the published snapshot."""
+    forecasts = state.live.require()
+    if explained:
+        response = respond(forecasts.table.explained_forecast(ticker, horizon))
+    else:
+        response = Response(forecasts.response(ticker, horizon).content, media_type=JSON)
+    state.metrics.count_forecast(route, LABEL_OF[horizon])
+    return response
+
+
+_PROBLEMS = (404, 409, 503)
+_SUMMARY = "Forecast of a ticker in the published snapshot"
+_FIELDS = (
+    HORIZON,
+    TIMEFRAME,
+    query(
+        "include",
+        {"type": "string", "pattern": "^(members|explanation)?(,(members|explanation))*$"},
+        "Parts of the response, separated by commas. `members` is always there; `explanation` adds"
+        " the contributions to the price target.",
+    ),
+    query("include_reasoning", {"type": "boolean"}, "Synonym of `include=explanation`."),
+)
+ROUTES = (
+    ApiRoute(
+        "/predict/{ticker}",
+        get_prediction,
+        Operation(_SUMMARY, FORECASTS, Forecast, _PROBLEMS, (TICKER, *_FIELDS)),
+    ),
+    ApiRoute(
+        "/predict",
+        get_prediction_by_query,
+        Operation(
+            _SUMMARY,
+            FORECASTS,
+            Forecast,
+            _PROBLEMS,
+            (
+                query("ticker", TICKER_SCHEMA, "Either `ticker` or `symbol` is required."),
+                query("symbol", TICKER_SCHEMA, "Synonym of `ticker`."),
+                *_FIELDS,
+            ),
+        ),
+    ),
+    ApiRoute(
+        "/predict",
+        post_prediction,
+        Operation(
+            "Forecast of a ticker in the published snapshot, or from the bars of the caller",
+            FORECASTS,
+            Forecast,
+            _PROBLEMS,
+            body=PredictRequest,
+        ),
+        method="POST",
+    ),
+)

@@ -9,20 +9,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.errors import StockcastError
-from core.tickers import check_ticker, unknown_ticker
+from core.tickers import unknown_ticker
 from market.providers.protocol import Quote
 from serving.forecasts.responses import ForecastRow, round_float32
+from serving.http.operations import MARKET, TICKER, ApiRoute, Operation
 from serving.http.problems import Problem, problem_of
-from serving.http.schemas import CurrentPrice
-from serving.routes.common import check_query
+from serving.http.schemas.quote import CurrentPrice
+from serving.routes.common import path_ticker, read_query, respond
 from serving.state import state_of
 
 
 async def get_quote(request: Request) -> Response:
     """Return a price at most one minute old. A problem contains the last close instead."""
     state = state_of(request)
-    check_query(request, allowed=())
-    ticker = check_ticker(request.path_params["ticker"])
+    read_query(request)
+    ticker = path_ticker(request)
     table = state.live.require().table
     as_of = {t: row.as_of for t, row in table.rows.items()}
     newest_sessions = dict.fromkeys(table.without_forecast) | as_of
@@ -34,8 +35,7 @@ async def get_quote(request: Request) -> Response:
         problem = problem_of(error)
         problem.extra |= _last_close(table.rows.get(ticker))
         raise problem from error
-    price = _current_price(quote, state.clock.now())
-    return Response(price.model_dump_json(), media_type="application/json")
+    return respond(_current_price(quote, state.clock.now()))
 
 
 def _current_price(quote: Quote, now: datetime) -> CurrentPrice:
@@ -56,3 +56,19 @@ def _last_close(row: ForecastRow | None) -> dict[str, Any]:
     if row is None:
         return {}
     return {"last_close": round_float32(row.close), "last_close_session": row.as_of}
+
+
+ROUTES = (
+    ApiRoute(
+        "/quote/{ticker}",
+        get_quote,
+        Operation(
+            "Current price of a ticker in the published snapshot",
+            MARKET,
+            CurrentPrice,
+            problems=(404, 501, 503),
+            parameters=(TICKER,),
+        ),
+        synonyms=("/quotes/{ticker}",),
+    ),
+)

@@ -10,15 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.forecasts.forecast_table import ForecastTable
+from serving.http.operations import MODELS, ApiRoute, Operation
 from serving.live.live_state import LiveState
 from serving.models.model_cache import LiveModel
-from serving.routes.common import check_query
+from serving.routes.common import read_query
 from serving.state import state_of
 
 
 async def get_status(request: Request) -> Response:
     """Return model, snapshot, alias and refused versions."""
-    check_query(request, allowed=())
+    read_query(request)
     body = read_status(state_of(request).live)
     return Response(orjson.dumps(body), media_type="application/json")
 
@@ -65,3 +66,10 @@ def _snapshot(table: ForecastTable) -> dict[str, Any]:
         "data_age_sessions": table.age_sessions,
         "computed_at": table.computed_at,
     }
+
+
+ROUTES = (
+    ApiRoute(
+        "/models/status", get_status, Operation("Live model, snapshot and refused versions", MODELS)
+    ),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -113,6 +114,13 @@ def shared_home(folder: Path) -> TestHome:
 def recent_bars() -> pl.DataFrame:
     """Return real bars of one year, enough for every feature and a window."""
     return sample_bars(*TICKERS, start=START)
+
+
+def caller_bars(ticker: str = "MSFT", last: int = 252) -> list[dict[str, Any]]:
+    """Return real bars as the JSON that a caller sends."""
+    rows = recent_bars().filter(pl.col("ticker") == ticker).tail(last)
+    columns = ("session", "open", "high", "low", "close", "volume", "adj_close")
+    return json.loads(rows.select(columns).with_columns(pl.col("session").cast(str)).write_json())
 
 
 def two_exchanges() -> Snapshot:

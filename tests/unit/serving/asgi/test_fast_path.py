@@ -52,6 +52,16 @@ def test_a_precomputed_response_needs_no_route(service: ServiceSetup) -> None:
     assert service.metrics.counts == [("fast_path", "1w")]
 
 
+@pytest.mark.parametrize("path", ["/predict/aapl?timeframe=1w", "/api/v1/predict/AAPL?horizon=1w"])
+def test_other_spellings_of_a_request_get_the_same_precomputed_response(
+    service: ServiceSetup, path: str
+) -> None:
+    service.go_live()
+    response = request(service, "GET", path)
+    assert response.content == service.live.require().response("AAPL", 5).content
+    assert service.metrics.counts == [("fast_path", "1w")]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -61,6 +71,8 @@ def test_a_precomputed_response_needs_no_route(service: ServiceSetup) -> None:
         ("GET", "/predict/NOPE", 404),
         ("GET", "/models/status", 200),
         ("GET", "/metrics", 200),
+        ("GET", "/api/v1/metrics", 200),
+        ("GET", "/api/v1/predict/NOPE", 404),
         ("GET", "/nothing/here", 404),
     ],
 )

@@ -22,7 +22,7 @@ from market.calendars.sessions import Sessions
 from serving.forecasts.caller_bars import forecast_from_bars
 from serving.forecasts.forecast_table import build_forecast_table
 from serving.http.problems import Problem, invalid_request
-from serving.http.schemas import CallerBar, PredictRequest
+from serving.http.schemas.requests import CallerBar, PredictRequest
 from serving.models.model_cache import LiveModel
 
 NEEDED = feature_set().warmup + LOOKBACK - 1

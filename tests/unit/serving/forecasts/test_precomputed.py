@@ -10,7 +10,7 @@ from support.serving.homes import TICKERS
 from serving.forecasts import precomputed
 from serving.forecasts.forecast_table import ForecastTable
 from serving.forecasts.precomputed import build_response, precompute_responses, request_keys
-from serving.http.schemas import Forecast
+from serving.http.schemas.forecast import Forecast
 
 
 def test_a_response_has_every_documented_field(table: ForecastTable) -> None:

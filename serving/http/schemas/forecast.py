@@ -1,0 +1,80 @@
+"""A forecast and its parts."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pydantic import BaseModel, Field
+
+from forecasting.distribution.signals import Direction, Recommendation
+from serving.http.schemas.explanation import Explanation
+from serving.http.schemas.parameters import HorizonLabel
+
+
+class Prediction(BaseModel):
+    """Calibrated ensemble forecast; `forecasting.distribution.signals` defines its fields."""
+
+    price_target: float = Field(description="Median price at the target session.")
+    expected_return: float = Field(description="Simple return from the close to the price target.")
+    direction: Direction
+    signal: Recommendation | None = Field(
+        description="BUY or SELL if the expected return exceeds a cost of 10 bps, else HOLD. Null"
+        " if the data is too old or the target session has closed."
+    )
+    signal_note: str | None = Field(
+        description="Reason why `signal` is null. Null if there is a signal."
+    )
+    confidence: float = Field(
+        description="Probability of the more likely direction, from 0.5 to 1."
+    )
+    probability_up: float
+    intervals: dict[str, tuple[float, float]] = Field(
+        description="Coverage in percent, mapped to the lower and upper price."
+    )
+
+
+class MemberForecast(BaseModel):
+    """Forecast of one ensemble member before calibration."""
+
+    price_target: float
+    expected_return: float
+    scale: float = Field(description="Scale of the log return over the horizon.")
+
+
+class ModelInfo(BaseModel):
+    """Registered model version that made a forecast."""
+
+    name: str
+    version: int
+    trained_through: date = Field(description="Last session in the training data.")
+
+
+class Forecast(BaseModel):
+    """Response body of every forecast route."""
+
+    ticker: str
+    as_of: date = Field(description="Session whose close is the start of the forecast.")
+    horizon: HorizonLabel
+    target_session: date
+    current_price: float = Field(description="Close as traded at `as_of`.")
+    prediction: Prediction
+    members: dict[str, MemberForecast]
+    weights: dict[str, float] = Field(
+        description="Weight of each member in the mean. `naive` is the weight of no change."
+    )
+    scale_weights: dict[str, float] = Field(description="Weight of each member in the scale.")
+    model: ModelInfo
+    last_closed_session: date = Field(
+        description="Newest session that has closed on the exchange of the ticker."
+    )
+    data_age_sessions: int = Field(
+        description="Number of sessions closed since `as_of`. 0 means up to date."
+    )
+    timestamp: datetime = Field(
+        description="Time of computation (UTC). It changes only with the model or the data."
+    )
+    explanation: Explanation | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="Present with `include=explanation` only.",
+    )
