@@ -1,34 +1,44 @@
-"""Safety check of a serialised graph, before ONNX Runtime parses it.
-
-Serving does not install the `onnx` package, so the module reads the necessary parts of the protobuf
-encoding itself (https://protobuf.dev/programming-guides/encoding/).
-"""
+"""Safety check of a serialised graph, before ONNX Runtime parses it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
 
+from forecasting.bundle.graph_operators import find_forbidden
 from forecasting.bundle.manifest import bundle_error
+from forecasting.bundle.protobuf import Field, read_fields, read_nested, read_numbers, read_text
 
-DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
-# Operators that contain graphs, whose nodes the check does not read.
-CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
-
-# Field numbers in onnx.proto: of ModelProto without functions and training, then of the graph.
+# Field numbers in onnx.proto: of ModelProto without functions and training, then of its parts.
 _MODEL_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14})
 _MODEL_GRAPH = 7
-_GRAPH_NODE = 1
-_NODE_OP_TYPE, _NODE_DOMAIN = 4, 7
+_GRAPH_NODE, _GRAPH_TENSOR, _GRAPH_OUTPUT, _GRAPH_SPARSE_TENSOR = 1, 5, 12, 15
+_NODE_INPUT, _NODE_OUTPUT, _NODE_OP_TYPE, _NODE_DOMAIN = 1, 2, 4, 7
+_TENSOR_SIZE, _TENSOR_NAME = 1, 8
+_VALUE_NAME = 1
+_MAX_INT64 = 2**63 - 1
 
-# Wire types, and the sizes of the wire types with a fixed size.
-_VARINT, _BYTES = 0, 2
-_FIXED_SIZES = {1: 8, 5: 4}
-_CONTINUED = 0x80
-_MAX_SHIFT = 63
+
+@dataclass(frozen=True)
+class _Node:
+    op_type: str
+    domain: str
+    inputs: list[str]
+    outputs: list[str]
+
+
+@dataclass
+class _Graph:
+    """Parts of a graph: operators, constant tensors, outputs, and faults of single parts."""
+
+    nodes: list[_Node] = field(default_factory=list)
+    tensors: set[str] = field(default_factory=set)
+    outputs: set[str] = field(default_factory=set)
+    faults: set[str] = field(default_factory=set)
 
 
 def check_self_contained(content: bytes) -> None:
-    """Check that a graph uses no other files and only standard operators.
+    """Check that a graph uses no other files, only standard operators and bounded tensors.
 
     A tensor in another file needs the key ``location``. No fused graph contains this text, so its
     presence anywhere is an error.
@@ -36,78 +46,73 @@ def check_self_contained(content: bytes) -> None:
     Raises
     ------
     BundleError
-        When the graph uses other files, functions, control flow or operators of other domains.
+        When the graph uses other files, functions or operators that are not in
+        `forecasting.bundle.graph_operators`, or when a constant tensor has a negative size, is
+        larger than its stored values, or is not used.
     """
     if b"location" in content:
         raise bundle_error(check="the graph's safety", problem="it has tensors in other files.")
-    forbidden: set[str] = set()
-    nodes = 0
     try:
-        for number, value in _fields(memoryview(content)):
-            if number not in _MODEL_FIELDS:
-                forbidden.add("functions or training")
-            if number == _MODEL_GRAPH:
-                for node in (v for n, v in _fields(_nested(value)) if n == _GRAPH_NODE):
-                    forbidden |= _forbidden_in(_nested(node))
-                    nodes += 1
+        graph = _read_model(memoryview(content))
     except (IndexError, ValueError) as error:
         problem = f"it is not an ONNX model ({error})."
         raise bundle_error(check="the graph's safety", problem=problem) from None
-    if forbidden or not nodes:
-        used = ", ".join(sorted(forbidden)) or "no operator"
-        raise bundle_error(check="the graph's safety", problem=f"it uses {used}.")
+    faults = graph.faults | find_forbidden(graph.nodes, graph.tensors)
+    used = graph.outputs.union(*(node.inputs for node in graph.nodes))
+    if not graph.tensors <= used:
+        faults.add("tensors that no operator reads")
+    if not graph.nodes:
+        faults.add("no operator")
+    if faults:
+        problem = f"it uses {', '.join(sorted(faults))}."
+        raise bundle_error(check="the graph's safety", problem=problem)
 
 
-def _forbidden_in(node: memoryview) -> set[str]:
-    """Return the forbidden operators and domains of a node."""
-    texts = {_NODE_OP_TYPE: {""}, _NODE_DOMAIN: {""}}
-    for number, value in _fields(node):
-        if number in texts:
-            texts[number].add(bytes(_nested(value)).decode())
-    foreign = texts[_NODE_DOMAIN] - DOMAINS
-    return texts[_NODE_OP_TYPE] & CONTROL_FLOW | {f"operators of {domain}" for domain in foreign}
+def _read_model(content: memoryview) -> _Graph:
+    graph = _Graph()
+    for number, value in read_fields(content):
+        if number not in _MODEL_FIELDS:
+            graph.faults.add("functions or training")
+        if number == _MODEL_GRAPH:
+            _read_graph(graph, read_nested(value))
+    return graph
 
 
-def _nested(value: memoryview | int) -> memoryview:
-    if isinstance(value, int):
-        msg = "a number instead of a message"
-        raise ValueError(msg)  # noqa: TRY004  the bytes are wrong, not the type of the argument
-    return value
+def _read_graph(graph: _Graph, message: memoryview) -> None:
+    for number, value in read_fields(message):
+        if number == _GRAPH_NODE:
+            graph.nodes.append(_read_node(list(read_fields(read_nested(value)))))
+        elif number == _GRAPH_TENSOR:
+            name, fault = _read_tensor(list(read_fields(read_nested(value))))
+            graph.tensors.add(name)
+            graph.faults |= {fault} - {""}
+        elif number == _GRAPH_SPARSE_TENSOR:
+            graph.faults.add("sparse tensors")
+        elif number == _GRAPH_OUTPUT:
+            graph.outputs.update(_texts(list(read_fields(read_nested(value))), _VALUE_NAME))
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Yield field number and value of each field of a protobuf message."""
-    position = 0
-    value: memoryview | int
-    while position < len(message):
-        key, position = _varint(message, position)
-        number, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            value, position = _varint(message, position)
-        elif kind == _BYTES or kind in _FIXED_SIZES:
-            if kind == _BYTES:
-                size, position = _varint(message, position)
-            else:
-                size = _FIXED_SIZES[kind]
-            value = message[position : position + size]
-            position += size
-        else:
-            msg = f"wire type {kind}"
-            raise ValueError(msg)
-        if position > len(message):
-            msg = "the last field is incomplete"
-            raise ValueError(msg)
-        yield number, value
+def _read_node(fields: list[Field]) -> _Node:
+    return _Node(
+        op_type=["", *_texts(fields, _NODE_OP_TYPE)][-1],  # protobuf takes the last value
+        domain=["", *_texts(fields, _NODE_DOMAIN)][-1],
+        inputs=_texts(fields, _NODE_INPUT),
+        outputs=_texts(fields, _NODE_OUTPUT),
+    )
 
 
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """Return the number at `position` and the position after it."""
-    value = 0
-    for shift in range(0, _MAX_SHIFT + 1, 7):
-        byte = message[position]
-        value |= (byte % _CONTINUED) << shift
-        position += 1
-        if byte < _CONTINUED:
-            return value, position
-    msg = "a number has too many bytes"
-    raise ValueError(msg)
+def _read_tensor(fields: list[Field]) -> tuple[str, str]:
+    """Return the name of a constant tensor, and its fault or an empty text."""
+    name = ["", *_texts(fields, _TENSOR_NAME)][-1]
+    sizes = [size for n, value in fields if n == _TENSOR_SIZE for size in read_numbers(value)]
+    # Every element takes at least one byte.
+    stored = sum(1 if isinstance(value, int) else len(value) for _, value in fields)
+    if any(size > _MAX_INT64 for size in sizes):
+        return name, "tensors of a negative size"
+    if prod(sizes) > stored:
+        return name, "tensors without their values"
+    return name, ""
+
+
+def _texts(fields: list[Field], number: int) -> list[str]:
+    return [read_text(value) for n, value in fields if n == number]

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import helper
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from support.forecasting.bundles import tiny_graph, tiny_windows
 
@@ -50,6 +50,46 @@ def define_a_function(model: onnx.ModelProto) -> None:
     )
 
 
+def use_an_unknown_operator(model: onnx.ModelProto) -> None:
+    model.graph.node[0].op_type = "NoSuchOperator"
+
+
+def claim_two_gigabytes(model: onnx.ModelProto) -> None:
+    model.graph.initializer.append(
+        onnx.TensorProto(name="huge", data_type=onnx.TensorProto.FLOAT, dims=[2**29])
+    )
+    model.graph.node.append(helper.make_node("Identity", ["huge"], ["copy"]))
+
+
+def claim_a_negative_size(model: onnx.ModelProto) -> None:
+    model.graph.initializer[0].dims[0] = -1
+
+
+def keep_an_unused_tensor(model: onnx.ModelProto) -> None:
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(1), "unused"))
+
+
+def keep_a_sparse_tensor(model: onnx.ModelProto) -> None:
+    values, indices = (numpy_helper.from_array(np.zeros(1, t)) for t in (np.float32, np.int64))
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [2**40]))
+
+
+def size_by_the_prices(model: onnx.ModelProto) -> None:
+    """Add tensors that are small for the golden windows, and may be huge for later windows."""
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMax", ["window"], ["largest"], keepdims=0),
+            helper.make_node("Cast", ["largest"], ["number"], to=onnx.TensorProto.INT64),
+            helper.make_node("Reshape", ["number", "one"], ["size"]),
+            helper.make_node("Expand", ["zero", "size"], ["expanded"]),
+        ]
+    )
+
+
+def draw_random_numbers(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("RandomUniform", [], ["random"], shape=[2]))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -57,6 +97,13 @@ def define_a_function(model: onnx.ModelProto) -> None:
         (use_an_operator_of_microsoft, "operators of com.microsoft"),
         (branch, "uses If"),
         (define_a_function, "functions or training"),
+        (use_an_unknown_operator, "uses NoSuchOperator"),
+        (claim_two_gigabytes, "tensors without their values"),
+        (claim_a_negative_size, "tensors of a negative size"),
+        (keep_an_unused_tensor, "tensors that no operator reads"),
+        (keep_a_sparse_tensor, "sparse tensors"),
+        (size_by_the_prices, "Expand with a size from the values of the windows"),
+        (draw_random_numbers, "uses RandomUniform"),
     ],
 )
 def test_a_graph_with_other_files_or_operators_is_refused(
@@ -65,6 +112,16 @@ def test_a_graph_with_other_files_or_operators_is_refused(
     change(model)
     with pytest.raises(BundleError, match=message):
         EnsembleGraph(model.SerializeToString())
+
+
+def test_a_size_from_the_number_of_windows_passes(model: onnx.ModelProto) -> None:
+    model.graph.node.extend(
+        [
+            helper.make_node("Shape", ["window"], ["sizes"]),
+            helper.make_node("Expand", ["zero", "sizes"], ["expanded"]),
+        ]
+    )
+    check_self_contained(model.SerializeToString())
 
 
 def test_a_plain_graph_passes(model: onnx.ModelProto) -> None:
@@ -101,7 +158,7 @@ def test_a_graph_that_contradicts_its_layout_is_refused(model: onnx.ModelProto) 
 def test_a_graph_onnx_runtime_cannot_build_is_refused(
     model: onnx.ModelProto, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    model.graph.node[0].op_type = "NoSuchOperator"
+    model.graph.node[0].attribute[0].i = 7  # the window has no axis 7
     with pytest.raises(BundleError, match="ONNX Runtime cannot open it"):
         EnsembleGraph(model.SerializeToString())
     assert capfd.readouterr().err == ""
