@@ -7,7 +7,7 @@ has run on one batch needs about the same time and memory for every batch of thi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Protocol
+from dataclasses import dataclass
 
 DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 
@@ -32,7 +32,8 @@ SIZED_BY_VALUES = {
 _SIZES_ONLY = frozenset({"Shape", "Size"})
 
 
-class Node(Protocol):
+@dataclass(frozen=True)
+class Node:
     """An operator with the names of its inputs and outputs."""
 
     op_type: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
-from forecasting.bundle.graph_operators import find_forbidden
+from forecasting.bundle.graph_operators import Node, find_forbidden
 from forecasting.bundle.manifest import bundle_error
 from forecasting.bundle.protobuf import Field, read_fields, read_nested, read_numbers, read_text
 
@@ -19,19 +19,11 @@ _VALUE_NAME = 1
 _MAX_INT64 = 2**63 - 1
 
 
-@dataclass(frozen=True)
-class _Node:
-    op_type: str
-    domain: str
-    inputs: list[str]
-    outputs: list[str]
-
-
 @dataclass
 class _Graph:
     """Parts of a graph: operators, constant tensors, outputs, and faults of single parts."""
 
-    nodes: list[_Node] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
     tensors: set[str] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
     faults: set[str] = field(default_factory=set)
@@ -92,8 +84,8 @@ def _read_graph(graph: _Graph, message: memoryview) -> None:
             graph.outputs.update(_texts(list(read_fields(read_nested(value))), _VALUE_NAME))
 
 
-def _read_node(fields: list[Field]) -> _Node:
-    return _Node(
+def _read_node(fields: list[Field]) -> Node:
+    return Node(
         op_type=["", *_texts(fields, _NODE_OP_TYPE)][-1],  # protobuf takes the last value
         domain=["", *_texts(fields, _NODE_DOMAIN)][-1],
         inputs=_texts(fields, _NODE_INPUT),
