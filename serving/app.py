@@ -12,11 +12,12 @@ from starlette.routing import Route
 
 from core.errors import StockcastError
 from serving.http.problems import Problem, problem_of
-from serving.routes import compare, health, predict, quote, status
+from serving.routes import batch, compare, health, predict, quote, status
 from serving.routes.page import get_page
 from serving.state import state_of
 
 API_ROUTES = (
+    *batch.ROUTES,
     *predict.ROUTES,
     *quote.ROUTES,
     *status.ROUTES,

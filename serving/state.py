@@ -11,6 +11,7 @@ from core.clock import Clock
 from forecasting.snapshot import SNAPSHOT_FOLDER
 from market.providers.status import ProviderStatus
 from registry.versions import ModelRegistry
+from serving.jobs import JobStore
 from serving.live.alias_follower import AliasFollower
 from serving.live.calendar_follower import CalendarFollower
 from serving.live.challenger import ChallengerCache
@@ -38,6 +39,7 @@ class ServiceState:
     refresher: ChampionRefresher
     challenger: ChallengerCache
     quotes: QuoteCache
+    jobs: JobStore
     poll_seconds: float
 
 
@@ -70,6 +72,7 @@ def build_state(
         refresher=ChampionRefresher(live, followers, poll_seconds=poll_seconds),
         challenger=challenger,
         quotes=QuoteCache(settings, clock, provider_status.reserved_from_quotes),
+        jobs=JobStore(clock),
         poll_seconds=poll_seconds,
     )
 

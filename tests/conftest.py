@@ -50,6 +50,7 @@ SHARED_SERVERS = {
         "test_serving_routes",
         "test_serving_openapi",
         "test_serving_spellings",
+        "test_serving_batch",
         "test_serving_process",
         "test_serving_providers",
     )

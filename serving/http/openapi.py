@@ -10,11 +10,12 @@ from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from serving.http.operations import ApiRoute, Operation
 from serving.http.prefix import PREFIX
 from serving.http.problems import MEDIA_TYPE
+from serving.http.schemas.problem import ProblemBody
 from serving.http.schemas.requests import describe_synonyms
 
 TITLE = "Stockcast"
@@ -36,27 +37,6 @@ _PROBLEMS = {
 }
 _ANY_REQUEST = (413, 422, 500)
 _BODY_REQUEST = (400, 415)
-
-
-class FieldError(BaseModel):
-    """One invalid parameter, field or bar."""
-
-    field: str
-    message: str
-    session: str | None = None
-    allowed: list[str] | None = None
-
-
-class ProblemBody(BaseModel):
-    """Error body of RFC 9457."""
-
-    type: str = Field(description="URN of the error kind: urn:stockcast:problem:`code`.")
-    code: str = Field(description="Stable name of the error kind.", examples=["unknown-ticker"])
-    title: str
-    status: int
-    detail: str = Field(description="The cause and the remedy.")
-    errors: list[FieldError] | None = Field(None, description="Sent with status 422.")
-    similar: list[str] | None = Field(None, description="Sent with an unknown ticker.")
 
 
 def describe_routes(

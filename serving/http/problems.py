@@ -62,18 +62,20 @@ class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
         self.retry_at = retry_at
         self.extra = extra
 
+    def members(self) -> dict[str, object]:
+        """Return the members of the response body."""
+        return {
+            "type": _URN + self.kind,
+            "code": self.kind,
+            "title": self.kind.replace("-", " ").capitalize(),
+            "status": self.status,
+            "detail": self.detail,
+            **self.extra,
+        }
+
     def body(self) -> bytes:
         """Return the response body as JSON."""
-        return orjson.dumps(
-            {
-                "type": _URN + self.kind,
-                "code": self.kind,
-                "title": self.kind.replace("-", " ").capitalize(),
-                "status": self.status,
-                "detail": self.detail,
-                **self.extra,
-            }
-        )
+        return orjson.dumps(self.members())
 
     def response(self, now: datetime) -> Response:
         """Return the response; `now` turns `retry_at` into seconds."""

@@ -16,7 +16,6 @@ from serving.http.schemas.parameters import (
 )
 
 MAX_CALLER_BARS = 5_000
-MAX_BATCH_TICKERS = 1_000
 
 # Bounds of the numbers of a caller. The sum of the volumes of all bars fits in 64 bits.
 MAX_PRICE = 1e12
