@@ -29,6 +29,7 @@ EXPENSIVE_FIRST = (
     "unit/stockcast/cli/output/test_terminal_output.py",
     "unit/stockcast/cli/test_preflight.py",
     "integration/test_refresh.py",
+    "integration/test_bento.py",
     "integration/test_run_refusals.py",
     "unit/market/ingest/test_ingest_faults.py",
     "unit/forecasting/export/test_fusion.py",
