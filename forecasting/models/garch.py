@@ -24,6 +24,12 @@ from forecasting.samples.panel import Panel
 
 # The optimiser of `arch` converges best for returns in percent.
 PERCENT = 100.0
+# Alpha, beta and nu from which the likelihood is maximised. On 104 stretches of real log returns
+# they reach the best maximum of 27 starts; single starts miss it by up to 14.
+STARTS = ((0.002, 0.99, 4.0), (0.01, 0.98, 8.0), (0.03, 0.96, 8.0), (0.1, 0.8, 4.0))
+# Absolute tolerance of the log likelihood. With the default of 1e-6, the parameters depend on the
+# rounding of the processor.
+TOLERANCE = 1e-10
 # Samples that are simulated together; it bounds the memory for long test sets.
 CHUNK = 256
 
@@ -64,10 +70,10 @@ class GarchParameters:
 class GarchModel:
     """GARCH(1,1)-t per ticker [1]_, fitted once and filtered forward.
 
-    The parameters are fitted to log returns up to the cutoff and then stay fixed. The variance of
-    the next session is computed from log returns up to the as-of session. The distribution over one
-    session is exact. Distributions over more sessions are simulated, with the same seeded shocks
-    for every as-of session.
+    The parameters maximise the likelihood of log returns up to the cutoff and then stay fixed. The
+    variance of the next session is computed from log returns up to the as-of session. The
+    distribution over one session is exact. Distributions over more sessions are simulated, with the
+    same seeded shocks for every as-of session.
 
     Attributes
     ----------
@@ -134,32 +140,33 @@ class GarchModel:
 def fit_parameters(log_returns: Array) -> GarchParameters | None:
     """Fit GARCH(1,1)-t to log returns in percent, or return None without convergence.
 
-    The optimiser starts from the defaults of `arch` and, if it does not converge, from two typical
-    parameter sets.
+    The likelihood may have several maxima. The optimiser runs from each of `STARTS`, and the fit
+    with the largest likelihood counts.
     """
     from arch import arch_model  # noqa: PLC0415  slow to import, and serving does not install it
 
-    variance = float(log_returns.var())
+    mu, variance = float(log_returns.mean()), float(log_returns.var())
     if not variance > 0:
         return None
     model = arch_model(log_returns, vol="GARCH", p=1, q=1, dist="t", rescale=False)
-    mu = float(log_returns.mean())
-    typical = ((0.05, 0.93), (0.1, 0.8))
-    starts = [None, *([mu, (1 - a - b) * variance, a, b, 6.0] for a, b in typical)]
-    for start in starts:
-        fit: Any = model.fit(
+    fits: list[Any] = [
+        model.fit(
             disp="off",
             show_warning=False,
-            starting_values=None if start is None else np.array(start),
+            starting_values=np.array([mu, (1 - a - b) * variance, a, b, nu]),
+            tol=TOLERANCE,
         )
-        values = [float(value) for value in fit.params]
-        if (
-            fit.convergence_flag == 0
-            and np.isfinite(values).all()
-            and math.isfinite(fit.loglikelihood)
-        ):
-            return GarchParameters(*values)
-    return None
+        for a, b, nu in STARTS
+    ]
+    converged = [fit for fit in fits if fit.convergence_flag == 0 and _is_finite(fit)]
+    if not converged:
+        return None
+    best = max(converged, key=lambda fit: fit.loglikelihood)
+    return GarchParameters(*(float(value) for value in best.params))
+
+
+def _is_finite(fit: Any) -> bool:  # noqa: ANN401  a result of `arch`
+    return math.isfinite(fit.loglikelihood) and bool(np.isfinite(fit.params).all())
 
 
 def next_variance(log_returns: Array, parameters: GarchParameters) -> Array:
