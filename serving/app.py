@@ -8,11 +8,11 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from core.errors import StockcastError
 from serving.http.problems import Problem, problem_of
-from serving.routes import batch, compare, health, predict, quote, status
+from serving.routes import batch, compare, events, health, predict, quote, status
 from serving.routes.page import get_page
 from serving.state import state_of
 
@@ -23,6 +23,7 @@ API_ROUTES = (
     *status.ROUTES,
     *compare.ROUTES,
     *health.ROUTES,
+    *events.ROUTES,
 )
 
 
@@ -34,7 +35,11 @@ def build_app() -> Starlette:
         for path in route.paths
     ]
     return Starlette(
-        routes=[Route("/", get_page), *documented],
+        routes=[
+            Route("/", get_page),
+            WebSocketRoute("/ws/forecasts", events.follow_forecasts),
+            *documented,
+        ],
         exception_handlers={Problem: _send_problem, StockcastError: _send_problem},
     )
 

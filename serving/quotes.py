@@ -54,6 +54,8 @@ class QuoteCache:
         Creates the provider at the first request; by default the settings select it.
     wait_seconds
         Time-out of a caller.
+    on_quote
+        Called with each new price of a provider, in the event loop.
     """
 
     def __init__(
@@ -64,12 +66,14 @@ class QuoteCache:
         *,
         make_quote_provider: Callable[[], QuoteProvider] | None = None,
         wait_seconds: float = WAIT_SECONDS,
+        on_quote: Callable[[Quote], None] | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._reserved_calls = reserved_calls
         self._make = make_quote_provider or self._from_settings
         self._wait_seconds = wait_seconds
+        self._on_quote = on_quote
         self._cached: dict[str, _CachedResult] = {}
         self._pending: dict[str, asyncio.Future[Result]] = {}
 
@@ -138,6 +142,8 @@ class QuoteCache:
                 self._cached.pop(next(iter(self._cached)))
             expires_at = self._clock.elapsed() + self._cache_seconds(result)
             self._cached[ticker] = _CachedResult(result, expires_at)
+        if self._on_quote is not None and isinstance(result, Quote):
+            self._on_quote(result)
 
     def _cache_seconds(self, result: Result) -> float:
         if isinstance(result, QuotaError):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from core.clock import Clock
 from forecasting.snapshot import SNAPSHOT_FOLDER
+from market.providers.protocol import Quote
 from market.providers.status import ProviderStatus
 from registry.versions import ModelRegistry
 from serving.jobs import JobStore
 from serving.live.alias_follower import AliasFollower
 from serving.live.calendar_follower import CalendarFollower
 from serving.live.challenger import ChallengerCache
+from serving.live.change_feed import ChangeFeed
 from serving.live.last_live import LastLiveFollower
 from serving.live.live_state import LiveState
 from serving.live.provider_follower import ProviderFollower
@@ -71,13 +74,25 @@ def build_state(
         live=live,
         refresher=ChampionRefresher(live, followers, poll_seconds=poll_seconds),
         challenger=challenger,
-        quotes=QuoteCache(settings, clock, provider_status.reserved_from_quotes),
+        quotes=QuoteCache(
+            *(settings, clock, provider_status.reserved_from_quotes),
+            on_quote=_quote_publisher(live.changes),
+        ),
         jobs=JobStore(clock),
         poll_seconds=poll_seconds,
     )
 
 
-def state_of(request: Request) -> ServiceState:
+def _quote_publisher(changes: ChangeFeed) -> Callable[[Quote], None]:
+    def publish(quote: Quote) -> None:
+        data = asdict(quote)
+        data["fetched_at"] = data.pop("requested_at")
+        changes.publish("quote", data, quote.ticker)
+
+    return publish
+
+
+def state_of(request: HTTPConnection) -> ServiceState:
     """Return the state that the service has set at its start."""
     state: ServiceState = request.app.state.service
     return state

@@ -30,6 +30,7 @@ EXPENSIVE_FIRST = (
     "unit/stockcast/cli/test_preflight.py",
     "integration/test_refresh.py",
     "integration/test_bento.py",
+    "integration/test_serving_streams.py",
     "integration/test_run_refusals.py",
     "unit/market/ingest/test_ingest_faults.py",
     "unit/forecasting/export/test_fusion.py",
@@ -54,6 +55,7 @@ SHARED_SERVERS = {
         "test_serving_batch",
         "test_serving_process",
         "test_serving_providers",
+        "test_serving_streams",
     )
 }
 

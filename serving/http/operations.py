@@ -36,6 +36,8 @@ class Operation:
         Status of a successful response.
     also
         Further status codes with a body that is not a problem.
+    media_type
+        Content type of a successful response.
     """
 
     summary: str
@@ -47,6 +49,7 @@ class Operation:
     description: str = ""
     status: int = 200
     also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True)

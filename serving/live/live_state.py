@@ -22,6 +22,7 @@ from serving.forecasts.precomputed import (
     request_keys,
 )
 from serving.http.problems import RUN_THE_PIPELINE, Problem
+from serving.live.change_feed import ChangeFeed
 from serving.models.model_cache import LiveModel
 from serving.observability.events import log_event
 from serving.observability.metrics import Metrics
@@ -81,6 +82,8 @@ class LiveState:
         Equal to `forecasts.responses`; the fast path reads it for every request.
     candidate
         Verified version that replaces the live one as soon as a snapshot fits it.
+    changes
+        Changes of version, forecasts and quotes, for the clients that follow them.
     """
 
     clock: Clock
@@ -95,6 +98,7 @@ class LiveState:
     issues: dict[str, HealthIssue] = field(default_factory=dict)
     providers: Sequence[ProviderState] = ()
     refreshed_at: datetime | None = None
+    changes: ChangeFeed = field(default_factory=ChangeFeed)
 
     @property
     def model(self) -> LiveModel | None:
@@ -125,6 +129,7 @@ class LiveState:
         if previous is not table.model:
             self.live_since = self.clock.now()
         self.metrics.record_published(table.model.version, table.age_sessions, event)
+        self._announce(table, event, previous)
         log_event(
             event,
             version=table.model.version,
@@ -135,6 +140,21 @@ class LiveState:
             age_sessions=table.age_sessions,
             seconds=self.clock.elapsed() - started,
         )
+
+    def _announce(self, table: ForecastTable, event: str, previous: LiveModel | None) -> None:
+        version = table.model.version
+        if previous is not table.model:
+            previous_version = previous.version if previous else None
+            data = {"version": version, "previous": previous_version, "since": self.live_since}
+            self.changes.publish("version", data)
+        summary = {
+            "reason": event,
+            "version": version,
+            "tickers": len(table.rows),
+            "data_age_sessions": table.age_sessions,
+            "computed_at": table.computed_at,
+        }
+        self.changes.publish("forecasts", summary)
 
     def refuse(self, version: int, reason: str, *, retry_at: datetime | None = None) -> None:
         """Drop the candidate and refuse its version; log each reason once."""

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from core.tickers import check_ticker
@@ -20,7 +20,7 @@ Body = TypeVar("Body", bound=BaseModel)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def read_query(request: Request, *allowed: str) -> dict[str, str]:
+def read_query(request: HTTPConnection, *allowed: str) -> dict[str, str]:
     """Return the query parameters under their own names instead of their synonyms.
 
     Unknown and repeated parameters are rejected, since an ignored one is probably misspelt.

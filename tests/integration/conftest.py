@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.services.external import mlflow_server, postgres_database
-from support.serving.homes import shared_home
+from support.serving.homes import TestHome, shared_home
 from support.serving.servers import Server, module_command, run_server
 
 
@@ -29,4 +29,21 @@ def forecast_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server
     """`python -m serving` on a home with champion and challenger; tests must not change it."""
     home = shared_home(tmp_path_factory.getbasetemp())
     with run_server(module_command, home.path, tmp_path_factory.mktemp("forecasts")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swapping_home(tmp_path_factory: pytest.TempPathFactory) -> TestHome:
+    """A copy of the shared home. Tests may move its champion between the versions 1 and 2."""
+    folder = tmp_path_factory.mktemp("swapping")
+    return shared_home(tmp_path_factory.getbasetemp()).copy(folder / "home")
+
+
+@pytest.fixture(scope="session")
+def swapping_server(
+    swapping_home: TestHome, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """`python -m serving` on the swapping home."""
+    folder = tmp_path_factory.mktemp("swapping-forecasts")
+    with run_server(module_command, swapping_home.path, folder) as server:
         yield server
