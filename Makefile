@@ -9,6 +9,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.synced
 PYTEST_ARGS ?=
+BRANCH_COVERAGE := .branch_coverage
 
 # Nothing that is started here reports to its maker.
 export DO_NOT_TRACK := true
@@ -33,7 +34,11 @@ up: $(STAMP) ## Start Dagster, MLflow and the forecast service on this machine, 
 .PHONY: test
 test: lint ## Everything that must hold: style, types, imports, definitions, tests
 	@echo "== pytest"
-	@$(BIN)/python -m pytest -n 2 --durations 15 $(PYTEST_ARGS) </dev/null
+	@rm -rf $(BRANCH_COVERAGE) && mkdir $(BRANCH_COVERAGE)
+	@PYTHONPATH="$(CURDIR)/tests/support/branch_coverage" BRANCH_COVERAGE_FOLDER="$(CURDIR)/$(BRANCH_COVERAGE)" \
+	  $(BIN)/python -m pytest -n 2 --durations 15 $(PYTEST_ARGS) </dev/null
+	@echo "== branch coverage"
+	@$(BIN)/python tests/support/branch_coverage/report.py $(BRANCH_COVERAGE) $(if $(PYTEST_ARGS),,--fail-under 92)
 
 .PHONY: test-fast
 test-fast: $(STAMP) ## The tests that are not marked slow or integration
@@ -72,7 +77,7 @@ COMPILE = echo "== $@" && $(BIN)/uv pip compile --quiet --universal --fork-strat
 
 .PHONY: clean
 clean: ## Remove .venv and every cache; what is under STOCKCAST_HOME stays
-	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv dist $(BRANCH_COVERAGE) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml requirements/bootstrap.txt requirements/dev.txt
