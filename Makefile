@@ -21,7 +21,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(STAMP) ## Bars to a served forecast: ingest, train, evaluate, register, promote, answer over HTTP
@@ -61,6 +61,10 @@ lint: $(STAMP) ## The checks that need no test run
 .PHONY: bench
 bench: $(STAMP) ## Measure bundle, features, bar store and HTTP answers beside what they replace
 	@$(BIN)/python -m benchmarks
+
+.PHONY: readme-table
+readme-table: $(STAMP) ## Write the scores of the last run into the README's table
+	@$(BIN)/python -m benchmarks.readme_table "$${STOCKCAST_HOME:-var}" --write
 
 .PHONY: lock
 lock: $(STAMP) ## Write the requirement locks again; UPGRADE=1 takes newer versions

@@ -1,8 +1,9 @@
-"""The evaluation table of the README: print it for a home, or compare it with the README.
+"""The evaluation table of the README: print it for a home, write it, or compare it with the README.
 
-``python -m benchmarks.readme_table HOME`` prints the rows, and ``--check`` compares them with the
-README. Other processors round differently while the LSTM is trained, so numbers may differ by
-`TOLERANCE` units of their last printed digit; stars and rows must be equal.
+``python -m benchmarks.readme_table HOME`` prints the rows, ``--write`` puts them into the README,
+and ``--check`` compares them with the README. Other processors round differently while the LSTM is
+trained, so numbers may differ by `TOLERANCE` units of their last printed digit; stars and rows must
+be equal.
 """
 
 from __future__ import annotations
@@ -39,8 +40,7 @@ def render(evaluation: Evaluation) -> list[str]:
 def differences(evaluation: Evaluation, readme: str) -> list[str]:
     """Return the rows of `readme` that differ from the scores, with the expected row."""
     expected = render(evaluation)
-    titles = tuple(f"| {title} |" for title in MODELS.values())
-    found = [line for line in readme.splitlines() if any(title in line for title in titles)]
+    found = [line for line in readme.splitlines() if _is_row(line)]
     if len(found) != len(expected):
         return [f"README has {len(found)} rows, expected {len(expected)}."]
     return [
@@ -48,6 +48,18 @@ def differences(evaluation: Evaluation, readme: str) -> list[str]:
         for ours, theirs in zip(found, expected, strict=True)
         if not _agree(ours, theirs)
     ]
+
+
+def replaced(evaluation: Evaluation, readme: str) -> str:
+    """Return `readme` with the rows of the scores in place of its rows."""
+    lines = readme.splitlines(keepends=True)
+    first = next(place for place, line in enumerate(lines) if _is_row(line))
+    others = [line for line in lines if not _is_row(line)]
+    return "".join([*others[:first], *(f"{row}\n" for row in render(evaluation)), *others[first:]])
+
+
+def _is_row(line: str) -> bool:
+    return any(f"| {title} |" in line for title in MODELS.values())
 
 
 def _skill(scores: Scores, reference: str) -> str:
@@ -70,15 +82,21 @@ def _close(ours: str, theirs: str) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the rows for a home, or compare them with the README; return the exit code."""
-    folder = next(Path(argument) for argument in arguments if argument != "--check")
+    """Print the rows for a home, write them, or compare them; return the exit code."""
+    folder = next(Path(argument) for argument in arguments if not argument.startswith("--"))
     evaluation = load_evaluation(folder / "reports")
-    if "--check" not in arguments:
+    if "--write" in arguments:
+        text = replaced(evaluation, README.read_text(encoding="utf-8"))
+        README.write_text(text, encoding="utf-8")
+    elif "--check" in arguments:
+        wrong = differences(evaluation, README.read_text(encoding="utf-8"))
+        print("\n".join(wrong) or "The README's table agrees with the run.")
+        if wrong:
+            print("Write the rows of a run in ./var into the README: make run readme-table")
+        return 1 if wrong else 0
+    else:
         print("\n".join(render(evaluation)))
-        return 0
-    wrong = differences(evaluation, README.read_text(encoding="utf-8"))
-    print("\n".join(wrong) or "The README's table agrees with the run.")
-    return 1 if wrong else 0
+    return 0
 
 
 if __name__ == "__main__":

@@ -65,3 +65,19 @@ def test_the_exit_code_tells_whether_the_readme_agrees(
     assert main([str(tmp_path), "--check"]) == 0
     readme.write_text(readme.read_text().replace("+4.23", "+4.10"))
     assert main([str(tmp_path), "--check"]) == 1
+    assert "make run readme-table" in capsys.readouterr().out
+
+
+def test_a_written_table_replaces_the_rows_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reports").mkdir()
+    save_evaluation(evaluation(skill_naive=0.05), tmp_path / "reports")
+    readme = tmp_path / "README.md"
+    readme.write_text("\n".join(["# Title", "", *render(evaluation()), "", "| a | b |", ""]))
+    monkeypatch.setattr("benchmarks.readme_table.README", readme)
+
+    assert main([str(tmp_path), "--write"]) == 0
+
+    expected = ["# Title", "", *render(evaluation(skill_naive=0.05)), "", "| a | b |", ""]
+    assert readme.read_text() == "\n".join(expected)
