@@ -3,13 +3,20 @@
 import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from uuid import uuid4
 
 import dagster as dg
 
 from core.errors import PermanentError
 from core.settings import CoreSettings
 from pipelines.failures import STOPPED
-from stockcast.cli.dagster_instance import COMMAND_TAG, close_killed_runs, open_instance
+from stockcast.cli.dagster_instance import (
+    COMMAND_TAG,
+    RUN_TAGS,
+    close_killed_runs,
+    list_in_overview,
+    open_instance,
+)
 from stockcast.cli.output.progress import LOGGER_KEY
 
 _INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
@@ -60,11 +67,13 @@ def execute(
     The run does not wait for providers that are down, because a person waits at the terminal.
     With `force`, it fetches tickers that are up to date too.
     """
+    run_id = str(uuid4())
     daily_bars = {"config": {"force": force, "patient": False}}
     try:
         return definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
-            tags={**partitions, COMMAND_TAG: command},
+            run_id=run_id,
+            tags={**partitions, **RUN_TAGS, COMMAND_TAG: command},
             run_config={
                 "loggers": {LOGGER_KEY: {"config": {}}},
                 "ops": {"daily_bars": daily_bars},
@@ -73,6 +82,8 @@ def execute(
         )
     except dg.DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
+    finally:
+        list_in_overview(instance, run_id)
 
 
 def cause_of(result: dg.ExecuteInProcessResult) -> str:

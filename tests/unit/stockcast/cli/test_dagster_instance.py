@@ -70,7 +70,9 @@ def test_the_run_of_a_killed_command_is_cancelled_and_its_slot_released(
         close_killed_runs(instance)
 
         assert holders(instance) == set()
-        assert instance.get_run_by_id(killed).status == dg.DagsterRunStatus.CANCELED
+        run = instance.get_run_by_id(killed)
+        assert run.status == dg.DagsterRunStatus.CANCELED
+        assert run.remote_job_origin is not None, "the Overview does not list it"
 
 
 def test_a_run_of_the_daemon_keeps_its_slot(settings: PipelineSettings) -> None:

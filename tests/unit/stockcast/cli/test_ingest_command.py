@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 from support.pipelines.command_runs import COMMAND, environment
 
 from core.settings import load_settings
@@ -18,6 +19,7 @@ from stockcast.cli.dagster_instance import COMMAND_TAG, open_instance
 from stockcast.cli.ingest import partition_ranges
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[4]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,20 @@ def test_due_tickers_are_ingested_printed_and_recorded(ingested: Ingested) -> No
     (run,) = ingested.runs
     assert run.tags[COMMAND_TAG] == "ingest"
     assert run.is_success
+
+
+def test_the_overview_of_dagster_lists_the_run_of_a_command(ingested: Ingested) -> None:
+    """It lists runs of the code locations of its workspace only."""
+    (location,) = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"]
+    (run,) = ingested.runs
+    origin = run.remote_job_origin
+
+    assert origin.job_name == run.job_name == "ingest_job"
+    label = origin.repository_origin.get_label()
+    assert label == f"__repository__@{location['python_module']['location_name']}"
+    # The page of the job finds its runs by this tag.
+    assert run.tags[".dagster/repository"] == label
+    assert run.tags["dagster/max_retries"] == "0"
 
 
 def test_the_tickers_option_selects_followed_tickers(ingested: Ingested) -> None:
