@@ -7,6 +7,8 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from core.errors import BundleError
+
 
 def fetch_folder(uri: str, dest: Path, tracking_uri: str) -> Path:
     """Download the folder at `uri` next to `dest`, on the same file system, and return its path."""
@@ -30,11 +32,11 @@ def replace_folder(staged: Path, dest: Path) -> Path:
 
 def bundle_fingerprint(folder: Path) -> str | None:
     """Return the fingerprint of the bundle in `folder`, or None if there is no bundle."""
-    from forecasting.bundle.bundle import SIZE_LIMITS, fingerprint  # noqa: PLC0415  opens ONNX Runtime
+    from forecasting.bundle.files import fingerprint, read_files  # noqa: PLC0415  imports NumPy
 
     try:
-        return fingerprint({name: (folder / name).read_bytes() for name in SIZE_LIMITS})
-    except OSError:
+        return fingerprint(read_files(folder))
+    except BundleError:
         return None
 
 

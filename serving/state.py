@@ -23,8 +23,9 @@ from serving.live.live_state import LiveState
 from serving.live.provider_follower import ProviderFollower
 from serving.live.refresher import ChampionRefresher
 from serving.live.snapshot_follower import SnapshotFollower
-from serving.models.model_cache import ModelCache
+from serving.models.model_cache import ModelCache, Verify
 from serving.models.snapshot_cache import SnapshotCache
+from serving.models.verification import BundleVerifier
 from serving.observability.metrics import Metrics
 from serving.quotes import QuoteCache
 from serving.settings import ServingSettings
@@ -47,11 +48,15 @@ class ServiceState:
 
 
 def build_state(
-    settings: ServingSettings, clock: Clock, registry: ModelRegistry, metrics: Metrics
+    settings: ServingSettings,
+    clock: Clock,
+    registry: ModelRegistry,
+    metrics: Metrics,
+    verify: Verify = BundleVerifier(),  # noqa: B008  # immutable
 ) -> ServiceState:
     """Build the complete state. The first refresh reads registry, snapshot and providers."""
     live = LiveState(clock, metrics, settings.max_data_age_sessions)
-    cache = ModelCache(registry, settings.home / MODEL_FOLDER)
+    cache = ModelCache(registry, settings.home / MODEL_FOLDER, verify)
     snapshots = settings.home / SNAPSHOT_FOLDER
     provider_status = ProviderStatus(settings, clock)
     poll_seconds = settings.poll_seconds

@@ -7,6 +7,7 @@ Loading a bundle never executes code: it contains no pickle, joblib or Keras fil
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 
 from core.errors import ForecastError
 from core.files import locked, write_atomically
+from forecasting.bundle.files import fingerprint, read_files
 from forecasting.bundle.golden import (
     GOLDEN_TOLERANCE,
     Golden,
@@ -32,13 +34,8 @@ from forecasting.bundle.manifest import (
     check_checksum,
     open_manifest,
     seal_manifest,
-    sha256,
 )
 from forecasting.distribution.predictive import PredictiveDistribution
-
-MEGABYTE = 2**20
-# Real bundles are much smaller. The limits protect the memory from wrong files.
-SIZE_LIMITS = {MANIFEST_FILE: 16 * MEGABYTE, GRAPH_FILE: 256 * MEGABYTE, GOLDEN_FILE: 64 * MEGABYTE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +66,20 @@ class Bundle:
         Raises
         ------
         BundleError
-            When a file is missing, too large or changed, when the manifest contradicts itself or
-            the graph, or when a golden output differs by more than `GOLDEN_TOLERANCE` of the
-            forecast's scale.
+            When a file is missing, too large or not a regular file, and as `from_files`.
         """
-        files = {name: _read_file(path / name, limit) for name, limit in SIZE_LIMITS.items()}
+        return cls.from_files(read_files(path))
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Bundle:
+        """Verify the files of a bundle, name -> content, and open it.
+
+        Raises
+        ------
+        BundleError
+            When a file was changed, when the manifest contradicts itself or the graph, or when a
+            golden output differs by more than `GOLDEN_TOLERANCE` of the forecast's scale.
+        """
         manifest = open_manifest(files[MANIFEST_FILE])
         for name in (GRAPH_FILE, GOLDEN_FILE):
             check_checksum(manifest, name, files[name])
@@ -177,24 +183,6 @@ def _clean_up(dest: Path, staged: Path, old: Path) -> None:
         old.rename(dest)
     for folder in (staged, old):
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def fingerprint(files: dict[str, bytes]) -> str:
-    """Return the SHA-256 of the names and contents of a bundle's files."""
-    return sha256("".join(f"{name} {sha256(files[name])}\n" for name in sorted(files)).encode())
-
-
-def _read_file(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
-    except OSError as error:
-        problem = f"{path} cannot be read ({error.strerror})."
-        raise bundle_error(check="the files", problem=problem) from None
-    if not 0 < len(content) <= limit:
-        problem = f"{path} must have between 1 and {limit} bytes, got {len(content)} or more."
-        raise bundle_error(check="the files", problem=problem)
-    return content
 
 
 def _check_layout(graph: EnsembleGraph, manifest: Manifest) -> None:

@@ -134,7 +134,11 @@ class EnsembleGraph:
             scale, because the price of the ticker did not move.
         """
         self._check_windows(windows)
-        output = BundleOutput(*self._session.run(OUTPUTS, {INPUT: windows}))
+        try:
+            output = BundleOutput(*self._session.run(OUTPUTS, {INPUT: windows}))
+        except Exception as error:  # noqa: BLE001  as in `__init__`
+            msg = f"ONNX Runtime cannot run the graph on {len(windows)} windows: {error}"
+            raise ForecastError(msg) from None
         self._check_output(output)
         return output
 

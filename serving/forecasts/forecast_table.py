@@ -25,9 +25,7 @@ from serving.forecasts.responses import ForecastRow, Freshness, build_forecast
 from serving.http.problems import Problem
 from serving.http.schemas.forecast import Forecast
 from serving.models.model_cache import LiveModel
-
-# Number of windows in one run of the graph. It bounds the memory for a universe of any size.
-_BATCH_SIZE = 256
+from serving.models.verification import BATCH_SIZE
 
 
 @dataclass(frozen=True)
@@ -201,8 +199,8 @@ def _split_rows(
 
 def _run(model: LiveModel, snapshot: Snapshot) -> Iterator[ForecastRow | tuple[str, str]]:
     """Yield the row of each ticker, or the ticker and the reason for a missing forecast."""
-    for start in range(0, len(snapshot.tickers), _BATCH_SIZE):
-        positions = range(start, min(start + _BATCH_SIZE, len(snapshot.tickers)))
+    for start in range(0, len(snapshot.tickers), BATCH_SIZE):
+        positions = range(start, min(start + BATCH_SIZE, len(snapshot.tickers)))
         try:
             yield from _run_batch(model, snapshot, positions)
         except ForecastError:

@@ -8,15 +8,19 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from core.errors import BundleError, StockcastError
+from core.errors import BundleError, SettingsError, StockcastError
 from core.files import write_atomically
 from forecasting.bundle.bundle import Bundle
+from forecasting.bundle.files import fingerprint, read_files
+from forecasting.bundle.manifest import Manifest, bundle_error
 from forecasting.features.feature_set import FeatureSet, feature_set
+from market.calendars.sessions import Sessions
 from registry.versions import ModelRegistry
 from serving.http.schemas.forecast import ModelInfo
 
@@ -24,6 +28,8 @@ from serving.http.schemas.forecast import ModelInfo
 _MAX_VERSIONS = 4
 _MAX_DOWNLOAD_SECONDS = 3600.0
 _LAST_LIVE = "last-live.json"
+
+Verify = Callable[[Mapping[str, bytes]], None]
 
 
 @dataclass(frozen=True)
@@ -62,19 +68,28 @@ class LiveModel:
 
 
 class ModelCache:
-    """Versions downloaded from the registry, one folder ``<version>-<fingerprint>`` each."""
+    """Versions downloaded from the registry, one folder ``<version>-<fingerprint>`` each.
 
-    def __init__(self, registry: ModelRegistry, folder: Path) -> None:
+    Parameters
+    ----------
+    verify
+        Raises an error for the files of a bundle that must not be opened in this process.
+    """
+
+    def __init__(self, registry: ModelRegistry, folder: Path, verify: Verify) -> None:
         self._registry = registry
         self._folder = folder
+        self._verify = verify
 
     def load(self, version: int) -> LiveModel:
-        """Return a version after verification of its fingerprint and golden vectors.
+        """Return a version after its verification.
 
         Raises
         ------
         BundleError
-            If the bundle is damaged or differs from the registered one.
+            If the bundle is damaged, exceeds a limit or differs from the registered one.
+        TransientError
+            If it cannot be verified at present.
         RegistryError
             If the registry has no such version, or the version has no bundle.
         RegistryDownError
@@ -82,7 +97,10 @@ class ModelCache:
         """
         info = self._registry.get(version)
         dest = self._folder / _folder_name(version, info.fingerprint or "unknown")
-        bundle = Bundle.load(self._registry.download(version, dest))
+        files = read_files(self._registry.download(version, dest))
+        self._verify(files)
+        bundle = Bundle.from_files(files)
+        _check_exchange(bundle.manifest)
         with suppress(OSError):  # a home that is full or read-only still has the bundle
             dest.touch()
             self._prune()
@@ -95,17 +113,20 @@ class ModelCache:
             write_atomically(self._folder / _LAST_LIVE, json.dumps(asdict(record)).encode())
 
     def load_last_live(self) -> LiveModel | None:
-        """Return the last live version of this model, or None without an intact copy of it."""
+        """Return the last live version of this model, or None without an intact copy of it.
+
+        It was verified before it was live, so an equal fingerprint is enough.
+        """
         record = self._last_live()
         if record is None or record.name != self._registry.name:
             return None
         try:
-            bundle = Bundle.load(self._folder / record.folder)
+            files = read_files(self._folder / record.folder)
+            if fingerprint(files) != record.fingerprint:
+                return None
+            return LiveModel(record.name, record.version, Bundle.from_files(files))
         except (OSError, StockcastError):
             return None
-        if bundle.fingerprint != record.fingerprint:
-            return None
-        return LiveModel(record.name, record.version, bundle)
 
     def _last_live(self) -> _LastLive | None:
         try:
@@ -142,6 +163,13 @@ class _LastLive:
     @property
     def folder(self) -> str:
         return _folder_name(self.version, self.fingerprint)
+
+
+def _check_exchange(manifest: Manifest) -> None:
+    try:
+        Sessions(manifest.exchange)
+    except SettingsError as error:
+        raise bundle_error(check="the manifest's fields", problem=str(error)) from None
 
 
 def _folder_name(version: int, fingerprint: str) -> str:

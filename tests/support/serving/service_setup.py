@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from support.serving.homes import LOOKBACK, TICKERS, sample_snapshot
 from forecasting.bundle.bundle import Bundle
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.providers.status import ProviderState
-from serving.models.model_cache import LiveModel
+from serving.models.model_cache import LiveModel, Verify
 from serving.settings import ServingSettings
 from serving.state import MODEL_FOLDER, build_state
 
@@ -50,15 +50,24 @@ class FakeMetrics:
     def set_providers(self, states: Sequence[ProviderState]) -> None: ...
 
 
+def accept(_: Mapping[str, bytes]) -> None:
+    """Skip the child process, which takes a second. `Bundle.from_files` finds damage as well."""
+
+
 class ServiceSetup:
     """Service state over a folder. A second setup on the same folder and registry is a restart."""
 
-    def __init__(self, folder: Path, *, registry: FakeRegistry | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, registry: FakeRegistry | None = None, verify: Verify = accept
+    ) -> None:
         self.folder = folder
         self.clock = MovingClock(NOW)
         self.registry = registry or FakeRegistry()
         self.metrics = FakeMetrics()
-        self.state = build_state(self.settings, self.clock, self.registry, self.metrics)  # type: ignore[arg-type]
+        self.state = build_state(
+            *(self.settings, self.clock, self.registry, self.metrics),  # type: ignore[arg-type]
+            verify=verify,
+        )
         self.live = self.state.live
 
     @property

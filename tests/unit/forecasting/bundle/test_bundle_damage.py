@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support.forecasting.bundles import forge
 
 from core.errors import BundleError
-from forecasting.bundle.bundle import SIZE_LIMITS, Bundle
+from forecasting.bundle.bundle import Bundle
+from forecasting.bundle.files import SIZE_LIMITS
 from forecasting.bundle.manifest import GOLDEN_FILE, GRAPH_FILE, MANIFEST_FILE
 from forecasting.horizons import HORIZONS
 
@@ -53,6 +54,21 @@ def test_a_truncated_file_is_refused(folder: Path, name: str, kept: float) -> No
 def test_a_file_beyond_its_limit_is_not_read(folder: Path) -> None:
     os.truncate(folder / GRAPH_FILE, SIZE_LIMITS[GRAPH_FILE] + 1)
     with pytest.raises(BundleError, match="must have between 1 and 268435456 bytes"):
+        Bundle.load(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_fifo_is_refused_without_waiting_for_its_writer(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(BundleError, match=rf"{name} must be a regular file"):
+        Bundle.load(folder)
+
+
+def test_an_endless_device_is_refused(folder: Path) -> None:
+    (folder / GOLDEN_FILE).unlink()
+    (folder / GOLDEN_FILE).symlink_to("/dev/zero")
+    with pytest.raises(BundleError, match="must be a regular file"):
         Bundle.load(folder)
 
 

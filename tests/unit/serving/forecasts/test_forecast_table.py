@@ -128,7 +128,7 @@ def test_a_model_without_any_forecast_raises(model: LiveModel) -> None:
 def test_batches_do_not_change_a_forecast(
     model: LiveModel, table: ForecastTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forecast_table, "_BATCH_SIZE", 3)
+    monkeypatch.setattr(forecast_table, "BATCH_SIZE", 3)
     again = build_forecast_table(model, sample_snapshot(), NOW, max_age_sessions=5)
     for ticker in TICKERS:
         assert again.forecast(ticker, 5).model_dump() == table.forecast(ticker, 5).model_dump()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from support.serving.service_setup import ServiceSetup
 
-from core.errors import RegistryDownError
+from core.errors import BundleError, RegistryDownError, StockcastError, TransientError
 from serving.http.problems import Problem
 from serving.routes.health import read_health
 from serving.routes.status import read_status
@@ -55,6 +56,36 @@ def test_a_removed_alias_leaves_the_champion_live(service: ServiceSetup) -> None
     service.refresh()
     assert service.live.version == 1
     assert read_health(service.state)["status"] == "degraded"
+
+
+@pytest.mark.parametrize(
+    ("error", "final"), [(BundleError("for ever"), True), (TransientError("overloaded"), False)]
+)
+def test_a_candidate_that_fails_its_verification_is_an_issue_and_the_old_version_stays_live(
+    tmp_path: Path, error: StockcastError, *, final: bool
+) -> None:
+    errors: list[StockcastError] = []
+
+    def verify(_: Mapping[str, bytes]) -> None:
+        if errors:
+            raise errors[0]
+
+    service = ServiceSetup(tmp_path, verify=verify)
+    service.go_live()
+    errors.append(error)
+    service.set_champion(service.register(2))
+    service.refresh()
+    assert service.live.version == 1
+    (issue,) = read_health(service.state)["issues"]
+    assert issue["detail"] == f"Version 2 is refused: {error}. Version 1 stays live."
+    errors.clear()
+    service.clock.advance(seconds=60)
+    service.refresh()
+    assert service.live.version == (1 if final else 2)
+    service.set_champion(service.register(3))
+    service.refresh()
+    assert service.live.version == 3
+    assert read_health(service.state)["issues"] == []
 
 
 def test_a_damaged_bundle_is_refused_once_and_the_old_version_stays_live(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.forecasting.bundles import tiny_bundle
 from support.registry.in_memory import FakeRegistry
-from support.serving.service_setup import ServiceSetup
+from support.serving.service_setup import ServiceSetup, accept
 
 from core.errors import RegistryError
 from registry.names import FINGERPRINT_TAG
@@ -132,7 +132,7 @@ def test_the_last_live_version_of_another_model_is_not_served(service: ServiceSe
 def test_the_last_live_version_stays_in_the_cache(service: ServiceSetup) -> None:
     """Regression: four newer downloads, such as challengers, removed it."""
     service.go_live()
-    cache = ModelCache(service.registry, service.models_folder)  # type: ignore[arg-type]
+    cache = ModelCache(service.registry, service.models_folder, accept)  # type: ignore[arg-type]
     for seed in range(2, 8):
         cache.load(service.register(seed))
     last_live = cache.load_last_live()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from support.serving.service_setup import ServiceSetup
+import os
 
+import pytest
+from support.forecasting.bundles import forge
+from support.serving.service_setup import ServiceSetup, accept
+
+from core.errors import BundleError
+from forecasting.bundle.bundle import Bundle
+from forecasting.bundle.manifest import GOLDEN_FILE
 from serving.models.model_cache import ModelCache
 
 
 def test_a_version_is_downloaded_once_and_old_versions_are_removed(service: ServiceSetup) -> None:
-    cache = ModelCache(service.registry, service.models_folder)  # type: ignore[arg-type]
+    cache = ModelCache(service.registry, service.models_folder, accept)  # type: ignore[arg-type]
     versions = [service.register(seed) for seed in range(1, 7)]
     loaded = [cache.load(version).version for version in versions]
     assert loaded == versions
@@ -16,3 +23,24 @@ def test_a_version_is_downloaded_once_and_old_versions_are_removed(service: Serv
     assert service.registry.downloads == 6
     kept = sorted(path.name.partition("-")[0] for path in service.models_folder.iterdir())
     assert kept == ["3", "4", "5", "6"]
+
+
+def test_a_fifo_in_a_bundle_is_refused_without_waiting(service: ServiceSetup) -> None:
+    cache = ModelCache(service.registry, service.models_folder, accept)  # type: ignore[arg-type]
+    version = service.register(1)
+    cache.load(version)
+    (folder,) = service.models_folder.iterdir()
+    (folder / GOLDEN_FILE).unlink()
+    os.mkfifo(folder / GOLDEN_FILE)
+    with pytest.raises(BundleError, match="must be a regular file"):
+        cache.load(version)
+
+
+def test_an_exchange_without_a_calendar_is_refused(service: ServiceSetup) -> None:
+    cache = ModelCache(service.registry, service.models_folder, accept)  # type: ignore[arg-type]
+    version = service.register(1)
+    folder = service.registry.folders[version]
+    forge(folder, manifest={"exchange": "XXXX"})
+    service.registry.add(folder, Bundle.load(folder))
+    with pytest.raises(BundleError, match="`exchange` must be a MIC code with a known calendar"):
+        cache.load(version)
