@@ -4,6 +4,7 @@
 
     root/<feature hash>/current                          fingerprint of the live snapshot
                        /<fingerprint>/windows.npy        float32 (tickers, lookback, features)
+                                     /prices.npy         closes of the last sessions
                                      /index.json         all other fields
 
 The pipeline writes a snapshot to a new folder and then replaces `current`, so a reader always sees
@@ -30,10 +31,12 @@ from numpy.typing import NDArray
 
 from core.errors import SnapshotError
 from core.files import locked, remove_temporary_files, write_atomically
+from forecasting.price_history import PRICE
 
 # Folder below `home` that the pipeline writes and the service reads.
 SNAPSHOT_FOLDER = "snapshot"
-CURRENT, WINDOWS, INDEX, LOCK = "current", "windows.npy", "index.json", ".lock"
+CURRENT, LOCK = "current", ".lock"
+WINDOWS, PRICES, INDEX = "windows.npy", "prices.npy", "index.json"
 # The live snapshot, and the previous one for readers that are opening it.
 KEPT = 2
 
@@ -62,6 +65,9 @@ class Snapshot:
         Fingerprint of the bars that the windows were computed from.
     skipped
         Ticker -> reason, for tickers without a complete window.
+    prices
+        Closes of the last sessions (tickers, sessions), see `forecasting.price_history`. None in a
+        snapshot of an earlier Stockcast.
 
     Raises
     ------
@@ -79,6 +85,7 @@ class Snapshot:
     windows: NDArray[np.float32]
     data_fingerprint: str
     skipped: Mapping[str, str]
+    prices: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         lengths = {
@@ -86,6 +93,7 @@ class Snapshot:
             "as_of": len(self.as_of),
             "close": len(self.close),
             "windows": len(self.windows),
+            **({} if self.prices is None else {"prices": len(self.prices)}),
             **{f"target_sessions[{h}]": len(s) for h, s in self.target_sessions.items()},
         }
         for name, length in lengths.items():
@@ -103,12 +111,17 @@ class Snapshot:
         if not np.isfinite(self.windows).all():
             msg = "`windows` must be finite, got NaN or infinity; leave incomplete windows out."
             raise SnapshotError(msg)
+        if self.prices is not None and (self.prices.dtype != PRICE or self.prices.ndim != 2):  # noqa: PLR2004 - tickers, sessions
+            msg = f"`prices` must be (tickers, sessions) of {PRICE}, got {self.prices.dtype}."
+            raise SnapshotError(msg)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the content."""
         digest = hashlib.sha256(_index_bytes(self))
         digest.update(np.ascontiguousarray(self.windows, dtype="<f4").data)
+        if self.prices is not None:
+            digest.update(np.ascontiguousarray(self.prices).data.cast("B"))
         return digest.hexdigest()
 
 
@@ -129,7 +142,10 @@ def write_snapshot(root: Path, snapshot: Snapshot) -> Path:
         remove_temporary_files(versions)
         if not _is_intact(folder):
             shutil.rmtree(folder, ignore_errors=True)
-            write_atomically(folder / WINDOWS, _npy_bytes(snapshot.windows))
+            windows = np.ascontiguousarray(snapshot.windows, dtype="<f4")
+            write_atomically(folder / WINDOWS, _npy_bytes(windows))
+            if snapshot.prices is not None:
+                write_atomically(folder / PRICES, _npy_bytes(snapshot.prices))
             write_atomically(folder / INDEX, _index_bytes(snapshot))
         previous = snapshot_token(root, snapshot.feature_hash)
         write_atomically(versions / CURRENT, snapshot.fingerprint.encode())
@@ -173,13 +189,21 @@ def _read_folder(folder: Path) -> Snapshot:
         index = json.loads((folder / INDEX).read_bytes())
         if "exchanges" not in index and "exchange" in index:
             raise _outdated(folder)
-        windows = np.load(folder / WINDOWS, mmap_mode="r", allow_pickle=False)
-        snapshot = _from_index(index, windows)
+        snapshot = _from_index(index, _map(folder / WINDOWS), _map_if_present(folder / PRICES))
     except (ValueError, KeyError, TypeError, EOFError) as error:
         raise _damaged(folder) from error
     if snapshot.fingerprint != folder.name:
         raise _damaged(folder)
     return snapshot
+
+
+def _map(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def _map_if_present(path: Path) -> NDArray[Any] | None:
+    return _map(path) if path.exists() else None
 
 
 def _outdated(folder: Path) -> SnapshotError:
@@ -207,9 +231,9 @@ def _prune(versions: Path, keep: set[str | None]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _npy_bytes(windows: NDArray[np.float32]) -> bytes:
+def _npy_bytes(array: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(windows, dtype="<f4"), allow_pickle=False)
+    np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 
@@ -232,7 +256,9 @@ def _index_bytes(snapshot: Snapshot) -> bytes:
     return json.dumps(index, sort_keys=True, indent=1).encode()
 
 
-def _from_index(index: dict[str, Any], windows: NDArray[np.float32]) -> Snapshot:
+def _from_index(
+    index: dict[str, Any], windows: NDArray[np.float32], prices: NDArray[Any] | None
+) -> Snapshot:
     return Snapshot(
         feature_hash=index["feature_hash"],
         feature_names=tuple(index["feature_names"]),
@@ -247,4 +273,5 @@ def _from_index(index: dict[str, Any], windows: NDArray[np.float32]) -> Snapshot
         windows=windows,
         data_fingerprint=index["data_fingerprint"],
         skipped=index["skipped"],
+        prices=prices,
     )

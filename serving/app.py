@@ -12,14 +12,26 @@ from starlette.routing import Route, WebSocketRoute
 
 from core.errors import StockcastError
 from serving.http.problems import Problem, problem_of
-from serving.routes import batch, compare, events, health, predict, quote, status
+from serving.routes import (
+    analysis,
+    batch,
+    compare,
+    events,
+    health,
+    predict,
+    quote,
+    status,
+    universe,
+)
 from serving.routes.page import get_page
 from serving.state import state_of
 
 API_ROUTES = (
     *batch.ROUTES,
     *predict.ROUTES,
+    *universe.ROUTES,
     *quote.ROUTES,
+    *analysis.ROUTES,
     *status.ROUTES,
     *compare.ROUTES,
     *health.ROUTES,

@@ -12,6 +12,7 @@ from core.errors import BarsError, NotEnoughHistoryError
 from core.isolation import find_faulty, run_isolated
 from forecasting.features.feature_set import FeatureSet, compute_features, feature_set
 from forecasting.horizons import HORIZONS
+from forecasting.price_history import pack_prices
 from forecasting.samples.panel import latest_windows
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.bars.adjustments import adjust_bars
@@ -218,6 +219,7 @@ def _snapshot(
         windows=windows,
         data_fingerprint=table.data_fingerprint,
         skipped=_reasons(keys, too_short | undated | table.left_out, unusable),
+        prices=pack_prices(table.adjusted, keys.with_columns(close=close)),
     )
 
 

@@ -21,6 +21,7 @@ from forecasting.bundle.graph import Floats
 from forecasting.snapshot import Snapshot
 from market.calendars.sessions import Sessions
 from serving.forecasts.explanation import build_explanation
+from serving.forecasts.price_measures import UniverseReturns
 from serving.forecasts.responses import ForecastRow, Freshness, build_forecast
 from serving.http.problems import Problem
 from serving.http.schemas.forecast import Forecast
@@ -135,6 +136,12 @@ class ForecastTable:
             closed = Sessions(row.exchange).between(row.as_of, last_closed)
             age = self._ages[row.exchange, row.as_of] = max(0, len(closed) - 1)
         return age
+
+    @cached_property
+    def universe_returns(self) -> UniverseReturns:
+        """Returns of all tickers of the snapshot, which must have prices."""
+        assert self.snapshot.prices is not None
+        return UniverseReturns.of_prices(self.snapshot.prices)
 
     @cached_property
     def _ages(self) -> dict[tuple[str, date], int]:

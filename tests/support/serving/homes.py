@@ -20,6 +20,7 @@ from support.registry.databases import copy_empty_database
 from forecasting.bundle.manifest import GRAPH_FILE
 from forecasting.features.feature_set import compute_features, feature_set
 from forecasting.horizons import HORIZONS
+from forecasting.price_history import pack_prices
 from forecasting.samples.panel import latest_windows
 from forecasting.snapshot import Snapshot, write_snapshot
 from market.bars.adjustments import adjust_bars
@@ -150,7 +151,8 @@ def sample_snapshot(last_session: date = date(2013, 3, 1)) -> Snapshot:
     """Return the snapshot of the real sample as of a session."""
     bars = recent_bars().filter(pl.col("session") <= last_session)
     features = feature_set()
-    keys, windows = latest_windows(compute_features(adjust_bars(bars), features), LOOKBACK)
+    adjusted = adjust_bars(bars)
+    keys, windows = latest_windows(compute_features(adjusted, features), LOOKBACK)
     as_of = tuple(keys["session"])
     close = bars.join(keys, on=["ticker", "session"], how="semi")["close"]
     return Snapshot(
@@ -164,4 +166,5 @@ def sample_snapshot(last_session: date = date(2013, 3, 1)) -> Snapshot:
         windows=np.ascontiguousarray(windows, np.float32),
         data_fingerprint="d" * 64,
         skipped={"FB": "196 bars, and 151 are needed"},
+        prices=pack_prices(adjusted, keys.with_columns(close=close)),
     )

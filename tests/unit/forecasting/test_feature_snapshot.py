@@ -4,12 +4,15 @@ import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core.errors import SnapshotError
 from forecasting import snapshot as module
+from forecasting.price_history import PRICE
 from forecasting.snapshot import Snapshot, read_snapshot, snapshot_token, write_snapshot
 
 HASH = "ab" * 32
@@ -31,7 +34,15 @@ def make_snapshot(seed: int = 0) -> Snapshot:
         windows=rng.standard_normal((2, 4, 3)).astype(np.float32),
         data_fingerprint="cd" * 32,
         skipped={"FB": "has 100 bars; a first window needs 149"},
+        prices=make_prices(seed),
     )
+
+
+def make_prices(seed: int) -> NDArray[Any]:
+    prices = np.zeros((2, 5), PRICE)
+    prices["session"] = range(15_000, 15_005)
+    prices["close"] = 100 + seed
+    return prices
 
 
 def files_of(root: Path) -> dict[str, tuple[bytes, int]]:
@@ -47,13 +58,23 @@ def test_a_read_snapshot_equals_the_written_one(tmp_path: Path) -> None:
     write_snapshot(tmp_path, written)
     read = read_snapshot(tmp_path, HASH)
     np.testing.assert_array_equal(read.windows, written.windows)
-    assert replace(read, windows=written.windows) == written
+    np.testing.assert_array_equal(read.prices, written.prices)
+    assert replace(read, windows=written.windows, prices=written.prices) == written
     assert read.fingerprint == written.fingerprint == snapshot_token(tmp_path, HASH)
+
+
+def test_a_snapshot_without_prices_still_loads(tmp_path: Path) -> None:
+    """Snapshots of an earlier Stockcast have none."""
+    folder = write_snapshot(tmp_path, replace(make_snapshot(), prices=None))
+    assert not (folder / "prices.npy").exists()
+    assert read_snapshot(tmp_path, HASH).prices is None
 
 
 def test_windows_are_mapped_not_copied(tmp_path: Path) -> None:
     write_snapshot(tmp_path, make_snapshot())
-    assert isinstance(read_snapshot(tmp_path, HASH).windows, np.memmap)
+    read = read_snapshot(tmp_path, HASH)
+    assert isinstance(read.windows, np.memmap)
+    assert isinstance(read.prices, np.memmap)
 
 
 def test_publishing_the_same_content_again_writes_nothing(tmp_path: Path) -> None:
@@ -72,6 +93,8 @@ def test_publishing_the_same_content_again_writes_nothing(tmp_path: Path) -> Non
         {"skipped": {}},
         {"data_fingerprint": "ef" * 32},
         {"windows": make_snapshot(1).windows},
+        {"prices": make_snapshot(1).prices},
+        {"prices": None},
     ],
 )
 def test_any_change_of_content_changes_the_fingerprint(change: dict[str, object]) -> None:
@@ -102,7 +125,7 @@ def test_an_earlier_snapshot_can_be_published_again(tmp_path: Path) -> None:
     assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot(0).fingerprint
 
 
-@pytest.mark.parametrize("file", ["windows.npy", "index.json", "current"])
+@pytest.mark.parametrize("file", ["windows.npy", "prices.npy", "index.json", "current"])
 def test_a_killed_writer_leaves_the_old_snapshot_live(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
@@ -141,11 +164,22 @@ def change_close(path: Path) -> None:
         ("windows.npy", flip_last_byte),
         ("windows.npy", lambda path: path.write_bytes(path.read_bytes()[:-9])),
         ("windows.npy", lambda path: path.write_bytes(b"")),
+        ("prices.npy", flip_last_byte),
+        ("prices.npy", lambda path: path.unlink()),
         ("index.json", change_close),
         ("index.json", lambda path: path.write_text("{")),
         ("index.json", lambda path: path.write_text("[]")),
     ],
-    ids=["flipped", "cut", "empty", "edited", "no-json", "other-json"],
+    ids=[
+        "flipped",
+        "cut",
+        "empty",
+        "flipped-prices",
+        "lost-prices",
+        "edited",
+        "no-json",
+        "other-json",
+    ],
 )
 def test_damage_is_detected_and_repaired_by_publishing_again(
     tmp_path: Path, file: str, damage: object
@@ -203,6 +237,8 @@ def test_snapshots_of_other_features_are_independent(tmp_path: Path) -> None:
         ({"target_sessions": {1: ()}}, r"`target_sessions\[1\]`"),
         ({"windows": np.zeros((2, 4, 2), np.float32)}, "3 features"),
         ({"windows": np.full((2, 4, 3), np.nan, np.float32)}, "finite"),
+        ({"prices": np.zeros((1, 5), PRICE)}, "`prices`"),
+        ({"prices": np.zeros((2, 5), np.float32)}, "`prices` must be"),
     ],
 )
 def test_contradicting_fields_are_refused(change: dict[str, object], message: str) -> None:

@@ -6,10 +6,13 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 import polars as pl
+import pytest
 from support.market.bars import sample_bars
 
 from forecasting.features.feature_set import feature_set
+from forecasting.price_history import SESSIONS, unpack_prices
 from forecasting.snapshot import Snapshot, read_snapshot
 from market.bars.quarantine import Quarantine
 from market.calendars.sessions import Sessions
@@ -67,6 +70,26 @@ def test_target_sessions_follow_the_exchange_of_each_ticker(tmp_path: Path) -> N
     assert snapshot.target_sessions[1] == (date(2013, 1, 22), date(2013, 1, 22))
     assert snapshot.target_sessions[5] == (date(2013, 1, 28), date(2013, 1, 28))
     assert snapshot.target_sessions[21] == (date(2013, 2, 19), date(2013, 2, 20))
+
+
+def test_the_published_prices_are_the_adjusted_closes_up_to_each_window(tmp_path: Path) -> None:
+    bars = pl.concat(
+        [bars_until("IBM", BOXING_DAY, "XNYS"), bars_until("AZN.L", BOXING_DAY, "XLON")]
+    )
+
+    snapshot = publish(tmp_path, bars)
+
+    assert snapshot.prices is not None
+    for place, ticker in enumerate(snapshot.tickers):
+        series = unpack_prices(snapshot.prices[place])
+        expected = bars.filter(ticker=ticker).tail(SESSIONS)
+        assert series.sessions.tolist() == expected["session"].to_list()
+        assert series.sessions[-1] == np.datetime64(snapshot.as_of[place])
+        assert series.closes[-1] == pytest.approx(snapshot.close[place], rel=1e-6)
+        adjusted = expected["adj_close"].to_numpy()
+        np.testing.assert_allclose(
+            np.diff(np.log(series.closes)), np.diff(np.log(adjusted)), atol=1e-6
+        )
 
 
 def test_bars_of_another_calendar_affect_no_other_ticker(tmp_path: Path) -> None:
