@@ -19,6 +19,10 @@ from core.files import locked
 
 # Writers wait for each other, and a transaction takes one or two milliseconds.
 _BUSY_SECONDS = 30.0
+_CALLS_AND_STATES = (
+    "It holds counts of calls and the state of tickers, no bars. The calls made today are then not"
+    " counted, so the provider may refuse calls until tomorrow."
+)
 
 
 class Database:
@@ -31,13 +35,23 @@ class Database:
     schema
         ``CREATE ... IF NOT EXISTS`` statements. They run at every use, because the file can be
         moved away while the process runs; this takes 0.02 ms.
+    contents
+        What a damaged file loses, and how to get it back, for the error message.
     busy_seconds
         Longest wait for the lock of another process.
     """
 
-    def __init__(self, path: Path, schema: str, *, busy_seconds: float = _BUSY_SECONDS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        *,
+        contents: str = _CALLS_AND_STATES,
+        busy_seconds: float = _BUSY_SECONDS,
+    ) -> None:
         self.path = path
         self._schema = schema
+        self._contents = contents
         self._busy_seconds = busy_seconds
         self._idle_connection: sqlite3.Connection | None = None
 
@@ -137,10 +151,8 @@ class Database:
             )
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             return PermanentError(
-                f"{self.path} is damaged ({error}). It holds counts of calls and the state of "
-                f"tickers, no bars: move it away, and the next use creates a new file. The calls "
-                f"made today are then not counted, so the provider may refuse calls until "
-                f"tomorrow."
+                f"{self.path} is damaged ({error}); move it away, and the next use creates a new "
+                f"file. {self._contents}"
             )
         return PermanentError(
             f"{self.path} cannot be used ({error}); check that its folder is writable, that the "

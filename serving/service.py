@@ -77,7 +77,8 @@ class Stockcast:
         """Load champion and snapshot before the first request, then start the refresh."""
         refresher = self._state.refresher
         await asyncio.to_thread(refresher.refresh)
-        self._tasks.append(asyncio.create_task(refresher.run()))
+        background = (refresher.run(), self._state.protection.load.run())
+        self._tasks += [asyncio.create_task(work) for work in background]
         # Objects of the start-up live until shutdown; a later scan of them would pause for 100 ms.
         gc.collect()
         gc.freeze()

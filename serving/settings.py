@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from market.settings import MarketSettings
 from registry.settings import RegistrySettings
+
+Access = Literal["auto", "keys", "open"]
 
 
 class ServingSettings(RegistrySettings, MarketSettings):
@@ -21,4 +25,26 @@ class ServingSettings(RegistrySettings, MarketSettings):
         ge=0,
         le=100_000,
         description="Maximum age of the data of a forecast with a signal, in closed sessions.",
+    )
+    access: Access = Field(
+        "auto",
+        description="Which requests need an API key or token: auto (those to an address that is not"
+        " loopback), keys (all) or open (none). Administration always needs one.",
+    )
+    rate_limit: int = Field(
+        0, ge=0, description="Requests per minute of one key or address; 0 is no limit."
+    )
+    rate_burst: int = Field(
+        0, ge=0, description="Requests at once of one key or address; 0 is as many as per minute."
+    )
+    max_concurrency: int = Field(
+        64, ge=1, description="Requests in progress at once, without those that are precomputed."
+    )
+    max_delay_seconds: float = Field(
+        0.5,
+        gt=0,
+        description="Lasting delay of the service, in seconds, from which it refuses requests.",
+    )
+    request_seconds: float = Field(
+        30.0, gt=0, le=600, description="Longest time until a response starts, in seconds."
     )

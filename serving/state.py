@@ -27,6 +27,7 @@ from serving.models.model_cache import ModelCache, Verify
 from serving.models.snapshot_cache import SnapshotCache
 from serving.models.verification import BundleVerifier
 from serving.observability.metrics import Metrics
+from serving.protection.protection import Protection, build_protection
 from serving.quotes import QuoteCache
 from serving.settings import ServingSettings
 
@@ -43,7 +44,11 @@ class ServiceState:
     refresher: ChampionRefresher
     challenger: ChallengerCache
     quotes: QuoteCache
+<<<<<<< Updated upstream
     jobs: JobStore
+=======
+    protection: Protection
+>>>>>>> Stashed changes
     poll_seconds: float
 
 
@@ -59,6 +64,7 @@ def build_state(
     cache = ModelCache(registry, settings.home / MODEL_FOLDER, verify)
     snapshots = settings.home / SNAPSHOT_FOLDER
     provider_status = ProviderStatus(settings, clock)
+    protection = build_protection(settings, clock)
     poll_seconds = settings.poll_seconds
     snapshot_follower = SnapshotFollower(live, cache, SnapshotCache(snapshots))
     followers = (
@@ -67,6 +73,7 @@ def build_state(
         snapshot_follower,
         CalendarFollower(live),
         ProviderFollower(live, provider_status),
+        protection.keys,
     )
     challenger = ChallengerCache(
         *(registry, cache, SnapshotCache(snapshots), clock),
@@ -79,11 +86,16 @@ def build_state(
         live=live,
         refresher=ChampionRefresher(live, followers, poll_seconds=poll_seconds),
         challenger=challenger,
+<<<<<<< Updated upstream
         quotes=QuoteCache(
             *(settings, clock, provider_status.reserved_from_quotes),
             on_quote=_quote_publisher(live.changes),
         ),
         jobs=JobStore(clock),
+=======
+        quotes=QuoteCache(settings, clock, provider_status.reserved_from_quotes),
+        protection=protection,
+>>>>>>> Stashed changes
         poll_seconds=poll_seconds,
     )
 

@@ -1,4 +1,4 @@
-"""ASGI middleware around the routes: body limit and error responses.
+"""ASGI middleware around the routes: error responses.
 
 It converts every error, including those of BentoML and Starlette, to a problem.
 """
@@ -8,17 +8,15 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
+from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http.problems import (
-    MEDIA_TYPE,
     Problem,
     internal_error,
     problem_of,
 )
 from serving.observability.events import log_event
-
-MAX_BODY_BYTES = 2**20
 
 _CONTENT_TYPE = b"content-type"
 _REPLACED_HEADERS = {_CONTENT_TYPE, b"content-length"}
@@ -27,20 +25,18 @@ _REPLACED_HEADERS = {_CONTENT_TYPE, b"content-length"}
 class ErrorBoundary:
     """ASGI middleware around all routes of the service."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, app_state: State) -> None:
         self._app = app
+        self._app_state = app_state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        response = _Response(scope, send)
+        response = _Response(scope, receive, send, self._app_state)
         try:
-            body = await _read_body(receive)
-            if body is None:
-                return
-            await self._app(scope, _replay(body, receive), response.send)
+            await self._app(scope, receive, response.send)
         except Problem as problem:
             await response.replace(problem)
         except Exception as error:  # noqa: BLE001  # every request must get a response
@@ -58,9 +54,11 @@ class ErrorBoundary:
 class _Response:
     """Forwards a response. Buffers an error of BentoML or Starlette and replaces it."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, app_state: State) -> None:
         self._scope = scope
+        self._receive = receive
         self._send = send
+        self._app_state = app_state
         self._started = False
         self._buffered_start: Message | None = None
         self._content = b""
@@ -82,16 +80,10 @@ class _Response:
         if self._started:
             return
         self._started = True
+        response = problem.response(self._app_state.service.clock.now())
         original = self._buffered_start["headers"] if self._buffered_start else []
-        body = problem.body()
-        headers = [
-            *((name, value) for name, value in original if name not in _REPLACED_HEADERS),
-            (_CONTENT_TYPE, MEDIA_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        start = {"type": "http.response.start", "status": problem.status, "headers": headers}
-        await self._send(start)
-        await self._send({"type": "http.response.body", "body": body})
+        response.raw_headers += [pair for pair in original if pair[0] not in _REPLACED_HEADERS]
+        await response(self._scope, self._receive, self._send)
 
     @staticmethod
     def _must_be_replaced(start: Message) -> bool:
@@ -99,31 +91,6 @@ class _Response:
         content_type: bytes = dict(start["headers"]).get(_CONTENT_TYPE, b"")
         is_error = start["status"] >= HTTPStatus.BAD_REQUEST
         return is_error and content_type.startswith(b"text/plain")
-
-
-async def _read_body(receive: Receive) -> bytes | None:
-    """Return the whole body, or None if the client has disconnected."""
-    content: bytes = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        content += message.get("body", b"")
-        if len(content) > MAX_BODY_BYTES:
-            msg = f"The body must be at most {MAX_BODY_BYTES} bytes; send fewer bars."
-            raise Problem(413, "body-too-large", msg, limit_bytes=MAX_BODY_BYTES)
-        if not message.get("more_body", False):
-            return content
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that yields the body again, and then the further client messages."""
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replayed() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return replayed
 
 
 def _translate(status: int, content: bytes, scope: Scope) -> Problem:

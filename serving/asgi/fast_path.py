@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from time import perf_counter
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.asgi.admission import Admission
+from serving.asgi.body_limit import BodyLimit
 from serving.asgi.error_boundary import ErrorBoundary
+from serving.asgi.request_timing import (
+    REQUEST_ID_HEADER,
+    RequestTiming,
+    request_id,
+    response_time,
+)
 from serving.forecasts.precomputed import PrecomputedResponse, RequestKey
 from serving.http.prefix import PREFIX, canonical_request, without_prefix
+from serving.protection.guard import EXTRA_HEADERS
 from serving.state import ServiceState
 
 
@@ -32,28 +42,45 @@ class FastPath:
 
     def __init__(self, bentoml: Starlette, rest: Starlette) -> None:
         self._lifespan: ASGIApp = bentoml
-        self._routes = ErrorBoundary(rest)
-        self._app_state = rest.state
+        self._rest = rest
         rest.router.default = bentoml.router
 
     @cached_property
     def _state(self) -> ServiceState:
         # Cached, because `State` resolves its attributes in Python code.
-        state: ServiceState = self._app_state.service
+        state: ServiceState = self._rest.state.service
         return state
+
+    @cached_property
+    def _routes(self) -> ASGIApp:
+        app_state, protection = self._rest.state, self._state.protection
+        admitted = Admission(BodyLimit(self._rest), protection)
+        return RequestTiming(ErrorBoundary(admitted, app_state), app_state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or the lifespan of the app."""
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
+        started = perf_counter()
         if scope["type"] == "http" and scope["method"] == "GET":
             state = self._state
             response = _find_response(state.live.responses, scope)
-            if response is not None:
-                await send(response.start)
-                await send(response.body)
+            guard = state.protection.guard
+            if response is not None and (guard.is_free(scope) or guard.admits(scope)):
+                given = dict(scope["headers"])
+                start, body = response.messages(given.get(b"if-none-match"))
+                headers = [
+                    *start["headers"],
+                    (REQUEST_ID_HEADER, request_id(given.get(REQUEST_ID_HEADER))),
+                    response_time(perf_counter() - started),
+                    *scope.get(EXTRA_HEADERS, ()),
+                ]
+                await send({**start, "headers": headers})
+                await send(body)
                 state.metrics.count_forecast("fast_path", response.horizon)
+                seconds = perf_counter() - started
+                state.metrics.record_request("/predict/{ticker}", start["status"], seconds)
                 return
         if scope["path"].startswith(PREFIX):
             scope["path"] = without_prefix(scope["path"])

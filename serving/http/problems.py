@@ -27,6 +27,7 @@ RUN_THE_PIPELINE = "Run `stockcast run`, or materialise the assets in Dagster."
 _URN = "urn:stockcast:problem:"
 _MAX_ERRORS = 20
 _RETRY_SECONDS = 5
+_RETRIED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 # `serving.quotes` caches a failure for this long, so an earlier retry gets the same response.
 _PROVIDER_RETRY_SECONDS = 60
 
@@ -37,7 +38,7 @@ class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
     Parameters
     ----------
     retry_seconds
-        Value of the `Retry-After` header; sent with status 503 only.
+        Value of the `Retry-After` header; sent with status 429 and 503 only.
     retry_at
         Instant of the retry. It takes precedence over `retry_seconds`.
     extra
@@ -80,7 +81,9 @@ class Problem(Exception):  # noqa: N818  # RFC 9457 calls it a problem
     def response(self, now: datetime) -> Response:
         """Return the response; `now` turns `retry_at` into seconds."""
         headers = {}
-        if self.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        if self.status in _RETRIED:
             seconds = seconds_until(self.retry_at, now) if self.retry_at else self.retry_seconds
             headers["Retry-After"] = str(ceil(seconds))
         return Response(self.body(), self.status, headers, MEDIA_TYPE)

@@ -1,12 +1,12 @@
 """The commands of `stockcast`; each one loads the settings and calls one function."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stockcast.cli.keys import keys
 from stockcast.cli.output.console import make_console, prepare_streams, print_line
-from stockcast.cli.preflight import command, user_name
+from stockcast.cli.preflight import Home, command, user_name
 
 app = typer.Typer(
     help="Calibrated stock forecasts in production.",
@@ -14,10 +14,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys, name="keys")
 
-Home = Annotated[
-    Path | None, typer.Option(help="Folder for all files that Stockcast writes; by default ./var.")
-]
 Reason = Annotated[str, typer.Option(help="Reason of the change, for the audit trail.")]
 
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -23,6 +24,9 @@ from core.settings import load_settings, variable_name
 from stockcast.cli.output.console import make_console, print_labelled, print_line, repeat_home
 from stockcast.cli.settings import CommandSettings
 
+Home = Annotated[
+    Path | None, typer.Option(help="Folder for all files that Stockcast writes; by default ./var.")
+]
 # A run writes about 100 MB.
 MIN_FREE_BYTES = 50_000_000
 INTERRUPTED = 130

@@ -58,9 +58,14 @@ class ServiceSetup:
     """Service state over a folder. A second setup on the same folder and registry is a restart."""
 
     def __init__(
+<<<<<<< Updated upstream
         self, folder: Path, *, registry: FakeRegistry | None = None, verify: Verify = accept
+=======
+        self, folder: Path, *, registry: FakeRegistry | None = None, **settings: object
+>>>>>>> Stashed changes
     ) -> None:
         self.folder = folder
+        self._settings = settings
         self.clock = MovingClock(NOW)
         self.registry = registry or FakeRegistry()
         self.metrics = FakeMetrics()
@@ -79,6 +84,7 @@ class ServiceSetup:
             backups=("yahoo",),
             alpha_vantage_key=SecretStr("demo-key"),
             tickers=TICKERS,
+            **self._settings,  # type: ignore[arg-type]
         )
 
     @property

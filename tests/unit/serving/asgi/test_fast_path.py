@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import weakref
 from typing import Any
 
@@ -50,6 +51,68 @@ def test_a_precomputed_response_needs_no_route(service: ServiceSetup) -> None:
     assert response.status_code == 200
     assert response.content == service.live.require().response("AAPL", 5).content
     assert service.metrics.counts == [("fast_path", "1w")]
+
+
+def test_a_precomputed_response_has_all_headers(service: ServiceSetup) -> None:
+    service.go_live()
+    headers = request(service, "GET", "/predict/AAPL").headers
+    assert headers["cache-control"] == "no-cache"
+    assert re.fullmatch(r'"[0-9a-f]{16}"', headers["etag"])
+    assert re.fullmatch(r"\d+\.\d{3}ms", headers["x-response-time"])
+    other = request(service, "GET", "/predict/AAPL").headers
+    assert headers["x-request-id"] != other["x-request-id"]
+    assert headers["etag"] == other["etag"]
+
+
+@pytest.mark.parametrize("path", ["/predict/AAPL", "/models/status"])
+@pytest.mark.parametrize(
+    ("given", "is_kept"),
+    [("abc-1:2.3_x", True), ("a" * 64, True), ("a" * 65, False), ("a b", False), ("-x", False)],
+)
+def test_a_sane_request_id_is_kept(
+    service: ServiceSetup, path: str, given: str, *, is_kept: bool
+) -> None:
+    service.go_live()
+    response = request(service, "GET", path, headers={"x-request-id": given})
+    assert (response.headers["x-request-id"] == given) is is_kept
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
+def test_a_caller_that_has_the_content_gets_no_body(service: ServiceSetup, form: str) -> None:
+    service.go_live()
+    etag = request(service, "GET", "/predict/AAPL").headers["etag"]
+    headers = {"if-none-match": form.format(etag)}
+    response = request(service, "GET", "/predict/AAPL", headers=headers)
+    assert (response.status_code, response.content) == (304, b"")
+    assert response.headers["etag"] == etag
+    assert "content-length" not in response.headers
+
+
+def test_a_new_forecast_has_another_etag(service: ServiceSetup) -> None:
+    service.go_live()
+    etag = request(service, "GET", "/predict/AAPL").headers["etag"]
+    service.go_live(seed=2)
+    response = request(service, "GET", "/predict/AAPL", headers={"if-none-match": etag})
+    assert response.status_code == 200
+    assert response.headers["etag"] != etag
+
+
+def test_responses_of_routes_are_identified_and_not_stored(service: ServiceSetup) -> None:
+    headers = request(service, "GET", "/health").headers
+    assert headers["cache-control"] == "no-store"
+    assert {"x-request-id", "x-response-time"} <= headers.keys()
+    assert "x-request-id" in request(service, "GET", "/nothing").headers
+
+
+def test_every_request_is_counted_by_the_pattern_of_its_route(service: ServiceSetup) -> None:
+    service.go_live()
+    for path in ("/predict/AAPL", "/predict/NOPE", "/nothing"):
+        request(service, "GET", path)
+    assert [request[:2] for request in service.metrics.requests] == [
+        ("/predict/{ticker}", 200),
+        ("/predict/{ticker}", 404),
+        ("unmatched", 404),
+    ]
 
 
 @pytest.mark.parametrize("path", ["/predict/aapl?timeframe=1w", "/api/v1/predict/AAPL?horizon=1w"])

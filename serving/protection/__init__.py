@@ -1,0 +1,1 @@
+"""Protection of the service: API keys, bearer tokens, scopes and limits."""
