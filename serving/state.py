@@ -44,11 +44,8 @@ class ServiceState:
     refresher: ChampionRefresher
     challenger: ChallengerCache
     quotes: QuoteCache
-<<<<<<< Updated upstream
     jobs: JobStore
-=======
     protection: Protection
->>>>>>> Stashed changes
     poll_seconds: float
 
 
@@ -86,16 +83,12 @@ def build_state(
         live=live,
         refresher=ChampionRefresher(live, followers, poll_seconds=poll_seconds),
         challenger=challenger,
-<<<<<<< Updated upstream
         quotes=QuoteCache(
             *(settings, clock, provider_status.reserved_from_quotes),
             on_quote=_quote_publisher(live.changes),
         ),
         jobs=JobStore(clock),
-=======
-        quotes=QuoteCache(settings, clock, provider_status.reserved_from_quotes),
         protection=protection,
->>>>>>> Stashed changes
         poll_seconds=poll_seconds,
     )
 

@@ -58,11 +58,12 @@ class ServiceSetup:
     """Service state over a folder. A second setup on the same folder and registry is a restart."""
 
     def __init__(
-<<<<<<< Updated upstream
-        self, folder: Path, *, registry: FakeRegistry | None = None, verify: Verify = accept
-=======
-        self, folder: Path, *, registry: FakeRegistry | None = None, **settings: object
->>>>>>> Stashed changes
+        self,
+        folder: Path,
+        *,
+        registry: FakeRegistry | None = None,
+        verify: Verify = accept,
+        **settings: object,
     ) -> None:
         self.folder = folder
         self._settings = settings
