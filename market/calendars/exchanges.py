@@ -1,11 +1,10 @@
-"""The exchange and the sessions of a ticker, derived from its spelling, which is that of Yahoo.
+"""The sessions of a ticker: those of its exchange, which its suffix, its bars or the user name.
 
-`market.calendars.sessions` has the calendars themselves.
+`market.calendars.sessions` has the calendars, `market.calendars.suffixes` the suffixes.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
@@ -17,64 +16,15 @@ import polars as pl
 from core.isolation import find_faulty
 from market.calendars.choices import ExchangeChoices
 from market.calendars.sessions import UPGRADE, Sessions
-from market.calendars.suffixes import EXCHANGES as _EXCHANGES
-
-# Pairs such as BTC-USD trade on every day. No share class or preferred share has such a suffix.
-_CRYPTO_PAIR = re.compile(
-    r"^[A-Z0-9]{2,12}-(USD|USDT|USDC|EUR|GBP|JPY|CHF|CAD|AUD|KRW|INR|BRL|CNY|BTC|ETH)$"
-)
-_CURRENCY_PAIR = re.compile(r"^[A-Z]{3,6}=X$")
-ALWAYS_OPEN = "24/7"
-OPEN_ON_WEEKDAYS = "24/5"
+from market.calendars.suffixes import exchange_of
 
 # Users need time to install a newer calendar before its end.
 WARNING_DAYS = 60
 _MAX_LISTED = 8
-
-
 # The SQLite file of a home with its tickers.
 DATABASE = "market.sqlite"
-
-# US preferred shares (`WFC.PR.L`), and units and warrants of a series.
-_US_SERIES = re.compile(r"\.(PR|WS|RT|UN|U|CL)\.[A-Z]$")
-# Letters of US share classes that are suffixes too. Codes of Tokyo begin with a digit.
-_TOKYO = re.compile(r"^\d[0-9A-Z]*\.T$")
 # A suffix is wrong if so many bars are on days on which its exchange is closed.
 _MIN_OFF_CALENDAR = 3
-
-
-def exchange_of(ticker: str, default: str) -> str:
-    """Return the MIC of the exchange that the suffix of a ticker names, or `default`.
-
-    Pairs of a cryptocurrency (``BTC-USD``) have the calendar ``24/7``, and currency pairs
-    (``EURUSD=X``) have ``24/5``. Other tickers without an exchange suffix belong to `default`: US
-    tickers and their share classes (``BRK.B``, ``BF-B``), indices (``^GSPC``, also ``^FTSE``) and
-    futures (``CL=F``).
-
-    Parameters
-    ----------
-    ticker
-        Ticker in Stockcast's spelling, see `core.tickers.check_ticker`.
-    default
-        MIC for tickers without an exchange suffix.
-
-    Examples
-    --------
-    >>> exchange_of("AZN.L", default="XNYS")
-    'XLON'
-    >>> exchange_of("BRK.B", default="XNYS")
-    'XNYS'
-    >>> exchange_of("BTC-USD", default="XNYS")
-    '24/7'
-    """
-    if _CRYPTO_PAIR.match(ticker):
-        return ALWAYS_OPEN
-    if _CURRENCY_PAIR.match(ticker):
-        return OPEN_ON_WEEKDAYS
-    _, dot, suffix = ticker.rpartition(".")
-    if _US_SERIES.search(ticker) or (suffix == "T" and not _TOKYO.match(ticker)):
-        return default
-    return _EXCHANGES.get(suffix, default) if dot else default
 
 
 class HomeSettings(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 
 from core.clock import Clock, SystemClock
 from core.errors import StockcastError, TierError, UnknownTickerError
+from market.calendars.sessions import Sessions
 from market.providers.alpha_vantage.client import AlphaVantageClient, CallOptions
 from market.providers.alpha_vantage.parsing import (
     SymbolMatch,
@@ -48,6 +50,9 @@ class AlphaVantageProvider:
         Timeout of one whole response in seconds.
     ledger
         Quota ledger that all processes share.
+    sessions_of
+        Returns the sessions of a ticker's exchange, which decides whether a letter is a share class
+        or a suffix. By default the suffix decides.
     clock
         Clock for waits; the system clock by default.
     """
@@ -62,11 +67,13 @@ class AlphaVantageProvider:
         url: str,
         timeout: float,
         ledger: QuotaLedger,
+        sessions_of: Callable[[str], Sessions] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._tier = tier
         self._limits = tier_limits(tier)
         self._timeout = timeout
+        self._sessions_of = sessions_of
         self._clock = clock or SystemClock()
         self._client = AlphaVantageClient(
             key=SecretStr(key),
@@ -97,7 +104,7 @@ class AlphaVantageProvider:
         For an unknown ticker, a search for similar tickers uses one more call. At most three
         searches per day use calls that other purposes may need.
         """
-        symbol = _require_symbol(ticker)
+        symbol = self._require_symbol(ticker)
         is_compact = session_range is not None and session_range.n_sessions <= COMPACT
         if not is_compact:
             self._check_reach(ticker, session_range)
@@ -114,7 +121,7 @@ class AlphaVantageProvider:
 
     def fetch_actions(self, ticker: str) -> pl.DataFrame:
         """Fetch all splits and dividends for two calls; see `ActionsProvider.fetch_actions`."""
-        symbol = _require_symbol(ticker)
+        symbol = self._require_symbol(ticker)
         send = self._sender(CallOptions("actions", ticker))
         splits = _functions().fetch_splits(send, symbol)
         dividends = _functions().fetch_dividends(send, symbol)
@@ -125,7 +132,7 @@ class AlphaVantageProvider:
 
         A quote is requested interactively, so the wait for the budget is limited to `timeout`.
         """
-        symbol = _require_symbol(ticker)
+        symbol = self._require_symbol(ticker)
         options = CallOptions(
             "quote", ticker, reserved_calls=reserved_calls, max_wait=self._timeout, attempts=2
         )
@@ -154,6 +161,15 @@ class AlphaVantageProvider:
         rows = _functions().fetch_matches(self._sender(options), words)
         return parse_matches(rows, source=self.name)
 
+    def _require_symbol(self, ticker: str) -> str:
+        # Another provider may have shown the exchange since the last request.
+        exchange = None if self._sessions_of is None else self._sessions_of(ticker).exchange
+        symbol = symbol_of(ticker, exchange)
+        if symbol is None:
+            known_to = f"{_description()}, which has only shares and funds of some exchanges"
+            raise UnknownTickerError(ticker, known_to)
+        return symbol
+
     def _check_reach(self, ticker: str, session_range: SessionRange | None) -> None:
         reach = self._limits.reach
         if reach is None:
@@ -179,14 +195,6 @@ class AlphaVantageProvider:
 
     def _sender(self, options: CallOptions) -> partial[dict[str, Any]]:
         return partial(self._client.request, options)
-
-
-def _require_symbol(ticker: str) -> str:
-    symbol = symbol_of(ticker)
-    if symbol is None:
-        known_to = f"{_description()}, which has only shares and funds of some exchanges"
-        raise UnknownTickerError(ticker, known_to)
-    return symbol
 
 
 def _description() -> str:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def _make(
     settings: MarketSettings, ledger: QuotaLedger, clock: Clock | None
 ) -> AlphaVantageProvider:
-    from market.providers.alpha_vantage.provider import AlphaVantageProvider  # noqa: PLC0415  # keeps the spec light
+    from market.calendars.exchanges import SessionsByTicker  # noqa: PLC0415  # keeps the spec light
+    from market.providers.alpha_vantage.provider import AlphaVantageProvider  # noqa: PLC0415
 
     return AlphaVantageProvider(
         key=_key(settings),
@@ -26,6 +27,7 @@ def _make(
         url=settings.alpha_vantage_url,
         timeout=settings.provider_timeout,
         ledger=ledger,
+        sessions_of=SessionsByTicker.of_home(settings),
         clock=clock,
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from market.calendars.suffixes import us_security
+
 # Exchange suffix of our tickers, which is Yahoo's -> that of Alpha Vantage.
 _SUFFIXES = {
     "AS": "AMS",
@@ -19,28 +21,34 @@ _SUFFIXES = {
     "V": "TRV",
 }
 _OUR_SUFFIXES = {suffix: ours for ours, suffix in _SUFFIXES.items()}
-# Tokyo's suffix looks like a share class.
-_OTHER_EXCHANGES = ("T",)
+# Alpha Vantage's spelling of kinds of US securities.
+_KINDS = {"": "", "PR": "-P", "WS": "-WS", "RT": "-R", "UN": "-U", "U": "-U", "CL": "-CL"}
 # Indices, currency pairs and futures of Yahoo, and coins such as BTC-USD.
 _NOT_A_SHARE = re.compile(r"^\^|=|-[A-Z]{3}$")
-_CLASS = re.compile(r"^[A-Z]$")
 
 
-def symbol_of(ticker: str) -> str | None:
+def symbol_of(ticker: str, exchange: str | None = None) -> str | None:
     """Return Alpha Vantage's symbol of a ticker, or None if it has none.
 
-    ``AZN.L`` becomes ``AZN.LON``, ``BRK.B`` becomes ``BRK-B``. Indices, currency pairs and tickers
-    of exchanges that Alpha Vantage does not cover have no symbol.
+    ``AZN.L`` becomes ``AZN.LON``, ``BRK.B`` becomes ``BRK-B``, ``WFC.PR.L`` becomes ``WFC-P-L``.
+    Indices, currency pairs and tickers of exchanges that Alpha Vantage does not cover have no
+    symbol.
+
+    Parameters
+    ----------
+    exchange
+        See `market.calendars.suffixes.us_security`.
     """
     if _NOT_A_SHARE.search(ticker):
         return None
+    if (parts := us_security(ticker, exchange)) is not None:
+        base, kind, letter = parts
+        return base + _KINDS[kind] + (f"-{letter}" if letter else "")
     base, dot, suffix = ticker.rpartition(".")
     if not dot:
         return ticker
     if suffix in _SUFFIXES:
         return f"{base.replace('.', '-')}.{_SUFFIXES[suffix]}"
-    if _CLASS.match(suffix) and suffix not in _OTHER_EXCHANGES:
-        return f"{base.replace('.', '-')}-{suffix}"
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ import polars as pl
 
 from core.clock import Clock, SystemClock
 from core.errors import SettingsError, UnknownTickerError
-from market.calendars.exchanges import exchange_of
+from market.calendars.sessions import Sessions
+from market.calendars.suffixes import us_security
 from market.providers.protocol import ACTIONS_SCHEMA, Quote, SessionRange
 from market.providers.yahoo.limits import BUDGET
 from market.providers.yahoo.parsing import to_quote, to_traded_bars
@@ -22,7 +23,8 @@ from market.quota.ledger import QuotaLedger
 if TYPE_CHECKING:
     from market.providers.yahoo.client import YahooClient
 
-_CLASS = re.compile(r"\.[A-Z]$")
+# Yahoo's spelling of kinds of US securities.
+_KINDS = {"": "", "PR": "P", "WS": "WT", "RT": "RI", "UN": "UN", "U": "UN", "CL": "CL"}
 
 
 class YahooProvider:
@@ -39,6 +41,9 @@ class YahooProvider:
         Timeout of one whole response in seconds.
     ledger
         Quota ledger that all processes share.
+    sessions_of
+        Returns the sessions of a ticker's exchange, which decides whether a letter is a share class
+        or a suffix. By default the suffix decides.
     clock
         Clock for waits; the system clock by default.
 
@@ -53,7 +58,13 @@ class YahooProvider:
     has_separate_actions = False
 
     def __init__(
-        self, *, url: str, timeout: float, ledger: QuotaLedger, clock: Clock | None = None
+        self,
+        *,
+        url: str,
+        timeout: float,
+        ledger: QuotaLedger,
+        sessions_of: Callable[[str], Sessions] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         if find_spec("yfinance") is None:
             msg = (
@@ -64,6 +75,7 @@ class YahooProvider:
         self._url = url
         self._timeout = timeout
         self._ledger = ledger
+        self._sessions_of = sessions_of
         self._clock = clock or SystemClock()
 
     def tickers(self) -> tuple[str, ...]:
@@ -89,7 +101,7 @@ class YahooProvider:
         A quote is requested interactively, so the wait for the budget is limited to `timeout`.
         `reserved_calls` is ignored, because the budget has no limit per day.
         """
-        request = YahooRequest("quote", ticker, symbol_of(ticker), self._timeout, attempts=2)
+        request = YahooRequest("quote", ticker, self._symbol(ticker), self._timeout, attempts=2)
         requested_at = self._clock.now()
         metadata = self._client.current_metadata(request)
         return to_quote(metadata, ticker=ticker, source=self.name, requested_at=requested_at)
@@ -97,7 +109,8 @@ class YahooProvider:
     def _bars(
         self, purpose: Purpose, ticker: str, session_range: SessionRange | None
     ) -> pl.DataFrame:
-        symbol, start = symbol_of(ticker), None if session_range is None else session_range.start
+        symbol = self._symbol(ticker)
+        start = None if session_range is None else session_range.start
         try:
             table, metadata = self._client.daily_bars(YahooRequest(purpose, ticker, symbol), start)
         except UnknownTickerError as error:
@@ -109,6 +122,11 @@ class YahooProvider:
             raise UnknownTickerError(ticker, f"the {self.name} provider")
         now = self._clock.now()
         return to_traded_bars(table, metadata, ticker=ticker, source=self.name, now=now)
+
+    def _symbol(self, ticker: str) -> str:
+        # Another provider may have shown the exchange since the last request.
+        exchange = None if self._sessions_of is None else self._sessions_of(ticker).exchange
+        return symbol_of(ticker, exchange)
 
     @cached_property
     def _client(self) -> YahooClient:
@@ -123,11 +141,19 @@ class YahooProvider:
         )
 
 
-def symbol_of(ticker: str) -> str:
-    """Return Yahoo's spelling of a ticker, in which share classes have a dash as in ``BRK-B``.
+def symbol_of(ticker: str, exchange: str | None = None) -> str:
+    """Return Yahoo's spelling of a ticker.
 
-    Our suffixes of exchanges are those of Yahoo.
+    US share classes and series have a dash: ``BRK-B``, ``WFC-PL``, ``ABC-WT``. Our suffixes of
+    exchanges are those of Yahoo.
+
+    Parameters
+    ----------
+    exchange
+        See `market.calendars.suffixes.us_security`.
     """
-    if _CLASS.search(ticker) and not exchange_of(ticker, default=""):
-        return ticker.replace(".", "-")
-    return ticker
+    parts = us_security(ticker, exchange)
+    if parts is None:
+        return ticker
+    base, kind, letter = parts
+    return f"{base}-{_KINDS[kind]}{letter}"

@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
 
 def _make(settings: MarketSettings, ledger: QuotaLedger, clock: Clock | None) -> YahooProvider:
-    from market.providers.yahoo.provider import YahooProvider  # noqa: PLC0415  # keeps the spec light
+    from market.calendars.exchanges import SessionsByTicker  # noqa: PLC0415  # keeps the spec light
+    from market.providers.yahoo.provider import YahooProvider  # noqa: PLC0415
 
     return YahooProvider(
-        url=settings.yahoo_url, timeout=settings.provider_timeout, ledger=ledger, clock=clock
+        url=settings.yahoo_url,
+        timeout=settings.provider_timeout,
+        ledger=ledger,
+        sessions_of=SessionsByTicker.of_home(settings),
+        clock=clock,
     )
 
 

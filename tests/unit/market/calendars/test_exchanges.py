@@ -10,12 +10,8 @@ from support.market.calendars import end_calendar
 
 from core.errors import SettingsError
 from market.calendars.choices import ExchangeChoices
-from market.calendars.exchanges import (
-    _EXCHANGES,
-    SessionsByTicker,
-    exchange_of,
-    warn_of_ending_calendars,
-)
+from market.calendars.exchanges import SessionsByTicker, warn_of_ending_calendars
+from market.calendars.suffixes import EXCHANGES, US_CALENDARS, exchange_of
 
 
 @pytest.mark.parametrize(
@@ -125,7 +121,11 @@ def test_the_end_of_a_calendar_is_announced_sixty_days_before(
 
 
 def test_every_exchange_has_a_calendar() -> None:
-    assert set(_EXCHANGES.values()) <= set(exchange_calendars.get_calendar_names())
+    assert set(EXCHANGES.values()) <= set(exchange_calendars.get_calendar_names())
+
+
+def test_every_us_calendar_is_that_of_new_york() -> None:
+    assert {exchange_calendars.resolve_alias(name) for name in US_CALENDARS} == {"XNYS"}
 
 
 def test_sessions_follow_the_exchange_of_the_ticker() -> None:

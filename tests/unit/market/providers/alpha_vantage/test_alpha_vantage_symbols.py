@@ -34,6 +34,24 @@ def test_a_share_class_has_a_dash(ticker: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ticker", "exchange", "symbol"),
+    [
+        ("MKC.V", "XNYS", "MKC-V"),
+        ("MKC.V", "XTSE", "MKC.TRV"),
+        ("WFC.PR.L", None, "WFC-P-L"),
+        ("WFC.PR.L", "XNYS", "WFC-P-L"),
+        ("AAC.WS", None, "AAC-WS"),
+        ("AAC.U", None, "AAC-U"),
+    ],
+)
+def test_a_us_security_is_not_taken_for_one_of_another_exchange(
+    ticker: str, exchange: str | None, symbol: str
+) -> None:
+    """Regression: `WFC.PR.L` was requested as a share of London."""
+    assert symbol_of(ticker, exchange) == symbol
+
+
+@pytest.mark.parametrize(
     "ticker", ["^GSPC", "EURUSD=X", "ES=F", "BTC-USD", "005930.KS", "7203.T", "0700.HK", "AAPL.US"]
 )
 def test_indices_pairs_and_other_exchanges_have_no_symbol(ticker: str) -> None:

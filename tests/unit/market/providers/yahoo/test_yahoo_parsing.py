@@ -121,7 +121,26 @@ def test_a_quote_without_price_or_time_raises(metadata: dict[str, Any]) -> None:
         ("^GSPC", "^GSPC"),
         ("EURUSD=X", "EURUSD=X"),
         ("BTC-USD", "BTC-USD"),
+        ("WFC.PR.L", "WFC-PL"),
+        ("WFC.PRL", "WFC-PL"),
+        ("AAC.U", "AAC-UN"),
+        ("AAC.WS", "AAC-WT"),
+        ("MKC.V", "MKC.V"),
+        ("CEZ.PR", "CEZ.PR"),
+        ("ABC.T", "ABC-T"),
     ],
 )
 def test_the_symbol_of_a_ticker(ticker: str, symbol: str) -> None:
     assert symbol_of(ticker) == symbol
+
+
+@pytest.mark.parametrize(
+    ("ticker", "symbol"),
+    [("MKC.V", "MKC-V"), ("ABC.L", "ABC-L"), ("AAPL", "AAPL"), ("GRP.PR", "GRP-P")],
+)
+def test_the_exchange_of_a_ticker_decides_whether_its_last_letter_is_a_share_class(
+    ticker: str, symbol: str
+) -> None:
+    """Regression: McCormick's voting shares were requested from Toronto."""
+    assert symbol_of(ticker, "XNYS") == symbol
+    assert symbol_of("VOW.F", "XETR") == "VOW.F"
