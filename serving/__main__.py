@@ -5,17 +5,15 @@ It sets the environment variables of BentoML before the import of BentoML.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
 
 from core.errors import PermanentError, SettingsError
 from core.settings import load_settings
+from serving.observability.log_format import configure_logging
 from serving.observability.metric_files import METRICS_FOLDER, temporary_folder
 from serving.settings import ServingSettings
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 def main() -> int:
@@ -25,7 +23,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    logging.basicConfig(format=LOG_FORMAT, level=logging.WARNING)
+    configure_logging(settings.log_format)
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     # At shutdown uvicorn raises the signal again. This handler lets the folder below be removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -50,6 +48,7 @@ def _serve(settings: ServingSettings) -> None:
         host=settings.host,
         port=settings.port,
         access_log=False,
+        log_config=None,  # its records go to our handler
         server_header=False,
         log_level="warning",
     )

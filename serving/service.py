@@ -22,6 +22,7 @@ from serving.asgi.fast_path import FastPath
 from serving.http.openapi import describe_routes
 from serving.http.schemas.forecast import Forecast
 from serving.http.schemas.requests import PredictRequest
+from serving.observability.log_format import configure_logging
 from serving.observability.metrics import Metrics
 from serving.routes.predict import respond_to
 from serving.settings import ServingSettings
@@ -65,6 +66,7 @@ class Stockcast:
 
     def __init__(self) -> None:
         settings = load_settings(ServingSettings)
+        configure_logging(settings.log_format)  # `bentoml serve` has handlers of its own
         clock = SystemClock()
         registry = ModelRegistry.from_settings(settings, clock=clock)
         self._state = build_state(settings, clock, registry, Metrics())

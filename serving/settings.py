@@ -48,3 +48,12 @@ class ServingSettings(RegistrySettings, MarketSettings):
     request_seconds: float = Field(
         30.0, gt=0, le=600, description="Longest time until a response starts, in seconds."
     )
+    log_format: Literal["json", "text"] | None = Field(
+        None, description="Format of the log; by default text in a terminal, and JSON elsewhere."
+    )
+    log_requests_per_second: int = Field(
+        10,
+        ge=0,
+        le=10_000,
+        description="Largest number of logged requests per second, beside failed and slow ones.",
+    )

@@ -27,6 +27,7 @@ from serving.models.model_cache import ModelCache, Verify
 from serving.models.snapshot_cache import SnapshotCache
 from serving.models.verification import BundleVerifier
 from serving.observability.metrics import Metrics
+from serving.observability.request_log import RequestLog
 from serving.protection.protection import Protection, build_protection
 from serving.quotes import QuoteCache
 from serving.settings import ServingSettings
@@ -40,6 +41,7 @@ class ServiceState:
 
     clock: Clock
     metrics: Metrics
+    request_log: RequestLog
     live: LiveState
     refresher: ChampionRefresher
     challenger: ChallengerCache
@@ -80,6 +82,7 @@ def build_state(
     return ServiceState(
         clock=clock,
         metrics=metrics,
+        request_log=RequestLog(settings.log_requests_per_second),
         live=live,
         refresher=ChampionRefresher(live, followers, poll_seconds=poll_seconds),
         challenger=challenger,

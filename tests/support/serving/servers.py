@@ -65,6 +65,7 @@ def run_server(
         "STOCKCAST_POLL_SECONDS": str(POLL_SECONDS),
         # The sample ends in 2013, and old data is a health issue.
         "STOCKCAST_MAX_DATA_AGE_SESSIONS": "100000",
+        "STOCKCAST_LOG_FORMAT": "text",
         "BENTOML_DO_NOT_TRACK": "True",
     }
     if command is bentoml_command:

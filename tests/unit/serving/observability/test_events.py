@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+
 import pytest
 
-from serving.observability.events import format_event
+from core.errors import BundleError
+from serving.observability.events import LOGGER, LogEvent, log_event
+from serving.observability.log_format import LogFormat, configure_logging
+
+FORGED = "forged\nevent=ok"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@contextmanager
+def log_to(stream: io.StringIO, log_format: LogFormat | None) -> Iterator[None]:
+    """Write the log to `stream` only, without the handlers of pytest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(stream)])
+        configure_logging(log_format)
+        yield
 
 
 @pytest.mark.parametrize(
@@ -17,8 +42,66 @@ from serving.observability.events import format_event
         ("two words", 'x="two words"'),
         ("", 'x=""'),
         ("a=b", 'x="a=b"'),
-        ("forged\nevent=ok", 'x="forged\\nevent=ok"'),
+        (FORGED, 'x="forged\\nevent=ok"'),
+        ("\x1b[31m", 'x="\\u001b[31m"'),
     ],
 )
 def test_an_event_is_one_line_that_a_program_can_parse(value: object, text: str) -> None:
-    assert format_event("swap", {"x": value}) == f"event=swap {text}"
+    assert str(LogEvent("swap", {"x": value})) == f"event=swap {text}"
+
+
+def test_an_event_in_json_has_name_level_time_and_fields() -> None:
+    stream = io.StringIO()
+    with log_to(stream, "json"):
+        log_event("swap", version=3, reason=FORGED, cutoff=date(2013, 3, 1), previous=None)
+    (line,) = stream.getvalue().splitlines()
+    entry = json.loads(line)
+    assert datetime.fromisoformat(entry.pop("timestamp")).utcoffset() is not None
+    assert entry == {
+        "event": "swap",
+        "level": "info",
+        "logger": LOGGER,
+        "version": 3,
+        "reason": FORGED,
+        "cutoff": "2013-03-01",
+        "previous": None,
+    }
+
+
+def test_a_traceback_is_a_field_of_its_event() -> None:
+    stream = io.StringIO()
+    with log_to(stream, "json"):
+        try:
+            msg = "broken"
+            raise BundleError(msg)  # noqa: TRY301
+        except BundleError as error:
+            log_event("request_failed", level=logging.ERROR, traceback_of=error, path="/")
+    entry = json.loads(stream.getvalue())
+    assert entry["exception"].endswith("core.errors.BundleError: broken")
+    assert (entry["level"], entry["path"]) == ("error", "/")
+
+
+def test_a_record_of_a_library_is_json_too() -> None:
+    stream = io.StringIO()
+    with log_to(stream, "json"):
+        logging.getLogger("uvicorn.error").warning("bound to %s", "port")
+    entry = json.loads(stream.getvalue())
+    assert (entry["event"], entry["logger"]) == ("bound to port", "uvicorn.error")
+
+
+@pytest.mark.parametrize(
+    ("stream", "log_format", "is_json"),
+    [
+        (io.StringIO(), None, True),
+        (Terminal(), None, False),
+        (Terminal(), "json", True),
+        (io.StringIO(), "text", False),
+    ],
+)
+def test_a_terminal_gets_text_and_a_file_gets_json(
+    stream: io.StringIO, log_format: LogFormat | None, *, is_json: bool
+) -> None:
+    with log_to(stream, log_format):
+        log_event("swap", version=3)
+    assert stream.getvalue().startswith("{") == is_json
+    assert stream.getvalue().endswith("INFO event=swap version=3\n") == (not is_json)
