@@ -24,6 +24,7 @@ from serving.live.provider_follower import ProviderFollower
 from serving.live.refresher import ChampionRefresher
 from serving.live.snapshot_follower import SnapshotFollower
 from serving.models.model_cache import ModelCache, Verify
+from serving.models.past_forecasts import WalkForwardHistory
 from serving.models.snapshot_cache import SnapshotCache
 from serving.models.verification import BundleVerifier
 from serving.observability.metrics import Metrics
@@ -33,6 +34,7 @@ from serving.quotes import QuoteCache
 from serving.settings import ServingSettings
 
 MODEL_FOLDER = Path("serving") / "models"
+HISTORY_FOLDER = Path("serving") / "history"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class ServiceState:
     quotes: QuoteCache
     jobs: JobStore
     protection: Protection
+    history: WalkForwardHistory
     poll_seconds: float
 
 
@@ -92,6 +95,7 @@ def build_state(
         ),
         jobs=JobStore(clock),
         protection=protection,
+        history=WalkForwardHistory(registry, settings.home / HISTORY_FOLDER),
         poll_seconds=poll_seconds,
     )
 

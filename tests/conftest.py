@@ -53,6 +53,7 @@ SHARED_SERVERS = {
         "test_serving_openapi",
         "test_serving_spellings",
         "test_serving_batch",
+        "test_serving_history",
         "test_serving_process",
         "test_serving_providers",
         "test_serving_streams",

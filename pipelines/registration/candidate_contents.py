@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from forecasting.evaluation.result import ENSEMBLE
+from forecasting.forecast_history import HISTORY_FILE, select_history, write_history
 from forecasting.horizons import LABEL_OF
 from forecasting.models.training import TrainingConfig
 from pipelines.reporting import plots
@@ -35,6 +37,9 @@ def collect_candidate(
         for name, picture in draw_plots(forecast_bundle).items():
             drawn[name] = Path(folder, name)
             drawn[name].write_bytes(picture)
+        forecasts = WalkForwardForecasts.upstream_of(forecast_bundle).forecasts
+        history = Path(folder, HISTORY_FILE)
+        write_history(select_history(forecasts, ENSEMBLE), history)
         yield Candidate(
             bundle_dir=ForecastBundle(forecast_bundle).folder,
             dataset=TrainingData(
@@ -46,7 +51,7 @@ def collect_candidate(
             | {"lookback": settings.lookback, "profile": settings.profile},
             metrics=_metrics(evaluation),
             plots=drawn | evaluation.plots,
-            files=evaluation.files,
+            files=evaluation.files | {HISTORY_FILE: history},
             tags={RUN_TAG: dagster_run, SKILL_TAG: _skill(evaluation)},
         )
 

@@ -62,6 +62,8 @@ def test_every_status_code_is_documented(server: Server) -> None:
         ("GET", "/analysis/{ticker}", "/analysis/AAPL?include=prices", {}),
         ("GET", "/analysis/{ticker}", "/analysis/NOPE", {}),
         ("GET", "/analysis/{ticker}", "/analysis/FB", {}),
+        ("GET", "/history/{ticker}", "/history/AAPL", {}),
+        ("GET", "/history/{ticker}", "/history/FB", {}),
         ("GET", "/health", "/health?x=1", {}),
         ("POST", post, post, {"json": {"ticker": "FB"}}),
         ("POST", post, post, {"json": {"ticker": "NOPE"}}),

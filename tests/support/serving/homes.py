@@ -16,6 +16,7 @@ import polars as pl
 from support.market.bars import sample_bars, xnys
 from support.registry.candidates import candidate
 from support.registry.databases import copy_empty_database
+from support.serving.past_forecasts import history_file
 
 from forecasting.bundle.manifest import GRAPH_FILE
 from forecasting.features.feature_set import compute_features, feature_set
@@ -73,7 +74,9 @@ class TestHome:
         """Register a tiny bundle as the pipeline does. Each seed gives a different model."""
         if not self._database.exists():
             copy_empty_database(self._database)
-        return log_candidate(self.registry, candidate(self.path / "bundles", seed=seed)).version
+        files = history_file(self.path, *TICKERS)
+        record = candidate(self.path / "bundles", seed=seed, files=files)
+        return log_candidate(self.registry, record).version
 
     def register_damaged(self, seed: int) -> int:
         """Register a bundle, then truncate its graph in the artefact store."""

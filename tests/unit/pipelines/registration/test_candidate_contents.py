@@ -15,6 +15,7 @@ from core.settings import load_settings
 from forecasting.evaluation.result import WalkForwardResult
 from forecasting.evaluation.scorecard import evaluate
 from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA
+from forecasting.forecast_history import HISTORY_FILE
 from forecasting.models.diagnostics import FeatureImportance, TrainingHistory
 from forecasting.models.ensemble import EnsembleWeights
 from pipelines.registration.candidate_contents import FOLD_METRICS, collect_candidate
@@ -73,6 +74,7 @@ def test_the_candidate_has_bundle_data_evidence_and_run_id(stage: Stage, tmp_pat
     assert candidate.dataset.fingerprint == "d" * 64
     assert candidate.dataset.rows == sample_bars("AAPL").height
     assert pl.read_parquet(candidate.files["forecasts.parquet"]).equals(scored_forecasts())
+    assert HISTORY_FILE in candidate.files
     assert candidate.tags["dagster/run_id"] == "run-1"
     skills = candidate.tags["stockcast.skill_garch"]
     assert [part.split()[0] for part in skills.split(", ")] == ["1d", "1w", "1m"]
