@@ -6,7 +6,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal, Protocol, Self
 
@@ -22,7 +22,6 @@ from core.isolation import reason_of
 from market.ingest.plan import IngestTask
 from market.ingest.report import IngestReport
 from market.ingest.ticker_ingest import Ingest
-from market.store import UpsertReport
 
 logger = logging.getLogger(__name__)
 
@@ -109,13 +108,7 @@ class TickerOutcome:
             return actions
         if actions.report is None:
             return replace(self, actions_error=actions.actions_error or actions.error)
-        both = zip(astuple(self.report.stored), astuple(actions.report.stored), strict=True)
-        report = replace(
-            self.report,
-            stored=UpsertReport(*map(sum, both)),
-            actions_through=actions.report.actions_through,
-            notes=self.report.notes + actions.report.notes,
-        )
+        report = self.report.merge(actions.report)
         is_ingested = "ingested" in {self.outcome, actions.outcome}
         return replace(self, outcome="ingested" if is_ingested else self.outcome, report=report)
 

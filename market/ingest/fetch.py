@@ -1,63 +1,28 @@
-"""Fetching of one ticker's bars: the sessions to request, and the acceptance of a response.
+"""Fetching of one ticker's bars: the sessions to request.
 
-`market.ingest.reconcile` compares the bars with the stored ones; `market.ingest.ticker_ingest`
-stores them.
+`market.ingest.acceptance` decides whether a response is accepted, `market.ingest.due_ingest` stores
+its bars.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from core.errors import (
-    BarsError,
-    ReconciliationError,
-    StockcastError,
-    TierError,
-    TransientError,
-)
-from market.bars.contract import ValidatedBars, validate_bars
+from core.errors import TierError
 from market.calendars.sessions import Sessions
-from market.ingest.reconcile import FILL, MIN_SHARED, ReconciledBars, reconcile_bars, replace_bars
-from market.providers.failover.chain import AcceptedBars, ProviderChain
+from market.ingest.acceptance import AcceptableBars, FetchedBars
+from market.ingest.joining.mismatch import FILL, MIN_SHARED
+from market.ingest.joining.reconcile import ReconciledBars, reconcile_bars, replace_bars
 from market.providers.protocol import Provider, SessionRange
 
 # Stored sessions that are fetched again, to detect corrections and other price levels.
 OVERLAP = 5
-# Closed sessions that the first provider may lack before a backup is used: it may publish late.
-_MAX_MISSING = 3
 # A history that starts so many sessions after the first requested one is that of a new listing.
 _NEW_LISTING = 5
-
-Reconcile = Callable[[pl.DataFrame], ReconciledBars]
-
-
-@dataclass(frozen=True)
-class FetchedBars:
-    """Fetched bars that were accepted.
-
-    Attributes
-    ----------
-    validated
-        Valid bars and refused rows.
-    reconciled
-        The valid bars after reconciliation with the stored bars.
-    start
-        First requested session, None for the whole history.
-    is_complete
-        Whether the provider has no older bars.
-    notes
-        Sentences on unusual events.
-    """
-
-    validated: ValidatedBars
-    reconciled: ReconciledBars
-    start: date | None
-    is_complete: bool
-    notes: tuple[str, ...]
 
 
 class BarFetcher:
@@ -65,14 +30,10 @@ class BarFetcher:
 
     Parameters
     ----------
-    sessions
-        Calendar of the ticker's exchange.
-    closed
-        Last closed session; later bars are ignored.
-    stored
-        All stored bars of the ticker, sorted by session.
+    sessions_of, now, stored
+        See `market.ingest.acceptance.AcceptableBars`.
     tolerance
-        See `market.ingest.reconcile.reconcile_bars`.
+        See `market.ingest.joining.reconcile.reconcile_bars`.
     """
 
     def __init__(
@@ -80,17 +41,17 @@ class BarFetcher:
         provider: Provider,
         ticker: str,
         *,
-        sessions: Sessions,
-        closed: date,
+        sessions_of: Callable[[str], Sessions],
+        now: datetime,
         stored: pl.DataFrame,
         tolerance: float,
     ) -> None:
-        self._provider = provider
         self._ticker = ticker
-        self._sessions = sessions
-        self._closed = closed
         self._stored = stored
         self._tolerance = tolerance
+        self._requests = AcceptableBars(
+            provider, ticker, sessions_of=sessions_of, now=now, stored=stored
+        )
 
     def fetch_history(self) -> FetchedBars:
         """Fetch the whole history, or as many sessions as the tiers of the providers reach back.
@@ -103,7 +64,7 @@ class BarFetcher:
             See `market.providers.protocol.Provider.fetch`.
         """
         try:
-            return self._refetch_if_restated(self._fetch_acceptable(None, self._reconcile))
+            return self._refetch_if_restated(self._requests.fetch(None, self._reconcile))
         except TierError as error:
             if error.reach is None:
                 raise
@@ -139,11 +100,11 @@ class BarFetcher:
         if since is not None:
             first = min(first, since)
         try:
-            fetched = self._fetch_acceptable(self._range(first), self._reconcile)
+            fetched = self._requests.fetch(self._range(first), self._reconcile)
         except TierError as error:
             if error.reach is None:
                 raise
-            gap = self._count_since(stored[-1] + timedelta(days=1))
+            gap = self._requests.count_since(stored[-1] + timedelta(days=1))
             if gap + MIN_SHARED > error.reach:
                 msg = (
                     f"{self._ticker}: the {gap} sessions after {stored[-1]}, the last stored one, "
@@ -157,11 +118,11 @@ class BarFetcher:
     def _fetch_reach(self, reach: int | None) -> FetchedBars:
         """Fetch as many sessions as the tier reaches back."""
         start = self._last_sessions(reach or 1)[0]
-        fetched = self._fetch_acceptable(self._range(start), self._reconcile)
+        fetched = self._requests.fetch(self._range(start), self._reconcile)
         if fetched.validated.bars.is_empty():
             return fetched
         first = fetched.validated.bars.get_column("session")[0]
-        is_new_listing = len(self._sessions.between(start, first)) > _NEW_LISTING
+        is_new_listing = len(self._requests.sessions.between(start, first)) > _NEW_LISTING
         return replace(fetched, is_complete=is_new_listing)
 
     def _refetch_if_restated(self, fetched: FetchedBars) -> FetchedBars:
@@ -175,104 +136,26 @@ class BarFetcher:
             return replace_bars(self._stored, bars, tolerance=self._tolerance)
 
         try:
-            again = self._fetch_acceptable(None, replace_stored)
+            again = self._requests.fetch(None, replace_stored)
         except TierError as error:
             if error.reach is None or newest.height >= error.reach:
                 reconciled = replace_bars(self._stored, newest, tolerance=self._tolerance)
                 again = replace(fetched, reconciled=reconciled)
             else:
                 start = self._last_sessions(error.reach)[0]
-                again = self._fetch_acceptable(self._range(start), replace_stored)
+                again = self._requests.fetch(self._range(start), replace_stored)
         note = (
             f"{self._ticker}: {again.reconciled.restated} stored sessions were restated, back to "
             f"{again.reconciled.bars.get_column('session')[0]}, and fetched again."
         )
         return replace(again, notes=(*fetched.notes, *again.notes, note))
 
-    def _fetch_acceptable(
-        self, session_range: SessionRange | None, reconcile: Reconcile
-    ) -> FetchedBars:
-        """Return the first acceptable response, or a response without new bars if all are late.
-
-        Raises
-        ------
-        StockcastError
-            If no provider delivers.
-        """
-        accepted: list[FetchedBars] = []
-        late: list[FetchedBars] = []
-        late_backup: list[FetchedBars] = []
-
-        def accept(bars: pl.DataFrame) -> None:
-            fetched = self._validate(bars, session_range, reconcile)
-            missing = self._count_missing(fetched)
-            # A backup without new bars proves nothing while the first provider has failed.
-            is_first = {*bars.get_column("source")} <= {self._provider.name}
-            if missing > (_MAX_MISSING if is_first else 0):
-                (late if is_first else late_backup).append(fetched)
-                msg = f"its newest bar is {missing} closed sessions old."
-                raise ReconciliationError(msg)
-            accepted.append(fetched)
-
-        try:
-            delivery = self._fetch(session_range, accept)
-        except StockcastError as error:
-            without_news = late if isinstance(error, TransientError) else late + late_backup
-            if not without_news:
-                raise
-            return replace(without_news[0], notes=(f"{self._ticker} has no newer bar: {error}",))
-        return replace(accepted[-1], notes=delivery.notes)
-
-    def _fetch(
-        self, session_range: SessionRange | None, accept: Callable[[pl.DataFrame], None]
-    ) -> AcceptedBars:
-        if isinstance(self._provider, ProviderChain):
-            return self._provider.fetch_accepted(self._ticker, session_range, accept)
-        bars = self._provider.fetch(self._ticker, session_range)
-        accept(bars)
-        return AcceptedBars(bars, self._provider.name)
-
-    def _validate(
-        self, bars: pl.DataFrame, session_range: SessionRange | None, reconcile: Reconcile
-    ) -> FetchedBars:
-        # The session in progress is ignored, not refused. A row without a session is refused.
-        closed = bars.filter((pl.col("session") <= self._closed).fill_null(value=True))
-        validated = validate_bars(closed, self._sessions, last_session=self._closed)
-        if validated.quarantine.height:
-            refuse_without_bars(self._ticker, validated)
-        return FetchedBars(
-            validated,
-            reconcile(validated.bars),
-            start=None if session_range is None else session_range.start,
-            is_complete=session_range is None,
-            notes=(),
-        )
-
     def _reconcile(self, bars: pl.DataFrame) -> ReconciledBars:
         return reconcile_bars(self._stored, bars, tolerance=self._tolerance)
 
-    def _count_missing(self, fetched: FetchedBars) -> int:
-        """Return the number of closed sessions that a response without any new bar lacks."""
-        if len(fetched.reconciled.new) or self._stored.is_empty():
-            return 0
-        return self._count_since(self._stored.get_column("session")[-1] + timedelta(days=1))
-
     def _last_sessions(self, n: int) -> pl.Series:
-        return self._sessions.between(self._sessions.first, self._closed).tail(n)
+        sessions = self._requests.sessions
+        return sessions.between(sessions.first, self._requests.closed).tail(n)
 
     def _range(self, start: date) -> SessionRange:
-        return SessionRange(start, self._count_since(start))
-
-    def _count_since(self, start: date) -> int:
-        return len(self._sessions.between(start, self._closed))
-
-
-def refuse_without_bars(ticker: str, validated: ValidatedBars) -> None:
-    """Raise `BarsError` if no fetched row is valid."""
-    if not validated.bars.is_empty():
-        return
-    reasons = validated.quarantine.get_column("reason")
-    msg = f"{ticker}: no bar was fetched; stored bars stay."
-    if len(reasons):
-        msg = f"{ticker}: every fetched bar is invalid; the first reason is: {reasons[0]}."
-    raise BarsError(msg)
+        return SessionRange(start, self._requests.count_since(start))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from datetime import date
 from textwrap import shorten
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import polars as pl
 
@@ -76,6 +77,25 @@ class IngestReport:
         reason = shorten(counts["reason"][-1], MAX_REASON, placeholder=" …")
         n_reasons = "" if counts.height == 1 else f" ({counts['rows'][-1]:,} rows)"
         return f"{self.quarantine.height:,} rows refused: {reason}{n_reasons}"
+
+    def merge(self, later: Self) -> Self:
+        """Return one report on two steps of an ingest of the same ticker."""
+        counts = zip(astuple(self.stored), astuple(later.stored), strict=True)
+        sources = Counter(self.sources) + Counter(later.sources)
+        is_ingested = "ingested" in {self.outcome, later.outcome}
+        return replace(
+            later,
+            outcome="ingested" if is_ingested else later.outcome,
+            first_session=later.first_session or self.first_session,
+            last_session=later.last_session or self.last_session,
+            bars=max(self.bars, later.bars),
+            stored=UpsertReport(*map(sum, counts)),
+            quarantine=pl.concat([self.quarantine, later.quarantine]),
+            set_aside=self.set_aside + later.set_aside,
+            sources=dict(sources),
+            restated=self.restated + later.restated,
+            notes=tuple(dict.fromkeys(self.notes + later.notes)),
+        )
 
     @property
     def refused_share(self) -> float:

@@ -172,6 +172,12 @@ class TickerStateStore:
         with self._database.transaction() as db:
             db.execute("INSERT OR REPLACE INTO source_versions VALUES (?, ?)", (ticker, version))
 
+    def rename(self, old: str, new: str) -> None:
+        """Move the state of the ticker `old` to `new`, unless `new` has one."""
+        with self._database.transaction() as db:
+            for table in ("ticker_records", "source_versions"):
+                db.execute(f"UPDATE OR IGNORE {table} SET ticker = ? WHERE ticker = ?", (new, old))  # noqa: S608  # our names
+
     def update(self, ticker: str, **values: object) -> None:
         """Change some fields of a ticker's state; they are on disk when this method returns.
 

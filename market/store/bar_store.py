@@ -99,6 +99,20 @@ class BarStore:
         """
         return self._write(bars, Writer.replace)
 
+    def rename(self, old: str, new: str) -> int:
+        """Store all bars of a ticker under another one; return their number.
+
+        Raises
+        ------
+        TickerError
+            If `new` is malformed.
+        BarsError
+            If `new` has bars already, or a stored file is damaged.
+        """
+        check_ticker(new)
+        with self._acquire_writer() as writer:
+            return writer.rename(old, new)
+
     def compact(self) -> None:
         """Move bars from the journal to files, wherever at least 1 % of a file is new.
 

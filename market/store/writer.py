@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from core.errors import BarsError
 from core.files import locked, remove_temporary_files
 from core.tickers import check_ticker
 from market.bars.contract import BAR_SCHEMA, KEY
@@ -106,6 +107,16 @@ class Writer:
         self.index.remove_tickers(tickers)
         self.upsert(bars)
         return bars.height - updated - unchanged, updated, unchanged, removed
+
+    def rename(self, old: str, new: str) -> int:
+        """Store the bars of the ticker `old` as those of `new`; return their number."""
+        if not self._stored_bars_of([new]).is_empty():
+            msg = f"{new} has stored bars already, so those of {old} cannot be renamed to it."
+            raise BarsError(msg)
+        bars = self._stored_bars_of([old])
+        self.index.remove_tickers([old])
+        self.upsert(bars.with_columns(ticker=pl.lit(new)))
+        return bars.height
 
     def spans(self) -> list[FileSpan]:
         """Return the spans that can be compacted, after a recovery."""

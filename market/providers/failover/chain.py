@@ -24,6 +24,7 @@ from market.providers.failover.circuit_breaker import BreakerState, CircuitBreak
 from market.providers.failover.errors import ProviderFailure, combine_failures
 from market.providers.protocol import (
     ActionsProvider,
+    LocalProvider,
     NotesProvider,
     Provider,
     Quote,
@@ -83,6 +84,11 @@ class ProviderChain:
     def name(self) -> str:
         """Name of the first provider. The `source` of bars is the provider that delivered them."""
         return self._providers[0].name
+
+    @property
+    def local_providers(self) -> tuple[LocalProvider, ...]:
+        """The providers of local data, in the order of the chain."""
+        return tuple(p for p in self._providers if isinstance(p, LocalProvider))
 
     @property
     def has_separate_actions(self) -> bool:

@@ -1,10 +1,11 @@
 """Replacement of a ticker's stored bars by the whole history of a local provider.
 
-`market.ingest.reconcile` joins the bars of remote providers, which are fetched in parts.
+`market.ingest.joining.reconcile` joins the bars of remote providers, which are fetched in parts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,7 +15,7 @@ from core.errors import ReconciliationError
 from market.bars.adjustments import infer_split
 from market.bars.contract import BAR_SCHEMA
 from market.calendars.sessions import Sessions
-from market.ingest.reconcile import has_other_prices
+from market.ingest.joining.reconcile import has_other_prices
 from market.providers.catalog import local_providers
 
 # Shared sessions at each end that show the price level; their median allows single corrections.
@@ -40,7 +41,12 @@ class WholeHistory:
 
 
 def replace_history(
-    stored: pl.DataFrame, delivered: pl.DataFrame, sessions: Sessions, *, tolerance: float
+    stored: pl.DataFrame,
+    delivered: pl.DataFrame,
+    sessions: Sessions,
+    *,
+    tolerance: float,
+    kept: Collection[str] = (),
 ) -> WholeHistory:
     """Replace the stored bars of local providers by a delivered whole history.
 
@@ -60,6 +66,8 @@ def replace_history(
         Calendar of the ticker's exchange.
     tolerance
         Maximum relative difference of the price level, as in `reconcile_bars`.
+    kept
+        Local providers that belong to the same chain; their bars stay like those of remote ones.
 
     Raises
     ------
@@ -70,8 +78,8 @@ def replace_history(
     """
     shared = delivered.join(stored.drop("ticker"), on="session", suffix="_stored")
     restated = shared.filter(has_other_prices()).height
-    local = [*local_providers(), *delivered.get_column("source").unique().drop_nulls()]
-    is_local = pl.col("source").is_in(local).fill_null(value=False)
+    local = {*local_providers()} - {*kept} | {*delivered.get_column("source").drop_nulls()}
+    is_local = pl.col("source").is_in(list(local)).fill_null(value=False)
     others = stored.filter(~is_local).join(delivered, on="session", how="anti")
     if others.is_empty():
         return WholeHistory(delivered, restated)
@@ -84,6 +92,61 @@ def replace_history(
     others = _rebase_adj_close(others, shared)
     bars = pl.concat([delivered, others.select(BAR_SCHEMA.names())]).sort("session")
     return WholeHistory(bars, restated)
+
+
+def follow_backup(
+    stored: pl.DataFrame,
+    delivered: pl.DataFrame,
+    sessions: Sessions,
+    *,
+    tolerance: float,
+    source: str,
+) -> WholeHistory:
+    """Let the stored bars of a local backup follow its data; keep the bars of other providers.
+
+    The stored bars of `source` are replaced by the delivered bars between the adjoining bars of
+    other providers, in the sessions that these lack. Without later bars of others, no session after
+    the last stored one is added: it is fetched when it is due. If nothing is delivered there, all
+    stored bars stay, as if the local data were gone.
+
+    `adj_close` that was dropped when the bars were joined stays null, see `reconcile_bars`.
+
+    Parameters
+    ----------
+    stored, delivered, sessions, tolerance
+        As in `replace_history`; `delivered` may be empty.
+    source
+        Name of the backup; at least one stored bar must be from it.
+
+    Raises
+    ------
+    ReconciliationError
+        See `replace_history`.
+    """
+    rows = backup_rows(stored, delivered, source)
+    if rows.is_empty():
+        return WholeHistory(stored, 0)
+    own = stored.filter(source=source)
+    was_dropped = own.get_column("adj_close").null_count() == own.height
+    if was_dropped:
+        inferred = infer_split(pl.col("adj_close") / pl.col("close"))
+        rows = rows.with_columns(
+            split_factor=pl.coalesce("split_factor", inferred), adj_close=pl.lit(None, pl.Float64)
+        )
+    kept = [name for name in local_providers() if name != source]
+    return replace_history(stored, rows, sessions, tolerance=tolerance, kept=kept)
+
+
+def backup_rows(stored: pl.DataFrame, delivered: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Return the rows of a local backup that its stored bars follow, see `follow_backup`."""
+    session, is_own = pl.col("session"), pl.col("source").eq_missing(pl.lit(source))
+    first, last = _ends(stored.filter(is_own))
+    others = stored.filter(~is_own).get_column("session")
+    before, after = others.filter(others < first), others.filter(others > last)
+    rows = delivered.filter(session < after[0] if len(after) else session <= last)
+    if len(before):
+        rows = rows.filter(session > before[-1])
+    return rows.filter(~session.is_in(others.implode()))
 
 
 def _other_level(

@@ -8,7 +8,7 @@ from support.market.bars import synthetic_bars
 
 from market.bars.adjustments import adjust_bars
 from market.bars.contract import PRICES
-from market.ingest.reconcile import reconcile_bars
+from market.ingest.joining.reconcile import reconcile_bars
 
 CLOSE = (100.0, 100.0, 98.0, 98.0, 49.0)
 # A dividend of 2 in session 2, which the stored values do not contain yet, and no other event.

@@ -19,7 +19,7 @@ from market.bars.corporate_actions import (
     find_unexplained_jump,
     split_factor_on,
 )
-from market.ingest.reconcile import ReconciledBars
+from market.ingest.joining.reconcile import ReconciledBars
 from market.ingest.ticker_state import TickerState
 from market.providers.protocol import ActionsProvider
 

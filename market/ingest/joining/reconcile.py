@@ -9,22 +9,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from core.errors import ReconciliationError
 from market.bars.adjustments import infer_split
 from market.bars.contract import BAR_SCHEMA, PRICES
+from market.bars.corporate_actions import FILES_SOURCE
+from market.ingest.joining.mismatch import refuse_disagreement, refuse_gap, refuse_mismatch
 
-# Sessions that another provider must share with the stored bars, to check that both agree.
-MIN_SHARED = 3
 # Relative difference of prices that were stored as 32-bit floats. Corrections are larger.
 _NOISE = 1e-6
-_PENCE = 100
-_NEAR = 0.02
-_SPLITS = (1.25, 1.5, *range(2, 51))
-# The remedy for sessions that no provider delivers.
-FILL = (
-    "name a provider that has them in STOCKCAST_BACKUPS (yahoo, or files with STOCKCAST_BARS), or "
-    "set STOCKCAST_ALPHA_VANTAGE_TIER if your key is premium"
-)
 _ACTIONS = ("split_factor", "dividend")
 
 
@@ -84,8 +75,8 @@ def reconcile_bars(
         return ReconciledBars(fetched, fetched.get_column("session"), 0, reaches_back=False)
     merged = _merge(stored, fetched)
     shared = merged.filter("is_shared")
-    _refuse_gap(stored, fetched, shared)
-    _refuse_disagreement(stored, shared, tolerance)
+    refuse_gap(stored, fetched, shared)
+    refuse_disagreement(stored, shared, tolerance)
     restated = shared.filter(pl.col("is_same_source") & has_other_prices())
     first_shared, first_stored = shared["session"][0], stored["session"][0]
     bars = _rebase_adj_close(
@@ -118,7 +109,7 @@ def replace_bars(
     """
     merged = _merge(stored, fetched)
     bars = merged.with_columns(pl.coalesce(name, f"{name}_stored") for name in _ACTIONS)
-    _refuse_mismatch(stored, merged, tolerance)
+    refuse_mismatch(stored, merged, tolerance)
     return ReconciledBars(
         bars=bars.select(BAR_SCHEMA.names()),
         new=merged.filter(~pl.col("is_shared")).get_column("session"),
@@ -151,8 +142,12 @@ def _resolve_values(merged: pl.DataFrame) -> pl.DataFrame:
         .alias(name)
         for name in (*PRICES, "volume")
     ]
+    # The prices of own files may be adjusted for the events that another provider lists.
+    is_from_files = pl.col("source_stored").eq_missing(pl.lit(FILES_SOURCE))
     actions = [
-        pl.when("is_same_source")
+        pl.when(is_from_files & ~pl.col("is_same_source"))
+        .then(f"{name}_stored")
+        .when("is_same_source")
         .then(pl.coalesce(name, f"{name}_stored"))
         .otherwise(pl.coalesce(f"{name}_stored", name))
         .alias(name)
@@ -171,71 +166,6 @@ def has_other_prices() -> pl.Expr:
 
 def _has_other_volume() -> pl.Expr:
     return pl.col("volume") != pl.col("volume_stored")
-
-
-def _refuse_gap(stored: pl.DataFrame, fetched: pl.DataFrame, shared: pl.DataFrame) -> None:
-    if not shared.is_empty():
-        return
-    ticker, last = stored.select("ticker", "session").row(-1)
-    first, source = fetched.sort("session").select("session", "source").row(0)
-    msg = (
-        f"{ticker}: the bars of {source} start on {first} and share no session with the stored "
-        f"bars, which end on {last}; the gap would look like one giant return. To fill it, {FILL}."
-    )
-    raise ReconciliationError(msg)
-
-
-def _refuse_disagreement(stored: pl.DataFrame, shared: pl.DataFrame, tolerance: float) -> None:
-    others = shared.filter(~pl.col("is_same_source"))
-    ratio = pl.col("close") / pl.col("close_stored")
-    conflicts = others.filter((ratio - 1).abs() > tolerance)
-    if not conflicts.is_empty():
-        ticker, session, close, source, stored_close, stored_source = conflicts.select(
-            "ticker", "session", "close", "source", "close_stored", "source_stored"
-        ).row(-1)
-        msg = (
-            f"{ticker} on {session}: {source} has a close of {close:g}, but the stored close of "
-            f"{stored_source} is {stored_close:g}; they differ by more than {tolerance:g} "
-            f"(STOCKCAST_JOIN_TOLERANCE) in {conflicts.height} of {others.height} shared "
-            f"sessions, and joining them would create a false return. "
-            f"{_likely_cause(close / stored_close)}"
-        )
-        raise ReconciliationError(msg)
-    if shared.height == others.height < min(MIN_SHARED, stored.height):
-        ticker, source = shared.select("ticker", "source").row(0)
-        msg = (
-            f"{ticker}: {source} shares {shared.height} sessions with the stored bars of other "
-            f"providers; at least {MIN_SHARED} are required to check that they agree."
-        )
-        raise ReconciliationError(msg)
-
-
-def _refuse_mismatch(stored: pl.DataFrame, merged: pl.DataFrame, tolerance: float) -> None:
-    """Raise if the first shared bar does not match the older stored bars, which stay."""
-    first = merged.filter("is_shared").head(1)
-    if first.is_empty() or first["session"][0] == stored["session"][0]:
-        return
-    ticker, session, close, source, stored_close = first.select(
-        "ticker", "session", "close", "source", "close_stored"
-    ).row(0)
-    if abs(close / stored_close - 1) > tolerance:
-        msg = (
-            f"{ticker}: {source} has restated its history back to {session} or earlier (a close "
-            f"of {close:g} instead of {stored_close:g}), but older stored bars cannot be fetched "
-            f"again, which would create a false return. To fetch them, {FILL}. "
-            f"{_likely_cause(close / stored_close)}"
-        )
-        raise ReconciliationError(msg)
-
-
-def _likely_cause(ratio: float) -> str:
-    size = max(ratio, 1 / ratio)
-    if abs(size / _PENCE - 1) < _NEAR:
-        return "The likely cause is pence against pounds."
-    split = min(_SPLITS, key=lambda factor: abs(size / factor - 1))
-    if abs(size / split - 1) < _NEAR:
-        return f"The likely cause is a split of {split:g} that one of them has not applied."
-    return "One of them may be adjusted for dividends, in another currency, or wrong."
 
 
 def _rebase_adj_close(merged: pl.DataFrame, *, is_whole: bool) -> pl.DataFrame:

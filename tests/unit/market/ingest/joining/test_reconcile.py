@@ -13,7 +13,7 @@ from support.market.sample_actions import with_sample_actions
 from core.errors import ReconciliationError
 from market.bars.adjustments import adjust_bars
 from market.bars.contract import PRICES
-from market.ingest.reconcile import ReconciledBars, reconcile_bars, replace_bars
+from market.ingest.joining.reconcile import ReconciledBars, reconcile_bars, replace_bars
 
 TOLERANCE = 0.005
 

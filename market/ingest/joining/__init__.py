@@ -1,0 +1,1 @@
+"""Comparison of fetched bars with stored ones, and their joint history."""
