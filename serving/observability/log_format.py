@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from collections.abc import MutableMapping
+from typing import Any, Literal
 
 import orjson
 
@@ -49,12 +50,12 @@ def json_formatter() -> logging.Formatter:
     )
 
 
-def _unpack_event(_: object, __: str, entry: dict[str, object]) -> dict[str, object]:
+def _unpack_event(_: object, __: str, entry: MutableMapping[str, Any]) -> dict[str, Any]:
     """Replace the text of a `LogEvent` by its name and fields; keep the text of other records."""
     match entry.pop("positional_args", None):
         case (LogEvent(event, fields),):
-            return entry | {"event": event} | {k: v for k, v in fields.items() if k not in entry}
-    return entry
+            return fields | dict(entry) | {"event": event}
+    return dict(entry)
 
 
 def _to_json(entry: dict[str, object], **_: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from serving.observability.events import log_event
 
@@ -65,6 +66,7 @@ class RequestLog:
         """
         if self._not_logged:
             fields["not_logged"], self._not_logged = self._not_logged, 0
+        known: dict[str, Any] = {n: value for n, value in fields.items() if value is not None}
         failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         log_event(
             "request",
@@ -72,5 +74,5 @@ class RequestLog:
             route=route,
             status=status,
             milliseconds=round(seconds * 1e3, 3),
-            **{name: value for name, value in fields.items() if value is not None},
+            **known,
         )
