@@ -21,6 +21,7 @@ from serving.routes import (
     history,
     predict,
     quote,
+    service_status,
     status,
     universe,
 )
@@ -37,6 +38,7 @@ API_ROUTES = (
     *status.ROUTES,
     *compare.ROUTES,
     *health.ROUTES,
+    *service_status.ROUTES,
     *events.ROUTES,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
@@ -52,6 +53,7 @@ class ServiceState:
     protection: Protection
     history: WalkForwardHistory
     poll_seconds: float
+    started_at: datetime
 
 
 def build_state(
@@ -97,6 +99,7 @@ def build_state(
         protection=protection,
         history=WalkForwardHistory(registry, settings.home / HISTORY_FOLDER),
         poll_seconds=poll_seconds,
+        started_at=clock.now(),
     )
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import BaseModel
 
 from serving.http.operations import ApiRoute, Operation
+from serving.http.package import package_version
 from serving.http.prefix import PREFIX
 from serving.http.problems import MEDIA_TYPE
 from serving.http.schemas.problem import ProblemBody
@@ -61,12 +61,13 @@ def describe_routes(
 
 
 def _info(description: str) -> dict[str, Any]:
-    try:
-        number = version("stockcast")
-    except PackageNotFoundError:  # the code runs from a folder, as in a bento
-        number = "unknown"
     contact = {"name": "Stockcast maintainers"}
-    return {"title": TITLE, "version": number, "description": description, "contact": contact}
+    return {
+        "title": TITLE,
+        "version": package_version(),
+        "description": description,
+        "contact": contact,
+    }
 
 
 def _describe(route: ApiRoute, path: str, models: dict[str, type[BaseModel]]) -> dict[str, Any]:

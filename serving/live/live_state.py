@@ -29,7 +29,8 @@ from serving.observability.metrics import Metrics
 
 CHAMPION, REGISTRY, SNAPSHOT = "champion", "registry", "snapshot"
 PROVIDERS, REFRESH, DATA = "providers", "refresh", "data"
-_MODEL_TOPICS = {CHAMPION, REGISTRY, SNAPSHOT}
+# Forecasts need these.
+MODEL_TOPICS = (CHAMPION, REGISTRY, SNAPSHOT)
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class LiveState:
 
     def report_issue(self, topic: str, detail: str) -> None:
         """Add an issue, or update its detail; log each detail once."""
-        if topic in _MODEL_TOPICS and self.version is not None:
+        if topic in MODEL_TOPICS and self.version is not None:
             detail = f"{detail.rstrip('.')}. Version {self.version} stays live."
         previous = self.issues.get(topic)
         if previous is None or previous.detail != detail:

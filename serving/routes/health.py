@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from market.providers.failover.circuit_breaker import BreakerState
 from market.quota.budgets import Usage
 from serving.http.operations import OPERATION, ApiRoute, Operation
-from serving.live.live_state import REFRESH, REGISTRY
-from serving.routes.common import read_query
+from serving.http.schemas.health import Health
+from serving.live.live_state import DATA, MODEL_TOPICS, PROVIDERS, REFRESH, REGISTRY
+from serving.routes.common import read_query, respond
 from serving.state import ServiceState, state_of
 
 # A refresh is overdue after this number of poll intervals, and after this number of seconds.
@@ -27,9 +27,8 @@ _MAX_LISTED = 20
 async def get_health(request: Request) -> Response:
     """Return status, age of the data and issues."""
     read_query(request)
-    health = read_health(state_of(request))
-    status = 503 if health["status"] == "unavailable" else 200
-    return Response(orjson.dumps(health), status, media_type="application/json")
+    health = Health.model_validate(read_health(state_of(request)))
+    return respond(health, 503 if health.status == "unhealthy" else 200)
 
 
 def read_health(state: ServiceState) -> dict[str, Any]:
@@ -37,10 +36,11 @@ def read_health(state: ServiceState) -> dict[str, Any]:
     live = state.live
     table = live.forecasts.table if live.forecasts else None
     issues = _issues(state)
-    status = "unavailable" if table is None else "degraded" if issues else "ok"
+    status = "unhealthy" if table is None else "degraded" if issues else "healthy"
     without_forecast = table.without_forecast if table else {}
     return {
         "status": status,
+        "dependencies": _dependencies(issues, is_live=table is not None),
         "model_version": table.model.version if table else None,
         "tickers": len(table.rows) if table else 0,
         "tickers_without_forecast": len(without_forecast),
@@ -52,6 +52,19 @@ def read_health(state: ServiceState) -> dict[str, Any]:
         "last_refresh_seconds_ago": _seconds_since_refresh(state),
         "issues": issues,
     }
+
+
+def _dependencies(issues: list[dict[str, Any]], *, is_live: bool) -> dict[str, dict[str, Any]]:
+    """Return the status of each dependency; a new topic is one too."""
+    details = {issue["topic"]: issue["detail"] for issue in issues}
+
+    def status(topic: str) -> str:
+        if topic not in details:
+            return "healthy"
+        return "unhealthy" if topic in MODEL_TOPICS and not is_live else "degraded"
+
+    topics = dict.fromkeys([*MODEL_TOPICS, DATA, PROVIDERS, REFRESH, *details])
+    return {topic: {"status": status(topic), "detail": details.get(topic)} for topic in topics}
 
 
 def _issues(state: ServiceState) -> list[dict[str, Any]]:
@@ -100,4 +113,12 @@ def _quota(provider: str, usage: Usage) -> dict[str, Any]:
     }
 
 
-ROUTES = (ApiRoute("/health", get_health, Operation("Health status and health issues", OPERATION)),)
+ROUTES = (
+    ApiRoute(
+        "/health",
+        get_health,
+        Operation(
+            "Status of the service and of its dependencies", OPERATION, Health, also={503: Health}
+        ),
+    ),
+)

@@ -56,7 +56,7 @@ def check_every_route(server: Server, *, health: str) -> None:
 def test_a_full_disk_ends_neither_forecasts_nor_metrics(disk: SmallDisk, server: Server) -> None:
     """Regression: the first request without a precomputed response ended the process (SIGBUS)."""
     disk.fill()
-    check_every_route(server, health="ok")
+    check_every_route(server, health="healthy")
 
 
 def test_every_metric_file_is_reserved_and_large_enough(server: Server) -> None:

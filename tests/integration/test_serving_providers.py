@@ -56,7 +56,7 @@ def database(home: TestHome) -> Path:
 
 def test_before_any_call_no_provider_is_reported(home: TestHome, server: Server) -> None:
     health = server.get("/health").json()
-    assert (health["status"], health["providers"], health["quota"]) == ("ok", [], [])
+    assert (health["status"], health["providers"], health["quota"]) == ("healthy", [], [])
     assert not database(home).exists()
 
 

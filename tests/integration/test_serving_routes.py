@@ -189,7 +189,7 @@ def test_status_and_health_describe_the_live_version(server: Server) -> None:
     assert status["snapshot"]["tickers"] == len(TICKERS)
     assert status["snapshot"]["without_forecast"] == {"FB": "196 bars, and 151 are needed"}
     health = server.get("/health").json()
-    assert (health["status"], health["registry"]) == ("ok", "up")
+    assert (health["status"], health["registry"]) == ("healthy", "up")
     assert (health["providers"], health["quota"]) == ([], [])
 
 

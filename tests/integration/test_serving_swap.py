@@ -88,7 +88,7 @@ def test_from_an_empty_home_to_forecasts_without_a_restart(home: TestHome, serve
     assert server.get("/models/compare/AAPL").status_code == 503
     assert server.get("/readyz").status_code == 503
     health = server.get("/health")
-    assert (health.status_code, health.json()["status"]) == (503, "unavailable")
+    assert (health.status_code, health.json()["status"]) == (503, "unhealthy")
     assert server.get("/livez").status_code == 200
     assert not (home.path / "mlflow" / "mlflow.db").exists()  # a request must not create a registry
 
@@ -99,7 +99,7 @@ def test_from_an_empty_home_to_forecasts_without_a_restart(home: TestHome, serve
     home.publish()
     wait_until(lambda: version_of(server) == 1, 30, server)
     assert server.get("/readyz").status_code == 200
-    assert server.get("/health").json()["status"] == "ok"
+    assert server.get("/health").json()["status"] == "healthy"
 
 
 def test_moving_the_alias_swaps_within_two_seconds_and_fails_no_request(
@@ -143,7 +143,7 @@ def test_under_load_a_damaged_bundle_is_refused_and_the_old_version_stays_live(
     assert server.get("/readyz").status_code == 200
     home.move_alias("champion", 1)
     wait_until(lambda: version_of(server) == 1, 20, server)
-    assert server.get("/health").json()["status"] == "ok"
+    assert server.get("/health").json()["status"] == "healthy"
 
 
 def test_no_swap_logs_a_traceback(server: Server) -> None:

@@ -34,7 +34,7 @@ def test_without_a_champion_the_problem_names_the_command(service: ServiceSetup)
     with pytest.raises(Problem, match="stockcast run") as caught:
         service.live.require()
     assert (caught.value.status, caught.value.kind) == (503, "no-champion")
-    assert read_health(service.state)["status"] == "unavailable"
+    assert read_health(service.state)["status"] == "unhealthy"
 
 
 def test_a_moved_alias_is_swapped_in_at_the_next_refresh(service: ServiceSetup) -> None:
@@ -47,7 +47,7 @@ def test_a_moved_alias_is_swapped_in_at_the_next_refresh(service: ServiceSetup) 
     assert before.table.model.version == 1  # a request in progress keeps its table
     key = ("/predict/AAPL", b"")
     assert service.live.responses[key] is not before.responses[key]
-    assert read_health(service.state)["status"] == "ok"
+    assert read_health(service.state)["status"] == "healthy"
 
 
 def test_a_removed_alias_leaves_the_champion_live(service: ServiceSetup) -> None:
@@ -120,7 +120,7 @@ def test_a_refusal_ends_when_the_alias_moves_to_a_good_version(service: ServiceS
     service.set_champion(service.register(3))
     service.refresh()
     assert service.live.version == 3
-    assert read_health(service.state)["status"] == "ok"
+    assert read_health(service.state)["status"] == "healthy"
 
 
 def test_a_repairable_error_is_retried_after_30_seconds(
@@ -162,7 +162,7 @@ def test_while_the_registry_is_down_the_champion_stays_live_and_the_issue_has_a_
     assert sum("event=health_issue " in line for line in lines) == 1
     resolved = "event=health_issue_resolved topic=registry seconds=240.000"
     assert any(resolved in line for line in lines)
-    assert read_health(service.state)["status"] == "ok"
+    assert read_health(service.state)["status"] == "healthy"
 
 
 def test_a_start_while_the_registry_is_down_serves_the_last_live_version(
@@ -184,7 +184,7 @@ def test_a_start_while_the_registry_is_down_serves_the_last_live_version(
     restarted.set_champion(1)
     restarted.refresh()
     assert restarted.live.version == 1
-    assert read_health(restarted.state)["status"] == "ok"
+    assert read_health(restarted.state)["status"] == "healthy"
 
 
 def test_a_start_while_only_downloads_fail_serves_the_last_live_version(
@@ -198,7 +198,7 @@ def test_a_start_while_only_downloads_fail_serves_the_last_live_version(
         restarted.refresh()
     assert restarted.live.version == 1
     restarted.refresh()
-    assert read_health(restarted.state)["status"] == "ok"
+    assert read_health(restarted.state)["status"] == "healthy"
 
 
 def test_a_damaged_cache_serves_nothing_while_the_registry_is_down(service: ServiceSetup) -> None:

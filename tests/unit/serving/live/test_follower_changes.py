@@ -71,7 +71,7 @@ def test_a_good_snapshot_ends_a_snapshot_problem(
         service.refresh()
     assert service.live.require().table.forecast("AAPL", 1).current_price == 500.0
     assert service.live.issues == {}
-    assert read_health(service.state)["status"] == "ok"
+    assert read_health(service.state)["status"] == "healthy"
     [resolved] = messages_of(caplog, "health_issue_resolved")
     assert "topic=snapshot seconds=60.000" in resolved
 

@@ -79,7 +79,7 @@ def test_a_restart_without_a_usable_champion_serves_the_last_live_version(
     restarted.registry.down = None
     restarted.set_champion(1)
     restarted.refresh()
-    assert read_health(restarted.state)["status"] == "ok"
+    assert read_health(restarted.state)["status"] == "healthy"
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -118,7 +118,7 @@ def test_another_bundle_with_the_number_of_the_live_version_replaces_it(
     restarted.refresh()
     assert restarted.live.version == 1
     assert restarted.live.require().response("AAPL", 5).content != before
-    assert read_health(restarted.state)["status"] == "ok"
+    assert read_health(restarted.state)["status"] == "healthy"
 
 
 def test_the_last_live_version_of_another_model_is_not_served(service: ServiceSetup) -> None:

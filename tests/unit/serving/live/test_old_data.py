@@ -39,7 +39,7 @@ def test_beyond_the_limit_signals_are_null_with_the_reason_and_health_is_degrade
     service.clock.move_to(FIVE_SESSIONS)
     service.refresh()
     assert None not in signals(service, 21).values()
-    assert read_health(service.state)["status"] == "ok"
+    assert read_health(service.state)["status"] == "healthy"
 
     directions = {t: service.live.require().table.forecast(t, 21).prediction for t in TICKERS}
     service.clock.move_to(SIX_SESSIONS)
@@ -65,7 +65,7 @@ def test_beyond_the_limit_signals_are_null_with_the_reason_and_health_is_degrade
     as_of = (date(2013, 3, 11),) * len(TICKERS)
     service.publish(replace(sample_snapshot(), as_of=as_of, data_fingerprint="e" * 64))
     service.refresh()
-    assert read_health(service.state)["status"] == "ok"
+    assert read_health(service.state)["status"] == "healthy"
 
 
 def test_a_delisted_ticker_has_no_signal_while_the_others_have_one(service: ServiceSetup) -> None:

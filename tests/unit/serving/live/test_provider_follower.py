@@ -33,7 +33,7 @@ def test_before_the_first_provider_request_nothing_is_reported_and_no_file_is_cr
 ) -> None:
     service.go_live()
     health = read_health(service.state)
-    assert (health["status"], health["providers"], health["quota"]) == ("ok", [], [])
+    assert (health["status"], health["providers"], health["quota"]) == ("healthy", [], [])
     assert not (service.folder / "market.sqlite").exists()
 
 
@@ -43,7 +43,7 @@ def test_one_provider_of_two_down_is_listed_and_is_no_issue(service: ServiceSetu
     breakers_at(service).record_success("yahoo")
     service.refresh()
     health = read_health(service.state)
-    assert health["status"] == "ok"
+    assert health["status"] == "healthy"
     first, second = health["providers"]
     assert (first["name"], first["reason"]) == ("alpha_vantage", "alpha_vantage did not connect")
     assert first["state"] != "closed"
@@ -76,7 +76,7 @@ def test_with_all_providers_down_forecasts_stay_live_and_the_issue_has_the_age_o
 
     breakers_at(service).record_success("yahoo")
     service.refresh()
-    assert read_health(service.state)["status"] == "ok"
+    assert read_health(service.state)["status"] == "healthy"
 
 
 def test_providers_that_are_not_selected_do_not_count(service: ServiceSetup) -> None:
@@ -84,7 +84,7 @@ def test_providers_that_are_not_selected_do_not_count(service: ServiceSetup) -> 
     take_down(service, "alpha_vantage", "stooq")
     service.refresh()
     health = read_health(service.state)
-    assert health["status"] == "ok"
+    assert health["status"] == "healthy"
     assert [state["name"] for state in health["providers"]] == ["alpha_vantage"]
 
 

@@ -26,7 +26,7 @@ def test_an_unexpected_error_becomes_an_issue_and_the_other_followers_run(
     assert "AliasFollower: KeyError: 'unexpected error for champion'" in issue["detail"]
     assert service.live.require().table.age_sessions == 1
     service.refresh()
-    assert read_health(service.state)["status"] == "ok"
+    assert read_health(service.state)["status"] == "healthy"
 
 
 def test_an_overdue_refresh_is_an_issue(service: ServiceSetup) -> None:

@@ -36,7 +36,7 @@ def test_health_names_tickers_without_a_forecast(service: ServiceSetup) -> None:
 
     health = read_health(service.state)
 
-    assert (health["status"], health["tickers_without_forecast"]) == ("ok", 1)
+    assert (health["status"], health["tickers_without_forecast"]) == ("healthy", 1)
     assert health["without_forecast"] == {"SPL4": reason}
 
 
