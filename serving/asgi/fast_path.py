@@ -17,8 +17,10 @@ from serving.asgi.admission import Admission
 from serving.asgi.body_limit import BodyLimit
 from serving.asgi.error_boundary import ErrorBoundary
 from serving.asgi.request_timing import (
+    REQUEST_ID,
     REQUEST_ID_HEADER,
     RequestTiming,
+    log_request,
     request_id,
     response_time,
 )
@@ -26,6 +28,8 @@ from serving.forecasts.precomputed import PrecomputedResponse, RequestKey
 from serving.http.prefix import PREFIX, canonical_request, without_prefix
 from serving.protection.guard import EXTRA_HEADERS
 from serving.state import ServiceState
+
+_ROUTE = "/predict/{ticker}"
 
 
 class FastPath:
@@ -70,17 +74,22 @@ class FastPath:
             if response is not None and (guard.is_free(scope) or guard.admits(scope)):
                 given = dict(scope["headers"])
                 start, body = response.messages(given.get(b"if-none-match"))
+                identifier = request_id(given.get(REQUEST_ID_HEADER))
                 headers = [
                     *start["headers"],
-                    (REQUEST_ID_HEADER, request_id(given.get(REQUEST_ID_HEADER))),
+                    (REQUEST_ID_HEADER, identifier),
                     response_time(perf_counter() - started),
                     *scope.get(EXTRA_HEADERS, ()),
                 ]
                 await send({**start, "headers": headers})
                 await send(body)
                 state.metrics.count_forecast("fast_path", response.horizon)
-                seconds = perf_counter() - started
-                state.metrics.record_request("/predict/{ticker}", start["status"], seconds)
+                seconds, status = perf_counter() - started, start["status"]
+                state.metrics.record_request(_ROUTE, status, seconds)
+                if state.request_log.is_due(status, seconds, started + seconds):
+                    scope[REQUEST_ID] = identifier.decode()
+                    scope["path_params"] = {"ticker": scope["path"].rpartition("/")[2]}
+                    log_request(state, scope, _ROUTE, status, seconds)
                 return
         if scope["path"].startswith(PREFIX):
             scope["path"] = without_prefix(scope["path"])

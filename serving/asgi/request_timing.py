@@ -12,6 +12,7 @@ from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.protection.guard import EXTRA_HEADERS
+from serving.state import ServiceState
 
 Header = tuple[bytes, bytes]
 
@@ -19,8 +20,11 @@ Header = tuple[bytes, bytes]
 REQUEST_ID = "stockcast.request_id"
 REQUEST_ID_HEADER, _RESPONSE_TIME = b"x-request-id", b"x-response-time"
 _UNMATCHED = "unmatched"
+_MAX_TICKER = 24
 # An id of a caller must be safe in a log and in a header.
 _SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+# Version, trace id, parent id and flags, see https://www.w3.org/TR/trace-context/.
+_TRACE_ID = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)")
 _STORED = {b"cache-control", b"etag"}
 
 _prefix = os.urandom(6).hex().encode()
@@ -54,26 +58,48 @@ class RequestTiming:
         started = perf_counter()
         identifier = request_id(dict(scope["headers"]).get(REQUEST_ID_HEADER))
         scope[REQUEST_ID] = identifier.decode()
-        status = 500
+        status, seconds = 500, None
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, seconds
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, seconds = message["status"], perf_counter() - started
                 headers = _with_storage(message["headers"])
-                headers += [
-                    (REQUEST_ID_HEADER, identifier),
-                    response_time(perf_counter() - started),
-                ]
+                headers += [(REQUEST_ID_HEADER, identifier), response_time(seconds)]
                 message["headers"] = [*headers, *scope.get(EXTRA_HEADERS, ())]
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
-            route = getattr(scope.get("route"), "path", _UNMATCHED)
-            metrics = self._app_state.service.metrics
-            metrics.record_request(route, status, perf_counter() - started)
+            # A stream may last for hours, so the time ends when its response starts.
+            seconds = perf_counter() - started if seconds is None else seconds
+            self._record(scope, status, seconds, started + seconds)
+
+    def _record(self, scope: Scope, status: int, seconds: float, now: float) -> None:
+        service: ServiceState = self._app_state.service
+        route = getattr(scope.get("route"), "path", _UNMATCHED)
+        service.metrics.record_request(route, status, seconds)
+        if service.request_log.is_due(status, seconds, now):
+            log_request(service, scope, route, status, seconds)
+
+
+def log_request(
+    service: ServiceState, scope: Scope, route: str, status: int, seconds: float
+) -> None:
+    """Write the line of one request."""
+    traced = _TRACE_ID.match(dict(scope["headers"]).get(b"traceparent", b""))
+    ticker = scope.get("path_params", {}).get("ticker")
+    service.request_log.write(
+        method=scope["method"],
+        route=route,
+        status=status,
+        seconds=seconds,
+        request_id=scope[REQUEST_ID],
+        trace_id=traced and traced[1].decode(),
+        ticker=ticker and ticker[:_MAX_TICKER],
+        version=service.live.version,
+    )
 
 
 def _with_storage(headers: Iterable[Header]) -> list[Header]:
