@@ -209,7 +209,8 @@ def _count(axes: Any, cells: pl.DataFrame, axis: _TimeAxis, tickers: int) -> Non
         affected = np.zeros(COLUMNS)
         counts = cells.filter(kind=kind).group_by("column").len()
         affected[counts["column"].to_numpy()] = counts["len"].to_numpy()
-        axes.bar(edges[:-1], affected, np.diff(edges), bottom, align="edge", color=COLOURS[kind])
+        # One polygon; a bar for each column takes a hundred times longer.
+        axes.stairs(bottom + affected, edges, baseline=bottom, fill=True, color=COLOURS[kind])
         bottom += affected
     axes.set(ylim=(0, max(1.0, 1.15 * bottom.max())), xlim=(axis.start, axis.end))
     axes.set_title(
