@@ -68,11 +68,11 @@ readme-table: $(STAMP) ## Write the scores of the last run into the README's tab
 
 .PHONY: lock
 lock: $(STAMP) ## Write the requirement locks again; UPGRADE=1 takes newer versions
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra pipelines --extra serving --extra yahoo --group dev \
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra pipelines --extra serving --extra tracing --extra yahoo --group dev \
 	  -o requirements/dev.txt
 	@$(COMPILE) -c requirements/dev.txt pyproject.toml --extra pipelines --extra yahoo \
 	  -o requirements/pipelines.txt
-	@$(COMPILE) -c requirements/dev.txt pyproject.toml --extra serving -o requirements/serving.txt
+	@$(COMPILE) -c requirements/dev.txt pyproject.toml --extra serving --extra tracing -o requirements/serving.txt
 	@$(COMPILE) -c requirements/dev.txt --group bootstrap -o requirements/bootstrap.txt
 	@echo "Locks written. Run make test: it syncs .venv with them."
 

@@ -9,6 +9,8 @@ from typing import Any
 from serving.observability.events import log_event
 
 SLOW_SECONDS = 1.0
+# An attribute of the enumeration would take longer than the rest of `is_due`.
+FAILED_FROM = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 # Under an overload every request may fail, and the log must not be the next bottleneck.
 _MAX_FAILED_PER_SECOND = 100
 
@@ -44,14 +46,15 @@ class RequestLog:
         if now >= self._second_ends:
             self._second_ends = now + 1.0
             self._left, self._failed_left = self._per_second, _MAX_FAILED_PER_SECOND
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or seconds >= SLOW_SECONDS:
+        if status < FAILED_FROM and seconds < SLOW_SECONDS:
+            if self._left:
+                self._left -= 1
+                return True
+        elif self._failed_left:
             self._failed_left -= 1
-            is_due = self._failed_left >= 0
-        else:
-            self._left -= 1
-            is_due = self._left >= 0
-        self._not_logged += not is_due
-        return is_due
+            return True
+        self._not_logged += 1
+        return False
 
     def write(self, *, route: str, status: int, seconds: float, **fields: object) -> None:
         """Log one request, with the number of requests since the last line that were not logged.
@@ -67,10 +70,9 @@ class RequestLog:
         if self._not_logged:
             fields["not_logged"], self._not_logged = self._not_logged, 0
         known: dict[str, Any] = {n: value for n, value in fields.items() if value is not None}
-        failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
         log_event(
             "request",
-            level=logging.WARNING if failed else logging.INFO,
+            level=logging.WARNING if status >= FAILED_FROM else logging.INFO,
             route=route,
             status=status,
             milliseconds=round(seconds * 1e3, 3),
