@@ -23,8 +23,9 @@ from forecasting.export.fusion import export_forest, export_lstm, fuse
 from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set
 from forecasting.models.base import MEMBERS
 from forecasting.models.ensemble import EnsembleWeights
-from forecasting.models.forest import ABSOLUTE_TO_SCALE, MIN_ABSOLUTE, ForestConfig, ForestModel
-from forecasting.models.lstm import MAX_LOG_SCALE, MIN_LOG_SCALE, LstmConfig, LstmModel
+from forecasting.models.forest import ForestConfig, ForestModel
+from forecasting.models.lstm import LstmConfig, LstmModel
+from forecasting.models.z_space import MAX_LOG_SCALE, MIN_LOG_SCALE
 from forecasting.samples.panel import Panel, build_panel
 from market.bars.adjustments import adjust_bars
 from market.providers.sample.provider import SampleProvider
@@ -45,23 +46,21 @@ class Native:
         self.forest, self.lstm = forest, lstm
         self.root = np.sqrt(panel.horizons)
         self.volatility = panel.feature_names.index(VOLATILITY)
-        prior = EnsembleWeights.prior(panel.horizons)
-        self.mean_weights, self.scale_weights = (
-            np.array([[weights[h][m] for h in panel.horizons] for m in MEMBERS])
-            for weights in (prior.mean, prior.scale)
-        )
+        prior = EnsembleWeights.prior(panel.horizons).scale
+        self.weights = np.array([[prior[h][m] for h in panel.horizons] for m in MEMBERS])
 
-    def run(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ensemble's mean and scale, (n, horizons) each."""
+    def run(self, windows: np.ndarray) -> np.ndarray:
+        """Return the ensemble's scale, (n, horizons)."""
         scaled = self.forest.scaler.transform(windows)
-        forest = np.split(self.forest.estimator.predict(scaled[:, -1]), 2, axis=1)
-        lstm = np.split(self.lstm.model.predict(scaled, verbose=0), 2, axis=1)
-        forest_scale = np.maximum(forest[1], MIN_ABSOLUTE) * ABSOLUTE_TO_SCALE
-        lstm_scale = np.exp(np.clip(lstm[1], MIN_LOG_SCALE, MAX_LOG_SCALE))
+        members = np.stack(
+            [
+                self.forest.estimator.predict(scaled[:, -1]),
+                self.lstm.model.predict(scaled, verbose=0),
+            ]
+        )
+        log_scale = (np.clip(members, MIN_LOG_SCALE, MAX_LOG_SCALE) * self.weights[:, None]).sum(0)
         unit = windows[:, -1, self.volatility, None] * self.root
-        mean = self.mean_weights[0] * forest[0] + self.mean_weights[1] * lstm[0]
-        scale = self.scale_weights[0] * forest_scale + self.scale_weights[1] * lstm_scale
-        return mean * unit, scale * unit
+        return np.exp(log_scale) * unit
 
 
 def fit(panel: Panel) -> tuple[ForestModel, LstmModel]:
@@ -80,6 +79,7 @@ def bundle_of(forest: ForestModel, lstm: LstmModel, panel: Panel, folder: Path) 
         lstm=export_lstm(lstm),
         scaler=forest.scaler,
         weights=weights,
+        mean_log_return=0.0,
         volatility_index=panel.feature_names.index(VOLATILITY),
         horizons=panel.horizons,
         lookback=panel.lookback,
@@ -92,7 +92,7 @@ def bundle_of(forest: ForestModel, lstm: LstmModel, panel: Panel, folder: Path) 
         lookback=panel.lookback,
         warmup=feature_set().warmup,
         horizons=panel.horizons,
-        mean_weights=weights.mean,
+        mean_weights=weights.scale,
         scale_weights=weights.scale,
         quantile_levels=tuple(LEVELS.tolist()),
         conformal_quantiles=dict.fromkeys(panel.horizons, tuple((4 * LEVELS - 2).tolist())),
@@ -136,8 +136,8 @@ def main() -> None:
     windows = panel.windows(np.arange(len(panel) - 1000, len(panel)))
     batch, one = windows[:BATCH], windows[:1]
 
-    ours, (mean, scale) = bundle.run(windows), native.run(windows)
-    difference = max(np.abs(ours.mean - mean).max(), np.abs(ours.scale - scale).max())
+    ours, scale = bundle.run(windows), native.run(windows)
+    difference = np.abs(ours.scale - scale).max()
     print(
         f"{len(forest.estimator.estimators_)} trees, LSTM of {lstm.config.units} units,"
         f" window of {LOOKBACK} sessions x {len(panel.feature_names)} features;"

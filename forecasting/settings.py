@@ -25,6 +25,12 @@ class TrainingSettings(CoreSettings):
         21, ge=21, le=126, description="Sessions removed between train and test."
     )
     embargo_size: int = Field(5, ge=0, le=63, description="Sessions skipped after the purge.")
+    mean_log_return: float = Field(
+        0.0003,
+        ge=-0.002,
+        le=0.002,
+        description="Expected log return of a session, the centre of every forecast.",
+    )
     seed: int = Field(7, ge=0, description="Seed of all random numbers.")
     profile: Literal["standard", "quick"] = Field(
         "standard", description="`quick` trains small models: for trying out, never for trading."

@@ -195,12 +195,14 @@ def _check_layout(graph: EnsembleGraph, manifest: Manifest) -> None:
 
 def _check_weights(output: BundleOutput, manifest: Manifest) -> None:
     """Check that the graph combines its members with the weights of the manifest."""
-    for name, weights, combined, members in (
-        ("mean_weights", manifest.mean_weights, output.mean, output.member_mean),
-        ("scale_weights", manifest.scale_weights, output.scale, output.member_scale),
+    mean, scale = (
+        np.array([[weights[h][m] for h in manifest.horizons] for m in manifest.members])
+        for weights in (manifest.mean_weights, manifest.scale_weights)
+    )
+    for name, combined, expected in (
+        ("mean_weights", output.mean, (output.member_mean * mean).sum(axis=1)),
+        ("scale_weights", output.scale, np.exp((np.log(output.member_scale) * scale).sum(axis=1))),
     ):
-        matrix = np.array([[weights[h][m] for h in manifest.horizons] for m in manifest.members])
-        expected = (members * matrix).sum(axis=1)
         if not (np.abs(expected - combined) <= GOLDEN_TOLERANCE * output.scale).all():
             problem = f"the graph does not combine its members with `{name}` of the manifest."
             raise bundle_error(check="graph against manifest", problem=problem)

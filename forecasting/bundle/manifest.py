@@ -30,7 +30,7 @@ from forecasting.distribution.levels import COVERAGES, interval_levels
 GRAPH_FILE = "ensemble.onnx"
 GOLDEN_FILE = "golden.npz"
 MANIFEST_FILE = "manifest.json"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 # Tolerance for the rounding of a sum; the weights themselves are stored exactly.
 WEIGHT_TOLERANCE = 1e-6
 # Limit of a conformal quantile, in scales of the forecast. The largest daily moves of stocks are
@@ -71,7 +71,7 @@ class Manifest(BaseModel):
         Sessions ahead and members of the ensemble, in the order of the graph's output axes.
     mean_weights, scale_weights
         Horizon -> member -> weight. Mean weights sum to at most 1, and the remainder belongs to the
-        naive mean of 0. Scale weights sum to 1.
+        naive mean of 0. Scale weights belong to the log scales and sum to 1.
     quantile_levels, conformal_quantiles
         Levels in (0, 1), and horizon -> quantile of ``(log_return - mean) / scale`` at each level.
     cutoff
@@ -88,7 +88,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     name: _Name
     features: tuple[_Column, ...] = Field(min_length=1, max_length=1_000)
     feature_hash: _Sha256

@@ -26,6 +26,8 @@ Array = npt.NDArray[np.float64]
 MIN_RESIDUALS = 30
 # Number of non-overlapping outcomes at which the quantiles of a horizon have weight one half.
 OUTCOMES_FOR_HALF = 25
+# Weight of the residuals; the remainder belongs to their mirror image.
+SKEWNESS_KEPT = 0.75
 # Tolerance for the rounding of level * (n + 1) to a whole number.
 _RANK_TOLERANCE = 1e-9
 _HALF = 0.5
@@ -89,9 +91,10 @@ def calibrate(
 ) -> dict[int, Array]:
     """Return the quantiles of Z for every horizon from standardised residuals.
 
-    The residuals of each horizon are centred at their median: calibration determines the width and
-    the skewness of the distribution, and the weights of the ensemble determine its location. The
-    quantiles of the shortest horizon are `conformal_quantiles`. One year contains only twelve
+    Calibration determines the width and the skewness of the distribution, never its location: the
+    quantiles have mean 0, because a mean learnt from few years is noise. Half of the skewness is
+    removed, for the same reason: the quantiles are a weighted mean of `conformal_quantiles` (weight
+    `SKEWNESS_KEPT`) and of their mirror image. One year contains only twelve
     non-overlapping outcomes over 21 sessions, too few for a tail. The quantiles of a longer horizon
     are therefore a weighted mean of its own quantiles and those of the shortest horizon. The weight
     of its own is ``n / (n + OUTCOMES_FOR_HALF)`` with n non-overlapping outcomes.
@@ -103,7 +106,7 @@ def calibrate(
     sessions
         Horizon -> number of as-of sessions of its residuals.
     levels
-        (Q,) ascending, strictly between 0 and 1.
+        (Q,) ascending, strictly between 0 and 1, symmetric around one half.
 
     Returns
     -------
@@ -117,8 +120,9 @@ def calibrate(
     >>> {horizon: values.tolist() for horizon, values in quantiles.items()}
     {1: [-40.0, 0.0, 40.0], 5: [-60.0, 0.0, 60.0]}
     """
-    centred = {h: values - np.median(values) for h, values in residuals.items()}
-    own = {h: conformal_quantiles(values, levels) for h, values in centred.items()}
+    own = {
+        h: _with_mean_zero(conformal_quantiles(values, levels)) for h, values in residuals.items()
+    }
     shortest = min(own)
     quantiles = {}
     for horizon, values in own.items():
@@ -126,6 +130,13 @@ def calibrate(
         weight = outcomes / (outcomes + OUTCOMES_FOR_HALF) if horizon > shortest else 1.0
         quantiles[horizon] = weight * values + (1 - weight) * own[shortest]
     return quantiles
+
+
+def _with_mean_zero(quantiles: Array) -> Array:
+    """Remove half of the skewness, and the mean."""
+    mixed = SKEWNESS_KEPT * quantiles - (1 - SKEWNESS_KEPT) * quantiles[::-1]
+    centred: Array = mixed - mixed.mean()
+    return centred
 
 
 def _check_inputs(residuals: Array, levels: Array) -> None:

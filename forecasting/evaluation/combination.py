@@ -21,7 +21,7 @@ from forecasting.distribution.predictive import quantile_surface
 from forecasting.evaluation.result import ENSEMBLE, KEY, WalkForwardResult
 from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA, FoldForecasts
 from forecasting.models.base import MEMBERS, REFERENCES
-from forecasting.models.ensemble import EnsembleWeights, weighted_sum
+from forecasting.models.ensemble import EnsembleWeights, combine_scales
 from forecasting.models.weight_learning import PastForecasts, learn_weights
 from forecasting.scoring.metrics import crps_from_quantiles
 
@@ -106,15 +106,12 @@ def _rows_known_before(rows: pl.DataFrame, fold: int) -> pl.DataFrame:
 def _learn_calibration(past: pl.DataFrame) -> _Calibration:
     """Learn weights and quantiles of Z from forecasts with known outcomes."""
     by_horizon = {h: past.filter(horizon=h) for h in past["horizon"].unique().sort()}
-    learned = {h: learn_weights(_to_z_space(h, rows)) for h, rows in by_horizon.items()}
-    weights = EnsembleWeights(
-        mean={h: mean for h, (mean, _) in learned.items()},
-        scale={h: scale for h, (_, scale) in learned.items()},
-    )
+    weights = EnsembleWeights({h: learn_weights(_in_units(rows)) for h, rows in by_horizon.items()})
     residuals: dict[str, dict[int, Array]] = {model: {} for model in (*MEMBERS, ENSEMBLE)}
     for horizon, rows in by_horizon.items():
-        for model, mean, scale in _moments(rows, weights, horizon):
-            residuals[model][horizon] = (rows["log_return"].to_numpy() - mean) / scale
+        error = (rows["log_return"] - rows["location"]).to_numpy()
+        for model, scale in _scales(rows, weights, horizon):
+            residuals[model][horizon] = error / scale
     sessions = {h: rows["as_of"].n_unique() for h, rows in by_horizon.items()}
     z_quantiles = {
         model: calibrate(of_model, sessions, LEVELS) for model, of_model in residuals.items()
@@ -122,30 +119,22 @@ def _learn_calibration(past: pl.DataFrame) -> _Calibration:
     return _Calibration(weights, z_quantiles)
 
 
-def _to_z_space(horizon: int, rows: pl.DataFrame) -> PastForecasts:
+def _in_units(rows: pl.DataFrame) -> PastForecasts:
     unit = rows["unit"].to_numpy()
     return PastForecasts(
-        horizon=horizon,
-        sessions=rows["as_of"].to_numpy(),
         outcome=rows["log_return"].to_numpy() / unit,
-        mean={member: rows[f"{member}_mean"].to_numpy() / unit for member in MEMBERS},
+        location=rows["location"].to_numpy() / unit,
         scale={member: rows[f"{member}_scale"].to_numpy() / unit for member in MEMBERS},
     )
 
 
-def _moments(
+def _scales(
     rows: pl.DataFrame, weights: EnsembleWeights, horizon: int
-) -> Iterator[tuple[str, Array, Array]]:
-    """Yield name, location and scale of each member and of the ensemble at one horizon."""
-    mean = {member: rows[f"{member}_mean"].to_numpy() for member in MEMBERS}
-    scale = {member: rows[f"{member}_scale"].to_numpy() for member in MEMBERS}
-    for member in MEMBERS:
-        yield member, mean[member], scale[member]
-    yield (
-        ENSEMBLE,
-        weighted_sum(weights.mean[horizon], mean),
-        weighted_sum(weights.scale[horizon], scale),
-    )
+) -> Iterator[tuple[str, Array]]:
+    """Yield name and scale of each member and of the ensemble at one horizon."""
+    scales = {member: rows[f"{member}_scale"].to_numpy() for member in MEMBERS}
+    yield from scales.items()
+    yield ENSEMBLE, combine_scales(weights.scale[horizon], scales)
 
 
 def _score_fold(test: pl.DataFrame, calibration: _Calibration) -> pl.DataFrame:
@@ -157,11 +146,10 @@ def _score_fold(test: pl.DataFrame, calibration: _Calibration) -> pl.DataFrame:
             quantiles = rows[f"{reference}_quantiles"].to_numpy()
             mean = rows[f"{reference}_mean"].to_numpy()
             blocks.append(_scored_frame(rows, reference, mean, quantiles))
-        for model, location, scale in _moments(rows, calibration.weights, horizon):
-            z_quantiles = calibration.z_quantiles[model][horizon]
-            mean = location + scale * z_quantiles.mean()
-            surface = quantile_surface(location, scale, z_quantiles)
-            blocks.append(_scored_frame(rows, model, mean, surface))
+        location = rows["location"].to_numpy()
+        for model, scale in _scales(rows, calibration.weights, horizon):
+            surface = quantile_surface(location, scale, calibration.z_quantiles[model][horizon])
+            blocks.append(_scored_frame(rows, model, location, surface))
     return pl.concat(blocks)
 
 

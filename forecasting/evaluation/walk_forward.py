@@ -33,7 +33,8 @@ _FOLD_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "horizon": pl.Int64,
     "log_return": pl.Float64,
     "unit": pl.Float64,
-    **{f"{member}_{kind}": pl.Float64 for member in MEMBERS for kind in ("mean", "scale")},
+    "location": pl.Float64,
+    **{f"{member}_scale": pl.Float64 for member in MEMBERS},
     **{f"{reference}_mean": pl.Float64 for reference in REFERENCES},
     **{f"{reference}_quantiles": QUANTILES for reference in REFERENCES},
 }
@@ -50,8 +51,8 @@ class FoldForecasts:
     ----------
     forecasts
         Frame with `FOLD_SCHEMA`: one row per (ticker, as_of, horizon) with a known outcome, sorted
-        by these. Members have a location and a scale, references a mean and 199 quantiles, all in
-        units of the log return. Dividing by `unit` converts them to z.
+        by these. Members have a scale and share the `location`, references have a mean and 199
+        quantiles, all in units of the log return. `unit` is the volatility over the horizon.
     excluded
         Frame with `EXCLUDED_SCHEMA`: tickers without forecasts in this fold, with the reason.
     """
@@ -101,10 +102,10 @@ def forecast_fold(panel: Panel, fold: Fold, config: TrainingConfig) -> FoldForec
     garch = GarchModel(config.garch, seed=config.seed).fit(panel, train)
     rows, excluded = _common_rows(panel, fold, {**garch.unfitted, **naive.unfitted})
     members = fit_members(panel, train, config)
-    columns: dict[str, np.ndarray] = {}
+    location = config.mean_log_return * np.asarray(panel.horizons, dtype=np.float64)
+    columns = {"location": np.tile(location, (len(rows), 1))}
     for member in (members.forest, members.lstm):
-        moments = member.moments(panel, rows)
-        columns |= {f"{member.name}_mean": moments.mean, f"{member.name}_scale": moments.scale}
+        columns[f"{member.name}_scale"] = member.scales(panel, rows)
     for reference in (naive, garch):
         forecast = reference.quantiles(panel, rows)
         columns[f"{reference.name}_mean"] = forecast.mean

@@ -22,8 +22,9 @@ from forecasting.bundle.graph import INPUT, LAYOUT_KEY, GraphLayout
 from forecasting.export.graph_builder import OPSETS, GraphBuilder, Shape
 from forecasting.models.base import MEMBERS
 from forecasting.models.ensemble import EnsembleWeights
-from forecasting.models.forest import ABSOLUTE_TO_SCALE, MIN_ABSOLUTE, ForestModel
-from forecasting.models.lstm import MAX_LOG_SCALE, MIN_LOG_SCALE, LstmModel
+from forecasting.models.forest import ForestModel
+from forecasting.models.lstm import LstmModel
+from forecasting.models.z_space import MAX_LOG_SCALE, MIN_LOG_SCALE
 from forecasting.samples.scaling import Scaler
 
 
@@ -33,6 +34,7 @@ def fuse(
     lstm: bytes,
     scaler: Scaler,
     weights: EnsembleWeights,
+    mean_log_return: float,
     volatility_index: int,
     horizons: Sequence[int],
     lookback: int,
@@ -43,13 +45,14 @@ def fuse(
     Parameters
     ----------
     forest, lstm
-        Results of `export_forest` and `export_lstm`. Both have scaled values as input and raw
-        outputs (n, 2H) in units of ``volatility * sqrt(horizon)``: means, then absolute values
-        (forest) or log scales (LSTM).
+        Results of `export_forest` and `export_lstm`. Both have scaled values as input and log
+        scales (n, H) in units of ``volatility * sqrt(horizon)`` as output.
     scaler
         Scaling that both members were fitted with.
     weights
-        Weights of the members.
+        Weights of the members' log scales.
+    mean_log_return
+        Expected log return of a session; times the horizon, the location of every forecast.
     volatility_index
         Column of the volatility per session. Its last value in a window is the unit of the
         forecast.
@@ -71,27 +74,25 @@ def fuse(
     scaled = _scale(graph, scaler)
     last = graph.constant(-1)
     scaled_row = graph.add("Gather", scaled, last, axis=1)
-    moments = zip(
-        _read_forest(graph, graph.graft(forest, scaled_row), len(horizons)),
-        _read_lstm(graph, graph.graft(lstm, scaled), len(horizons)),
-        strict=True,
-    )
-    z_mean, z_scale = (_stack(graph, by_member) for by_member in moments)
+    log_scales = _stack(graph, [graph.graft(forest, scaled_row), graph.graft(lstm, scaled)])
+    bounds = graph.constant(MIN_LOG_SCALE), graph.constant(MAX_LOG_SCALE)
+    log_scales = graph.add("Clip", log_scales, *bounds)
+    weighted = graph.add("Mul", log_scales, graph.constant(_weight_matrix(weights.scale, layout)))
+    combined = graph.add("ReduceSum", weighted, graph.constant([1]), keepdims=0)
     unit = _unit(graph, last, volatility_index, horizons)
-    for kind, z_values, by_horizon in (
-        ("mean", z_mean, weights.mean),
-        ("scale", z_scale, weights.scale),
-    ):
-        values = graph.add("Mul", z_values, unit, output=f"member_{kind}")
-        parts = graph.add("Mul", values, graph.constant(_weight_matrix(by_horizon, layout)))
-        graph.add("ReduceSum", parts, graph.constant([1]), output=kind, keepdims=0)
+    by_member = graph.add("Unsqueeze", unit, graph.constant([1]))
+    graph.add("Mul", graph.add("Exp", combined), unit, output="scale")
+    graph.add("Mul", graph.add("Exp", log_scales), by_member, output="member_scale")
+    location = mean_log_return * np.asarray(horizons)
+    _add_location(graph, unit, location, output="mean")
+    _add_location(graph, by_member, np.tile(location, (len(MEMBERS), 1)), output="member_mean")
     shapes = layout.shapes(None)
     inputs = {INPUT: shapes.pop(INPUT)}
     return graph.build(inputs, shapes, {LAYOUT_KEY: layout.to_json()})
 
 
 def export_forest(forest: ForestModel) -> bytes:
-    """Return the forest as a graph from scaled feature rows (n, F) to raw outputs (n, 2H).
+    """Return the forest as a graph from scaled feature rows (n, F) to log scales (n, H).
 
     The same fitted forest gives the same bytes.
     """
@@ -107,7 +108,7 @@ def export_forest(forest: ForestModel) -> bytes:
 
 
 def export_lstm(lstm: LstmModel) -> bytes:
-    """Return the LSTM as a graph from scaled windows (n, lookback, F) to raw outputs (n, 2H).
+    """Return the LSTM as a graph from scaled windows (n, lookback, F) to log scales (n, H).
 
     The same fitted network gives the same bytes.
 
@@ -149,31 +150,18 @@ def _scale(graph: GraphBuilder, scaler: Scaler) -> str:
     return graph.add("Clip", spread, graph.constant(-limit), graph.constant(limit))
 
 
-def _read_forest(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
-    mean, mean_absolute = _split_raw(graph, raw, n_horizons)
-    floored = graph.add("Max", mean_absolute, graph.constant(MIN_ABSOLUTE))
-    return mean, graph.add("Mul", floored, graph.constant(ABSOLUTE_TO_SCALE))
-
-
-def _read_lstm(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
-    mean, log_scale = _split_raw(graph, raw, n_horizons)
-    bounds = graph.constant(MIN_LOG_SCALE), graph.constant(MAX_LOG_SCALE)
-    clipped = graph.add("Clip", log_scale, *bounds)
-    return mean, graph.add("Exp", clipped)
-
-
-def _split_raw(graph: GraphBuilder, raw: str, n_horizons: int) -> tuple[str, str]:
-    sizes = graph.constant([n_horizons, n_horizons])
-    first, second = graph.add_many("Split", raw, sizes, outputs=("", ""), axis=1)
-    return first, second
-
-
 def _unit(graph: GraphBuilder, last: str, volatility_index: int, horizons: Sequence[int]) -> str:
-    """Add the unit of the forecasts, ``volatility * sqrt(horizon)``, with a member axis."""
+    """Add the unit of the scales, ``volatility * sqrt(horizon)``."""
     row = graph.add("Gather", INPUT, last, axis=1)
     volatility = graph.add("Gather", row, graph.constant([volatility_index]), axis=1)
-    unit = graph.add("Mul", volatility, graph.constant(np.sqrt(horizons)))
-    return graph.add("Unsqueeze", unit, graph.constant([1]))
+    return graph.add("Mul", volatility, graph.constant(np.sqrt(horizons)))
+
+
+def _add_location(graph: GraphBuilder, unit: str, location: np.ndarray, *, output: str) -> None:
+    """Add the same location for every window; the unit provides the number of windows."""
+    graph.add(
+        "Add", graph.add("Mul", unit, graph.constant(0.0)), graph.constant(location), output=output
+    )
 
 
 def _stack(graph: GraphBuilder, by_member: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forecasting.bundle.graph import BundleOutput
-from forecasting.models.base import Member, Moments
+from forecasting.models.base import Array, Member
 from forecasting.samples.panel import Panel
 
 WINDOWS = 1_000
@@ -31,28 +31,27 @@ class ExportedMember:
     graph
         Serialised graph, from `export_forest` or `export_lstm`.
     native
-        Moments that the fitted model itself computes for `parity_rows`.
+        (n, H) scales that the fitted model itself computes for `parity_rows`.
     """
 
     graph: bytes
-    native: Moments
+    native: Array
 
     @classmethod
     def from_fit(cls, member: Member, panel: Panel, graph: bytes) -> ExportedMember:
         """Pair the `graph` of a fitted `member` with its forecasts of the parity windows."""
-        return cls(graph, member.moments(panel, parity_rows(panel)))
+        return cls(graph, member.scales(panel, parity_rows(panel)))
 
     def save(self, folder: Path) -> None:
         """Write ``model.onnx`` and ``native.npz`` into the existing `folder`."""
         (folder / MODEL_FILE).write_bytes(self.graph)
-        np.savez(folder / NATIVE_FILE, mean=self.native.mean, scale=self.native.scale)
+        np.savez(folder / NATIVE_FILE, scale=self.native)
 
     @classmethod
     def load(cls, folder: Path) -> ExportedMember:
         """Read the files that `save` wrote into `folder`."""
         with np.load(folder / NATIVE_FILE, allow_pickle=False) as native:
-            moments = Moments(native["mean"], native["scale"])
-        return cls((folder / MODEL_FILE).read_bytes(), moments)
+            return cls((folder / MODEL_FILE).read_bytes(), native["scale"])
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class ParityReport:
     windows
         Number of windows that were compared.
     error
-        Member -> largest difference of a mean or a scale, in units of the native scale. NaN when
+        Member -> largest difference of a scale, in units of the native scale. NaN when
         the graph returned NaN.
     """
 
@@ -109,7 +108,6 @@ def measure_parity(output: BundleOutput, members: Mapping[str, ExportedMember]) 
     return ParityReport(len(output.mean), error)
 
 
-def _largest_difference(output: BundleOutput, index: int, native: Moments) -> float:
-    mean_error = np.abs(output.member_mean[:, index] - native.mean) / native.scale
-    scale_error = np.abs(output.member_scale[:, index] - native.scale) / native.scale
-    return float(np.max([mean_error, scale_error]))  # `max` propagates NaN, which is no parity
+def _largest_difference(output: BundleOutput, index: int, native: Array) -> float:
+    error = np.abs(output.member_scale[:, index] - native) / native
+    return float(np.max(error))  # `max` propagates NaN, which is no parity

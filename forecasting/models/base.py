@@ -21,32 +21,6 @@ REFERENCES = ("naive", "garch")
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
-    """Location and scale of log returns over each horizon.
-
-    Attributes
-    ----------
-    mean, scale
-        (n, H) finite values in units of the log return; scales are positive.
-    """
-
-    mean: Array
-    scale: Array
-
-    def __post_init__(self) -> None:
-        if self.mean.shape != self.scale.shape:
-            shapes = f"{self.mean.shape} and {self.scale.shape}"
-            msg = f"`mean` and `scale` must have the same shape, got {shapes}."
-            raise ForecastError(msg)
-        if not (np.isfinite(self.mean).all() and np.isfinite(self.scale).all()):
-            msg = "`mean` and `scale` must be finite, got NaN or infinity; the fit failed."
-            raise ForecastError(msg)
-        if (self.scale <= 0).any():
-            msg = f"`scale` must be positive, got {self.scale.min()}; the fit failed."
-            raise ForecastError(msg)
-
-
-@dataclass(frozen=True, eq=False)
 class QuantileForecast:
     """Point forecasts and quantiles of log returns over each horizon.
 
@@ -77,10 +51,17 @@ class Forecaster(Protocol):
 
 
 class Member(Forecaster, Protocol):
-    """A forecaster of location and scale, fitted on all tickers together."""
+    """A forecaster of the scale of log returns, fitted on all tickers together."""
 
-    def moments(self, panel: Panel, rows: Rows) -> Moments:
-        """Forecast samples `rows` from information known at the as-of session of each."""
+    def scales(self, panel: Panel, rows: Rows) -> Array:
+        """Forecast samples `rows` from information known at the as-of session of each.
+
+        Returns
+        -------
+        ndarray
+            (n, H) positive scales in units of the log return. Their constant factor has no
+            meaning, because calibration corrects it.
+        """
         ...
 
 

@@ -41,9 +41,9 @@ class TrainingHistory:
     Attributes
     ----------
     loss
-        Mean negative log likelihood of the rows that the network was fitted to.
+        Mean squared error of the log scale, of the rows that the network was fitted to.
     val_loss
-        Mean negative log likelihood of the validation rows.
+        Mean squared error of the log scale, of the validation rows.
     """
 
     loss: list[float]

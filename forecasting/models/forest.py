@@ -6,22 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
-from forecasting.models.base import Array, Moments, Rows, check_fitted
+from forecasting.models.base import Array, Rows, check_fitted
 from forecasting.models.diagnostics import FeatureImportance
-from forecasting.models.z_space import fitting_targets, horizon_volatility
+from forecasting.models.z_space import fitting_targets, scales_of
 from forecasting.samples.panel import Panel
 from forecasting.samples.scaling import Scaler
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
 
-# Floor of a leaf's mean |z|; a smaller value comes from few samples by chance.
-MIN_ABSOLUTE = 0.05
-# E|Z| of a standard normal is sqrt(2 / pi), so this factor converts a mean absolute value to a
-# scale.
-ABSOLUTE_TO_SCALE = float(np.sqrt(np.pi / 2))
 # Each tree has its own seed, so the number of threads does not change the fit. Prediction must use
 # one thread, because several threads add up the trees in varying order.
 FITTING_JOBS = 2
@@ -35,15 +28,11 @@ class ForestConfig:
     ----------
     trees, min_samples_leaf, max_features
         As in `sklearn.ensemble.RandomForestRegressor`.
-    mean_influence
-        Factor of the signed targets relative to their absolute values in the split criterion.
-        Signed returns are nearly unpredictable, so most splits would fit noise with a factor of 1.
     """
 
     trees: int = 200
     min_samples_leaf: int = 60
     max_features: float = 0.33
-    mean_influence: float = 0.2
 
     @classmethod
     def for_profile(cls, profile: str) -> ForestConfig:
@@ -52,16 +41,16 @@ class ForestConfig:
 
 
 class ForestModel:
-    """Random forest for the mean and the mean absolute value of z, all horizons together.
+    """Random forest for the log scale, all horizons together.
 
-    A forecast is an average of past outcomes in leaves of many samples, so it stays within the
+    A log scale is an average of past outcomes in leaves of many samples, so it stays within the
     range of the training targets.
 
     Attributes
     ----------
     estimator
-        Fitted scikit-learn forest. It maps a scaled feature row (F,) to (2H,): mean z of each
-        horizon, then mean abs(z) of each horizon.
+        Fitted scikit-learn forest. It maps a scaled feature row (F,) to the log scale of each
+        horizon (H,), in units of the volatility.
     scaler
         Scaling of the feature rows, shared with the other member.
     """
@@ -98,8 +87,6 @@ class ForestModel:
         last = panel.last(rows)
         if self._scaler is None:
             self._scaler = Scaler.fit(last)
-        z = fitting_targets(panel, rows)
-        influence = np.repeat([self.config.mean_influence, 1.0], z.shape[1])
         estimator = RandomForestRegressor(
             n_estimators=self.config.trees,
             min_samples_leaf=self.config.min_samples_leaf,
@@ -107,16 +94,11 @@ class ForestModel:
             random_state=self.seed,
             n_jobs=FITTING_JOBS,
         )
-        estimator.fit(self._scaler.transform(last), np.hstack([z, np.abs(z)]) * influence)
-        for tree in estimator.estimators_:
-            tree.tree_.value[...] /= influence[None, :, None]
+        estimator.fit(self._scaler.transform(last), fitting_targets(panel, rows))
         self._estimator = estimator.set_params(n_jobs=1)
         return self
 
-    def moments(self, panel: Panel, rows: Rows) -> Moments:
+    def scales(self, panel: Panel, rows: Rows) -> Array:
         """Forecast samples `rows` from their last feature row, see `Member`."""
         raw: Array = self.estimator.predict(self.scaler.transform(panel.last(rows)))
-        unit = horizon_volatility(panel.volatility[rows], panel.horizons)
-        mean, absolute = np.split(raw, 2, axis=1)
-        scale = np.maximum(absolute, MIN_ABSOLUTE) * ABSOLUTE_TO_SCALE
-        return Moments(mean * unit, scale * unit)
+        return scales_of(raw, panel, rows)

@@ -7,7 +7,6 @@ hundreds of megabytes. No other module imports them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import NotEnoughHistoryError
-from forecasting.models.base import Array, Moments, Rows, check_fitted
+from forecasting.models.base import Array, Rows, check_fitted
 from forecasting.models.diagnostics import TrainingHistory
-from forecasting.models.z_space import fitting_targets, horizon_volatility
+from forecasting.models.z_space import fitting_targets, scales_of
 from forecasting.samples.panel import Panel
 from forecasting.samples.scaling import Scaler
 
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-# Bounds of the log scale of z, a factor of twenty around the EWMA volatility.
-MIN_LOG_SCALE, MAX_LOG_SCALE = -3.0, 3.0
-# Median of |Z| for a standard normal Z.
-NORMAL_MEDIAN = 0.6745
 PREDICTION_BATCH = 4096
 LOSSES = ("loss", "val_loss")
 
@@ -49,9 +44,6 @@ class LstmConfig:
         Parameters of the AdamW optimiser.
     dropout
         Share of the inputs of the LSTM layer that are dropped in training.
-    degrees_of_freedom
-        Degrees of freedom of the Student t whose likelihood is maximised. A small number limits
-        the influence of single crashes.
     validation_share
         Share of the training sessions, the latest ones, that determine the number of epochs.
     """
@@ -63,7 +55,6 @@ class LstmConfig:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     dropout: float = 0.4
-    degrees_of_freedom: float = 5.0
     validation_share: float = 0.15
 
     @classmethod
@@ -73,17 +64,16 @@ class LstmConfig:
 
 
 class LstmModel:
-    """LSTM for the location and the log scale of z, all horizons together.
+    """LSTM for the log scale, all horizons together.
 
-    The network maximises the Student-t likelihood. Its last layer is initialised near a location of
-    0 and the typical scale of the training rows, so that even an untrained network has a
-    reasonable forecast.
+    The network minimises the squared error of the log scale. Its last layer is initialised near the
+    mean target of the training rows, so that even an untrained network has a reasonable forecast.
 
     Attributes
     ----------
     model
-        Fitted Keras model. It maps a scaled window (lookback, F) to (2H,): mean z of each horizon,
-        then log scale of z of each horizon.
+        Fitted Keras model. It maps a scaled window (lookback, F) to the log scale of each horizon
+        (H,), in units of the volatility.
     scaler
         Scaling of the windows, shared with the other member.
     history
@@ -156,7 +146,7 @@ class LstmModel:
         self._model = model
         return self
 
-    def moments(self, panel: Panel, rows: Rows) -> Moments:
+    def scales(self, panel: Panel, rows: Rows) -> Array:
         """Forecast samples `rows` from their windows, see `Member`."""
         raw = np.concatenate(
             [
@@ -164,37 +154,32 @@ class LstmModel:
                 for part in np.split(rows, range(PREDICTION_BATCH, len(rows), PREDICTION_BATCH))
             ]
         ).astype(np.float64)
-        unit = horizon_volatility(panel.volatility[rows], panel.horizons)
-        mean, log_scale = np.split(raw, 2, axis=1)
-        scale = np.exp(np.clip(log_scale, MIN_LOG_SCALE, MAX_LOG_SCALE))
-        return Moments(mean * unit, scale * unit)
+        return scales_of(raw, panel, rows)
 
     def _inputs(self, panel: Panel, rows: Rows) -> tuple[Floats, Floats]:
-        """Return scaled windows and clipped targets z of samples `rows`."""
-        z = fitting_targets(panel, rows).astype(np.float32)
-        return self.scaler.transform(panel.windows(rows)), z
+        """Return scaled windows and targets of samples `rows`."""
+        targets = fitting_targets(panel, rows).astype(np.float32)
+        return self.scaler.transform(panel.windows(rows)), targets
 
-    def _build(self, keras: Any, panel: Panel, z: Array) -> keras.Model:  # noqa: ANN401  a module
+    def _build(self, keras: Any, panel: Panel, targets: Array) -> keras.Model:  # noqa: ANN401  a module
         """Return the compiled network; fixed names of the layers keep its export stable."""
-        typical = np.log(np.median(np.abs(z), axis=0) / NORMAL_MEDIAN)
         window = keras.Input((panel.lookback, len(panel.feature_names)), name="window")
         hidden = keras.layers.Dropout(self.config.dropout, name="dropout")(window)
         hidden = keras.layers.LSTM(self.config.units, name="lstm")(hidden)
-        moments = keras.layers.Dense(
-            2 * z.shape[1],
+        log_scale = keras.layers.Dense(
+            targets.shape[1],
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
-            name="moments",
+            name="log_scale",
         )
-        model = keras.Model(window, moments(hidden), name="lstm_member")
-        moments.bias.assign(np.concatenate([np.zeros(z.shape[1]), typical]))
+        model = keras.Model(window, log_scale(hidden), name="lstm_member")
+        log_scale.bias.assign(targets.mean(axis=0))
         optimizer = keras.optimizers.AdamW(
             learning_rate=self.config.learning_rate,
             weight_decay=self.config.weight_decay,
             clipnorm=1.0,
         )
         optimizer.build(model.trainable_variables)
-        loss = _student_t_loss(keras, z.shape[1], self.config.degrees_of_freedom)
-        model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+        model.compile(optimizer=optimizer, loss="mean_squared_error", jit_compile=False)
         return model
 
 
@@ -225,18 +210,6 @@ def split_validation(panel: Panel, rows: Rows, share: float) -> tuple[Rows, Rows
 def _variables(model: keras.Model) -> list[keras.Variable]:
     """Return every variable that training changes: weights, seeds and state of the optimiser."""
     return [*model.variables, *model.optimizer.variables]
-
-
-def _student_t_loss(keras: Any, n_horizons: int, nu: float) -> Callable[[Any, Any], Any]:  # noqa: ANN401
-    """Return the loss function: mean negative log likelihood of z, without its constant."""
-    ops = keras.ops
-
-    def loss(z: Any, raw: Any) -> Any:  # noqa: ANN401  tensors
-        log_scale = ops.clip(raw[:, n_horizons:], MIN_LOG_SCALE, MAX_LOG_SCALE)
-        residual = (z - raw[:, :n_horizons]) * ops.exp(-log_scale)
-        return ops.mean(log_scale + (nu + 1) / 2 * ops.log1p(residual**2 / nu))
-
-    return loss
 
 
 def _import_keras() -> Any:  # noqa: ANN401  a module

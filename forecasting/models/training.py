@@ -1,11 +1,11 @@
-"""Configuration of a training, and the fit of both members of the ensemble.
+"""Configuration of a training, and the fit of the members of the ensemble.
 
 `forecasting.evaluation.walk_forward` fits and scores them out of sample.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +28,8 @@ class TrainingConfig:
     ----------
     seed
         Seed of all random numbers.
+    mean_log_return
+        Expected log return of a session, the same for all tickers and times.
     walk_forward
         Folds of the evaluation.
     forest, lstm, garch
@@ -35,6 +37,7 @@ class TrainingConfig:
     """
 
     seed: int = 7
+    mean_log_return: float = 0.0003
     walk_forward: WalkForward = field(default_factory=WalkForward)
     forest: ForestConfig = field(default_factory=ForestConfig)
     lstm: LstmConfig = field(default_factory=LstmConfig)
@@ -63,7 +66,8 @@ class TrainingConfig:
             purged_size=settings.purged_size,
             embargo_size=settings.embargo_size,
         )
-        return cls.for_profile(settings.profile, seed=settings.seed, walk_forward=walk_forward)
+        config = cls.for_profile(settings.profile, seed=settings.seed, walk_forward=walk_forward)
+        return replace(config, mean_log_return=settings.mean_log_return)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as a dictionary for JSON, fingerprints and manifests."""

@@ -1,4 +1,4 @@
-"""The z-space, in which both members are fitted: log returns in units of their volatility.
+"""Scales in units of volatility, in which the members are fitted.
 
 The fused graph of `forecasting.export.fusion` repeats the arithmetic in ONNX. Change both together.
 """
@@ -13,18 +13,22 @@ from core.errors import ForecastError
 from forecasting.models.base import Array, Rows
 from forecasting.samples.panel import Panel
 
-# Targets are clipped at ten volatilities for fitting, so that one crash does not dominate the loss.
-# Outcomes are never clipped for scoring.
-TARGET_CLIP = 10.0
+# Added to the variance ratio, so that a session without a move has a finite log scale.
+VARIANCE_FLOOR = 0.0025
+# Bounds of a log scale, a factor of twenty around the EWMA volatility.
+MIN_LOG_SCALE, MAX_LOG_SCALE = -3.0, 3.0
 
 
 def horizon_volatility(volatility: Array, horizons: Sequence[int]) -> Array:
-    """Return the unit of z, ``s_h = volatility * sqrt(h)``: (n,) -> (n, H)."""
+    """Return the unit of a scale, ``s_h = volatility * sqrt(h)``: (n,) -> (n, H)."""
     return volatility[:, None] * np.sqrt(np.asarray(horizons, dtype=np.float64))[None, :]
 
 
 def fitting_targets(panel: Panel, rows: Rows) -> Array:
-    """Return the targets ``z_h = log_return_h / s_h``, clipped to +-`TARGET_CLIP`.
+    """Return the targets of the members, the log of the realised volatility in units of the EWMA.
+
+    A target is ``0.5 * log(realised_variance / volatility**2 + VARIANCE_FLOOR)``. The daily ranges
+    of 21 sessions say more about their volatility than one log return over 21 sessions.
 
     Returns
     -------
@@ -36,12 +40,29 @@ def fitting_targets(panel: Panel, rows: Rows) -> Array:
     ForecastError
         When a target is unknown, or when the volatility of a sample is not positive.
     """
-    unit = horizon_volatility(panel.volatility[rows], panel.horizons)
-    z = panel.log_returns[rows] / np.where(unit > 0, unit, np.nan)
-    if not np.isfinite(z).all():
+    variance = panel.volatility[rows, None] ** 2
+    ratio = panel.realised_variance[rows] / np.where(variance > 0, variance, np.nan)
+    targets: Array = 0.5 * np.log(ratio + VARIANCE_FLOOR)
+    if not np.isfinite(targets).all():
         msg = (
             "`rows` must select samples with known targets and positive volatility, got "
-            f"{int((~np.isfinite(z)).any(axis=1).sum())} other samples; fit on `training_rows`."
+            f"{int((~np.isfinite(targets)).any(axis=1).sum())} other samples; "
+            "fit on `training_rows`."
         )
         raise ForecastError(msg)
-    return np.clip(z, -TARGET_CLIP, TARGET_CLIP)
+    return targets
+
+
+def scales_of(log_scales: Array, panel: Panel, rows: Rows) -> Array:
+    """Return the scales of log returns (n, H) for log scales (n, H) in units of the volatility.
+
+    Raises
+    ------
+    ForecastError
+        When a log scale is not finite.
+    """
+    if not np.isfinite(log_scales).all():
+        msg = "`log_scales` must be finite, got NaN or infinity; the fit failed."
+        raise ForecastError(msg)
+    unit = horizon_volatility(panel.volatility[rows], panel.horizons)
+    return np.exp(np.clip(log_scales, MIN_LOG_SCALE, MAX_LOG_SCALE)) * unit

@@ -35,8 +35,9 @@ class Panel:
         (n,) row of `matrix` that the window of each sample ends with.
     lookback, feature_names, horizons
         Sessions in a window, names of the columns of `matrix`, horizons of the target columns.
-    log_returns, target_sessions
+    log_returns, realised_variance, target_sessions
         (n, H) targets, and the session whose close completes each. NaN and NaT where unknown.
+        The variance is the mean per session over the horizon.
     volatility
         (n,) EWMA volatility per session, known at the as-of session.
     daily
@@ -53,6 +54,7 @@ class Panel:
     feature_names: tuple[str, ...]
     horizons: tuple[int, ...]
     log_returns: NDArray[np.float64]
+    realised_variance: NDArray[np.float64]
     target_sessions: NDArray[np.datetime64]
     volatility: NDArray[np.float64]
     daily: pl.DataFrame
@@ -118,7 +120,7 @@ def build_panel(
     ...     {
     ...         "ticker": ["ABC"] * 4,
     ...         "session": [date(2024, 1, day) for day in (2, 3, 4, 5)],
-    ...         "close": [100.0, 110.0, 99.0, 99.0],
+    ...         **{p: [100.0, 110.0, 99.0, 99.0] for p in ("open", "high", "low", "close")},
     ...     }
     ... )
     >>> volatility = pl.Series([None, 0.5, 0.25, 1.0])
@@ -139,7 +141,6 @@ def build_panel(
         .join(compute_targets(adjusted, horizons), on=KEY, how="left", maintain_order="left")
         .sort("session", "ticker")
     )
-    log_returns, target_sessions = _target_arrays(samples, horizons)
     return Panel(
         keys=samples.select(KEY),
         matrix=_to_matrix(complete, names),
@@ -147,8 +148,9 @@ def build_panel(
         lookback=lookback,
         feature_names=names,
         horizons=tuple(horizons),
-        log_returns=log_returns,
-        target_sessions=target_sessions,
+        log_returns=_by_horizon(samples, "log_return", horizons),
+        realised_variance=_by_horizon(samples, "realised_variance", horizons),
+        target_sessions=_target_sessions(samples, horizons),
         volatility=samples[VOLATILITY].to_numpy(),
         daily=_daily_log_returns(adjusted),
         skipped=_skipped(feature_table, samples["ticker"], warmup + lookback - 1),
@@ -210,15 +212,14 @@ def _complete_rows(feature_table: pl.DataFrame, lookback: int) -> pl.DataFrame:
     )
 
 
-def _target_arrays(
-    samples: pl.DataFrame, horizons: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.datetime64]]:
-    returns = samples.select(f"log_return_{h}" for h in horizons).cast(pl.Float64)
+def _by_horizon(samples: pl.DataFrame, name: str, horizons: Sequence[int]) -> NDArray[np.float64]:
+    values = samples.select(f"{name}_{h}" for h in horizons).cast(pl.Float64)
+    return values.fill_null(np.nan).to_numpy()
+
+
+def _target_sessions(samples: pl.DataFrame, horizons: Sequence[int]) -> NDArray[np.datetime64]:
     sessions = [samples[f"target_session_{h}"].to_numpy() for h in horizons]
-    return (
-        returns.fill_null(np.nan).to_numpy(),
-        np.column_stack([session.astype("datetime64[D]") for session in sessions]),
-    )
+    return np.column_stack([session.astype("datetime64[D]") for session in sessions])
 
 
 def _to_matrix(complete: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:

@@ -120,7 +120,7 @@ def loss_curve(history: TrainingHistory) -> bytes:
     figure, (axes,) = _figure(1)
     for name, losses in sorted(asdict(history).items()):
         axes.plot(range(1, len(losses) + 1), losses, ".-", label=name)
-    axes.set(title="Loss of the LSTM", xlabel="epoch", ylabel="negative log likelihood")
+    axes.set(title="Loss of the LSTM", xlabel="epoch", ylabel="squared error of the log scale")
     axes.legend()
     return to_png(figure)
 

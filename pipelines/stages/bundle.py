@@ -61,6 +61,7 @@ def build_bundle(
         lstm=members["lstm"].graph,
         scaler=shared_scaler(panel),
         weights=walk_forward.final_weights,
+        mean_log_return=settings.mean_log_return,
         volatility_index=panel.feature_names.index(VOLATILITY),
         horizons=panel.horizons,
         lookback=panel.lookback,
@@ -92,7 +93,8 @@ def _manifest(
         warmup=features.warmup,
         horizons=panel.horizons,
         members=MEMBERS,
-        mean_weights=weights.mean,
+        # All members have the same location.
+        mean_weights=weights.scale,
         scale_weights=weights.scale,
         quantile_levels=tuple(LEVELS.tolist()),
         conformal_quantiles={

@@ -57,9 +57,9 @@ def fitted(
 
 
 def forecast(model: Member | Reference, panel: Panel, rows: Rows) -> Forecast:
-    if hasattr(model, "moments"):
-        moments = model.moments(panel, rows)
-        return Forecast(moments.mean, moments.scale)
+    if hasattr(model, "scales"):
+        scales = model.scales(panel, rows)
+        return Forecast(np.zeros_like(scales), scales)
     quantiles = model.quantiles(panel, rows)
     return Forecast(quantiles.mean, quantiles.quantiles)
 

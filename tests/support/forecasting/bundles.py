@@ -137,9 +137,15 @@ def tiny_graph(layout: GraphLayout, *, seed: int = 0) -> onnx.ModelProto:
         nodes += [
             node("Concat", rows, [f"{kind}_z"], axis=1),
             node("Mul", [f"{kind}_z", "member_unit"], [f"member_{kind}"]),
-            node("Mul", [f"member_{kind}", "weights"], [f"{kind}_parts"]),
-            node("ReduceSum", [f"{kind}_parts", "one"], [kind], keepdims=0),
         ]
+    nodes += [
+        node("Mul", ["member_mean", "weights"], ["mean_parts"]),
+        node("ReduceSum", ["mean_parts", "one"], ["mean"], keepdims=0),
+        node("Log", ["member_scale"], ["log_scale"]),
+        node("Mul", ["log_scale", "weights"], ["log_scale_parts"]),
+        node("ReduceSum", ["log_scale_parts", "one"], ["log_scale_sum"], keepdims=0),
+        node("Exp", ["log_scale_sum"], ["scale"]),
+    ]
     return _model(layout, nodes, constants)
 
 

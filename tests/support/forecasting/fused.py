@@ -17,7 +17,6 @@ from forecasting.samples.panel import Panel, build_panel
 
 # All weights differ, so that tests detect confused members or horizons.
 WEIGHTS = EnsembleWeights(
-    mean={h: {"forest": 0.1 + h / 100, "lstm": 0.3 + h / 100} for h in HORIZONS},
     scale={h: {"forest": 0.2 + h / 100, "lstm": 0.8 - h / 100} for h in HORIZONS},
 )
 
@@ -42,6 +41,7 @@ def quickly_fused(*, seed: int = 3) -> Fused:
         lstm=export_lstm(lstm),
         scaler=forest.scaler,
         weights=WEIGHTS,
+        mean_log_return=0.0004,
         volatility_index=panel.feature_names.index(VOLATILITY),
         horizons=panel.horizons,
         lookback=panel.lookback,

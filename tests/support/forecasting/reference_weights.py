@@ -5,73 +5,50 @@ The constants are written out, because a test must notice when one of them chang
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 import scoringrules
-from scipy.optimize import lsq_linear
 from scipy.stats import t as student
-from statsmodels.stats.sandwich_covariance import S_hac_simple
 
 LEVELS = np.arange(1, 200) / 200
 COARSE = np.arange(1, 40, 2) / 40
 
 
-def reference_mean_weights(
-    outcome: np.ndarray, means: np.ndarray, sessions: np.ndarray, horizon: int
+def reference_weights(
+    outcome: np.ndarray,
+    location: np.ndarray,
+    scales: np.ndarray,
+    *,
+    steps: int = 200,
+    penalty: float = 0.005,
 ) -> np.ndarray:
-    """Return the weights of the locations, (members,): forest and LSTM."""
-    prior, deviation = np.array([0.2, 0.3]), 0.25
-    noise = reference_noise(outcome, means @ prior, sessions, horizon)
-    rows = np.vstack([means, np.eye(2) * math.sqrt(noise) / deviation])
-    goal = np.concatenate([outcome, prior * math.sqrt(noise) / deviation])
-    weights = lsq_linear(rows, goal, bounds=(0, np.inf), tol=1e-14).x
-    return weights / max(1.0, weights.sum())
+    """Return the weights of the log scales, forest and LSTM, with the smallest loss on a grid."""
 
+    def crps(weight: float) -> float:
+        scale = scales[:, 0] ** weight * scales[:, 1] ** (1 - weight)
+        z = reference_conformal((outcome - location) / scale, COARSE)
+        surface = location[:, None] + scale[:, None] * z
+        return float(scoringrules.crps_quantile(outcome, surface, COARSE).mean())
 
-def reference_noise(
-    outcome: np.ndarray, location: np.ndarray, sessions: np.ndarray, horizon: int
-) -> float:
-    """Return the noise variance, from the HAC covariance of `statsmodels` over session sums."""
-    score = location * (outcome - location)
-    sums = np.array([score[sessions == session].sum() for session in np.unique(sessions)])
-    lag = horizon - 1 + math.floor(4 * (len(sums) / 100) ** (2 / 9))
-    total = S_hac_simple((sums - sums.mean())[:, None], nlags=lag)[0, 0]
-    return float(total / (location**2).sum())
-
-
-def reference_scale_weights(
-    outcome: np.ndarray, location: np.ndarray, scales: np.ndarray, *, steps: int = 200
-) -> np.ndarray:
-    """Return the weights of the scales with the smallest loss on a grid."""
+    prior = crps(0.4)
     losses = {
-        forest: scale_loss(forest, outcome, location, scales)
+        forest: crps(forest) / prior + penalty * 2 * (forest - 0.4) ** 2
         for forest in np.linspace(0, 1, steps + 1)
     }
     best = min(losses, key=lambda forest: losses[forest])
     return np.array([best, 1 - best])
 
 
-def scale_loss(
-    forest: float, outcome: np.ndarray, location: np.ndarray, scales: np.ndarray
-) -> float:
-    """Return the CRPS relative to that of the prior, plus the penalty."""
-
-    def crps(weight: float) -> float:
-        scale = scales @ [weight, 1 - weight]
-        z = reference_conformal((outcome - location) / scale, COARSE)
-        surface = location[:, None] + scale[:, None] * z
-        return float(scoringrules.crps_quantile(outcome, surface, COARSE).mean())
-
-    return crps(forest) / crps(0.4) + 0.005 * 2 * (forest - 0.4) ** 2
-
-
 def reference_calibration(
     residuals: Mapping[int, np.ndarray], sessions: Mapping[int, int]
 ) -> dict[int, np.ndarray]:
     """Return the quantiles of Z for each horizon."""
-    own = {h: reference_conformal(z - np.median(z), LEVELS) for h, z in residuals.items()}
+    own = {}
+    for h, z in residuals.items():
+        quantiles = reference_conformal(z - np.mean(z), LEVELS)
+        mixed = 0.75 * quantiles - 0.25 * np.flip(quantiles)
+        own[h] = mixed - np.mean(mixed)
     share = {h: sessions[h] / h / (sessions[h] / h + 25) for h in own} | {min(own): 1.0}
     return {h: share[h] * own[h] + (1 - share[h]) * own[min(own)] for h in own}
 

@@ -22,7 +22,7 @@ TICKERS = ("AAA", "BBB", "CCC")
 def unequal_folds(
     *, n_folds: int = 3, test_size: int = 120, seed: int = 5
 ) -> tuple[FoldForecasts, ...]:
-    """Folds 0 to `n_folds`. The forest has skill in its location, the LSTM in its scale.
+    """Folds 0 to `n_folds`. The LSTM has skill in its scale; the forest's is noise.
 
     Locations are persistent, so overlapping targets matter. The units of a session differ between
     tickers by a factor of up to 10, and change over time.
@@ -37,7 +37,7 @@ def unequal_folds(
     common, own = (_skewed(rng, size) for size in (shape[1], shape))
     moves = volatility * (drift + surprise * (0.8 * common + 0.6 * own))
     state = {"volatility": volatility, "surprise": surprise, "drift": drift, "moves": moves}
-    noise = {name: _persistent(rng, shape) for name in ("forest", "lstm", "scale")}
+    noise = {"scale": _persistent(rng, shape)}
     frame = pl.concat(
         _block(ticker, horizon, {name: values[i] for name, values in (state | noise).items()})
         for i, ticker in enumerate(TICKERS)
@@ -65,9 +65,8 @@ def _block(ticker: str, horizon: int, of: dict[str, np.ndarray]) -> pl.DataFrame
             "horizon": np.full(n, horizon),
             "log_return": sums[offsets + 1 + horizon] - sums[offsets + 1],
             "unit": unit,
-            "forest_mean": unit * (0.7 * of["drift"][now] + 0.2 * of["forest"][now]),
+            "location": unit * 0.3 * of["drift"][now],
             "forest_scale": 0.7 * unit * np.exp(0.5 * of["scale"][now]),
-            "lstm_mean": unit * (0.1 * of["drift"][now] + 0.3 * of["lstm"][now]),
             "lstm_scale": 1.5 * unit * np.sqrt(of["surprise"][now]),
             "naive_mean": np.zeros(n),
             "garch_mean": np.full(n, 1e-4 * horizon),

@@ -148,7 +148,7 @@ def test_compressed_golden_vectors_are_refused(folder: Path) -> None:
     [
         ({"lookback": 19}, "`lookback` is 19 in the manifest and 20 in the graph"),
         ({"unknown": 1}, "unknown: Extra inputs are not permitted"),
-        ({"schema_version": 2}, "`schema_version` of manifest.json must be 1, got 2"),
+        ({"schema_version": 1}, "`schema_version` of manifest.json must be 2, got 1"),
         ({"cutoff": "yesterday"}, "cutoff: Input should be a valid date"),
         ({"features": []}, "features: Tuple should have at least 1 item"),
         (

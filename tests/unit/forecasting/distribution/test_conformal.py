@@ -82,20 +82,24 @@ def test_levels_that_do_not_ascend_between_zero_and_one_are_refused(levels: list
         conformal_quantiles(np.zeros(50), levels)
 
 
-def test_calibration_removes_the_median_of_residuals_but_keeps_their_skewness() -> None:
+def test_calibration_removes_the_mean_and_half_of_the_skewness() -> None:
     skewed = np.random.default_rng(2).gamma(2.0, size=999)
     quantiles = calibrate({1: skewed}, {1: 999}, LEVELS)[1]
     shifted = calibrate({1: skewed + 5}, {1: 999}, LEVELS)[1]
     np.testing.assert_allclose(quantiles, shifted)
-    assert quantiles[99] == pytest.approx(0, abs=1e-12)
-    assert quantiles[-1] > -2 * quantiles[0]
+    assert quantiles.mean() == pytest.approx(0, abs=1e-12)
+    own = conformal_quantiles(skewed - skewed.mean(), LEVELS)
+    asymmetry = quantiles + quantiles[::-1]
+    expected = (own + own[::-1]) / 2
+    np.testing.assert_allclose(asymmetry, expected - expected.mean(), atol=1e-9)
+    np.testing.assert_allclose(quantiles - quantiles[::-1], own - own[::-1], atol=1e-9)
 
 
 def test_a_longer_horizon_is_shrunk_to_the_shortest_by_its_number_of_outcomes() -> None:
     rng = np.random.default_rng(3)
     residuals = {1: rng.normal(size=1000), 21: 3 * rng.normal(size=1000)}
-    own = {h: conformal_quantiles(e - np.median(e), LEVELS) for h, e in residuals.items()}
     sessions = {1: 21 * OUTCOMES_FOR_HALF, 21: 21 * OUTCOMES_FOR_HALF}
+    own = {h: calibrate({h: z}, sessions, LEVELS)[h] for h, z in residuals.items()}
     quantiles = calibrate(residuals, sessions, LEVELS)
     np.testing.assert_array_equal(quantiles[1], own[1])
     np.testing.assert_allclose(quantiles[21], (own[1] + own[21]) / 2)

@@ -20,7 +20,9 @@ SIZES = {"n_folds": 2, "test_size": 40}
 IN_UNITS = [
     "log_return",
     "unit",
-    *(f"{member}_{kind}" for member in ("forest", "lstm") for kind in ("mean", "scale")),
+    "location",
+    "forest_scale",
+    "lstm_scale",
 ]
 
 
@@ -49,11 +51,10 @@ def test_forecasts_of_a_ticker_scale_with_its_unit(ticker: str, factor: float) -
     scaled = changed(
         *(pl.when(is_ticker).then(pl.col(c) * factor).otherwise(c).alias(c) for c in IN_UNITS)
     )
-    for kind in ("mean", "scale"):
-        for horizon in HORIZONS:
-            weights = (getattr(r.final_weights, kind)[horizon] for r in (scaled, combined()))
-            first, second = (np.array([w["forest"], w["lstm"]]) for w in weights)
-            np.testing.assert_allclose(first, second, atol=1e-4)
+    for horizon in HORIZONS:
+        weights = (r.final_weights.scale[horizon] for r in (scaled, combined()))
+        first, second = (np.array([w["forest"], w["lstm"]]) for w in weights)
+        np.testing.assert_allclose(first, second, atol=1e-4)
     before, after = members(combined()), members(scaled)
     expected = before["mean"] * np.where(before["ticker"] == ticker, factor, 1.0)
     atol = 1e-5 * max(1.0, factor)
@@ -97,7 +98,6 @@ def test_quantiles_ascend_and_weights_stay_in_their_range(shift: float) -> None:
     for weights in (*result.weights.values(), result.final_weights):
         for horizon in HORIZONS:
             assert sum(weights.scale[horizon].values()) == pytest.approx(1)
-            assert min(*weights.mean[horizon].values(), *weights.scale[horizon].values()) >= 0
-            assert sum(weights.mean[horizon].values()) <= 1 + 1e-9
+            assert min(weights.scale[horizon].values()) >= 0
     for quantiles in result.conformal_quantiles.values():
         assert (np.diff(quantiles) >= 0).all()

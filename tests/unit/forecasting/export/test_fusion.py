@@ -17,7 +17,7 @@ from support.forecasting.fused import WEIGHTS, Fused, quickly_fused
 from core.errors import BundleError
 from forecasting.bundle.graph import BundleOutput, EnsembleGraph
 from forecasting.export.fusion import export_forest, export_lstm
-from forecasting.models.ensemble import weighted_sum
+from forecasting.models.ensemble import combine_scales
 
 TESTS = Path(__file__).parents[3]
 
@@ -43,28 +43,28 @@ def output(fused: Fused, rows: np.ndarray) -> BundleOutput:
 def test_a_fused_member_agrees_with_the_native_member(
     fused: Fused, rows: np.ndarray, output: BundleOutput, member: str
 ) -> None:
-    native = getattr(fused, member).moments(fused.panel, rows)
+    native = getattr(fused, member).scales(fused.panel, rows)
     position = ("forest", "lstm").index(member)
-    for name in ("mean", "scale"):
-        fused_values = getattr(output, f"member_{name}")[:, position]
-        # 1e-5 of the forecast's scale is stricter than 1e-5 of a log return.
-        np.testing.assert_array_less(
-            np.abs(fused_values - getattr(native, name)), 1e-5 * native.scale, err_msg=name
-        )
+    np.testing.assert_allclose(output.member_scale[:, position], native, rtol=1e-5)
 
 
 @pytest.mark.slow
 def test_the_fused_ensemble_agrees_with_the_native_members(
     fused: Fused, rows: np.ndarray, output: BundleOutput
 ) -> None:
-    native = {m: getattr(fused, m).moments(fused.panel, rows) for m in ("forest", "lstm")}
+    native = {m: getattr(fused, m).scales(fused.panel, rows) for m in ("forest", "lstm")}
     for column, horizon in enumerate(fused.panel.horizons):
-        means = {member: moments.mean[:, column] for member, moments in native.items()}
-        scales = {member: moments.scale[:, column] for member, moments in native.items()}
-        mean = weighted_sum(WEIGHTS.mean[horizon], means)
-        scale = weighted_sum(WEIGHTS.scale[horizon], scales)
-        assert np.abs(output.mean[:, column] - mean).max() < 1e-5 * scale.min()
+        scales = {member: values[:, column] for member, values in native.items()}
+        scale = combine_scales(WEIGHTS.scale[horizon], scales)
         np.testing.assert_allclose(output.scale[:, column], scale, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_every_location_is_the_expected_log_return(fused: Fused, output: BundleOutput) -> None:
+    expected = np.broadcast_to(0.0004 * np.array(fused.panel.horizons), output.mean.shape)
+    np.testing.assert_allclose(output.mean, expected, rtol=1e-6)
+    for member in range(2):
+        np.testing.assert_allclose(output.member_mean[:, member], expected, rtol=1e-6)
 
 
 @pytest.mark.slow

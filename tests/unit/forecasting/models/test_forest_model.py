@@ -9,7 +9,7 @@ from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import ForecastError
 from forecasting.models.forest import ForestConfig, ForestModel
-from forecasting.models.z_space import fitting_targets, horizon_volatility
+from forecasting.models.z_space import fitting_targets
 
 
 @cache
@@ -19,32 +19,22 @@ def model() -> ForestModel:
     return ForestModel(ForestConfig(trees=20), seed=1).fit(panel, rows)
 
 
-def test_raw_outputs_are_means_and_mean_absolute_values_of_z() -> None:
+def test_raw_outputs_are_log_scales() -> None:
     panel = sample_panel("AAPL", "IBM")
     rows = rows_between(panel, date(2004, 1, 1), date(2006, 9, 1))
-    z = fitting_targets(panel, rows)
     raw = model().estimator.predict(model().scaler.transform(panel.last(rows)))
-    assert raw.shape == (len(rows), 6)
+    assert raw.shape == (len(rows), 3)
     # Means over leaves equal the means of the sample, up to the bootstrap.
-    np.testing.assert_allclose(raw[:, :3].mean(axis=0), z.mean(axis=0), atol=0.05)
-    np.testing.assert_allclose(raw[:, 3:].mean(axis=0), np.abs(z).mean(axis=0), rtol=0.05)
+    expected = fitting_targets(panel, rows).mean(axis=0)
+    np.testing.assert_allclose(raw.mean(axis=0), expected, atol=0.02)
 
 
-def test_moments_are_the_raw_outputs_in_the_documented_units() -> None:
+def test_scales_are_the_raw_outputs_in_the_documented_units() -> None:
     panel = sample_panel("AAPL", "IBM")
     rows = rows_between(panel, date(2007, 1, 3), date(2007, 3, 1))
     raw = model().estimator.predict(model().scaler.transform(panel.last(rows)))
     unit = panel.volatility[rows][:, None] * np.sqrt([1, 5, 21])
-    moments = model().moments(panel, rows)
-    np.testing.assert_allclose(moments.mean, raw[:, :3] * unit)
-    np.testing.assert_allclose(moments.scale, raw[:, 3:] * np.sqrt(np.pi / 2) * unit)
-
-
-def test_targets_are_volatility_scaled_and_clipped_for_fitting_only() -> None:
-    panel = sample_panel("AAPL", "IBM")
-    rows = rows_between(panel, date(2004, 1, 1), date(2006, 9, 1))
-    z = panel.log_returns[rows] / horizon_volatility(panel.volatility[rows], (1, 5, 21))
-    np.testing.assert_array_equal(fitting_targets(panel, rows), np.clip(z, -10, 10))
+    np.testing.assert_allclose(model().scales(panel, rows), np.exp(raw) * unit)
 
 
 def test_samples_without_known_targets_cannot_be_fitted() -> None:

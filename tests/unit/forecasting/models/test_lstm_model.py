@@ -8,12 +8,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy import stats
 from support.forecasting.panels import rows_between, sample_panel
 
 from core.errors import ForecastError, NotEnoughHistoryError
-from forecasting.models.lstm import LstmConfig, LstmModel, _student_t_loss, split_validation
+from forecasting.models.lstm import LstmConfig, LstmModel, split_validation
 from forecasting.models.z_space import fitting_targets
+from forecasting.samples.panel import Panel
 
 pytestmark = pytest.mark.slow
 FIRST, CUTOFF = date(2004, 1, 1), date(2006, 9, 1)
@@ -52,46 +52,33 @@ def test_two_processes_train_bitwise_equal_weights() -> None:
 
 def test_the_network_has_one_lstm_layer_with_stable_names() -> None:
     names = [layer.name for layer in model().model.layers]
-    assert names == ["window", "dropout", "lstm", "moments"]
-    assert model().model.output_shape == (None, 6)
+    assert names == ["window", "dropout", "lstm", "log_scale"]
+    assert model().model.output_shape == (None, 3)
 
 
 def test_an_untrained_network_has_a_reasonable_forecast() -> None:
     panel = sample_panel("AAPL", "IBM")
     rows = rows_between(panel, FIRST, CUTOFF)
     start = LstmModel(LstmConfig(units=4, epochs=1, learning_rate=0.0), seed=1).fit(panel, rows)
-    moments = start.moments(panel, rows)
-    unit = panel.volatility[rows][:, None] * np.sqrt([1, 5, 21])
+    log_scale = np.log(start.scales(panel, rows) / unit_of(panel, rows))
     train, _ = split_validation(panel, rows, start.config.validation_share)
-    typical = np.median(np.abs(fitting_targets(panel, train)), axis=0) / stats.norm.ppf(0.75)
-    assert np.abs(moments.mean / unit).max() < 0.1
-    np.testing.assert_allclose((moments.scale / unit).mean(axis=0), typical, rtol=0.05)
+    typical = fitting_targets(panel, train).mean(axis=0)
+    np.testing.assert_allclose(log_scale.mean(axis=0), typical, atol=0.05)
+    assert log_scale.std(axis=0).max() < 0.1
 
 
-def test_moments_are_the_raw_outputs_in_the_documented_units() -> None:
+def test_scales_are_the_raw_outputs_in_the_documented_units() -> None:
     panel = sample_panel("AAPL", "IBM")
     rows = rows_between(panel, date(2007, 1, 3), date(2007, 3, 1))
     raw = np.asarray(model().model(model().scaler.transform(panel.windows(rows))))
-    unit = panel.volatility[rows][:, None] * np.sqrt([1, 5, 21])
-    moments = model().moments(panel, rows)
-    np.testing.assert_allclose(moments.mean, raw[:, :3] * unit, rtol=1e-6)
-    np.testing.assert_allclose(moments.scale, np.exp(raw[:, 3:]) * unit, rtol=1e-6)
+    scales = model().scales(panel, rows)
+    np.testing.assert_allclose(scales, np.exp(raw) * unit_of(panel, rows), rtol=1e-6)
 
 
 def test_the_loss_curve_is_recorded() -> None:
     history = model().history
     assert 1 <= len(history.loss) == len(history.val_loss) <= CONFIG.epochs
     assert np.isfinite([history.loss, history.val_loss]).all()
-
-
-def test_the_loss_is_the_likelihood_of_a_student_t() -> None:
-    import keras  # noqa: PLC0415
-
-    z, raw = np.array([[0.5, -2.0]], np.float32), np.array([[0.1, 0.2, -0.3, 0.4]], np.float32)
-    loss = float(_student_t_loss(keras, 2, 5.0)(z, raw))
-    exact = -stats.t.logpdf(z, 5, loc=raw[:, :2], scale=np.exp(raw[:, 2:])).mean()
-    constant = -stats.t.logpdf(0, 5)
-    assert loss == pytest.approx(exact - constant, rel=1e-5)
 
 
 def test_no_training_target_reaches_into_the_validation_sessions() -> None:
@@ -114,6 +101,11 @@ def test_too_few_sessions_for_a_validation_set_are_refused() -> None:
 def test_an_unfitted_network_raises() -> None:
     with pytest.raises(ForecastError, match="`lstm` must be fitted"):
         LstmModel().model  # noqa: B018
+
+
+def unit_of(panel: Panel, rows: np.ndarray) -> np.ndarray:
+    unit: np.ndarray = panel.volatility[rows][:, None] * np.sqrt([1, 5, 21])
+    return unit
 
 
 def _environment() -> dict[str, str]:

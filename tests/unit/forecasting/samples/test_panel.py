@@ -67,6 +67,8 @@ def test_targets_and_volatility_belong_to_their_sample() -> None:
         expected = targets.row(by_predicate=at, named=True)
         for column, h in enumerate(HORIZONS):
             assert panel().log_returns[row, column] == expected[f"log_return_{h}"]
+            variance = expected[f"realised_variance_{h}"]
+            assert panel().realised_variance[row, column] == variance
             target_session = expected[f"target_session_{h}"]
             assert panel().target_sessions[row, column] == np.datetime64(target_session)
         volatility = table().row(by_predicate=at, named=True)[VOLATILITY]
@@ -76,6 +78,7 @@ def test_targets_and_volatility_belong_to_their_sample() -> None:
 def test_unknown_targets_are_nan_and_nat() -> None:
     unknown = np.isnan(panel().log_returns)
     np.testing.assert_array_equal(unknown, np.isnat(panel().target_sessions))
+    np.testing.assert_array_equal(unknown, np.isnan(panel().realised_variance))
     assert unknown.sum(axis=0).tolist() == [5 * h for h in HORIZONS]
     assert np.isfinite(panel().matrix).all()
 
