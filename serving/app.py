@@ -25,7 +25,7 @@ from serving.routes import (
     status,
     universe,
 )
-from serving.routes.page import get_page
+from serving.routes.page import PAGES
 from serving.state import state_of
 
 API_ROUTES = (
@@ -52,7 +52,7 @@ def build_app() -> Starlette:
     ]
     return Starlette(
         routes=[
-            Route("/", get_page),
+            *PAGES,
             WebSocketRoute("/ws/forecasts", events.follow_forecasts),
             *documented,
         ],

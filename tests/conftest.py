@@ -57,6 +57,7 @@ SHARED_SERVERS = {
         "test_serving_process",
         "test_serving_providers",
         "test_serving_streams",
+        "test_web_page",
     )
 }
 

@@ -1,30 +1,44 @@
-"""GET /: the OpenAPI page. It loads nothing from another host.
+"""GET /: the web page, its files under /static, and GET /docs: the OpenAPI page.
 
-It replaces the page of BentoML, which loads a tag manager. The scripts and styles of Swagger UI are
-files of BentoML.
+Nothing is loaded from another host. The scripts and styles of Swagger UI on /docs are files of
+BentoML, whose own page loads a tag manager.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from serving.http.openapi import TITLE
+
+STATIC = Path(__file__).parents[1] / "static"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 # Without `validatorUrl`, Swagger UI sends the address of the document to another host.
 _SCRIPT = (
     'SwaggerUIBundle({url: "./docs.json", dom_id: "#swagger-ui", deepLinking: true,'
     " validatorUrl: null});"
 )
-_PAGE = f"""\
+_DOCS = f"""\
 <!DOCTYPE html>
 <html lang="en">
   <head>
     <meta charset="UTF-8">
-    <title>{TITLE}</title>
+    <title>{TITLE} API</title>
     <link rel="stylesheet" href="./static_content/swagger-ui.css">
     <link rel="icon" href="data:,">
   </head>
@@ -36,12 +50,24 @@ _PAGE = f"""\
 </html>
 """
 _SCRIPT_HASH = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
-_POLICY = (
+_DOCS_POLICY = (
     f"default-src 'self'; script-src 'self' 'sha256-{_SCRIPT_HASH}';"
     " style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
 
 
 async def get_page(_: Request) -> Response:
-    """Return the page. The browser refuses to load anything from another host."""
-    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
+    """Return the web page. The browser refuses to load anything from another host."""
+    return FileResponse(STATIC / "index.html", headers=_HEADERS)
+
+
+async def get_docs(_: Request) -> Response:
+    """Return the OpenAPI page."""
+    return HTMLResponse(_DOCS, headers={"Content-Security-Policy": _DOCS_POLICY})
+
+
+PAGES = (
+    Route("/", get_page),
+    Route("/docs", get_docs),
+    Mount("/static", StaticFiles(directory=STATIC)),
+)

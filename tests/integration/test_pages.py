@@ -29,7 +29,7 @@ def page() -> Iterator[Page]:
 def test_the_api_page_lists_every_forecast_route(page: Page, forecast_server: Server) -> None:
     addresses: list[str] = []
     page.on("request", lambda request: addresses.append(request.url))
-    page.goto(forecast_server.url)
+    page.goto(f"{forecast_server.url}/docs")
     for route in ("/predict/{ticker}", "/models/status", "/models/compare/{ticker}", "/health"):
         expect(page.get_by_text(route, exact=False).first).to_be_visible(timeout=WAIT_MS)
     assert f"{forecast_server.url}/docs.json" in addresses

@@ -215,10 +215,10 @@ def test_metrics_count_forecasts_without_a_ticker_label(server: Server) -> None:
         assert word not in text
 
 
-def test_the_page_loads_nothing_from_another_host(server: Server) -> None:
+def test_the_api_page_loads_nothing_from_another_host(server: Server) -> None:
     """Regression: the page of BentoML loaded a tag manager."""
-    response = server.get("/")
-    assert "<title>Stockcast</title>" in response.text
+    response = server.get("/docs")
+    assert "<title>Stockcast API</title>" in response.text
     assert not re.findall(r"(?:https?:)?//[a-z]", response.text)
     policy = response.headers["content-security-policy"]
     assert policy.startswith("default-src 'self';")
