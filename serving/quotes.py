@@ -24,6 +24,7 @@ from market.providers.factory import make_provider
 from market.providers.protocol import Quote, QuoteProvider
 from market.settings import MarketSettings
 from serving.http.problems import Problem, seconds_until
+from serving.observability.tracing import span
 
 CACHE_SECONDS = 60.0
 # Shorter than the time-out of BentoML, so that the caller receives this problem instead.
@@ -56,6 +57,8 @@ class QuoteCache:
         Time-out of a caller.
     on_quote
         Called with each new price of a provider, in the event loop.
+    on_read
+        Called with each read, and whether the cache had the price.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class QuoteCache:
         make_quote_provider: Callable[[], QuoteProvider] | None = None,
         wait_seconds: float = WAIT_SECONDS,
         on_quote: Callable[[Quote], None] | None = None,
+        on_read: Callable[[bool], None] | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -74,6 +78,7 @@ class QuoteCache:
         self._make = make_quote_provider or self._from_settings
         self._wait_seconds = wait_seconds
         self._on_quote = on_quote
+        self._on_read = on_read
         self._cached: dict[str, _CachedResult] = {}
         self._pending: dict[str, asyncio.Future[Result]] = {}
 
@@ -94,8 +99,9 @@ class QuoteCache:
         """
         if not any(spec.serves_quotes for spec in selected_specs(self._settings)):
             raise self._not_supported()
-        cached = self._cached.get(ticker)
-        if cached is not None and self._clock.elapsed() < cached.expires_at:
+        with span("cache", cache="quotes"):
+            cached = self._read(ticker)
+        if cached is not None:
             return _unwrap(cached.result)
         pending = self._pending.get(ticker) or self._fetch(ticker, newest_sessions)
         try:
@@ -105,6 +111,13 @@ class QuoteCache:
             msg = f"No provider responded within {self._wait_seconds:g} s; retry later."
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "quote-timeout", msg) from None
         return _unwrap(result)
+
+    def _read(self, ticker: str) -> _CachedResult | None:
+        cached = self._cached.get(ticker)
+        hit = cached is not None and self._clock.elapsed() < cached.expires_at
+        if self._on_read is not None:
+            self._on_read(hit)
+        return cached if hit else None
 
     def _fetch(self, ticker: str, newest_sessions: NewestSessions) -> asyncio.Future[Result]:
         """Start the provider call in a thread."""

@@ -18,12 +18,13 @@ from core.clock import SystemClock
 from core.settings import load_settings
 from registry.versions import ModelRegistry
 from serving.app import API_ROUTES, build_app
-from serving.asgi.fast_path import FastPath
+from serving.asgi.fast_path import FAST_ROUTE, FastPath
 from serving.http.openapi import describe_routes
 from serving.http.schemas.forecast import Forecast
 from serving.http.schemas.requests import PredictRequest
 from serving.observability.log_format import configure_logging
 from serving.observability.metrics import Metrics
+from serving.observability.tracing import trace_requests
 from serving.routes.predict import respond_to
 from serving.settings import ServingSettings
 from serving.state import build_state
@@ -36,7 +37,7 @@ class FastPathService(bentoml.Service[Any]):  # type: ignore[misc]  # BentoML sh
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:  # noqa: FBT001, FBT002  # BentoML's signature
         """Return the app for the server."""
-        return FastPath(super().to_asgi(is_main), REST_APP)
+        return trace_requests(FastPath(super().to_asgi(is_main), REST_APP), FAST_ROUTE)
 
     @property
     def openapi_spec(self) -> "_OpenApiDocument":

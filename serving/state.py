@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
@@ -94,6 +95,7 @@ def build_state(
         quotes=QuoteCache(
             *(settings, clock, provider_status.reserved_from_quotes),
             on_quote=_quote_publisher(live.changes),
+            on_read=partial(metrics.count_cache_read, "quotes"),
         ),
         jobs=JobStore(clock),
         protection=protection,

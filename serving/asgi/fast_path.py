@@ -29,7 +29,7 @@ from serving.http.prefix import PREFIX, canonical_request, without_prefix
 from serving.protection.guard import EXTRA_HEADERS
 from serving.state import ServiceState
 
-_ROUTE = "/predict/{ticker}"
+FAST_ROUTE = "/predict/{ticker}"
 
 
 class FastPath:
@@ -85,11 +85,11 @@ class FastPath:
                 await send(body)
                 state.metrics.count_forecast("fast_path", response.horizon)
                 seconds, status = perf_counter() - started, start["status"]
-                state.metrics.record_request(_ROUTE, status, seconds)
+                state.metrics.record_request(FAST_ROUTE, status, seconds)
                 if state.request_log.is_due(status, seconds, started + seconds):
                     scope[REQUEST_ID] = identifier.decode()
                     scope["path_params"] = {"ticker": scope["path"].rpartition("/")[2]}
-                    log_request(state, scope, _ROUTE, status, seconds)
+                    log_request(state, scope, FAST_ROUTE, status, seconds)
                 return
         if scope["path"].startswith(PREFIX):
             scope["path"] = without_prefix(scope["path"])

@@ -11,6 +11,7 @@ from time import perf_counter
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.observability.tracing import current_trace_id
 from serving.protection.guard import EXTRA_HEADERS
 from serving.state import ServiceState
 
@@ -88,7 +89,7 @@ def log_request(
     service: ServiceState, scope: Scope, route: str, status: int, seconds: float
 ) -> None:
     """Write the line of one request."""
-    traced = _TRACE_ID.match(dict(scope["headers"]).get(b"traceparent", b""))
+    given = _TRACE_ID.match(dict(scope["headers"]).get(b"traceparent", b""))
     ticker = scope.get("path_params", {}).get("ticker")
     service.request_log.write(
         method=scope["method"],
@@ -96,7 +97,7 @@ def log_request(
         status=status,
         seconds=seconds,
         request_id=scope[REQUEST_ID],
-        trace_id=traced and traced[1].decode(),
+        trace_id=current_trace_id() or (given and given[1].decode()),
         ticker=ticker and ticker[:_MAX_TICKER],
         version=service.live.version,
     )

@@ -66,7 +66,7 @@ def forecast_from_bars(
         )
         raise Problem(422, "invalid-request", msg)
     targets = {h: sessions.offset(as_of, h) for h in manifest.horizons}
-    output = model.bundle.run(windows)
+    output = model.run(windows)
     row = ForecastRow(ticker, sessions.exchange, as_of, close, targets, output, at=0)
     age = len(sessions.between(as_of, last_closed)) - 1
     freshness = Freshness(now.replace(microsecond=0), last_closed, age, max_age_sessions)

@@ -221,7 +221,7 @@ def _run(model: LiveModel, snapshot: Snapshot) -> Iterator[ForecastRow | tuple[s
 
 def _run_batch(model: LiveModel, snapshot: Snapshot, positions: range) -> list[ForecastRow]:
     windows: Floats = np.ascontiguousarray(snapshot.windows[positions.start : positions.stop])
-    output = model.bundle.run(windows)
+    output = model.run(windows)
     return [
         ForecastRow(
             ticker=snapshot.tickers[i],

@@ -12,6 +12,7 @@ from registry.versions import ModelRegistry
 from serving.forecasts.forecast_table import ForecastTable, build_forecast_table
 from serving.models.model_cache import ModelCache
 from serving.models.snapshot_cache import SnapshotCache
+from serving.observability.tracing import span
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class ChallengerCache:
 
     def _read(self) -> ChallengerForecasts:
         try:
-            version = self._registry.alias_version(CHALLENGER)
+            with span("database", read="alias"):
+                version = self._registry.alias_version(CHALLENGER)
             if version is None:
                 return ChallengerForecasts(None, "No challenger is set.")
             cached = self._cached.table

@@ -26,6 +26,7 @@ from serving.live.change_feed import ChangeFeed
 from serving.models.model_cache import LiveModel
 from serving.observability.events import log_event
 from serving.observability.metrics import Metrics
+from serving.observability.tracing import span
 
 CHAMPION, REGISTRY, SNAPSHOT = "champion", "registry", "snapshot"
 PROVIDERS, REFRESH, DATA = "providers", "refresh", "data"
@@ -43,7 +44,9 @@ class LiveForecasts:
     def response(self, ticker: str, horizon: int) -> PrecomputedResponse:
         """Return a response; build and cache it at the first request."""
         keys = request_keys(ticker, horizon)
-        if (cached := self.responses.get(keys[0])) is not None:
+        with span("cache", cache="forecasts"):
+            cached = self.responses.get(keys[0])
+        if cached is not None:
             return cached
         response = build_response(self.table, ticker, horizon)
         self.responses.update(dict.fromkeys(keys, response))

@@ -18,11 +18,13 @@ from core.errors import BundleError, SettingsError, StockcastError
 from core.files import write_atomically
 from forecasting.bundle.bundle import Bundle
 from forecasting.bundle.files import fingerprint, read_files
+from forecasting.bundle.graph import BundleOutput, Floats
 from forecasting.bundle.manifest import Manifest, bundle_error
 from forecasting.features.feature_set import FeatureSet, feature_set
 from market.calendars.sessions import Sessions
 from registry.versions import ModelRegistry
 from serving.http.schemas.forecast import ModelInfo
+from serving.observability.tracing import span
 
 # The live version, its predecessor, the challenger and one spare.
 _MAX_VERSIONS = 4
@@ -45,6 +47,11 @@ class LiveModel:
         """Identification of this model in responses."""
         cutoff = self.bundle.manifest.cutoff
         return ModelInfo(name=self.name, version=self.version, trained_through=cutoff)
+
+    def run(self, windows: Floats) -> BundleOutput:
+        """Forecast each window, see `EnsembleGraph.run`."""
+        with span("inference", windows=len(windows), version=self.version):
+            return self.bundle.run(windows)
 
     @cached_property
     def features(self) -> FeatureSet:

@@ -85,6 +85,10 @@ class Metrics:
         """Count one forecast. `write` exports the counts, as that is too slow for each request."""
         self._counted[route, horizon] += 1
 
+    def count_cache_read(self, cache: str, hit: bool) -> None:  # noqa: FBT001  # a callback's value
+        """Count one read of a cache, and whether the cache had the value."""
+        self.requests.count_cache_read(cache, hit=hit)
+
     def write(self) -> None:
         """Export the counts of requests and forecasts; called at every refresh."""
         self.requests.write()

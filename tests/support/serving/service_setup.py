@@ -30,12 +30,16 @@ class FakeMetrics:
         self.events: list[str] = []
         self.counts: list[tuple[str, str]] = []
         self.requests: list[tuple[str, int, float]] = []
+        self.cache_reads: list[tuple[str, bool]] = []
 
     def count_forecast(self, route: str, horizon: str) -> None:
         self.counts.append((route, horizon))
 
     def record_request(self, route: str, status: int, seconds: float) -> None:
         self.requests.append((route, status, seconds))
+
+    def count_cache_read(self, cache: str, hit: bool) -> None:  # noqa: FBT001
+        self.cache_reads.append((cache, hit))
 
     def write(self) -> None: ...
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -45,7 +46,7 @@ def make_quotes(
     provider: FakeQuoteProvider,
     clock: MovingClock | None = None,
     reserved_calls: Callable[[NewestSessions], int] = len,
-    **options: float,
+    **options: Any,  # noqa: ANN401
 ) -> QuoteCache:
     settings = MarketSettings(provider="yahoo", tickers="AAPL")  # type: ignore[arg-type]
     clock = clock or MovingClock(NOW)
@@ -230,6 +231,14 @@ def test_a_price_is_cached_for_one_minute() -> None:
 
     asyncio.run(send())
     assert len(provider.calls) == 2
+
+
+def test_reads_of_the_cache_are_counted_as_hits_and_misses(service: ServiceSetup) -> None:
+    reads: list[bool] = []
+    service.go_live()
+    quotes = make_quotes(FakeQuoteProvider(), on_read=reads.append)
+    get(service, quotes, "/quote/AAPL", "/quote/AAPL", "/quote/IBM")
+    assert reads == [False, True, False]
 
 
 def test_the_size_of_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
