@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("bench_bundle", "bench_features", "bench_http", "bench_store")
+BENCHMARKS = ("bench_bundle", "bench_features", "bench_http", "bench_store", "bench_swap")
 
 
 def run(name: str) -> bool:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import mmap
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -123,6 +124,12 @@ class Snapshot:
         if self.prices is not None:
             digest.update(np.ascontiguousarray(self.prices).data.cast("B"))
         return digest.hexdigest()
+
+    def release_pages(self) -> None:
+        """Return the memory of mapped files to the system; the next read maps them again."""
+        for array in (self.windows, self.prices):
+            if isinstance(array, np.memmap):
+                array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def write_snapshot(root: Path, snapshot: Snapshot) -> Path:

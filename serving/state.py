@@ -73,12 +73,12 @@ def build_state(
     poll_seconds = settings.poll_seconds
     snapshot_follower = SnapshotFollower(live, cache, SnapshotCache(snapshots))
     followers = (
+        protection.keys,
         LastLiveFollower(live, cache, snapshot_follower),
         AliasFollower(live, registry, cache),
         snapshot_follower,
         CalendarFollower(live),
         ProviderFollower(live, provider_status),
-        protection.keys,
     )
     challenger = ChallengerCache(
         *(registry, cache, SnapshotCache(snapshots), clock),

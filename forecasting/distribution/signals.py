@@ -18,8 +18,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from core.errors import ForecastError
-from forecasting.distribution.levels import COVERAGES
+from forecasting.distribution.levels import COVERAGES, interval_levels
 from forecasting.distribution.predictive import PredictiveDistribution
 
 Direction = Literal["bullish", "bearish", "neutral"]
@@ -28,6 +30,7 @@ Recommendation = Literal["BUY", "HOLD", "SELL"]
 BULLISH_FROM = 0.55
 BEARISH_TO = 0.45
 COST_BPS = 10.0
+_LEVELS = np.array([0.5, *(level for coverage in COVERAGES for level in interval_levels(coverage))])
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def derive_signal(distribution: PredictiveDistribution, price: float) -> Signal:
     if not (math.isfinite(price) and price > 0):
         msg = f"`price` must be positive and finite, got {price}; leave the ticker out."
         raise ForecastError(msg)
-    median = distribution.median()
+    # One call for all levels: the service derives thousands of signals in a swap.
+    median, *bounds = map(float, distribution.quantile(_LEVELS))
     expected_return = math.expm1(median)
     probability_up = distribution.probability_up()
     direction = direction_of(probability_up)
@@ -93,8 +97,8 @@ def derive_signal(distribution: PredictiveDistribution, price: float) -> Signal:
         confidence=max(probability_up, 1 - probability_up),
         probability_up=probability_up,
         intervals={
-            f"{100 * coverage:.0f}": _price_interval(distribution.interval(coverage), price)
-            for coverage in COVERAGES
+            f"{100 * coverage:.0f}": (price * math.exp(low), price * math.exp(high))
+            for coverage, low, high in zip(COVERAGES, bounds[::2], bounds[1::2], strict=True)
         },
     )
 
@@ -137,8 +141,3 @@ def signal_of(
     if direction == "bearish" and expected_return < -cost:
         return "SELL"
     return "HOLD"
-
-
-def _price_interval(log_returns: tuple[float, float], price: float) -> tuple[float, float]:
-    low, high = log_returns
-    return price * math.exp(low), price * math.exp(high)

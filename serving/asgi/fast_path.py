@@ -72,24 +72,7 @@ class FastPath:
             response = _find_response(state.live.responses, scope)
             guard = state.protection.guard
             if response is not None and (guard.is_free(scope) or guard.admits(scope)):
-                given = dict(scope["headers"])
-                start, body = response.messages(given.get(b"if-none-match"))
-                identifier = request_id(given.get(REQUEST_ID_HEADER))
-                headers = [
-                    *start["headers"],
-                    (REQUEST_ID_HEADER, identifier),
-                    response_time(perf_counter() - started),
-                    *scope.get(EXTRA_HEADERS, ()),
-                ]
-                await send({**start, "headers": headers})
-                await send(body)
-                state.metrics.count_forecast("fast_path", response.horizon)
-                seconds, status = perf_counter() - started, start["status"]
-                state.metrics.record_request(FAST_ROUTE, status, seconds)
-                if state.request_log.is_due(status, seconds, started + seconds):
-                    scope[REQUEST_ID] = identifier.decode()
-                    scope["path_params"] = {"ticker": scope["path"].rpartition("/")[2]}
-                    log_request(state, scope, FAST_ROUTE, status, seconds)
+                await _send_response(response, scope, send, state, started)
                 return
         if scope["path"].startswith(PREFIX):
             scope["path"] = without_prefix(scope["path"])
@@ -105,3 +88,28 @@ def _find_response(
     if response is None and (canonical := canonical_request(*key)) is not None:
         return responses.get(canonical)
     return response
+
+
+async def _send_response(
+    response: PrecomputedResponse, scope: Scope, send: Send, state: ServiceState, started: float
+) -> None:
+    """Send a precomputed response, and count and log its request."""
+    given = dict(scope["headers"])
+    known = response.is_known(given.get(b"if-none-match"))
+    identifier = request_id(given.get(REQUEST_ID_HEADER))
+    headers = response.not_modified_headers if known else response.headers
+    headers += (
+        (REQUEST_ID_HEADER, identifier),
+        response_time(perf_counter() - started),
+        *scope.get(EXTRA_HEADERS, ()),
+    )
+    status = 304 if known else 200
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if known else response.content})
+    state.metrics.count_forecast("fast_path", response.horizon)
+    seconds = perf_counter() - started
+    state.metrics.record_request(FAST_ROUTE, status, seconds)
+    if state.request_log.is_due(status, seconds, started + seconds):
+        scope[REQUEST_ID] = identifier.decode()
+        scope["path_params"] = {"ticker": scope["path"].rpartition("/")[2]}
+        log_request(state, scope, FAST_ROUTE, status, seconds)

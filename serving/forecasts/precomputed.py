@@ -4,74 +4,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from http import HTTPStatus
-from typing import Any
 
 from forecasting.horizons import LABEL_OF, LABELS
 from serving.forecasts.forecast_table import ForecastTable
 from serving.http.schemas.parameters import DEFAULT_HORIZON
 
-# A larger universe would delay the swap, so its responses are built at the first request.
-MAX_EAGER_TICKERS = 1_000
-
-Message = dict[str, Any]
-_EMPTY_BODY: Message = {"type": "http.response.body", "body": b""}
-# A forecast may change at any moment. A cache must ask, and the answer is usually 304.
-_CACHE_CONTROL = (b"cache-control", b"no-cache")
+Header = tuple[bytes, bytes]
 # Decoded path and raw query string of a GET request.
 RequestKey = tuple[str, bytes]
+
+_CONTENT_TYPE = (b"content-type", b"application/json")
+# A forecast may change at any moment. A cache must ask, and the response is usually 304.
+_CACHE_CONTROL = (b"cache-control", b"no-cache")
 
 
 @dataclass(frozen=True, slots=True)
 class PrecomputedResponse:
-    """A complete HTTP response, and the one for a caller that has its content already."""
+    """Content and validator of a response. There are thousands, so headers are added when sent."""
 
-    start: Message
-    body: Message
-    not_modified: Message
+    content: bytes
     etag: bytes
     horizon: str
 
-    @property
-    def content(self) -> bytes:
-        """Response body as JSON."""
-        content: bytes = self.body["body"]
-        return content
+    def is_known(self, if_none_match: bytes | None) -> bool:
+        """Return whether a caller with this value of `If-None-Match` has the content already."""
+        return if_none_match is not None and (self.etag in if_none_match or if_none_match == b"*")
 
-    def messages(self, if_none_match: bytes | None) -> tuple[Message, Message]:
-        """Return the two ASGI messages for a request with this value of `If-None-Match`."""
-        if if_none_match is None or not (self.etag in if_none_match or if_none_match == b"*"):
-            return self.start, self.body
-        return self.not_modified, _EMPTY_BODY
+    @property
+    def headers(self) -> list[Header]:
+        """Headers of a response with the content."""
+        length = (b"content-length", b"%d" % len(self.content))
+        return [_CONTENT_TYPE, length, (b"etag", self.etag), _CACHE_CONTROL]
+
+    @property
+    def not_modified_headers(self) -> list[Header]:
+        """Headers of a response with status 304."""
+        return [(b"etag", self.etag), _CACHE_CONTROL]
 
 
 def build_response(table: ForecastTable, ticker: str, horizon: int) -> PrecomputedResponse:
     """Return the response for one ticker and horizon; raise as `ForecastTable.forecast` does."""
     content = table.forecast(ticker, horizon).model_dump_json().encode()
     etag = b'"%b"' % blake2b(content, digest_size=8).hexdigest().encode()
-    validators = [(b"etag", etag), _CACHE_CONTROL]
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(content)).encode()),
-        *validators,
-    ]
-    return PrecomputedResponse(
-        start={"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers},
-        body={"type": "http.response.body", "body": content},
-        not_modified={
-            "type": "http.response.start",
-            "status": HTTPStatus.NOT_MODIFIED,
-            "headers": validators,
-        },
-        etag=etag,
-        horizon=LABEL_OF[horizon],
-    )
+    return PrecomputedResponse(content, etag, LABEL_OF[horizon])
 
 
 def precompute_responses(table: ForecastTable) -> dict[RequestKey, PrecomputedResponse]:
-    """Return all responses of a table, or none if it exceeds `MAX_EAGER_TICKERS`."""
-    if len(table.rows) > MAX_EAGER_TICKERS:
-        return {}
+    """Return the responses of all tickers and horizons of a table.
+
+    5,000 tickers take about a second. `serving.service` lets other threads run in between.
+    """
     return {
         key: response
         for ticker in table.rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from core.settings import variable_name
@@ -94,21 +94,18 @@ def build_prediction(
     """Return the calibrated forecast of the ensemble in prices."""
     note = freshness.signal_note(row.targets[horizon])
     signal = derive_signal(bundle.distribution(row.output, row.at, horizon), row.close)
-    intervals = {
-        coverage: (round_float32(low), round_float32(high))
-        for coverage, (low, high) in signal.intervals.items()
-    }
     return Prediction(
-        **{
-            **asdict(signal),
-            "signal": signal.signal if note is None else None,
-            "signal_note": note,
-            "price_target": round_float32(signal.price_target),
-            "expected_return": round_float32(signal.expected_return),
-            "confidence": round_float32(signal.confidence),
-            "probability_up": round_float32(signal.probability_up),
-            "intervals": intervals,
-        }
+        price_target=round_float32(signal.price_target),
+        expected_return=round_float32(signal.expected_return),
+        direction=signal.direction,
+        signal=signal.signal if note is None else None,
+        signal_note=note,
+        confidence=round_float32(signal.confidence),
+        probability_up=round_float32(signal.probability_up),
+        intervals={
+            coverage: (round_float32(low), round_float32(high))
+            for coverage, (low, high) in signal.intervals.items()
+        },
     )
 
 

@@ -30,11 +30,22 @@ class ChampionRefresher:
         self._followers = followers
         self._poll_seconds = poll_seconds
 
+    async def start(self) -> None:
+        """Run the followers until forecasts are live, each at most once.
+
+        A restart restores the last live version first, and is then ready before the registry has
+        responded. `run` continues at once, and reports the issues.
+        """
+        for follower in self._followers:
+            await asyncio.to_thread(_try_refresh, follower)
+            if self._live.forecasts is not None:
+                break
+
     async def run(self) -> None:
         """Refresh every `poll_seconds` until cancelled."""
         while True:
-            await asyncio.sleep(self._poll_seconds)
             await asyncio.to_thread(self.refresh)
+            await asyncio.sleep(self._poll_seconds)
 
     def refresh(self) -> None:
         """Run every follower once. Unexpected errors become one health issue."""

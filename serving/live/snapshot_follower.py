@@ -72,6 +72,7 @@ class SnapshotFollower:
             self._unusable[pair] = error
             raise
         self._publish(new_table)
+        snapshot.release_pages()
 
     def _find_snapshot(self, model: LiveModel) -> Snapshot:
         manifest = model.bundle.manifest
