@@ -40,6 +40,7 @@ class ChampionRefresher:
             await asyncio.to_thread(_try_refresh, follower)
             if self._live.forecasts is not None:
                 break
+        self._live.refreshed_at = self._live.clock.now()
 
     async def run(self) -> None:
         """Refresh every `poll_seconds` until cancelled."""

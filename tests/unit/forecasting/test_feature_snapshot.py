@@ -112,6 +112,15 @@ def test_mapped_windows_stay_readable_after_their_files_are_removed(tmp_path: Pa
     assert read_snapshot(tmp_path, HASH).fingerprint == make_snapshot(3).fingerprint
 
 
+def test_released_pages_are_read_again(tmp_path: Path) -> None:
+    written = make_snapshot()
+    write_snapshot(tmp_path, written)
+    read = read_snapshot(tmp_path, HASH)
+    for snapshot in (read, written):
+        snapshot.release_pages()  # arrays in memory have no pages of a file
+        np.testing.assert_array_equal(snapshot.windows, make_snapshot().windows)
+
+
 def test_the_live_and_the_previous_snapshot_are_kept(tmp_path: Path) -> None:
     for seed in range(4):
         write_snapshot(tmp_path, make_snapshot(seed))

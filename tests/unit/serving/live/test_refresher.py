@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from support.serving.service_setup import ServiceSetup
 
@@ -36,3 +38,19 @@ def test_an_overdue_refresh_is_an_issue(service: ServiceSetup) -> None:
     assert health["status"] == "degraded"
     assert health["last_refresh_seconds_ago"] == 300
     assert health["issues"][0]["topic"] == "refresh"
+
+
+def test_a_restart_is_ready_before_the_registry_has_responded(service: ServiceSetup) -> None:
+    service.go_live()
+    restarted = ServiceSetup(service.folder, registry=service.registry)
+    restarted.registry.down = "must not be read yet"
+    asyncio.run(restarted.state.refresher.start())
+    assert restarted.live.version == 1
+    assert read_health(restarted.state)["status"] == "healthy"
+
+
+def test_a_first_start_waits_for_the_champion(service: ServiceSetup) -> None:
+    service.set_champion(service.register(1))
+    service.publish()
+    asyncio.run(service.state.refresher.start())
+    assert service.live.version == 1
