@@ -19,11 +19,15 @@ from serving.routes import (
     events,
     health,
     history,
+    performance,
     predict,
     quote,
+    retrain,
     service_status,
     status,
+    ticker_status,
     universe,
+    versions,
 )
 from serving.routes.page import PAGES
 from serving.state import state_of
@@ -37,8 +41,12 @@ API_ROUTES = (
     *history.ROUTES,
     *status.ROUTES,
     *compare.ROUTES,
+    *ticker_status.ROUTES,
+    *versions.ROUTES,
+    *retrain.ROUTES,
     *health.ROUTES,
     *service_status.ROUTES,
+    *performance.ROUTES,
     *events.ROUTES,
 )
 

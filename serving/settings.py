@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, HttpUrl
 
 from market.settings import MarketSettings
 from registry.settings import RegistrySettings
@@ -25,6 +25,10 @@ class ServingSettings(RegistrySettings, MarketSettings):
         ge=0,
         le=100_000,
         description="Maximum age of the data of a forecast with a signal, in closed sessions.",
+    )
+    dagster_url: HttpUrl | None = Field(
+        None,
+        description="Address of Dagster's web server, which starts the retraining of a request.",
     )
     access: Access = Field(
         "auto",

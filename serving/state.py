@@ -15,6 +15,7 @@ from forecasting.snapshot import SNAPSHOT_FOLDER
 from market.providers.protocol import Quote
 from market.providers.status import ProviderStatus
 from registry.versions import ModelRegistry
+from serving.dagster_client import DagsterClient
 from serving.jobs import JobStore
 from serving.live.alias_follower import AliasFollower
 from serving.live.calendar_follower import CalendarFollower
@@ -22,6 +23,7 @@ from serving.live.challenger import ChallengerCache
 from serving.live.change_feed import ChangeFeed
 from serving.live.last_live import LastLiveFollower
 from serving.live.live_state import LiveState
+from serving.live.loaded_versions import LoadedVersions
 from serving.live.provider_follower import ProviderFollower
 from serving.live.refresher import ChampionRefresher
 from serving.live.snapshot_follower import SnapshotFollower
@@ -53,6 +55,8 @@ class ServiceState:
     jobs: JobStore
     protection: Protection
     history: WalkForwardHistory
+    loaded: LoadedVersions
+    dagster: DagsterClient | None
     poll_seconds: float
     started_at: datetime
 
@@ -100,6 +104,11 @@ def build_state(
         jobs=JobStore(clock),
         protection=protection,
         history=WalkForwardHistory(registry, settings.home / HISTORY_FOLDER),
+        loaded=LoadedVersions(
+            *(cache, lambda: SnapshotCache(snapshots), clock),
+            max_age_sessions=settings.max_data_age_sessions,
+        ),
+        dagster=DagsterClient(str(settings.dagster_url)) if settings.dagster_url else None,
         poll_seconds=poll_seconds,
         started_at=clock.now(),
     )

@@ -96,8 +96,11 @@ def _responses(
     operation: Operation, models: dict[str, type[BaseModel]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield status and response, the successful one first."""
-    schema = _ref(operation.response, models) if operation.response else {"type": "object"}
-    yield str(operation.status), _response(operation.summary, operation.media_type, schema)
+    if operation.status == HTTPStatus.NO_CONTENT:
+        yield str(operation.status), {"description": operation.summary}
+    else:
+        schema = _ref(operation.response, models) if operation.response else {"type": "object"}
+        yield str(operation.status), _response(operation.summary, operation.media_type, schema)
     for status, model in operation.also.items():
         yield str(status), _response(HTTPStatus(status).phrase, _JSON, _ref(model, models))
     problem = {"$ref": _REF.format(model=ProblemBody.__name__)}

@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from core.errors import RegistryDownError, RegistryError
+from core.errors import RegistryError
 from forecasting.forecast_history import HISTORY_FILE, read_history
 from registry.versions import ModelRegistry
 from serving.http.problems import Problem
@@ -54,8 +54,6 @@ class WalkForwardHistory:
             return path
         try:
             downloaded = self._registry.download_evidence(model.version, HISTORY_FILE, self._folder)
-        except RegistryDownError:
-            raise
         except RegistryError as error:
             msg = (
                 f"Version {model.version} was registered without its past forecasts;"

@@ -89,6 +89,11 @@ class Metrics:
         """Count one read of a cache, and whether the cache had the value."""
         self.requests.count_cache_read(cache, hit=hit)
 
+    @property
+    def forecast_counts(self) -> dict[tuple[str, str], int]:
+        """Number of forecasts by route and horizon."""
+        return dict(self._counted)
+
     def write(self) -> None:
         """Export the counts of requests and forecasts; called at every refresh."""
         self.requests.write()

@@ -26,6 +26,7 @@ from serving.http.schemas.parameters import TICKER_SCHEMA, Inclusion
 from serving.http.schemas.requests import PredictRequest
 from serving.routes.common import (
     JSON,
+    path_ticker,
     read_body,
     read_flag,
     read_horizon,
@@ -33,15 +34,16 @@ from serving.routes.common import (
     read_query,
     respond,
 )
+from serving.routes.versions import VERSION, parse_version
 from serving.state import ServiceState, state_of
 
-_OPTIONS = ("horizon", "include", "include_reasoning")
+_OPTIONS = ("horizon", "include", "include_reasoning", "version")
 
 
 async def get_prediction(request: Request) -> Response:
     """Return the forecast of the ticker in the path."""
     fields = read_query(request, *_OPTIONS)
-    return _respond(request, check_ticker(request.path_params["ticker"]), fields)
+    return await _respond(request, path_ticker(request), fields)
 
 
 async def get_prediction_by_query(request: Request) -> Response:
@@ -51,7 +53,7 @@ async def get_prediction_by_query(request: Request) -> Response:
         msg = "`ticker` is missing; send it as /predict/AAPL or /predict?ticker=AAPL."
         errors = [{"field": "ticker", "message": "is missing."}]
         raise Problem(422, "invalid-request", msg, errors=errors)
-    return _respond(request, check_ticker(fields["ticker"]), fields)
+    return await _respond(request, check_ticker(fields["ticker"]), fields)
 
 
 async def post_prediction(request: Request) -> Response:
@@ -75,10 +77,18 @@ async def respond_to(state: ServiceState, body: PredictRequest) -> Response:
     return respond(forecast)
 
 
-def _respond(request: Request, ticker: str, fields: dict[str, str]) -> Response:
+async def _respond(request: Request, ticker: str, fields: dict[str, str]) -> Response:
+    state = state_of(request)
     horizon, included = read_horizon(fields), read_list(fields, "include", get_args(Inclusion))
     explained = read_flag(fields, "include_reasoning") or "explanation" in included
-    return _published(state_of(request), ticker, horizon, "rest", explained=explained)
+    version = parse_version(fields["version"]) if "version" in fields else None
+    if version is None or version == state.live.version:
+        return _published(state, ticker, horizon, "rest", explained=explained)
+    table = await asyncio.to_thread(state.loaded.table, version)
+    find = table.explained_forecast if explained else table.forecast
+    response = respond(find(ticker, horizon))
+    state.metrics.count_forecast("version", LABEL_OF[horizon])
+    return response
 
 
 def _published(
@@ -104,6 +114,11 @@ _FIELDS = (
         {"type": "string", "pattern": "^(members|explanation)?(,(members|explanation))*$"},
         "Parts of the response, separated by commas. `members` is always there; `explanation` adds"
         " the contributions to the price target.",
+    ),
+    query(
+        "version",
+        VERSION["schema"],
+        "A version that `/models/{version}/load` has loaded, instead of the champion.",
     ),
     query("include_reasoning", {"type": "boolean"}, "Synonym of `include=explanation`."),
 )

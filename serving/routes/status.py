@@ -5,23 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.forecasts.forecast_table import ForecastTable
 from serving.http.operations import MODELS, ApiRoute, Operation
+from serving.http.schemas.models import ModelsStatus
 from serving.live.live_state import LiveState
 from serving.models.model_cache import LiveModel
-from serving.routes.common import read_query
+from serving.routes.common import read_query, respond
+from serving.routes.versions import describe_loaded
 from serving.state import state_of
 
 
 async def get_status(request: Request) -> Response:
     """Return model, snapshot, alias and refused versions."""
     read_query(request)
-    body = read_status(state_of(request).live)
-    return Response(orjson.dumps(body), media_type="application/json")
+    state = state_of(request)
+    loaded = [describe_loaded(entry) for entry in state.loaded.all]
+    return respond(ModelsStatus(**read_status(state.live), loaded=loaded))
 
 
 def read_status(live: LiveState) -> dict[str, Any]:
@@ -70,6 +72,8 @@ def _snapshot(table: ForecastTable) -> dict[str, Any]:
 
 ROUTES = (
     ApiRoute(
-        "/models/status", get_status, Operation("Live model, snapshot and refused versions", MODELS)
+        "/models/status",
+        get_status,
+        Operation("Live model, snapshot and refused versions", MODELS, ModelsStatus),
     ),
 )

@@ -77,7 +77,7 @@ def test_a_price_costs_one_call_that_health_and_metrics_count(
     assert health["providers"][0]["state"] == "closed"
     made = 'stockcast_quota_calls{kind="made",provider="alpha_vantage",window="day"} 1.0'
     wait_until(lambda: made in server.get("/metrics").text, 10, server)
-    assert 'endpoint="/quote/{ticker}"' in server.get("/metrics").text
+    assert 'route="/quote/{ticker}",status="200"' in server.get("/metrics").text
 
 
 def test_an_unknown_ticker_costs_no_call(

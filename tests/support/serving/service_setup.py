@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +17,23 @@ from forecasting.bundle.bundle import Bundle
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.providers.status import ProviderState
 from serving.models.model_cache import LiveModel, Verify
+from serving.observability.request_times import RequestTimes
 from serving.settings import ServingSettings
 from serving.state import MODEL_FOLDER, build_state
 
 # A Monday before the exchange opens: the last closed session is Friday, 2013-03-01.
 NOW = datetime(2013, 3, 4, 12, 0, tzinfo=UTC)
+
+
+class RecordedRequests(list[tuple[str, int, float]]):
+    """Each request, and the summary of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = RequestTimes()
+
+    def cache_hit_rate(self, _: str) -> float | None:
+        return None
 
 
 class FakeMetrics:
@@ -29,7 +42,7 @@ class FakeMetrics:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.counts: list[tuple[str, str]] = []
-        self.requests: list[tuple[str, int, float]] = []
+        self.requests = RecordedRequests()
         self.cache_reads: list[tuple[str, bool]] = []
 
     def count_forecast(self, route: str, horizon: str) -> None:
@@ -37,6 +50,11 @@ class FakeMetrics:
 
     def record_request(self, route: str, status: int, seconds: float) -> None:
         self.requests.append((route, status, seconds))
+        self.requests.times.record(route, status, seconds)
+
+    @property
+    def forecast_counts(self) -> Counter[tuple[str, str]]:
+        return Counter(self.counts)
 
     def count_cache_read(self, cache: str, hit: bool) -> None:  # noqa: FBT001
         self.cache_reads.append((cache, hit))

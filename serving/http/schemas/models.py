@@ -1,0 +1,88 @@
+"""Model versions that are loaded, live or refused."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pydantic import BaseModel, Field
+
+from serving.http.schemas.forecast import ModelInfo
+from serving.http.schemas.history import Accuracy
+from serving.http.schemas.parameters import HorizonLabel
+
+Metrics = dict[str, dict[str, dict[str, float | None]]]
+
+
+class LiveVersion(ModelInfo):
+    """The version that makes the forecasts."""
+
+    live_since: datetime | None
+    fingerprint: str
+    feature_hash: str
+    data_fingerprint: str
+    code_version: str
+    lookback: int
+    horizons: list[int]
+    trained_on: list[str]
+    metrics: Metrics = Field(
+        description="Out of sample, by model, horizon in sessions and metric name."
+    )
+
+
+class SnapshotAge(BaseModel):
+    """Oldest and newest session of a snapshot."""
+
+    oldest: date
+    newest: date
+
+
+class LiveSnapshot(BaseModel):
+    """The snapshot that the forecasts are made from."""
+
+    fingerprint: str
+    data_fingerprint: str
+    tickers: int
+    without_forecast: dict[str, str]
+    as_of: SnapshotAge
+    last_closed_sessions: dict[str, date]
+    data_age_sessions: int
+    computed_at: datetime
+
+
+class Refused(BaseModel):
+    """A version that must not become live."""
+
+    version: int
+    reason: str
+    since: datetime
+
+
+class LoadedVersion(ModelInfo):
+    """A version that was loaded beside the champion."""
+
+    tickers: int = Field(description="Number of tickers with a forecast.")
+    loaded_at: datetime
+
+
+class ModelsStatus(BaseModel):
+    """Response body of ``/models/status``."""
+
+    champion_alias: int | None
+    live: LiveVersion | None
+    loaded: list[LoadedVersion] = Field(description="Versions loaded beside the champion.")
+    snapshot: LiveSnapshot | None
+    refused: list[Refused]
+
+
+class TickerStatus(BaseModel):
+    """Response body of ``/model/status/{ticker}``: one model for all tickers, seen from one."""
+
+    ticker: str
+    model: ModelInfo
+    trained_on_ticker: bool = Field(description="Whether the ticker was in the training data.")
+    as_of: date
+    data_age_sessions: int
+    accuracy: dict[HorizonLabel, Accuracy] = Field(
+        description="Out-of-sample accuracy for the ticker; empty without past forecasts."
+    )
+    accuracy_note: str | None = Field(description="Reason why `accuracy` is empty.")
