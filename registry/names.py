@@ -23,7 +23,8 @@ DECIDED_BY_TAG = "stockcast.decided_by"
 NOTE_TAG = "mlflow.note.content"
 USER_TAG = "mlflow.user"
 
-# Folders of the bundle of a version, and of the evidence and plots of a run.
+# Folders of the bundle of a version, and of the evidence, plots and report page of a run.
 BUNDLE_PATH = "artifacts/bundle"
 EVIDENCE_PATH = "evidence"
 PLOTS_PATH = "plots"
+REPORT_PATH = "report"

@@ -23,6 +23,14 @@ class RegistrySettings(CoreSettings):
     mlflow_tracking_uri: str | None = Field(
         None, description="MLflow server or database; by default SQLite under the home."
     )
+    mlflow_ui_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s@]+$",
+        description="Address of MLflow's pages in links; by default the server, or `make up`.",
+    )
+    mlflow_port: int = Field(
+        5000, ge=1, le=65535, description="Port of MLflow in `make up`, and in links to it."
+    )
     promotion_margin: float = Field(
         0.005, ge=0, le=0.1, description="Largest relative loss in CRPS that promotion accepts."
     )
@@ -51,3 +59,13 @@ class RegistrySettings(CoreSettings):
     def tracking_uri(self) -> str:
         """The MLflow store: `mlflow_tracking_uri`, or SQLite under the home."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def ui_url(self) -> str | None:
+        """The address of MLflow's pages if it differs from that of the store.
+
+        `stockcast up` serves the pages of a home on this machine.
+        """
+        if self.mlflow_ui_url is None and self.mlflow_tracking_uri is None:
+            return f"http://127.0.0.1:{self.mlflow_port}"
+        return self.mlflow_ui_url

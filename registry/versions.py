@@ -74,13 +74,14 @@ class ModelRegistry:
 
     The constructor opens no connection. `artifact_root` is the folder of artefacts for a database
     without a server; by default a SQLite file keeps them in its own folder. A server decides for
-    itself.
+    itself. `ui_url` is the address of the MLflow UI, if it differs from that of the server.
     """
 
     tracking_uri: str = field(repr=False)
     name: str
     artifact_root: Path | None = None
     clock: Clock = field(default_factory=SystemClock, repr=False, compare=False)
+    ui_url: str | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_settings(
@@ -90,7 +91,13 @@ class ModelRegistry:
         root = None
         if scheme_of(settings.tracking_uri) not in SERVERS:
             root = settings.home / "mlflow" / ARTIFACTS
-        return cls(settings.tracking_uri, settings.model_name, root, clock or SystemClock())
+        return cls(
+            settings.tracking_uri,
+            settings.model_name,
+            root,
+            clock or SystemClock(),
+            settings.ui_url,
+        )
 
     def now_ms(self) -> int:
         """Return the time of the clock as MLflow stores it, in milliseconds since 1970."""
@@ -116,13 +123,6 @@ class ModelRegistry:
         """Yield the client; its errors become `RegistryError` or `RegistryDownError`."""
         with translate_errors(f"{action} ({self.address})", self.tracking_uri):
             yield self.client
-
-    def page(self, version: int) -> str | None:
-        """Return the URL of a version in the MLflow UI, or None without a server."""
-        if scheme_of(self.tracking_uri) not in SERVERS:
-            return None
-        address = redacted(self.tracking_uri, by="").rstrip("/")
-        return f"{address}/#/models/{self.name}/versions/{version}"
 
     def alias_version(self, alias: str) -> int | None:
         """Return the version of `alias`, or None; cheap enough to poll every second."""

@@ -11,7 +11,7 @@ from forecasting.settings import TrainingSettings
 from pipelines.failures import classed_failures
 from pipelines.reporting import plots
 from pipelines.reporting.reports import publish_file
-from pipelines.reporting.tables import markdown_table
+from pipelines.reporting.tables import visible_table
 from pipelines.stages.evaluation import EvaluationScores, build_evaluation
 from pipelines.stages.store import Stage, StageStore
 from pipelines.stages.walk_forward import WalkForwardForecasts
@@ -28,7 +28,8 @@ def evaluation(
 ) -> dg.MaterializeResult[Stage]:
     """Out-of-sample scores of every model: CRPS, coverage, and skill with its significance.
 
-    Skill is relative to the naive forecast and to GARCH.
+    Skill is relative to the naive forecast and to GARCH. The asset `report_page` links to a page
+    with all plots.
     """
     forecasts = WalkForwardForecasts(walk_forward_forecasts).forecasts
     with classed_failures():
@@ -50,7 +51,7 @@ def evaluation(
         value=stage,
         data_version=stage.data_version,
         metadata={
-            "scores": dg.MetadataValue.md(markdown_table(table)),
+            "scores": visible_table(table),
             "reports": dg.MetadataValue.path(settings.home / "reports"),
             **{f"skill_naive_{horizon}": naive for horizon, naive, _ in skills},
             **{f"skill_garch_{horizon}": garch for horizon, _, garch in skills},

@@ -16,7 +16,7 @@ import polars as pl
 from core.errors import NotEnoughHistoryError
 from pipelines.failures import classed_failures
 from pipelines.reporting.reports import publish_file
-from pipelines.reporting.tables import markdown_table
+from pipelines.reporting.tables import visible_table
 from pipelines.settings import PipelineSettings
 from pipelines.stages.feature_table import FeatureTable
 from pipelines.stages.store import Stage, StageReader, StageStore
@@ -111,7 +111,7 @@ def drift_report(
             DRIFT_SHARE: drift.share,
             "drifted": len(drift.drifted),
             DATA_FINGERPRINT: table.data_fingerprint,
-            "scores": dg.MetadataValue.md(markdown_table(drift.as_frame())),
+            "scores": visible_table(drift.as_frame()),
             "report": dg.MetadataValue.url(html.as_uri()),
         },
     )

@@ -14,7 +14,7 @@ from pipelines.registration.evidence_collection import (
     policy_of,
 )
 from pipelines.reporting.reports import write_report
-from pipelines.reporting.tables import markdown_table
+from pipelines.reporting.tables import visible_table
 from pipelines.settings import PipelineSettings
 from pipelines.stages.bundle import ForecastBundle, build_bundle
 from pipelines.stages.evaluation import EvaluationScores
@@ -23,6 +23,7 @@ from pipelines.stages.registered import RegisteredVersion, build_registered_vers
 from pipelines.stages.store import Stage, StageStore
 from pipelines.stages.walk_forward import WalkForwardForecasts
 from registry.names import CHAMPION
+from registry.pages import version_links
 from registry.promotion.aliases import apply_decision
 from registry.promotion.gates import Decision, decide
 from registry.publishing.candidates import log_candidate
@@ -80,16 +81,13 @@ def registered_version(
             upstream=[forecast_bundle],
         )
     context.log.info(f"version {info.version} of {info.name}, trained through {info.cutoff}")
-    page = registry.page(info.version)
     return dg.MaterializeResult(
         value=stage,
         data_version=stage.data_version,
         metadata={
             "version": info.version,
             "mlflow_run": info.run_id,
-            "page": dg.MetadataValue.url(page)
-            if page
-            else dg.MetadataValue.text("Start `stockcast up` to open the version in MLflow."),
+            **_links(registry, info.version),
             "about": dg.MetadataValue.md(info.description),
         },
     )
@@ -122,10 +120,16 @@ def promotion(
         metadata={
             "version": version,
             "outcome": outcome,
+            **_links(registry, version),
             **({"hint": report["hint"]} if report["hint"] else {}),
-            "reasons": dg.MetadataValue.md(markdown_table(pl.DataFrame(report["reasons"]))),
+            "reasons": visible_table(pl.DataFrame(report["reasons"])),
         }
     )
+
+
+def _links(registry: ModelRegistry, version: int) -> dict[str, dg.UrlMetadataValue]:
+    pages = version_links(registry, version)
+    return {title: dg.MetadataValue.url(address) for title, address in pages.items()}
 
 
 def promotion_report(version: int, outcome: str, decision: Decision) -> dict[str, Any]:

@@ -31,6 +31,8 @@ from pipelines.stages.feature_table import FeatureTable
 from pipelines.stages.registered import RegisteredVersion
 from pipelines.stages.store import LINEAGE, Stage, StageStore
 from registry.names import CHAMPION
+from registry.pages import artifact_page, version_links
+from registry.publishing.runs import log_report_page
 from registry.versions import ModelRegistry
 
 PAGE_FILE = "index.html"
@@ -52,14 +54,15 @@ def report_page(
     clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult[None]:
     """The page `reports/index.html` with forecasts, decision, scores, data and drift of the run."""
-    version = RegisteredVersion(registered_version).version
+    registered = RegisteredVersion(registered_version)
+    version = registered.version
     bundle = ForecastBundle.upstream_of(registered_version)
     table = FeatureTable(feature_table)
     with classed_failures():
         evaluation = EvaluationScores.upstream_of(registered_version)
         sections = [
             _forecasts(registry, version, bundle, table, settings),
-            decision_section(settings.home / "reports"),
+            decision_section(settings.home / "reports", version_links(registry, version)),
             scores_section(evaluation),
             members_section(bundle.stage),
             data_section(table, settings.exchange, clock.now()),
@@ -75,7 +78,16 @@ def report_page(
     path = settings.home / "reports" / PAGE_FILE
     write_atomically(path, page.encode())
     context.log.info(f"the report page is {path}")
-    return dg.MaterializeResult(metadata={"page": dg.MetadataValue.url(path.as_uri())})
+    with classed_failures():
+        # A browser opens no file from a page of Dagster, so MLflow serves a copy.
+        logged = log_report_page(registry, registered.run_id, path)
+        address = artifact_page(registry, registered.run_id, logged)
+    return dg.MaterializeResult(
+        metadata={
+            **({"page": dg.MetadataValue.url(address)} if address else {}),
+            "file": dg.MetadataValue.path(path),
+        }
+    )
 
 
 def _forecasts(

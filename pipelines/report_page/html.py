@@ -61,7 +61,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page. `links` are pairs of text and file name in the reports folder."""
+    """A part of the page. `links` are pairs of text and address, such as a file beside the page."""
 
     title: str
     text: str = ""

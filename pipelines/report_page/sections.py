@@ -1,6 +1,7 @@
 """Sections of the report page, from the results of a run."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -104,13 +105,14 @@ def price_text(price: float) -> str:
     return f"{price:,.2f}" if price >= 1 else f"{price:.4g}"
 
 
-def decision_section(reports: Path) -> Section:
-    """Return the promotion decision with the result of every gate."""
+def decision_section(reports: Path, pages: Mapping[str, str]) -> Section:
+    """Return the promotion decision with the result of every gate, and links to `pages`."""
     decision = json.loads((reports / "promotion.json").read_text())
     return Section(
         "Decision",
         f"Version {decision['version']}: {decision['outcome']}. {decision['hint'] or ''}",
         gates=[(reason["passed"], reason["sentence"]) for reason in decision["reasons"]],
+        links=list(pages.items()),
     )
 
 

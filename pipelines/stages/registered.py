@@ -17,6 +17,11 @@ class RegisteredVersion(StageReader):
         """The number of the version in the registry."""
         return int(self.stage.document("version")["version"])
 
+    @property
+    def run_id(self) -> str:
+        """The id of the version's run in MLflow."""
+        return str(self.stage.document("version")["run_id"])
+
 
 def build_registered_version(folder: Path, *, version: int, run_id: str) -> None:
     """Write the version and the id of its MLflow run."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import StockcastError
 from registry.experiments import find_runs
-from registry.names import FINGERPRINT_TAG
+from registry.names import FINGERPRINT_TAG, REPORT_PATH
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,6 +48,13 @@ def close_abandoned_runs(registry: ModelRegistry, fingerprint: str) -> None:
         same = run.data.tags.get(FINGERPRINT_TAG) == fingerprint
         if same or now - run.info.start_time > ABANDONED_MS:
             _close_failed(registry, run)
+
+
+def log_report_page(registry: ModelRegistry, run_id: str, page: Path) -> str:
+    """Log the report page of a run, which MLflow then shows; return its path in the artefacts."""
+    with registry.request(f"logging the report page of run {run_id}") as client:
+        client.log_artifact(run_id, str(page), REPORT_PATH)
+    return f"{REPORT_PATH}/{page.name}"
 
 
 def log_values(

@@ -12,4 +12,3 @@ class CommandSettings(ServingSettings, PipelineSettings):
     """Every setting of Stockcast."""
 
     dagster_port: int = Field(3001, ge=1, le=65535, description="Port of Dagster in `make up`.")
-    mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of MLflow in `make up`.")

@@ -23,6 +23,7 @@ from core.errors import PermanentError
 from core.settings import as_environment
 from market.providers.factory import make_provider
 from pipelines.partitions import follow_universe, universe
+from registry.pages import REGISTRY_PAGE
 from registry.versions import ModelRegistry
 from stockcast.cli.dagster_instance import dagster_home, open_instance
 from stockcast.cli.output.console import print_line
@@ -30,8 +31,6 @@ from stockcast.cli.settings import CommandSettings
 
 STOP_SECONDS = 15.0
 START_SECONDS = 300.0
-# MLflow starts with its GenAI pages, which do not show the registry.
-REGISTRY_PAGE = "/#/models?workflowType=machine_learning"
 POLL_SECONDS = 0.5
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 

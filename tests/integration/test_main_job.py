@@ -270,6 +270,22 @@ def test_the_report_page_shows_the_served_forecasts_and_every_plot(finished: Fin
     assert "<h3>Distance by feature</h3>" in page
 
 
+def test_assets_and_report_page_link_to_mlflow(finished: Finished) -> None:
+    """A browser opens no file from a page of Dagster, so MLflow has a copy of the report page."""
+    (info,) = finished.versions
+    made = finished.home.made(finished.run)
+    page = (finished.home.path / "reports" / "index.html").read_text()
+    mlflow = f"http://127.0.0.1:{finished.home.settings.mlflow_port}/#"
+
+    for name in ("registered_version", "promotion"):
+        assert made[name]["Version in MLflow"] == f"{mlflow}/models/stockcast/versions/1"
+        assert made[name]["Experiment in MLflow"].startswith(f"{mlflow}/experiments/")
+        assert f'href="{made[name]["Version in MLflow"]}"' in page
+    assert made["report_page"]["page"].endswith(f"/{info.run_id}/artifacts/report/index.html")
+    (logged,) = finished.home.registry.client.list_artifacts(info.run_id, "report")
+    assert logged.file_size == len(page.encode())
+
+
 def test_a_second_run_at_the_same_time_is_refused(finished: Finished) -> None:
     home = finished.home.path
     expected = f"error: Another command, stockcast run, is using {home}; wait for it or set --home."

@@ -11,6 +11,7 @@ from support.registry.candidates import candidate
 from support.services.browser import browser_page
 from support.serving.servers import Server
 
+from registry.pages import version_page
 from registry.promotion.aliases import promote
 from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
@@ -43,7 +44,7 @@ def test_a_versions_page_shows_its_training_scores_and_decision(
     registry = ModelRegistry(mlflow_address, "pages")
     info = log_candidate(registry, candidate(tmp_path, seed=11))
     promote(registry, info.version, "shown to a person", actor="a test")
-    address = registry.page(info.version)
+    address = version_page(registry, info.version)
     assert address is not None
     page.goto(address)
     for text in ("Trained through", "Out of sample", "shown to a person", "champion"):

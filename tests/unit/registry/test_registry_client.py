@@ -19,6 +19,7 @@ from support.services.external import free_port
 from core.errors import RegistryDownError, RegistryError
 from registry.addresses import redacted, sqlite_file
 from registry.client import MLFLOW_DEFAULTS, make_client
+from registry.pages import version_page
 from registry.settings import RegistrySettings
 from registry.versions import ModelRegistry
 
@@ -117,7 +118,7 @@ def test_a_password_is_never_shown(
     with pytest.raises(RegistryDownError) as caught:
         registry.alias_version("champion")
     seen = "".join(traceback.format_exception(caught.value)) + repr(registry) + registry.address
-    seen += str(registry.page(1)) + caplog.text + "".join(capfd.readouterr())
+    seen += str(version_page(registry, 1)) + caplog.text + "".join(capfd.readouterr())
     assert "127.0.0.1" in seen
     assert SECRET not in seen
     assert "s3cr@t" not in seen
@@ -144,9 +145,3 @@ def test_the_registry_is_made_from_the_settings(tmp_path: Path) -> None:
     assert registry.name == "mine"
     assert registry.tracking_uri == f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
     assert registry.artifact_root == tmp_path / "mlflow" / "artifacts"
-
-
-def test_a_version_has_a_page_only_on_a_server() -> None:
-    registry = ModelRegistry("http://ann:pw@mlflow:5000/", "stockcast")
-    assert registry.page(3) == "http://mlflow:5000/#/models/stockcast/versions/3"
-    assert ModelRegistry("sqlite:////srv/m.db", "stockcast").page(3) is None

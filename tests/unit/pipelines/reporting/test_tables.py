@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 import polars as pl
+import pytest
 
-from pipelines.reporting.tables import markdown_table
+from pipelines.reporting.tables import cell_text, markdown_table, visible_table
 
 
 def test_a_markdown_table_has_a_header_and_one_line_per_row() -> None:
@@ -26,6 +27,37 @@ def test_a_markdown_table_has_a_header_and_one_line_per_row() -> None:
         "| AAPL | 3,270 | 0.1235 | yes | 2013-03-01 |\n"
         "| - | 5 | - | no | - |"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (600_000.0, "600,000"),
+        (1_234_567.8, "1,234,568"),
+        (2e9, "2,000,000,000"),
+        (430.47, "430.5"),
+        (1000.0, "1,000"),
+        (999.96, "1,000"),
+        (0.0004, "0.0004"),
+        (0.00004321, "0.00004321"),
+        (-0.0123456, "-0.01235"),
+        (1e-20, "1e-20"),
+        (0.0, "0"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+    ],
+)
+def test_large_and_small_numbers_keep_their_digits(value: float, text: str) -> None:
+    assert cell_text(value) == text
+
+
+def test_a_visible_table_has_readable_cells() -> None:
+    table = visible_table(pl.DataFrame({"ticker": ["A", "B"], "price": [600_000.0, None]}))
+
+    assert [record.data for record in table.records] == [
+        {"ticker": "A", "price": "600,000"},
+        {"ticker": "B", "price": "-"},
+    ]
 
 
 def test_omitted_rows_are_counted() -> None:
