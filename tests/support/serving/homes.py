@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import polars as pl
+from support.forecasting.attacks import change_graph
 from support.market.bars import sample_bars, xnys
 from support.registry.candidates import candidate
 from support.registry.databases import copy_empty_database
 from support.serving.past_forecasts import history_file
 
+from forecasting.bundle.files import fingerprint, read_files
 from forecasting.bundle.manifest import GRAPH_FILE
 from forecasting.features.feature_set import compute_features, feature_set
 from forecasting.horizons import HORIZONS
@@ -27,7 +30,7 @@ from forecasting.snapshot import Snapshot, write_snapshot
 from market.bars.adjustments import adjust_bars
 from market.calendars.sessions import Sessions
 from registry.client import make_client
-from registry.names import BUNDLE_PATH
+from registry.names import BUNDLE_PATH, FINGERPRINT_TAG
 from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 
@@ -81,10 +84,21 @@ class TestHome:
     def register_damaged(self, seed: int) -> int:
         """Register a bundle, then truncate its graph in the artefact store."""
         version = self.register(seed)
-        source = self.registry.get(version).source
-        graph = Path(source.removeprefix("file://")) / BUNDLE_PATH / GRAPH_FILE
+        graph = self._stored_bundle(version) / GRAPH_FILE
         graph.write_bytes(graph.read_bytes()[:-64])
         return version
+
+    def register_attack(self, seed: int, change: Callable[[onnx.GraphProto], None]) -> int:
+        """Register a bundle, then change its graph and fingerprint as an attacker would."""
+        version = self.register(seed)
+        folder = self._stored_bundle(version)
+        change_graph(folder, change)
+        self.registry.set_tags(version, {FINGERPRINT_TAG: fingerprint(read_files(folder))})
+        return version
+
+    def _stored_bundle(self, version: int) -> Path:
+        source = self.registry.get(version).source
+        return Path(source.removeprefix("file://")) / BUNDLE_PATH
 
     def move_alias(self, alias: str, version: int) -> None:
         """Move an alias as the MLflow UI does."""
