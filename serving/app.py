@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from core.errors import StockcastError
-from serving.http.problems import Problem, problem_of
+from serving.http.problems import PROBLEM, Problem, problem_of
 from serving.routes import (
     analysis,
     batch,
@@ -69,4 +69,5 @@ def build_app() -> Starlette:
 
 
 async def _send_problem(request: Request, error: Exception) -> Response:
-    return problem_of(error).response(state_of(request).clock.now())
+    problem = request.scope[PROBLEM] = problem_of(error)
+    return problem.response(state_of(request).clock.now())

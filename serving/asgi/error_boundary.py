@@ -11,7 +11,9 @@ from http import HTTPStatus
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.asgi.request_timing import REQUEST_ID
 from serving.http.problems import (
+    PROBLEM,
     Problem,
     internal_error,
     problem_of,
@@ -47,6 +49,7 @@ class ErrorBoundary:
                 traceback_of=error,
                 method=scope["method"],
                 path=scope["path"],
+                request_id=scope.get(REQUEST_ID),
                 error=f"{type(error).__name__}: {error}",
             )
 
@@ -80,6 +83,7 @@ class _Response:
         if self._started:
             return
         self._started = True
+        self._scope[PROBLEM] = problem
         response = problem.response(self._app_state.service.clock.now())
         original = self._buffered_start["headers"] if self._buffered_start else []
         response.raw_headers += [pair for pair in original if pair[0] not in _REPLACED_HEADERS]

@@ -11,6 +11,8 @@ from time import perf_counter
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.http.problems import PROBLEM, Problem
+from serving.observability.request_log import FAILED_FROM
 from serving.observability.tracing import current_trace_id
 from serving.protection.guard import EXTRA_HEADERS
 from serving.state import ServiceState
@@ -91,6 +93,7 @@ def log_request(
     """Write the line of one request."""
     given = _TRACE_ID.match(dict(scope["headers"]).get(b"traceparent", b""))
     ticker = scope.get("path_params", {}).get("ticker")
+    problem: Problem | None = scope.get(PROBLEM)
     service.request_log.write(
         method=scope["method"],
         route=route,
@@ -100,6 +103,8 @@ def log_request(
         trace_id=current_trace_id() or (given and given[1].decode()),
         ticker=ticker and ticker[:_MAX_TICKER],
         version=service.live.version,
+        problem=problem and problem.kind,
+        detail=problem and problem.detail if status >= FAILED_FROM else None,
     )
 
 

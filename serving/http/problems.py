@@ -23,6 +23,8 @@ from core.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+# Key of the scope of a request: the problem that was its response.
+PROBLEM = "stockcast.problem"
 RUN_THE_PIPELINE = "Run `stockcast run`, or materialise the assets in Dagster."
 _URN = "urn:stockcast:problem:"
 _MAX_ERRORS = 20

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 
 from core.clock import Clock
-from core.errors import StockcastError
+from core.errors import BundleError, StockcastError
 from registry.names import CHALLENGER
 from registry.versions import ModelRegistry
 from serving.forecasts.forecast_table import ForecastTable, build_forecast_table
-from serving.models.model_cache import ModelCache
+from serving.models.model_cache import LiveModel, ModelCache
 from serving.models.snapshot_cache import SnapshotCache
+from serving.observability.events import log_event
 from serving.observability.tracing import span
 
 
@@ -45,6 +47,7 @@ class ChallengerCache:
         self._lock = threading.Lock()
         self._cached = ChallengerForecasts(None, None)
         self._expires_at = 0.0
+        self._refused: dict[int, BundleError] = {}
 
     def get(self) -> ChallengerForecasts:
         """Return the forecasts; they are at most `poll_seconds` old."""
@@ -54,6 +57,16 @@ class ChallengerCache:
                 self._expires_at = self._clock.elapsed() + self._poll_seconds
             return self._cached
 
+    def _load(self, version: int) -> LiveModel:
+        """Load a version; refuse a damaged one at once, because its verification takes long."""
+        if version in self._refused:
+            raise self._refused[version].with_traceback(None)
+        try:
+            return self._cache.load(version)
+        except BundleError as error:
+            self._refused = {version: error}
+            raise
+
     def _read(self) -> ChallengerForecasts:
         try:
             with span("database", read="alias"):
@@ -62,7 +75,7 @@ class ChallengerCache:
                 return ChallengerForecasts(None, "No challenger is set.")
             cached = self._cached.table
             model = cached.model if cached and cached.model.version == version else None
-            model = model or self._cache.load(version)
+            model = model or self._load(version)
             snapshot = self._snapshots.newest(model.bundle.manifest)
             if snapshot is None:
                 note = f"No snapshot fits the features of version {version}."
@@ -75,5 +88,8 @@ class ChallengerCache:
                     model, snapshot, now, max_age_sessions=self._max_age_sessions
                 )
         except (StockcastError, OSError) as error:
-            return ChallengerForecasts(None, f"The challenger is not available: {error}")
+            note = f"The challenger is not available: {error}"
+            if note != self._cached.note:
+                log_event("challenger_not_available", level=logging.WARNING, error=error)
+            return ChallengerForecasts(None, note)
         return ChallengerForecasts(table, None)

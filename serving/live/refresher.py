@@ -6,10 +6,12 @@ A new source is a new follower class, added in `serving.state`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from serving.live.live_state import REFRESH, LiveState
+from serving.observability.events import log_event
 
 
 class Follower(Protocol):
@@ -29,6 +31,7 @@ class ChampionRefresher:
         self._live = live
         self._followers = followers
         self._poll_seconds = poll_seconds
+        self._logged: set[str] = set()
 
     async def start(self) -> None:
         """Run the followers until forecasts are live, each at most once.
@@ -37,7 +40,7 @@ class ChampionRefresher:
         responded. `run` continues at once, and reports the issues.
         """
         for follower in self._followers:
-            await asyncio.to_thread(_try_refresh, follower)
+            await asyncio.to_thread(self._attempt, follower.refresh, type(follower).__name__)
             if self._live.forecasts is not None:
                 break
         self._live.refreshed_at = self._live.clock.now()
@@ -50,19 +53,25 @@ class ChampionRefresher:
 
     def refresh(self) -> None:
         """Run every follower once. Unexpected errors become one health issue."""
-        failures = [error for follower in self._followers if (error := _try_refresh(follower))]
+        steps = [(follower.refresh, type(follower).__name__) for follower in self._followers]
+        steps.append((self._live.metrics.write, "Metrics"))
+        failures = [failure for step in steps if (failure := self._attempt(*step))]
         if failures:
-            self._live.report_issue(REFRESH, f"The refresh failed: {'; '.join(failures)}")
+            detail = f"The refresh failed: {'; '.join(failures)}. Report it with its traceback."
+            self._live.report_issue(REFRESH, detail)
         else:
             self._live.clear_issue(REFRESH)
-        self._live.metrics.write()
+        self._logged.intersection_update(failures)
         self._live.refreshed_at = self._live.clock.now()
 
-
-def _try_refresh(follower: Follower) -> str | None:
-    """Return the unexpected error of a follower, because it must not end the polling."""
-    try:
-        follower.refresh()
-    except Exception as error:  # noqa: BLE001  # reported by the caller
-        return f"{type(follower).__name__}: {type(error).__name__}: {error}"
-    return None
+    def _attempt(self, step: Callable[[], None], name: str) -> str | None:
+        """Return the unexpected error of a step, because it must not end the polling."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  # reported by the caller
+            failure = f"{name}: {type(error).__name__}: {error}"
+            if failure not in self._logged:
+                self._logged.add(failure)
+                log_event("refresh_failed", level=logging.ERROR, traceback_of=error, step=name)
+            return failure
+        return None

@@ -103,8 +103,13 @@ class SnapshotFollower:
             self._cache.save_last_live(model)
         except OSError as error:
             if model is not self._not_saved:
-                version, level = model.version, logging.WARNING
-                log_event("last_live_not_saved", level=level, version=version, error=error)
+                log_event(
+                    "last_live_not_saved",
+                    level=logging.WARNING,
+                    version=model.version,
+                    error=error,
+                    fix="free the disk of the home; until then a restart needs the registry",
+                )
             self._not_saved = model
         else:
             self._saved = model

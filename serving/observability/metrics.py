@@ -42,7 +42,8 @@ class Metrics:
         except OSError as error:
             # Values in memory. `/metrics` does not export them, and the forecasts go on.
             values.ValueClass = values.MutexValue
-            log_event("metrics_not_exported", level=logging.WARNING, error=error)
+            fix = f"free the disk of {folder} and restart"
+            log_event("metrics_not_exported", level=logging.WARNING, error=error, fix=fix)
         self.requests = RequestMetrics()
         self.record_request = self.requests.times.record
         self._forecasts = prometheus_client.Counter(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from http import HTTPStatus
 
 from serving.http.problems import Problem
+from serving.observability.events import log_event
 
 _SAMPLE_SECONDS = 0.05
 # The delay must last this long: a single pause, such as a swap, is no overload.
@@ -71,7 +73,13 @@ class LoadLimiter:
     def record_delay(self, seconds: float) -> None:
         """Add one sample of the delay."""
         self._delays.append(seconds)
-        self._is_late = len(self._delays) == _SAMPLES and min(self._delays) > self._max_delay
+        is_late = len(self._delays) == _SAMPLES and min(self._delays) > self._max_delay
+        if is_late and not self._is_late:
+            fix = "send fewer requests, or run more processes"
+            log_event("overload_began", level=logging.WARNING, delay_seconds=seconds, fix=fix)
+        elif self._is_late and not is_late:
+            log_event("overload_ended", delay_seconds=seconds)
+        self._is_late = is_late
 
 
 def _overloaded(detail: str) -> Problem:

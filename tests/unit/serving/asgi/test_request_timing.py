@@ -47,6 +47,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
     [
         ("/predict/AAPL", "/predict/{ticker}", 200, "AAPL"),  # the fast path
         ("/predict/ZZZZ", "/predict/{ticker}", 404, "ZZZZ"),
+        ("/predict/FB", "/predict/{ticker}", 409, "FB"),
         ("/models/status", "/models/status", 200, None),
         ("/nowhere", "unmatched", 404, None),
     ],
@@ -77,8 +78,22 @@ def test_a_request_is_one_line_with_its_route_ticker_version_and_trace(
         "trace_id": TRACE_ID,
         "version": 1,
     }
-    assert logged(caplog) == [fields | ({"ticker": ticker} if ticker else {})]
+    (line,) = logged(caplog)
+    assert (line.pop("problem", None) is not None) == (status >= 400)
+    assert line == fields | ({"ticker": ticker} if ticker else {})
     assert [(r, s) for r, s, _ in service.metrics.requests] == [(route, status)]
+
+
+def test_the_line_of_a_failed_request_states_the_cause(
+    service: ServiceSetup, caplog: pytest.LogCaptureFixture
+) -> None:
+    rest = build_app()
+    rest.state.service = service.state
+    service.refresh()
+    get(FastPath(Starlette(), rest), "/predict/AAPL")
+    (line,) = logged(caplog)
+    assert (line["status"], line["problem"]) == (503, "no-champion")
+    assert "Run `stockcast run`" in str(line["detail"])
 
 
 def test_the_time_of_a_stream_ends_when_it_starts() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 from support.serving.service_setup import ServiceSetup
 
+from core.errors import BundleError
 from serving.live.challenger import ChallengerCache
 
 
@@ -60,10 +64,34 @@ def test_the_registry_is_read_at_most_once_per_poll_interval(
     assert challenger.get().table is not None
 
 
-def test_a_challenger_that_fails_to_load_has_a_note(
-    service: ServiceSetup, challenger: ChallengerCache
+def test_a_challenger_that_fails_to_load_has_a_note_and_one_line_in_the_log(
+    service: ServiceSetup, challenger: ChallengerCache, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.registry.aliases["challenger"] = 99
-    note = challenger.get().note
-    assert note is not None
-    assert "no version 99" in note
+    for _ in range(3):
+        note = challenger.get().note
+        assert note is not None
+        assert "no version 99" in note
+        expire(service)
+    assert caplog.messages == ['event=challenger_not_available error="no version 99"']
+
+
+def test_a_refused_challenger_is_verified_once(tmp_path: Path) -> None:
+    """Regression: each comparison verified it again, for up to ten seconds."""
+    verified: list[int] = []
+
+    def verify(files: Mapping[str, bytes]) -> None:
+        verified.append(len(files))
+        if len(verified) == 2:
+            msg = "it computes without end"
+            raise BundleError(msg)
+
+    service = ServiceSetup(tmp_path, verify=verify)
+    service.go_live()
+    service.registry.aliases["challenger"] = service.register(2)
+    for _ in range(3):
+        assert "it computes without end" in str(service.state.challenger.get().note)
+        expire(service)
+    assert len(verified) == 2
+    service.registry.aliases["challenger"] = service.register(3)
+    assert service.state.challenger.get().table is not None

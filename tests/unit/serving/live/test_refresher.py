@@ -31,6 +31,27 @@ def test_an_unexpected_error_becomes_an_issue_and_the_other_followers_run(
     assert read_health(service.state)["status"] == "healthy"
 
 
+def test_an_unexpected_error_is_logged_once_with_its_traceback(
+    service: ServiceSetup, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Regression: an error of the metrics ended the polling for good, without a line."""
+
+    def fail() -> None:
+        msg = "no space left"
+        raise OSError(msg)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service.metrics, "write", fail)
+        for _ in range(3):
+            service.refresh()
+    records = [r for r in caplog.records if r.message == "event=refresh_failed step=Metrics"]
+    assert len(records) == 1
+    assert records[0].exc_info is not None
+    assert "OSError: no space left" in read_health(service.state)["issues"][-1]["detail"]
+    service.refresh()
+    assert "no space left" not in str(read_health(service.state)["issues"])
+
+
 def test_an_overdue_refresh_is_an_issue(service: ServiceSetup) -> None:
     service.go_live()
     service.clock.advance(seconds=300)

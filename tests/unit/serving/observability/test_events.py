@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,8 @@ from core.errors import BundleError
 from serving.observability.events import LOGGER, LogEvent, log_event
 from serving.observability.log_format import LogFormat, configure_logging
 
+ROOT = Path(__file__).parents[4]
+_EVENT = re.compile(r'(?:log_event\(|publish\(table,)\s*"([a-z_]+)"')
 FORGED = "forged\nevent=ok"
 
 
@@ -30,6 +34,14 @@ def log_to(stream: io.StringIO, log_format: LogFormat | None) -> Iterator[None]:
         patch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(stream)])
         configure_logging(log_format)
         yield
+
+
+def test_the_operations_page_explains_every_event() -> None:
+    sources = (ROOT / "serving").rglob("*.py")
+    logged = {name for path in sources for name in _EVENT.findall(path.read_text())}
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert len(logged) > 15
+    assert {name for name in logged if f"`{name}`" not in page} == set()
 
 
 @pytest.mark.parametrize(

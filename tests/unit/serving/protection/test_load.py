@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from serving.http.problems import Problem
@@ -41,6 +42,17 @@ def test_only_a_lasting_delay_refuses_requests() -> None:
     assert is_refused(load)
     load.record_delay(0.1)
     assert not is_refused(load)
+
+
+def test_begin_and_end_of_an_overload_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    load = LoadLimiter(10, 0.5)
+    with caplog.at_level(logging.INFO, "stockcast.serving"):
+        for delay in [0.6] * 30 + [0.1] * 30:
+            load.record_delay(delay)
+    assert [line.partition(" ")[0] for line in caplog.messages] == [
+        "event=overload_began",
+        "event=overload_ended",
+    ]
 
 
 def test_the_delay_of_a_blocked_event_loop_is_measured() -> None:
