@@ -66,6 +66,10 @@ bench: $(STAMP) ## Measure bundle, features, bar store and HTTP answers beside w
 readme-table: $(STAMP) ## Write the scores of the last run into the README's table
 	@$(BIN)/python -m benchmarks.readme_table "$${STOCKCAST_HOME:-var}" --write
 
+.PHONY: api-docs
+api-docs: $(STAMP) ## Write the client, Postman collection and snippets from the OpenAPI document
+	@$(BIN)/python -m docs.generator
+
 .PHONY: lock
 lock: $(STAMP) ## Write the requirement locks again; UPGRADE=1 takes newer versions
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra pipelines --extra serving --extra tracing --extra yahoo --group dev \

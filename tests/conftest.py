@@ -58,6 +58,7 @@ SHARED_SERVERS = {
         "test_serving_providers",
         "test_serving_streams",
         "test_web_page",
+        "test_serving_client",
     )
 }
 
