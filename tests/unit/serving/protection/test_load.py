@@ -6,6 +6,8 @@ import asyncio
 import logging
 import time
 
+import pytest
+
 from serving.http.problems import Problem
 from serving.protection.load import LoadLimiter
 
