@@ -19,6 +19,7 @@ from typing import Any
 from core.errors import PermanentError, TransientError
 from core.settings import as_environment
 from serving.settings import ServingSettings
+from stockcast.cli.port_owner import owns_port
 
 START_SECONDS = 90
 REQUEST_SECONDS = 10.0
@@ -84,9 +85,12 @@ class ServiceProcess:
         raise TransientError(msg)
 
     def _check_ready(self) -> None:
-        """Raise `OSError` unless the service is ready."""
+        """Raise `OSError` unless the service is ready, and is this process."""
         with urllib.request.urlopen(self.address + "/readyz", timeout=REQUEST_SECONDS):  # noqa: S310
-            return
+            port = int(self.address.rpartition(":")[2])
+        if not owns_port(self._process.pid, port):
+            msg = f"Another process listens on port {port}."
+            raise OSError(msg)
 
 
 @contextmanager

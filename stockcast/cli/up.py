@@ -27,6 +27,7 @@ from registry.pages import REGISTRY_PAGE
 from registry.versions import ModelRegistry
 from stockcast.cli.dagster_instance import dagster_home, open_instance
 from stockcast.cli.output.console import print_line
+from stockcast.cli.port_owner import owns_port
 from stockcast.cli.settings import CommandSettings
 
 STOP_SECONDS = 15.0
@@ -158,7 +159,7 @@ def _monitor(
                 status, log = process.returncode, _log(logs, component)
                 msg = f"{component.name} exited with status {status}; see {log}."
                 raise PermanentError(msg)
-        for component in [component for component in starting if _responds(component)]:
+        for component in [c for c in starting if _responds(c, processes[c].pid)]:
             starting.remove(component)
             print_line(console, f"  {component.name:<10} {component.address}{component.page}")
             if not starting:
@@ -171,11 +172,12 @@ def _monitor(
         time.sleep(POLL_SECONDS)
 
 
-def _responds(component: Component) -> bool:
+def _responds(component: Component, process_id: int) -> bool:
+    """Return whether a component responds on its port, and not another process."""
     url = component.address + component.health_path
     try:
         with urllib.request.urlopen(url, timeout=2):  # noqa: S310
-            return True
+            return owns_port(process_id, component.port)
     except OSError:
         return False
 

@@ -52,9 +52,31 @@ def test_a_response_is_parsed_as_json(
 ) -> None:
     service = ServiceProcess(process, address, tmp_path / "serving.log")
 
-    service.wait_until_ready()
-
     assert service.get("/predict/AAPL") == {"ticker": "AAPL"}
+
+
+def test_a_process_that_responds_on_its_port_is_ready(tmp_path: Path) -> None:
+    (tmp_path / "readyz").touch()
+    port = str(free_port())
+    command = [sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        try:
+            ServiceProcess(process, f"http://127.0.0.1:{port}", tmp_path / "log").wait_until_ready()
+        finally:
+            process.kill()
+
+
+def test_the_service_of_another_process_on_the_port_is_not_taken_for_ours(
+    address: str, tmp_path: Path
+) -> None:
+    """Another process may take the free port before the service listens on it."""
+    log = tmp_path / "serving.log"
+    log.write_text("address already in use")
+    with (
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"]) as process,
+        pytest.raises(TransientError, match="address already in use"),
+    ):
+        ServiceProcess(process, address, log).wait_until_ready()
 
 
 def test_an_error_status_is_raised_with_the_body(

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from support.serving.homes import TestHome
 from typer.testing import CliRunner
 
 from core.errors import PermanentError
 from core.settings import load_settings
 from stockcast.cli.app import app
+from stockcast.cli.output.console import make_console
 from stockcast.cli.service_process import free_port
 from stockcast.cli.settings import CommandSettings
-from stockcast.cli.up import check_ports, components
+from stockcast.cli.up import Component, _responds, check_ports, components, run_all
+
+SOURCES = "SELECT source FROM model_versions"
 
 
 def settings(home: Path, **ports: int) -> CommandSettings:
@@ -68,6 +78,40 @@ def test_up_with_a_taken_port_starts_nothing_and_prints_one_line(
         "set STOCKCAST_DAGSTER_PORT to a free port."
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_response_of_another_process_on_the_port_is_not_taken_for_ours() -> None:
+    with (
+        HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server,
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other,
+    ):
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        component = Component("X", (), "127.0.0.1", server.server_port, "STOCKCAST_PORT", "/")
+        assert _responds(component, os.getpid())
+        assert not _responds(component, other.pid)
+        server.shutdown()
+        thread.join()
+
+
+def test_a_moved_home_is_repaired_before_mlflow_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = TestHome(tmp_path / "before")
+    home.register(seed=1)
+    moved = TestHome(home.path.rename(tmp_path / "after"))
+    sources: list[str] = []
+
+    def start(*_: object, **__: object) -> None:
+        with sqlite3.connect(moved.path / "mlflow" / "mlflow.db") as database:
+            sources.extend(source for (source,) in database.execute(SOURCES))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stockcast.cli.up.subprocess.Popen", start)
+    run_all(settings(moved.path), make_console())
+
+    (source,) = sources
+    assert source.startswith(str(moved.path))
 
 
 def test_mlflow_is_linked_to_its_registry(tmp_path: Path) -> None:
