@@ -23,11 +23,14 @@ class SnapshotFollower:
         self._snapshots = snapshots
         # Error by fingerprints of bundle and snapshot, for each pair without any forecast.
         self._unusable: dict[tuple[str, str], ForecastError] = {}
+        # Versions that are refused because of such a pair, by their number.
+        self._without_forecast: dict[int, LiveModel] = {}
         self._saved: LiveModel | None = None
         self._not_saved: LiveModel | None = None
 
     def refresh(self) -> None:
         """Publish a table unless the live one already has this model and snapshot."""
+        self._reconsider_refused()
         failures = []
         for model in (self._live.candidate, self._live.model):
             if model is None:
@@ -37,6 +40,7 @@ class SnapshotFollower:
             except StockcastError as error:
                 if isinstance(error, ForecastError) and model is self._live.candidate:
                     self._live.refuse(model.version, str(error))
+                    self._without_forecast[model.version] = model
                 failures.append(f"Version {model.version}: {error}")
             else:
                 break
@@ -73,6 +77,20 @@ class SnapshotFollower:
             raise
         self._publish(new_table)
         snapshot.release_pages()
+
+    def _reconsider_refused(self) -> None:
+        """Make the champion the candidate again if the snapshot without a forecast is replaced."""
+        live, version = self._live, self._live.alias_version
+        model = None if version is None else self._without_forecast.get(version)
+        if model is None:
+            return
+        try:
+            pair = (model.bundle.fingerprint, self._find_snapshot(model).fingerprint)
+        except StockcastError:  # the next publication may be usable
+            return
+        if pair not in self._unusable:
+            live.refused.pop(model.version, None)
+            live.candidate = self._without_forecast.pop(model.version)
 
     def _find_snapshot(self, model: LiveModel) -> Snapshot:
         manifest = model.bundle.manifest

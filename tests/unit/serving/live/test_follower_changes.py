@@ -76,7 +76,7 @@ def test_a_good_snapshot_ends_a_snapshot_problem(
     assert "topic=snapshot seconds=60.000" in resolved
 
 
-def test_a_candidate_without_forecasts_is_refused_and_the_live_version_takes_the_snapshot(
+def test_a_candidate_without_forecasts_is_refused_until_the_snapshot_is_replaced(
     service: ServiceSetup,
 ) -> None:
     service.go_live()
@@ -90,8 +90,9 @@ def test_a_candidate_without_forecasts_is_refused_and_the_live_version_takes_the
     service.publish(newer_snapshot())
     service.refresh()
     table = service.live.require().table
-    assert table.model.version == 1
+    assert table.model.version == bad
     assert table.snapshot.windows.shape[1] == lookback
+    assert service.live.refused == {}
     assert table.forecast("AAPL", 1).current_price == 500.0
 
 

@@ -83,6 +83,33 @@ def test_a_snapshot_without_any_forecast_does_not_replace_the_live_one(
     assert read_health(service.state)["status"] == "degraded"
 
 
+def test_a_version_without_any_forecast_is_tried_again_with_the_next_snapshot(
+    service: ServiceSetup,
+) -> None:
+    """Regression: it stayed refused until the service was restarted."""
+    service.go_live()
+    usable = sample_snapshot()
+    empty = replace(usable, windows=np.zeros_like(usable.windows))
+    service.publish(empty)
+    service.refresh()
+    service.set_champion(service.register(2))
+    service.refresh()
+    downloads = service.registry.downloads
+    for _ in range(2):
+        service.refresh()
+        assert (service.live.version, list(service.live.refused)) == (1, [2])
+
+    service.publish(replace(empty, close=(500.0, 801.0, 202.0, 28.0)))
+    service.refresh()
+    assert (service.live.version, list(service.live.refused)) == (1, [2])
+
+    service.publish(usable)
+    service.refresh()
+    assert (service.live.version, service.live.refused) == (2, {})
+    assert read_health(service.state)["status"] == "healthy"
+    assert service.registry.downloads == downloads
+
+
 def test_a_record_that_cannot_be_written_is_logged_once_and_written_later(
     service: ServiceSetup, caplog: pytest.LogCaptureFixture
 ) -> None:
