@@ -1,4 +1,4 @@
-"""Current prices from the providers, cached for one minute.
+"""Current prices from the providers, cached in memory and in the store that processes share.
 
 Concurrent requests for one ticker share one provider call. `market` selects the provider and
 enforces its budget. A provider may be slower than the caller's time-out, so each call runs in its
@@ -16,6 +16,9 @@ from datetime import date
 from functools import cached_property
 from http import HTTPStatus
 
+import orjson
+from pydantic import TypeAdapter
+
 from core.clock import Clock
 from core.errors import QuotaError, StockcastError
 from core.settings import PREFIX
@@ -25,11 +28,13 @@ from market.providers.protocol import Quote, QuoteProvider
 from market.settings import MarketSettings
 from serving.http.problems import Problem, seconds_until
 from serving.observability.tracing import span
+from serving.shared_store import SharedStore
 
 CACHE_SECONDS = 60.0
-# Shorter than the time-out of BentoML, so that the caller receives this problem instead.
+# Shorter than the time limit of a request, so that the caller receives this problem instead.
 WAIT_SECONDS = 8.0
 _MAX_CACHED = 5_000
+_QUOTE = TypeAdapter(Quote)
 _MAX_PENDING = 8
 
 Result = Quote | Exception
@@ -55,6 +60,10 @@ class QuoteCache:
         Creates the provider at the first request; by default the settings select it.
     wait_seconds
         Time-out of a caller.
+    cache_seconds
+        Longest time for which a price is kept.
+    store
+        Shared with other processes; None for a cache of this process.
     on_quote
         Called with each new price of a provider, in the event loop.
     on_read
@@ -69,6 +78,8 @@ class QuoteCache:
         *,
         make_quote_provider: Callable[[], QuoteProvider] | None = None,
         wait_seconds: float = WAIT_SECONDS,
+        cache_seconds: float = CACHE_SECONDS,
+        store: SharedStore | None = None,
         on_quote: Callable[[Quote], None] | None = None,
         on_read: Callable[[bool], None] | None = None,
     ) -> None:
@@ -77,13 +88,15 @@ class QuoteCache:
         self._reserved_calls = reserved_calls
         self._make = make_quote_provider or self._from_settings
         self._wait_seconds = wait_seconds
+        self._seconds = cache_seconds
+        self._shared = store
         self._on_quote = on_quote
         self._on_read = on_read
         self._cached: dict[str, _CachedResult] = {}
         self._pending: dict[str, asyncio.Future[Result]] = {}
 
     async def get(self, ticker: str, newest_sessions: NewestSessions) -> Quote:
-        """Return the price of a ticker, at most one minute old.
+        """Return the price of a ticker, at most `cache_seconds` old.
 
         Parameters
         ----------
@@ -140,9 +153,11 @@ class QuoteCache:
 
     def _call_provider(self, ticker: str, newest_sessions: NewestSessions) -> Result:
         try:
+            if (shared := self._read_shared(ticker)) is not None:
+                return shared
             # Reads the database of this home, so it must not run in the event loop.
             reserved = self._reserved_calls(newest_sessions)
-            return self._provider.fetch_quote(ticker, reserved)
+            return self._share(self._provider.fetch_quote(ticker, reserved))
         except Exception as error:  # noqa: BLE001  # `_unwrap` raises it in the caller's task
             return error
 
@@ -160,8 +175,24 @@ class QuoteCache:
 
     def _cache_seconds(self, result: Result) -> float:
         if isinstance(result, QuotaError):
-            return min(CACHE_SECONDS, seconds_until(result.renews_at, self._clock.now()))
-        return CACHE_SECONDS
+            return min(self._seconds, seconds_until(result.renews_at, self._clock.now()))
+        if isinstance(result, Quote):
+            return self._seconds - (self._clock.now() - result.requested_at).total_seconds()
+        return self._seconds
+
+    def _read_shared(self, ticker: str) -> Quote | None:
+        """Return the price that another process has fetched, if it is not too old."""
+        content = self._shared.get(self._key(ticker)) if self._shared is not None else None
+        quote = _QUOTE.validate_json(content) if content else None
+        return quote if quote is not None and self._cache_seconds(quote) > 0 else None
+
+    def _share(self, quote: Quote) -> Quote:
+        if self._shared is not None:
+            self._shared.put(self._key(quote.ticker), orjson.dumps(quote), self._seconds)
+        return quote
+
+    def _key(self, ticker: str) -> str:
+        return f"quote:{','.join(self._settings.providers)}:{ticker}"
 
     @cached_property
     def _provider(self) -> QuoteProvider:

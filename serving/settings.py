@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, HttpUrl
+from pydantic import Field, HttpUrl, SecretStr, model_validator
 
+from core.settings import CommaSeparated, variable_name
 from market.settings import MarketSettings
 from registry.settings import RegistrySettings
 
@@ -61,3 +62,44 @@ class ServingSettings(RegistrySettings, MarketSettings):
         le=10_000,
         description="Largest number of logged requests per second, beside failed and slow ones.",
     )
+    cors_origins: CommaSeparated[str] = Field(
+        (), description="Comma-separated origins of web pages that may use the API, or *."
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis that several processes share for quotes, forecasts of callers' bars and"
+        " rate limits, such as redis://127.0.0.1:6379/0; without it each has its own.",
+    )
+    quote_cache_seconds: float = Field(
+        60.0, ge=1, le=3600, description="Seconds for which a current price is cached."
+    )
+    forecast_cache_seconds: float = Field(
+        300.0,
+        ge=0,
+        le=86_400,
+        description="Seconds for which a forecast of callers' bars is cached.",
+    )
+    jwt_issuer: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Issuer of JWT bearer tokens that are accepted besides API keys.",
+    )
+    jwt_audience: str | None = Field(
+        None, description="Audience that a token must name; required with an issuer."
+    )
+    jwt_jwks_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Address of the issuer's keys; by default <issuer>/.well-known/jwks.json.",
+    )
+
+    @model_validator(mode="after")
+    def _an_issuer_has_an_audience(self) -> ServingSettings:
+        if self.jwt_issuer and not self.jwt_audience:
+            msg = (
+                f"{variable_name('jwt_audience')} is required with"
+                f" {variable_name('jwt_issuer')}: without it, tokens for other services would be"
+                " accepted."
+            )
+            raise ValueError(msg)
+        return self

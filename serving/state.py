@@ -16,6 +16,7 @@ from market.providers.protocol import Quote
 from market.providers.status import ProviderStatus
 from registry.versions import ModelRegistry
 from serving.dagster_client import DagsterClient
+from serving.forecasts.caller_cache import CallerForecastCache
 from serving.jobs import JobStore
 from serving.live.alias_follower import AliasFollower
 from serving.live.calendar_follower import CalendarFollower
@@ -36,6 +37,7 @@ from serving.observability.request_log import RequestLog
 from serving.protection.protection import Protection, build_protection
 from serving.quotes import QuoteCache
 from serving.settings import ServingSettings
+from serving.shared_store import SharedStore
 
 MODEL_FOLDER = Path("serving") / "models"
 HISTORY_FOLDER = Path("serving") / "history"
@@ -52,6 +54,7 @@ class ServiceState:
     refresher: ChampionRefresher
     challenger: ChallengerCache
     quotes: QuoteCache
+    caller_forecasts: CallerForecastCache
     jobs: JobStore
     protection: Protection
     history: WalkForwardHistory
@@ -73,11 +76,13 @@ def build_state(
     cache = ModelCache(registry, settings.home / MODEL_FOLDER, verify)
     snapshots = settings.home / SNAPSHOT_FOLDER
     provider_status = ProviderStatus(settings, clock)
-    protection = build_protection(settings, clock)
+    url = settings.redis_url
+    store = SharedStore(url.get_secret_value(), clock) if url else None
+    protection = build_protection(settings, clock, store)
     poll_seconds = settings.poll_seconds
     snapshot_follower = SnapshotFollower(live, cache, SnapshotCache(snapshots))
     followers = (
-        protection.keys,
+        *protection.followers,
         LastLiveFollower(live, cache, snapshot_follower),
         AliasFollower(live, registry, cache),
         snapshot_follower,
@@ -98,8 +103,14 @@ def build_state(
         challenger=challenger,
         quotes=QuoteCache(
             *(settings, clock, provider_status.reserved_from_quotes),
+            cache_seconds=settings.quote_cache_seconds,
+            store=store,
             on_quote=_quote_publisher(live.changes),
             on_read=partial(metrics.count_cache_read, "quotes"),
+        ),
+        caller_forecasts=CallerForecastCache(
+            *(settings.forecast_cache_seconds, clock, store),
+            on_read=partial(metrics.count_cache_read, "forecasts"),
         ),
         jobs=JobStore(clock),
         protection=protection,

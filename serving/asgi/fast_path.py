@@ -11,6 +11,7 @@ from functools import cached_property
 from time import perf_counter
 
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.asgi.admission import Admission
@@ -30,6 +31,12 @@ from serving.protection.guard import EXTRA_HEADERS
 from serving.state import ServiceState
 
 FAST_ROUTE = "/predict/{ticker}"
+# Headers that a web page of another origin may send and read.
+_ALLOWED_HEADERS = ("Authorization", "Content-Type", "If-None-Match", "X-API-Key", "X-Request-ID")
+_EXPOSED_HEADERS = (
+    *("ETag", "RateLimit", "RateLimit-Policy", "Retry-After"),
+    *("X-Request-ID", "X-Response-Time"),
+)
 
 
 class FastPath:
@@ -61,11 +68,27 @@ class FastPath:
         admitted = Admission(BodyLimit(self._rest), protection)
         return RequestTiming(ErrorBoundary(admitted, app_state), app_state)
 
+    @cached_property
+    def _entry(self) -> ASGIApp:
+        origins = self._state.protection.cors_origins
+        if not origins:
+            return self._respond
+        return CORSMiddleware(
+            self._respond,
+            allow_origins=origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=_ALLOWED_HEADERS,
+            expose_headers=_EXPOSED_HEADERS,
+        )
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or the lifespan of the app."""
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
-            return
+        else:
+            await self._entry(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         if scope["type"] == "http" and scope["method"] == "GET":
             state = self._state

@@ -12,6 +12,7 @@ from serving.http.problems import Problem
 from serving.protection.access import Caller, check_scope, set_caller
 from serving.protection.key_ring import KeyRing
 from serving.protection.rate_limits import Allowance, TokenBuckets
+from serving.protection.tokens import TokenVerifier
 from serving.settings import Access
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -33,12 +34,21 @@ class Guard:
         does not arrive at a loopback address.
     buckets
         Rate limits by caller, or by address for a request without key. None for no limit.
+    tokens
+        Verifies the bearer tokens of an issuer. None without an issuer.
     """
 
-    def __init__(self, access: Access, keys: KeyRing, buckets: TokenBuckets | None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        keys: KeyRing,
+        buckets: TokenBuckets | None = None,
+        tokens: TokenVerifier | None = None,
+    ) -> None:
         self._access = access
         self._keys = keys
         self._buckets = buckets
+        self._tokens = tokens
 
     def is_free(self, scope: Scope) -> bool:
         """Return whether a request needs neither a key nor a token of a bucket."""
@@ -64,14 +74,21 @@ class Guard:
         """
         if is_public(scope["path"]):
             return
-        key = read_key(scope)
-        caller = self._keys.identify(key) if key is not None else None
+        caller = self._identify(read_key(scope))
         set_caller(scope, caller)
         # Before the check, so that requests with invalid keys are limited too.
         if self._buckets is not None:
             self._take_token(self._buckets, scope, caller)
         if self._needs_key(scope):
             check_scope(caller, "read")
+
+    def _identify(self, key: str | None) -> Caller | None:
+        if key is None:
+            return None
+        caller = self._keys.identify(key)
+        if caller is None and self._tokens is not None:
+            caller = self._tokens.identify(key)
+        return caller
 
     def _needs_key(self, scope: Scope) -> bool:
         if self._access != "auto":

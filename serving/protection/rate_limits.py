@@ -48,7 +48,7 @@ class Allowance:
 
 
 class TokenBuckets:
-    """One bucket for each caller.
+    """One bucket for each caller; `rate` is its number of new tokens per second.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ class TokenBuckets:
     def __init__(self, per_minute: int, burst: int, elapsed: Callable[[], float]) -> None:
         self.per_minute = per_minute
         self.burst = burst
-        self._rate = per_minute / _MINUTE
-        self.fill_seconds = ceil(burst / self._rate)
+        self.rate = per_minute / _MINUTE
+        self.fill_seconds = ceil(burst / self.rate)
         self._elapsed = elapsed
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         # The event loop takes tokens, and the refresh thread settles.
@@ -81,8 +81,8 @@ class TokenBuckets:
             return Allowance(
                 is_granted,
                 remaining=max(0, int(bucket.tokens)),
-                full_seconds=ceil((self.burst - bucket.tokens) / self._rate),
-                wait_seconds=max(0.0, (1 - bucket.tokens) / self._rate),
+                full_seconds=ceil((self.burst - bucket.tokens) / self.rate),
+                wait_seconds=max(0.0, (1 - bucket.tokens) / self.rate),
             )
 
     def collect_spent(self) -> dict[str, int]:
@@ -108,6 +108,6 @@ class TokenBuckets:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(caller)
-            refilled = bucket.tokens + (now - bucket.at) * self._rate
+            refilled = bucket.tokens + (now - bucket.at) * self.rate
             bucket.tokens, bucket.at = min(self.burst, refilled), now
         return bucket

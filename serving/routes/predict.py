@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import get_args
 
 from starlette.requests import Request
@@ -66,15 +67,18 @@ async def respond_to(state: ServiceState, body: PredictRequest) -> Response:
     forecasts, horizon = state.live.require(), LABELS[body.horizon]
     if body.bars is None:
         return _published(state, body.ticker, horizon, "typed", explained=body.explained)
-    model, now = forecasts.table.model, state.clock.now()
-    forecast = await asyncio.to_thread(
+    compute = partial(
         forecast_from_bars,
-        *(model, body.ticker, horizon, body.bars, now),
+        *(forecasts.table.model, body.ticker, horizon, body.bars, state.clock.now()),
         max_age_sessions=state.live.max_age_sessions,
         explained=body.explained,
     )
+    content = await asyncio.to_thread(
+        state.caller_forecasts.get,
+        *(forecasts.table, body, lambda: compute().model_dump_json().encode()),
+    )
     state.metrics.count_forecast("bars", body.horizon)
-    return respond(forecast)
+    return Response(content, media_type=JSON)
 
 
 async def _respond(request: Request, ticker: str, fields: dict[str, str]) -> Response:

@@ -20,7 +20,7 @@ from serving.state import state_of
 
 
 async def get_quote(request: Request) -> Response:
-    """Return a price at most one minute old. A problem contains the last close instead."""
+    """Return a price from the cache or a provider. A problem contains the last close instead."""
     state = state_of(request)
     read_query(request)
     ticker = path_ticker(request)

@@ -18,5 +18,5 @@ class CurrentPrice(BaseModel):
     source: str = Field(description="Provider of the price.")
     fetched_at: datetime = Field(description="Time of the request to the provider (UTC).")
     age_seconds: float = Field(
-        description="Seconds since `fetched_at`. The service caches a price for one minute."
+        description="Seconds since `fetched_at`. A price is cached for a minute by default."
     )

@@ -220,12 +220,13 @@ def test_requests_beyond_the_limit_of_pending_calls_are_rejected() -> None:
     assert rejected.kind == "too-many-quote-requests"
 
 
-def test_a_price_is_cached_for_one_minute() -> None:
+def test_a_price_is_cached_until_it_is_one_minute_old() -> None:
+    """The provider needed two seconds for its response."""
     provider, clock = FakeQuoteProvider(), MovingClock(NOW)
     quotes = make_quotes(provider, clock)
 
     async def send() -> None:
-        for seconds in (0.0, 59.9, 0.1):
+        for seconds in (0.0, 57.9, 0.1):
             clock.advance(seconds=seconds)
             await quotes.get("AAPL", {})
 

@@ -151,3 +151,33 @@ def test_a_websocket_without_a_key_is_closed(service: ServiceSetup) -> None:
     scope = {"type": "websocket", "path": "/ws/forecasts", "headers": [], "server": ("::1", 1)}
     asyncio.run(build(service)(scope, None, send_message))  # type: ignore[arg-type]
     assert sent == [{"type": "websocket.close", "code": 1008, "reason": "key-required"}]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"access": "keys", "cors_origins": ("https://a.example",)}], indirect=True
+)
+def test_a_web_page_of_a_configured_origin_may_send_a_key(service: ServiceSetup) -> None:
+    service.go_live()
+    key = KeyStore(service.folder).create("page", "read", NOW)
+    service.refresh()
+    app = build(service)
+    ask = {"access-control-request-method": "GET", "access-control-request-headers": "x-api-key"}
+    allowed, refused, read = send(
+        app,
+        ("OPTIONS", "/predict/AAPL", {"origin": "https://a.example", **ask}),
+        ("OPTIONS", "/predict/AAPL", {"origin": "https://b.example", **ask}),
+        ("GET", "/predict/AAPL", {"origin": "https://a.example", "x-api-key": key}),
+    )
+    assert (allowed.status_code, refused.status_code) == (200, 400)
+    for response in (allowed, read):
+        assert response.headers["access-control-allow-origin"] == "https://a.example"
+    assert "X-API-Key" in allowed.headers["access-control-allow-headers"]
+    assert "ETag" in read.headers["access-control-expose-headers"]
+
+
+def test_without_configured_origins_no_web_page_of_another_origin_may_read(
+    service: ServiceSetup,
+) -> None:
+    service.go_live()
+    (response,) = send(build(service), ("GET", "/predict/AAPL", {"origin": "https://a.example"}))
+    assert "access-control-allow-origin" not in response.headers
