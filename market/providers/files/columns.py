@@ -33,7 +33,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
         (
             "open_price opening_price px_open openprc opnpric eröffnung eröffnungskurs erster "
             "eröffn apertura abertura ouverture ouv öppningskurs otwarcie openingskoers åpning "
-            "start_price 开盘 开盘价 開盤價 始値 시가 откр цена_открытия acilis"
+            "開盤 start_price 开盘 开盘价 開盤價 始値 시가 откр цена_открытия acilis"
         ),
         "o",
     ),
@@ -60,12 +60,12 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
         (
             "close_last close_price closing_price clspric schlusskurs schluss schlußkurs cierre "
             "fechamento clôture chiusura zamkniecie zamknięcie slotkoers stängningskurs "
-            "closecloseprice_adjusted_for_splits 收盘 收盘价 收盤價 終値 종가 закр "
+            "closecloseprice_adjusted_for_splits clot 收盘 收盘价 收盤 收盤價 終値 종가 закр "
             "цена_закрытия kapanis"
         ),
         (
             "last last_price lastpric px_last price ltp prc zuletzt letzter último ultimo "
-            "dernier laatste senaste kurs цена"
+            "dernier laatste senaste senast kurs цена"
         ),
         "c",
     ),
@@ -81,8 +81,8 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
         (
             "total_traded_quantity traded_quantity total_trade_quantity tottrdqty ttltradgvol "
             "traded_volume total_volume share_volume no_of_shares number_of_shares px_volume "
-            "quantity volume_shares stück stuecke stücke 成交量 成交股數 出来高 거래량 объем "
-            "объём hacim"
+            "quantity volume_shares stück stuecke stücke 成交量 成交股數 出来高 売買高 거래량 "
+            "объем объём hacim"
         ),
         "volumen volúmen umsatz wolumen volym omsatt_antal tick_vol tickvolume",
         "v",
@@ -92,6 +92,9 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     # Splits for which Yahoo's prices are already adjusted; see `FilesProvider`.
     "stock_splits": ("stock_splits",),
     "period": ("per",),
+    "currency": (
+        "currency ccy crncy devise währung waehrung moneda moeda valuta waluta 通貨 币种",
+    ),
 }
 PRICE_COLUMNS = ("open", "high", "low", "close")
 REQUIRED = ("session", *PRICE_COLUMNS, "volume")
@@ -99,9 +102,30 @@ REQUIRED = ("session", *PRICE_COLUMNS, "volume")
 _LAST_RESORT = ("", "index", "indexlevel0", "unnamed0")
 
 
+# Units of prices and volumes behind a name. A ticker in brackets names a column of that ticker.
+_UNIT = re.compile(
+    r"\s*[(\[](?:in\s+)?(?:[$€£¥₹₩]|p|pence|cents?|USD|EUR|GBP|GB[Xp]|JPY|CHF|CAD|AUD|HKD|CNY|INR"
+    r"|KRW|[Ss]hares)[)\]]\s*$"
+)
+_VOLUME_UNIT = re.compile(
+    r"^\s*vol.*[(\[](?:in\s+)?(?P<unit>'?000s?|thousands?|k|m|mn|mio\.?|millions?|lakhs?|crores?)"
+    r"[)\]]\s*$",
+    re.IGNORECASE,
+)
+_VOLUME_POWERS = {"'": 3, "0": 3, "t": 3, "k": 3, "m": 6, "l": 5, "c": 7}
+
+
+def volume_power(name: str) -> int:
+    """Return the power of ten in the name of a volume column, as in ``Volume (M)``; 0 if none."""
+    match = _VOLUME_UNIT.match(name)
+    return 0 if match is None else _VOLUME_POWERS[match["unit"][0].lower()]
+
+
 def normalize_name(name: str) -> str:
-    """Return ``open`` for ``1. open``, ``<OPEN>``, ``Open*`` and ``Open_duplicated_0``."""
-    once = re.sub(r"_duplicated_\d+$", "", name)
+    """Return ``open`` for ``1. open``, ``<OPEN>``, ``Open (USD)`` and ``Open_duplicated_0``."""
+    once = _UNIT.sub("", re.sub(r"_duplicated_\d+$", "", name))
+    if volume_power(once):
+        return "volume"
     unnumbered = re.sub(r"^\s*\d+[a-z]?\.\s", "", once.strip().casefold())
     letters = "".join(
         c for c in unicodedata.normalize("NFKD", unnumbered) if unicodedata.category(c) != "Mn"
@@ -117,12 +141,17 @@ _KNOWN = {name for tiers in _TIERS.values() for tier in tiers for name in tier}
 _PRICE_NAMES = {
     name: meaning for meaning in PRICE_COLUMNS for tier in _TIERS[meaning] for name in tier
 }
-# Names that a table of several tickers combines with the tickers. Short names would be ambiguous.
-WIDE_NAMES = {
+_IN_WIDE_TABLES = (*PRICE_COLUMNS, "adj_close", "volume", "dividend", "stock_splits")
+# Names that a header row above or below the tickers may have.
+LONG_NAMES = {
     name: meaning
-    for meaning in (*PRICE_COLUMNS, "adj_close", "volume", "dividend", "stock_splits")
-    for name in _TIERS[meaning][0]
+    for meaning in _IN_WIDE_TABLES
+    for tier in _TIERS[meaning]
+    for name in tier
+    if len(name) > 1
 }
+# Names that one header combines with the tickers. More names would be ambiguous.
+WIDE_NAMES = {name: meaning for meaning in _IN_WIDE_TABLES for name in _TIERS[meaning][0]}
 
 
 def count_known(cells: Sequence[str]) -> int:

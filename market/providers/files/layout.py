@@ -9,6 +9,7 @@ import polars as pl
 
 from core.errors import BarsError
 from market.providers.files.columns import (
+    LONG_NAMES,
     PRICE_COLUMNS,
     WIDE_NAMES,
     has_all_prices,
@@ -28,7 +29,7 @@ _TUPLE = re.compile(r"""^\(\s*['"](.*?)['"]\s*,\s*['"](.*?)['"]\s*\)$""")
 _DUPLICATED = re.compile(r"_duplicated_\d+$")
 _BLANK = re.compile(r"^(Unnamed: ?\d+.*|_duplicated_\d+)?$")
 _NUMBER = re.compile(r"^\W*\d[\d.,' ]*$")
-_TICKER_OR_NAME = re.compile(r"^\^?[A-Za-z0-9][\w.&=/ -]{0,23}$")
+_TICKER_OR_NAME = re.compile(r"^\^?[^\W_][\w.&=/ -]{0,23}$")
 # A first row of missing values is no header.
 _MISSING = {"null", "none", "nan", "n/a", "na"}
 # Words in names of columns that are no tickers, such as `Adj. Open` of Quandl.
@@ -53,7 +54,7 @@ def to_long(table: pl.DataFrame, where: str) -> pl.DataFrame:
     pairs = {name: pair for name in table.columns if (pair := _split(name)) is not None}
     prices: dict[str, set[str]] = {}
     for name, ticker in pairs.values():
-        prices.setdefault(ticker, set()).add(WIDE_NAMES[name])
+        prices.setdefault(ticker, set()).add(LONG_NAMES[name])
     complete = [ticker for ticker in prices if prices[ticker] >= {*PRICE_COLUMNS}]
     if not complete or has_all_prices(table.columns):
         return table
@@ -107,7 +108,7 @@ def _filled(names: Sequence[str]) -> list[str]:
 
 
 def _meaning(name: str) -> str | None:
-    return WIDE_NAMES.get(normalize_name(name))
+    return LONG_NAMES.get(normalize_name(name))
 
 
 def _split(column: str) -> tuple[str, str] | None:
@@ -118,7 +119,7 @@ def _split(column: str) -> tuple[str, str] | None:
             if _meaning(key):
                 return normalize_name(key), ticker
         return None
-    if _meaning(name):
+    if normalize_name(name) in WIDE_NAMES:
         return None
     if match := _NAME_FIRST.match(name):
         key, ticker = match.groups()

@@ -15,6 +15,7 @@ from core.tickers import unknown_ticker
 from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
 from market.providers.files.columns import match_columns
+from market.providers.files.headerless import has_no_header
 from market.providers.files.merge import merge_files
 from market.providers.files.names import ticker_from_name
 from market.providers.files.reading import FileReading
@@ -31,8 +32,8 @@ class FilesProvider:
     """Bars from a folder, a glob or one file.
 
     Text files (CSV with any separator, JSON, compressed or not), Parquet and Arrow are read. The
-    tables of `columns`, `dates` and `numbers` in `market.providers.files` list the known names and
-    formats. A column ``ticker`` or ``symbol``, a folder ``ticker=AAPL``, names of columns such as
+    tables of `columns` and `cells` in `market.providers.files` list the known names and formats.
+    A column ``ticker`` or ``symbol``, a folder ``ticker=AAPL``, names of columns such as
     ``Close_AAPL`` or the name of the file, as in ``BRK.B.csv``, name the ticker. The sessions of
     one ticker may be in several files. A session in two files must have the same bar in both.
 
@@ -158,7 +159,8 @@ class FilesProvider:
 
     def _tickers_of(self, path: Path) -> tuple[str, ...]:
         try:
-            if "ticker" in match_columns(read_columns(path), str(path), self._columns):
+            names = read_columns(path)
+            if has_no_header(names) or "ticker" in match_columns(names, str(path), self._columns):
                 return self._reading(path).tickers
         except BarsError:
             # `fetch` raises the error for the ticker of the file, so that others can be read.

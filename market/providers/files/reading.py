@@ -12,11 +12,13 @@ from core.errors import BarsError, TickerError
 from core.tickers import check_ticker
 from market.bars.contract import PRICES, conform_bars
 from market.calendars.sessions import Sessions
+from market.providers.files.cells.dates import choose_date_format, local_dates
+from market.providers.files.cells.numbers import Numbers, raise_at_first, text_of
 from market.providers.files.columns import describe_columns, match_columns
-from market.providers.files.dates import choose_date_format, local_dates
+from market.providers.files.headerless import has_no_header, infer_columns
 from market.providers.files.layout import ROW
 from market.providers.files.names import ticker_from_name
-from market.providers.files.numbers import Numbers, raise_at_first, text_of
+from market.providers.files.plausibility import refuse_fixed_point, refuse_other_frequency
 from market.providers.files.tables import read_table
 
 _NUMBERS = (*PRICES, "adj_close", "split_factor", "dividend")
@@ -47,7 +49,10 @@ class FileReading:
     ) -> None:
         self._where = str(path)
         table = read_table(path)
-        self._columns = match_columns(table.drop(ROW).columns, self._where, named)
+        columns = table.drop(ROW).columns
+        if has_no_header(columns) and not named:
+            named = self._infer_columns(table)
+        self._columns = match_columns(columns, self._where, named)
         self._tables = self._by_ticker(path, table)
         table = pl.concat(self._tables.values())
         self._numbers = Numbers(
@@ -79,6 +84,8 @@ class FileReading:
         )
         if "period" in columns:
             _refuse_intraday(table, columns["period"], self._where)
+        if "currency" in columns:
+            _refuse_other_currencies(table, columns["currency"], ticker, self._where)
         read = {
             "session": self._read_sessions(table, sessions),
             "volume": self._numbers.read_volumes(table, columns["volume"]),
@@ -90,13 +97,27 @@ class FileReading:
             read = _without_applied_actions(read)
         bars = pl.DataFrame([series.alias(name) for name, series in read.items()])
         named = bars.with_columns(ticker=pl.lit(ticker), source=pl.lit("files"))
-        return conform_bars(named)
+        conformed = conform_bars(named)
+        refuse_other_frequency(conformed, sessions, self._where)
+        refuse_fixed_point(conformed, self._where)
+        return conformed
+
+    def _infer_columns(self, table: pl.DataFrame) -> dict[str, str]:
+        inferred = infer_columns(table)
+        if not inferred:
+            msg = (
+                f"{self._where}: the file has no header, and its values leave open which column is "
+                f"which; add a header, or name the columns in STOCKCAST_COLUMNS "
+                f"(session=column 1,open=column 2,...)."
+            )
+            raise BarsError(msg)
+        return inferred
 
     def _by_ticker(self, path: Path, table: pl.DataFrame) -> dict[str, pl.DataFrame]:
         column = self._columns.get("ticker")
         if column is None:
             return {ticker_from_name(path): table}
-        tickers = table.get_column(column).cast(pl.String).str.strip_chars().str.to_uppercase()
+        tickers = text_of(table.get_column(column)).str.to_uppercase()
         table = table.with_columns(tickers.alias(column))
         session = text_of(table.get_column(self._columns["session"]))
         # Footers have no ticker. A row with a date must have one.
@@ -212,6 +233,16 @@ def _refuse_intraday(table: pl.DataFrame, column: str, where: str) -> None:
         msg = (
             f"{where}, row {row}, column {column!r}: expected D for daily bars, got {period!r}; "
             f"only daily bars are supported: download the daily file."
+        )
+        raise BarsError(msg)
+
+
+def _refuse_other_currencies(table: pl.DataFrame, column: str, ticker: str, where: str) -> None:
+    currencies = text_of(table.get_column(column)).drop_nulls().unique().sort()
+    if len(currencies) > 1:
+        msg = (
+            f"{where}, column {column!r}: the rows of {ticker} are in several currencies "
+            f"({', '.join(currencies[:_SHOWN])}); convert them to one."
         )
         raise BarsError(msg)
 

@@ -22,7 +22,7 @@ _TEXT = (".csv", ".txt", ".tsv", ".json", ".jsonl", ".ndjson")
 _BINARY = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
 # The longest suffix is first, so that `.csv.gz` is found before `.gz`.
 SUFFIXES = tuple(sorted((t + c for t in _TEXT for c in _COMPRESSIONS), key=len, reverse=True))
-SUFFIXES += _BINARY
+SUFFIXES += (*_COMPRESSIONS[1:], *_BINARY)
 SUMMARY = (
     ".csv, .txt, .tsv, .json, .jsonl, .ndjson (also with .gz, .bz2, .xz or .zip), .parquet, .pq, "
     ".feather, .arrow, .ipc"
@@ -127,7 +127,8 @@ def _member(path: Path, archive: zipfile.ZipFile) -> str:
     files = [
         name
         for name in names
-        if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")
+        if not name.startswith("__MACOSX/")
+        and not Path(name).name.lower().startswith((".", "readme", "license"))
     ]
     if len(files) != 1:
         msg = f"{path}: the archive has {len(files)} files, expected one; unpack it."

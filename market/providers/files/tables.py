@@ -12,6 +12,7 @@ import polars as pl
 
 from core.errors import BarsError
 from market.providers.files.columns import count_known
+from market.providers.files.headerless import NAME, is_headerless
 from market.providers.files.json_tables import read_json
 from market.providers.files.layout import ROW, to_long
 from market.providers.files.sources import decode, read_content, suffix_of, unreadable
@@ -79,7 +80,11 @@ def _read_csv(path: Path, text: str, *, head: bool) -> pl.DataFrame:
     if head and len(lines) > 2:  # noqa: PLR2004  # the last line may be cut
         lines = lines[:-1]
     skipped, separator = _find_header(lines)
-    body = "\n".join(lines[skipped:])
+    first = _cells(lines[skipped], separator)
+    if is_headerless(first):
+        names = separator.join(NAME.format(n) for n in range(1, len(first) + 1))
+        lines, skipped = [names, *lines[skipped:]], -1
+    body = "\n".join(lines[max(0, skipped) :])
     try:
         table = pl.read_csv(io.StringIO(body), separator=separator, infer_schema=False)
     except pl.exceptions.PolarsError as error:

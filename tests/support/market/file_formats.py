@@ -66,6 +66,12 @@ TRADED = [
     (date(2013, 3, 1), 438.00, 438.18, 429.98, 430.47, 19730300),
 ]
 ADJUSTED = [57.98, 57.56, 56.14]
+NAMES = ("Open", "High", "Low", "Close", "Volume")
+RECORDS = [
+    dict(zip(("date", "open", "high", "low", "close", "volume"), map(str, row), strict=True))
+    for row in TRADED
+]
+PLAIN = pl.DataFrame(RECORDS)
 
 
 def provider(bars: Path | str) -> FilesProvider:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from core.errors import BarsError
+from market.providers.files.columns import volume_power
 from market.providers.files.layout import ROW
 
 # Spellings of a missing value.
@@ -101,8 +102,11 @@ class Numbers:
         return numbers, text.is_not_null() & numbers.is_null()
 
     def read_volumes(self, table: pl.DataFrame, column: str) -> pl.Series:
-        """Return a column as Int64, rounded to whole shares; see `read`."""
-        numbers = self.read(table, column).fill_nan(None)
+        """Return a column as Int64, rounded to whole shares; see `read`.
+
+        A unit in the name of the column, such as ``Volume (M)``, multiplies the numbers.
+        """
+        numbers = self.read(table, column).fill_nan(None) * 10.0 ** volume_power(column)
         volumes = numbers.round().cast(pl.Int64, strict=False)
         bad = numbers.is_not_null() & volumes.is_null()
         raise_at_first(table, column, bad, self.where, "a number of shares such as 1500000")
@@ -178,7 +182,10 @@ def _decimal_marks(text: Mapping[str, pl.Series], where: str, volume: str) -> di
     chosen = {}
     for name, marks in possible.items():
         common = marks & proven if len(proven) == 1 else marks
-        if len(common) == 1 and (name != volume or proven == {","} or len(marks) == 1):
+        # Whole numbers of shares have no decimal mark, but volumes such as 5.646 M have.
+        has_units = (text[name].drop_nulls().str.contains(_UNIT + "$")).all()
+        is_decided = name != volume or proven == {","} or len(marks) == 1 or has_units
+        if len(common) == 1 and is_decided:
             chosen[name] = next(iter(common))
             continue
         fits_both = pl.DataFrame(parsed[name]).select(pl.all_horizontal(pl.all().is_not_null()))

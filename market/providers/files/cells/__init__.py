@@ -1,0 +1,1 @@
+"""Readings of cells: dates and numbers. The column as a whole decides on its format."""
