@@ -13,7 +13,7 @@ from core.tickers import check_ticker
 from market.calendars.corrections import parse_corrections, use_corrections
 from market.providers.alpha_vantage.tiers import Tier
 from market.providers.catalog import SPECS
-from market.providers.files.columns import SPELLINGS
+from market.providers.files.headers.spellings import SPELLINGS
 
 _TWO_UNIVERSES = f"{PREFIX}TICKERS and {PREFIX}UNIVERSE both name tickers: set one of them"
 _NO_TICKERS = (
@@ -34,7 +34,7 @@ class MarketSettings(CoreSettings):
     columns: CommaSeparated[str] = Field(
         (),
         description="Names of columns in those files that are not recognized, by the column of a "
-        "bar, such as close=Ending Price,volume=Pieces.",
+        "bar, such as close=Ending Price,volume=Pieces, or close=column 5 without a header.",
     )
     tickers: CommaSeparated[str] = Field(
         (), description="Comma-separated tickers; empty selects all tickers of the provider."

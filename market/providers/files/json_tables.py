@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from core.errors import BarsError
-from market.providers.files.columns import count_known, normalize_name
+from market.providers.files.headers.columns import count_known
+from market.providers.files.headers.spellings import normalize_name
 
 _TICKER = ("ticker", "symbol")
 _DATE_KEY = re.compile(r"^(\d{4}-\d{2}-\d{2}.*|\d{8,19})$")

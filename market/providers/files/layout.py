@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from core.errors import BarsError
-from market.providers.files.columns import (
+from market.providers.files.headers.columns import has_all_prices
+from market.providers.files.headers.spellings import (
     LONG_NAMES,
     PRICE_COLUMNS,
     WIDE_NAMES,
-    has_all_prices,
     normalize_name,
 )
 
@@ -28,7 +28,8 @@ _NAME_LAST = re.compile(rf"^(.+?){_SEPARATOR}{_NAME}$", re.IGNORECASE)
 _TUPLE = re.compile(r"""^\(\s*['"](.*?)['"]\s*,\s*['"](.*?)['"]\s*\)$""")
 _DUPLICATED = re.compile(r"_duplicated_\d+$")
 _BLANK = re.compile(r"^(Unnamed: ?\d+.*|_duplicated_\d+)?$")
-_NUMBER = re.compile(r"^\W*\d[\d.,' ]*$")
+# A number, also with a magnitude, a currency or another unit.
+_NUMBER = re.compile(r"^\W*\d[\d.,' ]*(?:[kmb%]|[A-Z]{3}|[^\x00-\x7f]{1,3})?$", re.IGNORECASE)
 _TICKER_OR_NAME = re.compile(r"^\^?[^\W_][\w.&=/ -]{0,23}$")
 # A first row of missing values is no header.
 _MISSING = {"null", "none", "nan", "n/a", "na"}

@@ -7,7 +7,10 @@ import polars as pl
 from core.errors import BarsError
 from market.bars.contract import PRICES
 from market.calendars.sessions import Sessions
+from market.providers.files.cells.numbers import text_of
+from market.providers.files.layout import ROW
 
+_SHOWN = 3
 # Shorter files show no frequency.
 _MIN_SESSIONS = 10
 # Sessions between two rows in the median; thinly traded shares have most of their rows in a row.
@@ -66,6 +69,30 @@ def refuse_fixed_point(bars: pl.DataFrame, where: str) -> None:
         msg = (
             f"{where}: prices such as {prices[0]:.0f} are fixed-point numbers of billionths; "
             f"export them as decimal numbers (Databento: pretty_px)."
+        )
+        raise BarsError(msg)
+
+
+def refuse_other_periods(table: pl.DataFrame, column: str, where: str) -> None:
+    """Raise `BarsError` if a column of periods has another one than D, for daily bars."""
+    periods = table.get_column(column).cast(pl.String)
+    other = table.filter(periods.str.to_uppercase() != "D")
+    if not other.is_empty():
+        row, period = other.select(ROW, column).row(0)
+        msg = (
+            f"{where}, row {row}, column {column!r}: expected D for daily bars, got {period!r}; "
+            f"only daily bars are supported: download the daily file."
+        )
+        raise BarsError(msg)
+
+
+def refuse_other_currencies(table: pl.DataFrame, column: str, ticker: str, where: str) -> None:
+    """Raise `BarsError` if the rows of one ticker are in several currencies."""
+    currencies = text_of(table.get_column(column)).drop_nulls().unique().sort()
+    if len(currencies) > 1:
+        msg = (
+            f"{where}, column {column!r}: the rows of {ticker} are in several currencies "
+            f"({', '.join(currencies[:_SHOWN])}); convert them to one."
         )
         raise BarsError(msg)
 

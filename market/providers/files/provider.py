@@ -14,8 +14,8 @@ from core.errors import BarsError
 from core.tickers import unknown_ticker
 from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
-from market.providers.files.columns import match_columns
 from market.providers.files.headerless import has_no_header
+from market.providers.files.headers.columns import match_columns
 from market.providers.files.merge import merge_files
 from market.providers.files.names import ticker_from_name
 from market.providers.files.reading import FileReading

@@ -14,15 +14,20 @@ from market.bars.contract import PRICES, conform_bars
 from market.calendars.sessions import Sessions
 from market.providers.files.cells.dates import choose_date_format, local_dates
 from market.providers.files.cells.numbers import Numbers, raise_at_first, text_of
-from market.providers.files.columns import describe_columns, match_columns
 from market.providers.files.headerless import has_no_header, infer_columns
+from market.providers.files.headers.columns import describe_columns, match_columns
 from market.providers.files.layout import ROW
 from market.providers.files.names import ticker_from_name
-from market.providers.files.plausibility import refuse_fixed_point, refuse_other_frequency
+from market.providers.files.other_rows import rows_without_bar
+from market.providers.files.plausibility import (
+    refuse_fixed_point,
+    refuse_other_currencies,
+    refuse_other_frequency,
+    refuse_other_periods,
+)
 from market.providers.files.tables import read_table
 
 _NUMBERS = (*PRICES, "adj_close", "split_factor", "dividend")
-_SHOWN = 3
 
 
 class FileReading:
@@ -83,9 +88,9 @@ class FileReading:
             self._columns,
         )
         if "period" in columns:
-            _refuse_intraday(table, columns["period"], self._where)
+            refuse_other_periods(table, columns["period"], self._where)
         if "currency" in columns:
-            _refuse_other_currencies(table, columns["currency"], ticker, self._where)
+            refuse_other_currencies(table, columns["currency"], ticker, self._where)
         read = {
             "session": self._read_sessions(table, sessions),
             "volume": self._numbers.read_volumes(table, columns["volume"]),
@@ -154,42 +159,11 @@ class FileReading:
                 readings.append(f"dates as {name}")
         if self._numbers.has_comma:
             readings.append("numbers with a decimal comma")
-        self._ignored, shown = self._rows_without_bar(table, is_date)
+        self._ignored, shown = rows_without_bar(table, is_date, self._columns, self._numbers)
         notes = [f"read {', '.join(readings)}."] if readings else []
         if shown:
             notes.append(f"ignored {', '.join(shown)}, which contain no bar.")
         return notes
-
-    def _rows_without_bar(
-        self, table: pl.DataFrame, is_date: pl.Series
-    ) -> tuple[pl.Series, list[str]]:
-        """Return the rows that contain no bar, such as totals, and phrases that describe them.
-
-        A row without any date or price is none, and so is a row of a dividend or split. An empty
-        row with a date is a bar whose values are missing. A date that cannot be parsed next to
-        prices is an error of that cell.
-        """
-        session = self._columns["session"]
-        cells = table.get_column(session).cast(pl.String)
-        n_prices = pl.Series([0] * table.height)
-        has_text = pl.Series([False] * table.height)
-        for name in PRICES:
-            numbers, bad = self._numbers.parse(table, self._columns[name])
-            n_prices += numbers.is_not_null().cast(pl.Int64)
-            has_text |= bad
-        is_word = ~is_date & cells.is_not_null() & ~cells.str.contains(r"\d")
-        no_bar = (
-            is_word
-            | ((n_prices == 0) & has_text)
-            | ((n_prices == 0) & ~is_date & (cells.str.strip_chars() != "").fill_null(value=False))
-        )
-        no_bar = no_bar if is_date.any() else no_bar & False
-        rows = table.filter(no_bar)
-        firsts = [
-            f"row {row} ({text!r})" for row, text in rows.select(ROW, session).head(_SHOWN).rows()
-        ]
-        more = rows.height - len(firsts)
-        return rows.get_column(ROW), firsts + ([f"{more} more rows"] if more > 0 else [])
 
     def _read_sessions(self, table: pl.DataFrame, sessions: Sessions) -> pl.Series:
         """Return the sessions as local dates of the exchange. Missing cells are null."""
@@ -223,28 +197,6 @@ def _session_text(cells: pl.Series) -> pl.Series:
     if cells.dtype.is_float():
         cells = cells.fill_nan(None).cast(pl.Int64, strict=False)
     return text_of(cells)
-
-
-def _refuse_intraday(table: pl.DataFrame, column: str, where: str) -> None:
-    periods = table.get_column(column).cast(pl.String)
-    other = table.filter(periods.str.to_uppercase() != "D")
-    if not other.is_empty():
-        row, period = other.select(ROW, column).row(0)
-        msg = (
-            f"{where}, row {row}, column {column!r}: expected D for daily bars, got {period!r}; "
-            f"only daily bars are supported: download the daily file."
-        )
-        raise BarsError(msg)
-
-
-def _refuse_other_currencies(table: pl.DataFrame, column: str, ticker: str, where: str) -> None:
-    currencies = text_of(table.get_column(column)).drop_nulls().unique().sort()
-    if len(currencies) > 1:
-        msg = (
-            f"{where}, column {column!r}: the rows of {ticker} are in several currencies "
-            f"({', '.join(currencies[:_SHOWN])}); convert them to one."
-        )
-        raise BarsError(msg)
 
 
 def _without_applied_actions(read: dict[str, pl.Series]) -> dict[str, pl.Series]:

@@ -15,7 +15,7 @@ from typing import IO
 import polars as pl
 
 from core.errors import BarsError
-from market.providers.files.columns import count_known
+from market.providers.files.headers.columns import count_known
 
 _COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zip")
 _TEXT = (".csv", ".txt", ".tsv", ".json", ".jsonl", ".ndjson")
@@ -159,6 +159,7 @@ def decode(content: bytes) -> str:
         content.decode(_encoding(content), errors="replace")
         .replace("\r\n", "\n")
         .replace("\r", "\n")
+        .rstrip("\0\x1a")  # the ends of files of some programs
     )
 
 

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import polars as pl
 
 from core.errors import BarsError
-from market.providers.files.columns import count_known
 from market.providers.files.headerless import NAME, is_headerless
+from market.providers.files.headers.columns import count_known
 from market.providers.files.json_tables import read_json
 from market.providers.files.layout import ROW, to_long
 from market.providers.files.sources import decode, read_content, suffix_of, unreadable

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from core.errors import BarsError
-from market.providers.files.columns import volume_power
+from market.providers.files.headers.spellings import volume_power
 from market.providers.files.layout import ROW
 
 # Spellings of a missing value.
@@ -26,7 +26,7 @@ _POWERS = {
 }
 _MAGNITUDES = {name: power for power, names in _POWERS.items() for name in names.split()}
 _INVISIBLE = " \t\n\u00a0\u2009\u202f\u200b\u200e\u200f\ufeff"
-_SIGNS = "$€£¥₹₩₽₺₪฿₫￥"
+_SIGNS = "$€£¥₹₩₽₺₪฿₫￥円元圓원"
 _CODES = (
     "usd|eur|gbp|gbx|jpy|chf|cad|aud|nzd|hkd|sgd|cny|rmb|inr|krw|brl|zar|sek|nok|dkk|pln|czk|huf|"
     "try|mxn|us|hk|ca|au|nt|rs\\.?|kr\\.?|zł|r"
@@ -34,6 +34,7 @@ _CODES = (
 _CURRENCY = rf"(?:(?:{_CODES})?\s*[{_SIGNS}]|(?:{_CODES}))"
 _PREFIX = rf"^([+-]?)\s*{_CURRENCY}\s*"
 _SUFFIX = rf"\s*{_CURRENCY}$"
+_SHARES = r"\s*(?:shares|stk\.?|stück|pcs\.?|株|股|주)$"
 _UNIT = rf"(?:\s*({'|'.join(map(re.escape, sorted(_MAGNITUDES, key=len, reverse=True)))}))"
 # Decimal point with commas between thousands (also of India), and decimal comma with points.
 _STYLES = {
@@ -120,9 +121,12 @@ def is_typed(cells: pl.Series) -> bool:
 
 def text_of(cells: pl.Series) -> pl.Series:
     """Return cells as text without surrounding spaces. Missing cells are null."""
+    cells = cells.cast(pl.String)
+    if (cells.str.len_bytes() != cells.str.len_chars()).any():
+        cells = cells.str.normalize("NFKC")  # digits of full width
     # Spreadsheets write ="1.5" or '1.5 to keep a text, and web pages add invisible marks.
     stripped = (
-        cells.cast(pl.String).str.strip_chars(_INVISIBLE).str.replace("^=?[\"'](.*?)[\"']?$", "$1")
+        cells.str.strip_chars(_INVISIBLE).str.replace("^=?[\"'](.*?)[\"']?$", "$1")
     ).str.strip_chars(_INVISIBLE)
     return stripped.set(stripped.str.to_lowercase().is_in(_MISSING), None)
 
@@ -136,6 +140,7 @@ def _cleaned(cells: pl.Series) -> pl.Series:
         text.str.replace_all(r"[\u2212\u2013]", "-")
         .str.replace(r"^\((.*)\)$", "-$1")
         .str.replace(_PREFIX, "$1")
+        .str.replace(_SHARES, "")
         .str.replace(_SUFFIX, "")
         .str.replace_all(r"[\s'\u2019`\u00b4\u00a0\u2009\u202f]+(\d{3})", "$1")
         .str.strip_chars()

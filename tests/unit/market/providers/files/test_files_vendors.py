@@ -10,11 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 from support.market.bars import sample_bars
-from support.market.file_dialects import ENGLISH, EUROPEAN, dialect
+from support.market.file_dialects import ENGLISH, EUROPEAN, SEMICOLONS, dialect
 from support.market.file_formats import TRADED, YAHOO, Write, provider, refusal, traded
 
-from market.providers.files.columns import normalize_name, volume_power
+from market.providers.files.headers.spellings import normalize_name, volume_power
 
+DANISH_DATES = ("27-02-2013", "28-02-2013", "01-03-2013")
 # Sixty sessions show which dates are weekends.
 MANY = sample_bars("AAPL", start=date(2012, 1, 3), end=date(2012, 3, 30)).select(
     "session", "open", "high", "low", "close", "volume"
@@ -56,6 +57,22 @@ BARS = {
     "two-headers-in-german": dialect(
         ";AAPL;;;;\nDatum;Eröffnung;Hoch;Tief;Schluss;Volumen", volume="{:,}", **EUROPEAN
     ),
+    "full-width-digits": dialect(ENGLISH).translate(
+        {ord(digit): 0xFEE0 + ord(digit) for digit in "0123456789"}
+    ),
+    "units-behind-numbers": dialect(
+        "日付,始値,高値,安値,終値,出来高(株)",
+        row="{date},{open}円,{high}円,{low}円,{close}円,{volume}株",
+    ),
+    "pieces": dialect(
+        "Datum;Eröffnung;Hoch;Tief;Schluss;Volumen",
+        **EUROPEAN | {"row": SEMICOLONS.replace("{volume}", "{volume} Stk.")},
+    ),
+    "danish": dialect(
+        "Dato;Åbning;Højeste;Laveste;Lukket;Volumen", **EUROPEAN | {"dates": DANISH_DATES}
+    ),
+    "turkish": dialect("Tarih;Açılış;Yüksek;Düşük;Şimdi;Hac.", **EUROPEAN),  # noqa: RUF001
+    "end-of-file-marks": dialect(ENGLISH) + "\0" * 64 + "\x1a",
     "tickers-as-text": dialect(
         "股票代码," + ENGLISH, row="'AAPL,{date},{open},{high},{low},{close},{volume}"
     ),
@@ -156,6 +173,17 @@ def test_a_unit_of_prices_is_no_ticker(name: str) -> None:
     """Regression: columns such as `Open (p)` were those of a ticker P."""
     assert normalize_name(name) == "open"
     assert normalize_name("Open (P)") == "openp"
+
+
+def test_a_file_with_dates_and_no_readable_price_is_refused(write: Write) -> None:
+    """Regression: every row was ignored like that of a dividend."""
+    text = YAHOO.replace("448.43", "448 1/2").replace("444.05", "444 1/4").replace("438.00", "x")
+    for price in ("452.44", "440.65", "444.57", "447.87", "441.40", "438.18", "429.98", "430.47"):
+        text = text.replace(price, "9 1/8")
+
+    assert "row 2, column 'Open': expected a number such as 1234.5, got '448 1/2'" in refusal(
+        write("AAPL.csv", text)
+    )
 
 
 def test_rows_in_several_currencies_are_refused(write: Write) -> None:

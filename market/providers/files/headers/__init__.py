@@ -1,0 +1,1 @@
+"""Headers of files: the names of columns that other sources use, and their meaning."""
