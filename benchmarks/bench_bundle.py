@@ -19,12 +19,11 @@ from benchmarks.timing import compare
 from forecasting.bundle.bundle import Bundle, write_bundle
 from forecasting.bundle.manifest import Manifest, sha256
 from forecasting.distribution.levels import LEVELS
-from forecasting.export.fusion import export_forest, export_lstm, fuse
+from forecasting.export.fusion import export_forest, export_linear, export_lstm, fuse
 from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set
 from forecasting.models.base import MEMBERS
 from forecasting.models.ensemble import EnsembleWeights
-from forecasting.models.forest import ForestConfig, ForestModel
-from forecasting.models.lstm import LstmConfig, LstmModel
+from forecasting.models.training import FittedMembers, TrainingConfig, fit_members
 from forecasting.models.z_space import MAX_LOG_SCALE, MIN_LOG_SCALE
 from forecasting.samples.panel import Panel, build_panel
 from market.bars.adjustments import adjust_bars
@@ -42,8 +41,8 @@ TARGET_MILLISECONDS, TARGET_RATIO = 0.1, 300
 class Native:
     """The fitted members, run by their own libraries."""
 
-    def __init__(self, forest: ForestModel, lstm: LstmModel, panel: Panel) -> None:
-        self.forest, self.lstm = forest, lstm
+    def __init__(self, members: FittedMembers, panel: Panel) -> None:
+        self.members = members
         self.root = np.sqrt(panel.horizons)
         self.volatility = panel.feature_names.index(VOLATILITY)
         prior = EnsembleWeights.prior(panel.horizons).scale
@@ -51,11 +50,14 @@ class Native:
 
     def run(self, windows: np.ndarray) -> np.ndarray:
         """Return the ensemble's scale, (n, horizons)."""
-        scaled = self.forest.scaler.transform(windows)
+        scaled = self.members.scaler.transform(windows)
+        row = scaled[:, -1]
+        linear = (self.members.linear, self.members.student)
         members = np.stack(
             [
-                self.forest.estimator.predict(scaled[:, -1]),
-                self.lstm.model.predict(scaled, verbose=0),
+                *(row @ member.coefficients + member.intercept for member in linear),
+                self.members.forest.estimator.predict(row),
+                self.members.lstm.model.predict(scaled, verbose=0),
             ]
         )
         log_scale = (np.clip(members, MIN_LOG_SCALE, MAX_LOG_SCALE) * self.weights[:, None]).sum(0)
@@ -63,21 +65,24 @@ class Native:
         return np.exp(log_scale) * unit
 
 
-def fit(panel: Panel) -> tuple[ForestModel, LstmModel]:
-    """Fit both members with the sizes of the standard profile."""
+def fit(panel: Panel) -> FittedMembers:
+    """Fit the members with the sizes of the standard profile."""
     rows = np.flatnonzero(np.isfinite(panel.log_returns).all(axis=1))
-    forest = ForestModel(ForestConfig.for_profile("standard")).fit(panel, rows)
-    config = replace(LstmConfig.for_profile("standard"), epochs=1)
-    return forest, LstmModel(config, scaler=forest.scaler).fit(panel, rows)
+    config = TrainingConfig()
+    return fit_members(panel, rows, replace(config, lstm=replace(config.lstm, epochs=1)))
 
 
-def bundle_of(forest: ForestModel, lstm: LstmModel, panel: Panel, folder: Path) -> Bundle:
+def bundle_of(members: FittedMembers, panel: Panel, folder: Path) -> Bundle:
     """Fuse the members and write a bundle with placeholder calibration."""
     weights = EnsembleWeights.prior(panel.horizons)
     graph = fuse(
-        forest=export_forest(forest),
-        lstm=export_lstm(lstm),
-        scaler=forest.scaler,
+        members={
+            "linear": export_linear(members.linear),
+            "student": export_linear(members.student),
+            "forest": export_forest(members.forest),
+            "lstm": export_lstm(members.lstm),
+        },
+        scaler=members.scaler,
         weights=weights,
         mean_log_return=0.0,
         volatility_index=panel.feature_names.index(VOLATILITY),
@@ -92,6 +97,7 @@ def bundle_of(forest: ForestModel, lstm: LstmModel, panel: Panel, folder: Path) 
         lookback=panel.lookback,
         warmup=feature_set().warmup,
         horizons=panel.horizons,
+        members=MEMBERS,
         mean_weights=weights.scale,
         scale_weights=weights.scale,
         quantile_levels=tuple(LEVELS.tolist()),
@@ -129,17 +135,18 @@ def time_calls(bundle: Bundle, windows: np.ndarray) -> np.ndarray:
 def main() -> None:
     """Fit, fuse, compare the forecasts of both sides, and time them in turns."""
     panel = sample_panel()
-    forest, lstm = fit(panel)
+    members = fit(panel)
     with tempfile.TemporaryDirectory() as folder:
-        bundle = bundle_of(forest, lstm, panel, Path(folder, "bundle"))
-    native = Native(forest, lstm, panel)
+        bundle = bundle_of(members, panel, Path(folder, "bundle"))
+    native = Native(members, panel)
     windows = panel.windows(np.arange(len(panel) - 1000, len(panel)))
     batch, one = windows[:BATCH], windows[:1]
 
     ours, scale = bundle.run(windows), native.run(windows)
     difference = np.abs(ours.scale - scale).max()
     print(
-        f"{len(forest.estimator.estimators_)} trees, LSTM of {lstm.config.units} units,"
+        f"{len(members.forest.estimator.estimators_)} trees,"
+        f" LSTM of {members.lstm.config.units} units,"
         f" window of {LOOKBACK} sessions x {len(panel.feature_names)} features;"
         f" 1,000 real windows differ by at most {difference:.1e}"
     )

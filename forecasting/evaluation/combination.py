@@ -20,9 +20,9 @@ from forecasting.distribution.levels import LEVELS, REPORTED_COLUMNS, REPORTED_I
 from forecasting.distribution.predictive import quantile_surface
 from forecasting.evaluation.result import ENSEMBLE, KEY, WalkForwardResult
 from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA, FoldForecasts
+from forecasting.evaluation.weight_learning import PastForecasts, learn_weights
 from forecasting.models.base import MEMBERS, REFERENCES
-from forecasting.models.ensemble import EnsembleWeights, combine_scales
-from forecasting.models.weight_learning import PastForecasts, learn_weights
+from forecasting.models.ensemble import PRIOR, EnsembleWeights, combine_scales
 from forecasting.scoring.metrics import crps_from_quantiles
 
 Array = npt.NDArray[np.float64]
@@ -106,7 +106,9 @@ def _rows_known_before(rows: pl.DataFrame, fold: int) -> pl.DataFrame:
 def _learn_calibration(past: pl.DataFrame) -> _Calibration:
     """Learn weights and quantiles of Z from forecasts with known outcomes."""
     by_horizon = {h: past.filter(horizon=h) for h in past["horizon"].unique().sort()}
-    weights = EnsembleWeights({h: learn_weights(_in_units(rows)) for h, rows in by_horizon.items()})
+    weights = EnsembleWeights(
+        {h: learn_weights(_in_units(rows), PRIOR[h]) for h, rows in by_horizon.items()}
+    )
     residuals: dict[str, dict[int, Array]] = {model: {} for model in (*MEMBERS, ENSEMBLE)}
     for horizon, rows in by_horizon.items():
         error = (rows["log_return"] - rows["location"]).to_numpy()

@@ -45,7 +45,7 @@ FORECASTS_FILE, EXCLUDED_FILE = "forecasts.parquet", "excluded.parquet"
 
 @dataclass(frozen=True, eq=False)
 class FoldForecasts:
-    """Forecasts of the four models in one fold.
+    """Forecasts of all models in one fold.
 
     Attributes
     ----------
@@ -104,8 +104,8 @@ def forecast_fold(panel: Panel, fold: Fold, config: TrainingConfig) -> FoldForec
     members = fit_members(panel, train, config)
     location = config.mean_log_return * np.asarray(panel.horizons, dtype=np.float64)
     columns = {"location": np.tile(location, (len(rows), 1))}
-    for member in (members.forest, members.lstm):
-        columns[f"{member.name}_scale"] = member.scales(panel, rows)
+    for name, member in members.by_name.items():
+        columns[f"{name}_scale"] = member.scales(panel, rows)
     for reference in (naive, garch):
         forecast = reference.quantiles(panel, rows)
         columns[f"{reference.name}_mean"] = forecast.mean

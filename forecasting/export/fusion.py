@@ -1,4 +1,4 @@
-"""Fusion of scaling, forest, LSTM and weights into one ONNX graph.
+"""Fusion of scaling, members and weights into one ONNX graph.
 
 The graph has raw feature values as input, so scaling is part of it and cannot be forgotten or
 refitted. Scaling consists of float32 subtraction, division and clipping, as in `Scaler`: a forest
@@ -20,9 +20,9 @@ import numpy as np
 from core.errors import BundleError
 from forecasting.bundle.graph import INPUT, LAYOUT_KEY, GraphLayout
 from forecasting.export.graph_builder import OPSETS, GraphBuilder, Shape
-from forecasting.models.base import MEMBERS
 from forecasting.models.ensemble import EnsembleWeights
 from forecasting.models.forest import ForestModel
+from forecasting.models.linear import LinearModel
 from forecasting.models.lstm import LstmModel
 from forecasting.models.z_space import MAX_LOG_SCALE, MIN_LOG_SCALE
 from forecasting.samples.scaling import Scaler
@@ -30,8 +30,7 @@ from forecasting.samples.scaling import Scaler
 
 def fuse(
     *,
-    forest: bytes,
-    lstm: bytes,
+    members: Mapping[str, bytes],
     scaler: Scaler,
     weights: EnsembleWeights,
     mean_log_return: float,
@@ -44,11 +43,12 @@ def fuse(
 
     Parameters
     ----------
-    forest, lstm
-        Results of `export_forest` and `export_lstm`. Both have scaled values as input and log
-        scales (n, H) in units of ``volatility * sqrt(horizon)`` as output.
+    members
+        Exported members by name, in the order of the graph's member axis. The LSTM has scaled
+        windows as input and the others have scaled feature rows. The outputs are log scales (n, H)
+        in units of ``volatility * sqrt(horizon)``.
     scaler
-        Scaling that both members were fitted with.
+        Scaling that the members were fitted with.
     weights
         Weights of the members' log scales.
     mean_log_return
@@ -69,12 +69,16 @@ def fuse(
     BundleError
         When an exported graph uses other files or non-standard operators.
     """
-    layout = GraphLayout(tuple(feature_names), lookback, tuple(horizons), MEMBERS)
+    layout = GraphLayout(tuple(feature_names), lookback, tuple(horizons), tuple(members))
     graph = GraphBuilder()
     scaled = _scale(graph, scaler)
     last = graph.constant(-1)
     scaled_row = graph.add("Gather", scaled, last, axis=1)
-    log_scales = _stack(graph, [graph.graft(forest, scaled_row), graph.graft(lstm, scaled)])
+    grafted = [
+        graph.graft(content, scaled if name == LstmModel.name else scaled_row)
+        for name, content in members.items()
+    ]
+    log_scales = _stack(graph, grafted)
     bounds = graph.constant(MIN_LOG_SCALE), graph.constant(MAX_LOG_SCALE)
     log_scales = graph.add("Clip", log_scales, *bounds)
     weighted = graph.add("Mul", log_scales, graph.constant(_weight_matrix(weights.scale, layout)))
@@ -85,10 +89,19 @@ def fuse(
     graph.add("Mul", graph.add("Exp", log_scales), by_member, output="member_scale")
     location = mean_log_return * np.asarray(horizons)
     _add_location(graph, unit, location, output="mean")
-    _add_location(graph, by_member, np.tile(location, (len(MEMBERS), 1)), output="member_mean")
+    _add_location(graph, by_member, np.tile(location, (len(members), 1)), output="member_mean")
     shapes = layout.shapes(None)
     inputs = {INPUT: shapes.pop(INPUT)}
     return graph.build(inputs, shapes, {LAYOUT_KEY: layout.to_json()})
+
+
+def export_linear(linear: LinearModel) -> bytes:
+    """Return a linear member as a graph from scaled feature rows (n, F) to log scales (n, H)."""
+    graph = GraphBuilder()
+    parts = graph.constant(linear.coefficients), graph.constant(linear.intercept)
+    graph.add("Gemm", "scaled", *parts, output="raw")
+    n_features, n_horizons = linear.coefficients.shape
+    return graph.build({"scaled": (None, n_features)}, {"raw": (None, n_horizons)}, {})
 
 
 def export_forest(forest: ForestModel) -> bytes:

@@ -29,7 +29,7 @@ class ExportedMember:
     Attributes
     ----------
     graph
-        Serialised graph, from `export_forest` or `export_lstm`.
+        Serialised graph, from `forecasting.export.fusion`.
     native
         (n, H) scales that the fitted model itself computes for `parity_rows`.
     """

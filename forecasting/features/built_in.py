@@ -18,7 +18,7 @@ from functools import cache, partial
 import polars as pl
 import polars_talib as plta
 
-from forecasting.features import expressions
+from forecasting.features import expressions, log_volatility
 from forecasting.features.expressions import (
     CLOSE,
     HALF_A_SHARE,
@@ -35,6 +35,7 @@ from forecasting.features.expressions import (
     root_mean,
     value_where,
 )
+from forecasting.features.log_volatility import log_volatility_features
 from forecasting.features.spec import EXACT, MAX_WARMUP, VOLATILITY, Feature, code_digest
 
 
@@ -57,6 +58,7 @@ def built_in_features() -> tuple[Feature, ...]:
         *_range_features(),
         *_volatility_features(),
         *_calendar_features(),
+        *log_volatility_features(_feature),
     )
 
 
@@ -291,5 +293,5 @@ def _feature(
 @cache
 def _definition() -> str:
     """Return the digest of the modules that define built-in features."""
-    modules = (expressions, sys.modules[__name__])
+    modules = (expressions, log_volatility, sys.modules[__name__])
     return code_digest("\n".join(inspect.getsource(module) for module in modules))

@@ -16,6 +16,7 @@ VOLUME = pl.col("volume")
 BARS = "_bars"
 LOG_RETURN = pl.col("_log_return")
 SQUARED_RANGE = pl.col("_squared_range")
+EWMA = pl.col("_ewma")
 
 # A smaller move, as a share of the price, is a rounding error of the adjustment.
 SMALLEST_MOVE = 1e-6
@@ -38,18 +39,24 @@ def shared_columns() -> dict[str, pl.Expr]:
     """
     open_to_close = (CLOSE / OPEN).log()
     squared_range = (HIGH / LOW).log() ** 2
+    garman_klass = 0.5 * squared_range - (2 * math.log(2) - 1) * open_to_close**2
+    gap = (OPEN / CLOSE.shift(1)).log()
+    ewma = (CLOSE / CLOSE.shift(1)).log().pow(2).ewm_mean(alpha=1 - DECAY, adjust=False)
     return {
         BARS: pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
         "_log_return": (CLOSE / CLOSE.shift(1)).log(),
         "_squared_range": squared_range,
-        "_garman_klass": 0.5 * squared_range - (2 * math.log(2) - 1) * open_to_close**2,
+        "_garman_klass": garman_klass,
+        "_gap": gap,
+        "_variance": gap**2 + garman_klass.clip(lower_bound=0.0),
         "_macd": plta.macd(CLOSE, fastperiod=12, slowperiod=26, signalperiod=9),
         "_low_14": LOW.rolling_min(14),
         "_high_14": HIGH.rolling_max(14),
         "_mean_20": CLOSE.rolling_mean(20),
         "_deviation_20": CLOSE.rolling_std(20, ddof=0),
         **{f"_volume_{span}": VOLUME.rolling_mean(span) for span in (5, 20, 50)},
-        "_ewma": (CLOSE / CLOSE.shift(1)).log().pow(2).ewm_mean(alpha=1 - DECAY, adjust=False),
+        "_ewma": ewma,
+        "_volatility": ewma_volatility(ewma),
     }
 
 
@@ -90,12 +97,13 @@ def root_mean(squared: pl.Expr, span: int) -> pl.Expr:
     return squared.rolling_mean(span).clip(lower_bound=0.0).sqrt()
 
 
-def ewma_volatility() -> pl.Expr:
+def ewma_volatility(recursion: pl.Expr = EWMA) -> pl.Expr:
     """Return the volatility per session from the last `MEMORY` squared log returns.
 
     The exponentially weighted mean of RiskMetrics (1996) never forgets a return. Subtracting
     ``DECAY**MEMORY`` times its value `MEMORY` sessions ago removes all older returns exactly.
-    Reads the column ``_ewma`` of `shared_columns`. Null where the price did not move.
+    `recursion` is the column ``_ewma`` of `shared_columns`, or its formula. Null where the price
+    did not move.
 
     Examples
     --------
@@ -104,6 +112,6 @@ def ewma_volatility() -> pl.Expr:
     >>> ewma.select(ewma_volatility()).to_series().round(6).to_list()[-1]
     0.00995
     """
-    recursion, tail = pl.col("_ewma"), DECAY**MEMORY
+    tail = DECAY**MEMORY
     variance = (recursion - tail * recursion.shift(MEMORY)) / (1 - tail)
     return pl.when(variance > SMALLEST_MOVE**2).then(variance.sqrt())

@@ -68,7 +68,7 @@ def feature_set(extra_indicators: Sequence[str] = ()) -> FeatureSet:
     --------
     >>> features = feature_set(["trend.aroon_up"])
     >>> len(features.names), features.names[0], features.names[-1], features.warmup
-    (35, 'log_return_past_1', 'ta_trend_aroon_up', 130)
+    (55, 'log_return_past_1', 'ta_trend_aroon_up', 130)
     >>> features.hash == feature_set().hash
     False
     """

@@ -1,1 +1,1 @@
-"""Forecasters: naive, GARCH, forest and LSTM, and the ensemble of the latter two."""
+"""Forecasters: the references naive and GARCH, the members, and their ensemble."""

@@ -16,7 +16,7 @@ Rows = npt.NDArray[np.int64]
 
 T = TypeVar("T")
 
-MEMBERS = ("forest", "lstm")
+MEMBERS = ("linear", "student", "forest", "lstm")
 REFERENCES = ("naive", "garch")
 
 

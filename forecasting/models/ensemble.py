@@ -11,8 +11,13 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-# Weights before any outcome is known.
-PRIOR: Mapping[str, float] = {"forest": 0.4, "lstm": 0.6}
+# Weights before any outcome is known, by horizon. The likelihood of one return over many sessions
+# says little, so the Student-t member counts less at longer horizons.
+PRIOR: Mapping[int, Mapping[str, float]] = {
+    1: {"linear": 0.35, "student": 0.35, "forest": 0.1, "lstm": 0.2},
+    5: {"linear": 0.45, "student": 0.15, "forest": 0.15, "lstm": 0.25},
+    21: {"linear": 0.45, "student": 0.0, "forest": 0.2, "lstm": 0.35},
+}
 _SUM_TOLERANCE = 1e-6
 
 
@@ -38,7 +43,7 @@ class EnsembleWeights:
     @classmethod
     def prior(cls, horizons: Sequence[int]) -> EnsembleWeights:
         """Return the weights before any outcome is known."""
-        return cls({h: dict(PRIOR) for h in horizons})
+        return cls({h: dict(PRIOR[h]) for h in horizons})
 
     def as_dict(self) -> dict[str, Any]:
         """Return the weights as a dictionary for JSON."""

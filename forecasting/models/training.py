@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from forecasting.models.base import Rows
+from forecasting.models.base import Member, Rows
 from forecasting.models.forest import ForestConfig, ForestModel
 from forecasting.models.garch import GarchConfig
+from forecasting.models.linear import LinearModel, StudentModel
 from forecasting.models.lstm import LstmConfig, LstmModel
 from forecasting.samples.panel import Panel
 from forecasting.samples.scaling import Scaler
@@ -76,15 +77,23 @@ class TrainingConfig:
 
 @dataclass(frozen=True, eq=False)
 class FittedMembers:
-    """Both members of one fit, and the scaling that they share."""
+    """The members of one fit, and the scaling that they share."""
 
     scaler: Scaler
+    linear: LinearModel
+    student: StudentModel
     forest: ForestModel
     lstm: LstmModel
 
+    @property
+    def by_name(self) -> dict[str, Member]:
+        """The members in the order of `MEMBERS`."""
+        members: tuple[Member, ...] = (self.linear, self.student, self.forest, self.lstm)
+        return {member.name: member for member in members}
+
 
 def fit_members(panel: Panel, rows: Rows, config: TrainingConfig) -> FittedMembers:
-    """Fit scaling, forest and LSTM on samples `rows`, whose targets must be known.
+    """Fit scaling and members on samples `rows`, whose targets must be known.
 
     Raises
     ------
@@ -96,6 +105,8 @@ def fit_members(panel: Panel, rows: Rows, config: TrainingConfig) -> FittedMembe
     scaler = Scaler.fit(panel.last(rows))
     return FittedMembers(
         scaler=scaler,
+        linear=LinearModel(scaler=scaler).fit(panel, rows),
+        student=StudentModel(scaler=scaler).fit(panel, rows),
         forest=ForestModel(config.forest, seed=config.seed, scaler=scaler).fit(panel, rows),
         lstm=LstmModel(config.lstm, seed=config.seed, scaler=scaler).fit(panel, rows),
     )
@@ -105,6 +116,6 @@ def final_rows(panel: Panel) -> Rows:
     """Return the samples on which the final members are fitted: those with all targets known.
 
     The newest sessions, as many as the longest horizon, are left out although their shorter targets
-    are known, because both members fit all horizons together.
+    are known, because members fit all horizons together.
     """
     return np.flatnonzero(np.isfinite(panel.log_returns).all(axis=1))

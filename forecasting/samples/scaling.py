@@ -1,4 +1,4 @@
-"""Scaling of features, fitted on training rows and shared by both members of the ensemble.
+"""Scaling of features, fitted on training rows and shared by the members of the ensemble.
 
 The fitted scaling is part of the bundle and is never refitted. Targets are scaled by volatility,
 see `forecasting.models.z_space`.

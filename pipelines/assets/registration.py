@@ -40,7 +40,7 @@ def forecast_bundle(
     settings: dg.ResourceParam[PipelineSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
-    """Scaling, forest, LSTM and weights in one ONNX graph, with manifest and golden vectors."""
+    """Scaling, members and weights in one ONNX graph, with manifest and golden vectors."""
     build = partial(
         build_bundle, forest=ForestStage(forest), lstm=LstmStage(lstm), settings=settings
     )

@@ -31,7 +31,7 @@ def walk_forward_forecasts(
     settings: dg.ResourceParam[TrainingSettings],
     stages: dg.ResourceParam[StageStore],
 ) -> dg.MaterializeResult[Stage]:
-    """Out-of-sample forecasts of naive, GARCH, forest, LSTM and ensemble.
+    """Out-of-sample forecasts of naive, GARCH, the members and the ensemble.
 
     Each model is trained on earlier sessions only.
     """

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from forecasting.horizons import LABEL_OF
+from forecasting.models.base import MEMBERS
 from forecasting.models.diagnostics import FeatureImportance, TrainingHistory
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 COLOURS = {
     "naive": "#9aa0a6",
     "garch": "#e8710a",
+    "linear": "#12b5cb",
+    "student": "#f9ab00",
     "forest": "#188038",
     "lstm": "#9334e6",
     "ensemble": "#1a73e8",
 }
 BANDS = (("q0.5", "q99.5", 0.12), ("q2.5", "q97.5", 0.18), ("q10", "q90", 0.28))
 SHOWN_SESSIONS = 126
+SHOWN_FEATURES = 35
 
 
 def inline(picture: bytes, title: str) -> dg.MarkdownMetadataValue:
@@ -92,7 +96,7 @@ def weights(by_horizon: Mapping[int, Sequence[Mapping[str, float]]]) -> bytes:
     figure, panels = _figure(len(by_horizon))
     for axes, (horizon, folds) in zip(panels, sorted(by_horizon.items()), strict=True):
         bottom = np.zeros(len(folds))
-        for member in ("forest", "lstm"):
+        for member in MEMBERS:
             share = np.array([fold.get(member, 0.0) for fold in folds])
             axes.bar(
                 range(1, len(folds) + 1), share, bottom=bottom, color=COLOURS[member], label=member
@@ -105,10 +109,10 @@ def weights(by_horizon: Mapping[int, Sequence[Mapping[str, float]]]) -> bytes:
 
 
 def importance(importance: FeatureImportance) -> bytes:
-    """Draw the forest's impurity importance of every feature, the largest at the top."""
+    """Draw the largest impurity importances of the forest, the largest at the top."""
     values = np.asarray(importance.values)
-    order = np.argsort(values)
-    figure, (axes,) = _figure(1, height=0.18 * len(values) + 1)
+    order = np.argsort(values)[-SHOWN_FEATURES:]
+    figure, (axes,) = _figure(1, height=0.18 * len(order) + 1)
     axes.barh([importance.names[i] for i in order], values[order], color=COLOURS["forest"])
     axes.set(title="Feature importance of the forest", xlabel="share of the impurity decrease")
     axes.tick_params(labelsize=7)

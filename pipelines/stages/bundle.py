@@ -10,11 +10,12 @@ from forecasting.bundle.manifest import Manifest
 from forecasting.distribution.levels import LEVELS
 from forecasting.evaluation.result import WalkForwardResult
 from forecasting.evaluation.scorecard import Scores
-from forecasting.export.fusion import fuse
-from forecasting.export.parity import ParityReport, measure_parity, parity_rows
+from forecasting.export.fusion import export_linear, fuse
+from forecasting.export.parity import ExportedMember, ParityReport, measure_parity, parity_rows
 from forecasting.features.feature_set import VOLATILITY, feature_set
 from forecasting.models.base import MEMBERS
-from forecasting.models.training import TrainingConfig
+from forecasting.models.linear import LinearModel, StudentModel
+from forecasting.models.training import TrainingConfig, final_rows
 from forecasting.samples.panel import Panel
 from pipelines.settings import PipelineSettings
 from pipelines.stages.code_version import code_version_of
@@ -55,10 +56,9 @@ def build_bundle(
     table = FeatureTable.upstream_of(forest.stage)
     walk_forward = WalkForwardForecasts.upstream_of(forest.stage).result
     panel = load_panel(table)
-    members = {stage.NAME: stage.exported for stage in (forest, lstm)}
+    members = _linear_members(panel) | {s.NAME: s.exported for s in (forest, lstm)}
     graph = fuse(
-        forest=members["forest"].graph,
-        lstm=members["lstm"].graph,
+        members={name: member.graph for name, member in members.items()},
         scaler=shared_scaler(panel),
         weights=walk_forward.final_weights,
         mean_log_return=settings.mean_log_return,
@@ -73,6 +73,13 @@ def build_bundle(
     manifest = _manifest(panel, table, walk_forward, metrics, settings)
     bundle = write_bundle(folder / "bundle", graph, manifest, panel.windows(golden))
     measure_parity(bundle.run(panel.windows(rows)), members).save(folder)
+
+
+def _linear_members(panel: Panel) -> dict[str, ExportedMember]:
+    """Fit and export the linear members, which takes about a second."""
+    scaler, rows = shared_scaler(panel), final_rows(panel)
+    fitted = [model(scaler=scaler).fit(panel, rows) for model in (LinearModel, StudentModel)]
+    return {m.name: ExportedMember.from_fit(m, panel, export_linear(m)) for m in fitted}
 
 
 def _manifest(

@@ -12,5 +12,5 @@ def load_panel(table: FeatureTable) -> Panel:
 
 
 def shared_scaler(panel: Panel) -> Scaler:
-    """Return the scaling of the final fit, which both members share."""
+    """Return the scaling of the final fit, which the members share."""
     return Scaler.fit(panel.last(final_rows(panel)))

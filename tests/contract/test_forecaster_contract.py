@@ -17,6 +17,7 @@ from forecasting.distribution.levels import LEVELS
 from forecasting.models.base import Member, Reference, Rows
 from forecasting.models.forest import ForestConfig, ForestModel
 from forecasting.models.garch import GarchConfig, GarchModel
+from forecasting.models.linear import LinearModel, StudentModel
 from forecasting.models.lstm import LstmConfig, LstmModel
 from forecasting.models.naive import NaiveModel
 from forecasting.samples.panel import Panel
@@ -28,12 +29,15 @@ FORECAST_FROM, LAST_AS_OF = date(2006, 11, 1), date(2007, 3, 1)
 MAKERS: dict[str, Callable[[], Any]] = {
     "naive": NaiveModel,
     "garch": lambda: GarchModel(GarchConfig(paths=500), seed=3),
+    "linear": LinearModel,
+    "student": StudentModel,
     "forest": lambda: ForestModel(ForestConfig(trees=10), seed=3),
     "lstm": lambda: LstmModel(LstmConfig(units=4, epochs=2), seed=3),
 }
 Fitted = tuple[Member | Reference, Panel, Rows]
 pytestmark = pytest.mark.parametrize(
-    "name", ["naive", "garch", "forest", pytest.param("lstm", marks=pytest.mark.slow)]
+    "name",
+    ["naive", "garch", "linear", "student", "forest", pytest.param("lstm", marks=pytest.mark.slow)],
 )
 
 

@@ -76,8 +76,39 @@ def features(prices: Sequence[Values], v: Values, day: date) -> dict[str, float]
     weights = [0.94**k for k in range(120)]
     weighted = [w * x * x for w, x in zip(weights, reversed(r), strict=False)]
     out["ewma_volatility"] = math.sqrt(math.fsum(weighted) / math.fsum(weights))
+    out |= in_volatilities(prices, out["ewma_volatility"])
     out["weekday_sin"] = math.sin(2 * math.pi * day.isoweekday() / 7)
     out["weekday_cos"] = math.cos(2 * math.pi * day.isoweekday() / 7)
+    return out
+
+
+def in_volatilities(prices: Sequence[Values], s: float) -> dict[str, float]:
+    """Corsi (2009) with Garman-Klass ranges and signed returns, in units of the volatility `s`."""
+    o, h, low, c = prices
+    r = [math.log(b / a) for a, b in pairwise(c)]
+    gap = [math.log(b / a) for a, b in zip(c, o[1:], strict=False)]
+    variance = []
+    for day in range(1, len(c)):
+        klass = math.log(h[day] / low[day]) ** 2 / 2
+        klass -= (2 * math.log(2) - 1) * math.log(c[day] / o[day]) ** 2
+        variance.append(gap[day - 1] ** 2 + max(klass, 0.0))
+
+    def log_of(squares: Values, small: float = 0.02) -> float:
+        return math.log(mean(squares) / s**2 + small) / 2
+
+    out = {"log_ewma_volatility": math.log(s)}
+    for n in (1, 2, 5, 10, 21, 63):
+        out[f"scaled_realised_{n}"] = log_of(variance[-n:], 0.05 if n == 1 else 0.02)
+    for n in (5, 21, 63):
+        out[f"scaled_abs_return_{n}"] = math.log(mean([abs(x) for x in r[-n:]]) / s + 0.02)
+        out[f"scaled_return_{n}"] = math.log(c[-1] / c[-1 - n]) / (s * math.sqrt(n))
+    for n in (5, 21):
+        out[f"scaled_fall_{n}"] = log_of([min(x, 0.0) ** 2 for x in r[-n:]])
+    out["scaled_gap_21"] = log_of([x * x for x in gap[-21:]])
+    out["scaled_shock"] = min(max(r[-1] / s, -4.0), 4.0)
+    out["scaled_shock_down"] = min(out["scaled_shock"], 0.0)
+    out["scaled_week_down"] = max(min(out["scaled_return_5"], 0.0), -4.0)
+    out["scaled_drawdown_63"] = math.log(c[-1] / max(c[-63:])) / s
     return out
 
 

@@ -63,6 +63,8 @@ def _block(
             "log_return": outcome,
             "unit": np.full(n, unit),
             "location": np.full(n, 3e-4 * horizon),
+            "linear_scale": scale_factor * unit * np.exp(0.1 * rng.normal(size=n)),
+            "student_scale": scale_factor * unit * np.exp(0.1 * rng.normal(size=n)),
             "forest_scale": scale_factor * unit * np.exp(0.1 * rng.normal(size=n)),
             "lstm_scale": scale_factor * unit * np.exp(0.1 * rng.normal(size=n)),
             "naive_mean": np.zeros(n),

@@ -7,25 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 from support.market.adjusted_bars import adjusted_sample
 
-from forecasting.export.fusion import export_forest, export_lstm, fuse
+from forecasting.export.fusion import export_forest, export_linear, export_lstm, fuse
 from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set
 from forecasting.horizons import HORIZONS
 from forecasting.models.ensemble import EnsembleWeights
-from forecasting.models.forest import ForestConfig, ForestModel
-from forecasting.models.lstm import LstmConfig, LstmModel
+from forecasting.models.forest import ForestConfig
+from forecasting.models.lstm import LstmConfig
+from forecasting.models.training import FittedMembers, TrainingConfig, fit_members
 from forecasting.samples.panel import Panel, build_panel
 
 # All weights differ, so that tests detect confused members or horizons.
 WEIGHTS = EnsembleWeights(
-    scale={h: {"forest": 0.2 + h / 100, "lstm": 0.8 - h / 100} for h in HORIZONS},
+    scale={
+        h: {"linear": 0.1, "student": 0.15, "forest": 0.2 + h / 100, "lstm": 0.55 - h / 100}
+        for h in HORIZONS
+    },
 )
 
 
 @dataclass(frozen=True)
 class Fused:
     panel: Panel
-    forest: ForestModel
-    lstm: LstmModel
+    members: FittedMembers
     graph: bytes
 
 
@@ -33,13 +36,18 @@ def quickly_fused(*, seed: int = 3) -> Fused:
     adjusted = adjusted_sample("AAPL", "IBM", "MSFT")
     panel = build_panel(compute_features(adjusted, feature_set()), adjusted, lookback=20)
     rows = np.flatnonzero(np.isfinite(panel.log_returns).all(axis=1))[:4000]
-    forest = ForestModel(ForestConfig(trees=40), seed=seed).fit(panel, rows)
-    lstm_config = LstmConfig(units=12, epochs=2)
-    lstm = LstmModel(lstm_config, seed=seed, scaler=forest.scaler).fit(panel, rows)
+    config = TrainingConfig(
+        seed=seed, forest=ForestConfig(trees=40), lstm=LstmConfig(units=12, epochs=2)
+    )
+    members = fit_members(panel, rows, config)
     graph = fuse(
-        forest=export_forest(forest),
-        lstm=export_lstm(lstm),
-        scaler=forest.scaler,
+        members={
+            "linear": export_linear(members.linear),
+            "student": export_linear(members.student),
+            "forest": export_forest(members.forest),
+            "lstm": export_lstm(members.lstm),
+        },
+        scaler=members.scaler,
         weights=WEIGHTS,
         mean_log_return=0.0004,
         volatility_index=panel.feature_names.index(VOLATILITY),
@@ -47,4 +55,4 @@ def quickly_fused(*, seed: int = 3) -> Fused:
         lookback=panel.lookback,
         feature_names=panel.feature_names,
     )
-    return Fused(panel, forest, lstm, graph)
+    return Fused(panel, members, graph)

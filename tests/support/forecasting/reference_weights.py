@@ -15,29 +15,24 @@ LEVELS = np.arange(1, 200) / 200
 COARSE = np.arange(1, 40, 2) / 40
 
 
-def reference_weights(
+def reference_loss(
+    weights: np.ndarray,
+    prior: np.ndarray,
+    *,
     outcome: np.ndarray,
     location: np.ndarray,
     scales: np.ndarray,
-    *,
-    steps: int = 200,
     penalty: float = 0.005,
-) -> np.ndarray:
-    """Return the weights of the log scales, forest and LSTM, with the smallest loss on a grid."""
+) -> float:
+    """Return the CRPS of weighted log scales relative to that of the prior, plus the penalty."""
 
-    def crps(weight: float) -> float:
-        scale = scales[:, 0] ** weight * scales[:, 1] ** (1 - weight)
+    def crps(of: np.ndarray) -> float:
+        scale = np.prod(scales**of, axis=1)
         z = reference_conformal((outcome - location) / scale, COARSE)
         surface = location[:, None] + scale[:, None] * z
         return float(scoringrules.crps_quantile(outcome, surface, COARSE).mean())
 
-    prior = crps(0.4)
-    losses = {
-        forest: crps(forest) / prior + penalty * 2 * (forest - 0.4) ** 2
-        for forest in np.linspace(0, 1, steps + 1)
-    }
-    best = min(losses, key=lambda forest: losses[forest])
-    return np.array([best, 1 - best])
+    return crps(weights) / crps(prior) + penalty * float(((weights - prior) ** 2).sum())
 
 
 def reference_calibration(

@@ -66,6 +66,8 @@ def _block(ticker: str, horizon: int, of: dict[str, np.ndarray]) -> pl.DataFrame
             "log_return": sums[offsets + 1 + horizon] - sums[offsets + 1],
             "unit": unit,
             "location": unit * 0.3 * of["drift"][now],
+            "linear_scale": 0.9 * unit * of["surprise"][now] ** 0.2,
+            "student_scale": unit * np.exp(0.3 * of["scale"][now]),
             "forest_scale": 0.7 * unit * np.exp(0.5 * of["scale"][now]),
             "lstm_scale": 1.5 * unit * np.sqrt(of["surprise"][now]),
             "naive_mean": np.zeros(n),

@@ -15,14 +15,14 @@ from forecasting.evaluation.combination import combine_folds
 from forecasting.evaluation.result import KEY, WalkForwardResult
 from forecasting.evaluation.walk_forward import FoldForecasts
 from forecasting.horizons import HORIZONS
+from forecasting.models.base import MEMBERS
 
 SIZES = {"n_folds": 2, "test_size": 40}
 IN_UNITS = [
     "log_return",
     "unit",
     "location",
-    "forest_scale",
-    "lstm_scale",
+    *(f"{member}_scale" for member in MEMBERS),
 ]
 
 
@@ -39,7 +39,7 @@ def changed(*columns: pl.Expr) -> WalkForwardResult:
 
 
 def members(result: WalkForwardResult) -> pl.DataFrame:
-    chosen = result.forecasts.filter(pl.col("model").is_in(["forest", "lstm", "ensemble"]))
+    chosen = result.forecasts.filter(pl.col("model").is_in([*MEMBERS, "ensemble"]))
     return chosen.sort("model", *KEY)
 
 
@@ -53,7 +53,7 @@ def test_forecasts_of_a_ticker_scale_with_its_unit(ticker: str, factor: float) -
     )
     for horizon in HORIZONS:
         weights = (r.final_weights.scale[horizon] for r in (scaled, combined()))
-        first, second = (np.array([w["forest"], w["lstm"]]) for w in weights)
+        first, second = (np.array([w[member] for member in MEMBERS]) for w in weights)
         np.testing.assert_allclose(first, second, atol=1e-4)
     before, after = members(combined()), members(scaled)
     expected = before["mean"] * np.where(before["ticker"] == ticker, factor, 1.0)

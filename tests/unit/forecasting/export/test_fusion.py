@@ -16,7 +16,8 @@ from support.forecasting.fused import WEIGHTS, Fused, quickly_fused
 
 from core.errors import BundleError
 from forecasting.bundle.graph import BundleOutput, EnsembleGraph
-from forecasting.export.fusion import export_forest, export_lstm
+from forecasting.export.fusion import export_forest, export_linear, export_lstm
+from forecasting.models.base import MEMBERS
 from forecasting.models.ensemble import combine_scales
 
 TESTS = Path(__file__).parents[3]
@@ -39,12 +40,12 @@ def output(fused: Fused, rows: np.ndarray) -> BundleOutput:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("member", ["forest", "lstm"])
+@pytest.mark.parametrize("member", MEMBERS)
 def test_a_fused_member_agrees_with_the_native_member(
     fused: Fused, rows: np.ndarray, output: BundleOutput, member: str
 ) -> None:
-    native = getattr(fused, member).scales(fused.panel, rows)
-    position = ("forest", "lstm").index(member)
+    native = fused.members.by_name[member].scales(fused.panel, rows)
+    position = MEMBERS.index(member)
     np.testing.assert_allclose(output.member_scale[:, position], native, rtol=1e-5)
 
 
@@ -52,7 +53,9 @@ def test_a_fused_member_agrees_with_the_native_member(
 def test_the_fused_ensemble_agrees_with_the_native_members(
     fused: Fused, rows: np.ndarray, output: BundleOutput
 ) -> None:
-    native = {m: getattr(fused, m).scales(fused.panel, rows) for m in ("forest", "lstm")}
+    native = {
+        name: member.scales(fused.panel, rows) for name, member in fused.members.by_name.items()
+    }
     for column, horizon in enumerate(fused.panel.horizons):
         scales = {member: values[:, column] for member, values in native.items()}
         scale = combine_scales(WEIGHTS.scale[horizon], scales)
@@ -63,7 +66,7 @@ def test_the_fused_ensemble_agrees_with_the_native_members(
 def test_every_location_is_the_expected_log_return(fused: Fused, output: BundleOutput) -> None:
     expected = np.broadcast_to(0.0004 * np.array(fused.panel.horizons), output.mean.shape)
     np.testing.assert_allclose(output.mean, expected, rtol=1e-6)
-    for member in range(2):
+    for member in range(len(MEMBERS)):
         np.testing.assert_allclose(output.member_mean[:, member], expected, rtol=1e-6)
 
 
@@ -83,6 +86,7 @@ def test_the_graph_has_one_lstm_one_forest_and_no_machine_path(
 ) -> None:
     model = onnx.load_from_string(fused.graph)
     operators = [node.op_type for node in model.graph.node]
+    assert operators.count("Gemm") >= 2
     assert operators.count("LSTM") == operators.count("TreeEnsembleRegressor") == 1
     names = {name for node in model.graph.node for name in (*node.input, *node.output, node.name)}
     assert not [name for name in names if "/" in name or "keras" in name]
@@ -92,17 +96,24 @@ def test_the_graph_has_one_lstm_one_forest_and_no_machine_path(
 
 @pytest.mark.slow
 def test_an_exported_member_agrees_with_its_native_model(fused: Fused, rows: np.ndarray) -> None:
-    scaled = fused.lstm.scaler.transform(fused.panel.windows(rows))
+    scaled = fused.members.lstm.scaler.transform(fused.panel.windows(rows))
     forest, lstm = (
         ort.InferenceSession(content).run(["raw"], {"scaled": values})[0]
         for content, values in (
-            (export_forest(fused.forest), scaled[:, -1]),
-            (export_lstm(fused.lstm), scaled),
+            (export_forest(fused.members.forest), scaled[:, -1]),
+            (export_lstm(fused.members.lstm), scaled),
         )
     )
-    np.testing.assert_allclose(forest, fused.forest.estimator.predict(scaled[:, -1]), atol=1e-6)
-    np.testing.assert_allclose(lstm, fused.lstm.model(scaled), atol=1e-6)
-    assert export_lstm(fused.lstm) == export_lstm(fused.lstm)
+    row = scaled[:, -1].astype(np.float64)
+    linear = ort.InferenceSession(export_linear(fused.members.student))
+    (student,) = linear.run(["raw"], {"scaled": scaled[:, -1]})
+    model = fused.members.student
+    np.testing.assert_allclose(student, row @ model.coefficients + model.intercept, atol=3e-6)
+    np.testing.assert_allclose(
+        forest, fused.members.forest.estimator.predict(scaled[:, -1]), atol=1e-6
+    )
+    np.testing.assert_allclose(lstm, fused.members.lstm.model(scaled), atol=1e-6)
+    assert export_lstm(fused.members.lstm) == export_lstm(fused.members.lstm)
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ NAMED = (
     "volume.force_index",
 )
 FEATURES = feature_set(NAMED)
+IN_UNITS_OF_VOLATILITY = [f.name for f in feature_set().features if f.group == "log_volatility"]
 
 
 @cache
@@ -144,7 +145,9 @@ def flat_bars(n_bars: int = 300, volume: float = 0.0) -> pl.DataFrame:
 def test_constant_prices_give_neutral_values_and_no_volatility(volume: float) -> None:
     last = compute_features(flat_bars(volume=volume), feature_set()).row(-1, named=True)
     assert last[VOLATILITY] is None
-    others = {k: v for k, v in last.items() if k not in {"ticker", "session", VOLATILITY}}
+    assert {last[name] for name in IN_UNITS_OF_VOLATILITY} == {None}
+    left_out = {"ticker", "session", VOLATILITY, *IN_UNITS_OF_VOLATILITY}
+    others = {k: v for k, v in last.items() if k not in left_out}
     moving = {k: v for k, v in others.items() if not k.startswith("weekday") and abs(v) > 1e-9}
     assert moving == {}
 
@@ -159,7 +162,9 @@ def test_features_stay_defined_during_a_trading_halt() -> None:
     ).drop("row")
     values = compute_features(bars, feature_set()).tail(101)
     assert values.null_count().sum_horizontal().item() == 0
-    assert values.select(pl.col(pl.Float64).is_finite().all()).row(0) == (True,) * 34
+    assert values.select(pl.col(pl.Float64).is_finite().all()).row(0) == (True,) * len(
+        feature_set().names
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -187,6 +192,9 @@ def test_no_bars_give_nan_or_infinity(
     values = compute_features(bars, feature_set()).tail(10)
     defined = values.select(pl.col(pl.Float64).drop_nulls().is_finite().all())
     assert all(defined.row(0))
-    assert values.drop(VOLATILITY).null_count().sum_horizontal().item() == 0
+    others = values.drop(VOLATILITY, *IN_UNITS_OF_VOLATILITY)
+    assert others.null_count().sum_horizontal().item() == 0
+    for name in IN_UNITS_OF_VOLATILITY:
+        assert values[name].is_null().equals(values[VOLATILITY].is_null(), check_names=False)
     bounded = values.select("rsi_14", "stochastic_14", "obv_flow_20", "directional_14", "adx_14")
     assert np.abs(bounded.to_numpy()).max() <= 1 + 1e-9

@@ -86,7 +86,8 @@ def both(name: str, ticker: str) -> tuple[np.ndarray, np.ndarray]:
 
 def test_every_indicator_with_a_counterpart_is_compared() -> None:
     without = {"gap", "volume_ratio_20", "volume_trend_5_50", "weekday_sin", "weekday_cos"}
-    volatilities = {n for n, f in BY_NAME.items() if f.group == "volatility"} - {"atr_14"}
+    ours = {"volatility", "log_volatility"}
+    volatilities = {n for n, f in BY_NAME.items() if f.group in ours} - {"atr_14"}
     assert set(BY_NAME) == set(ORACLE) | without | volatilities
 
 

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.forecasting.reference_weights import reference_weights
+from support.forecasting.reference_weights import reference_loss
 
-from forecasting.models.weight_learning import PastForecasts, learn_weights
+from forecasting.evaluation.weight_learning import PastForecasts, learn_weights
 
-
-def stacked(by_member: dict[str, np.ndarray]) -> np.ndarray:
-    return np.column_stack([by_member["forest"], by_member["lstm"]])
+PRIOR = {"forest": 0.4, "lstm": 0.6}
 
 
 @pytest.mark.parametrize("better", ["forest", "lstm"])
 def test_scale_weights_balance_crps_and_squared_distance_from_the_prior(better: str) -> None:
     """The optimum lies inside, where the slope of the CRPS equals that of the penalty."""
     sample = slightly_better(better)
-    expected = reference_weights(sample.outcome, sample.location, stacked(dict(sample.scale)))
-    weights = learn_weights(sample)
-    alone = reference_weights(
-        sample.outcome, sample.location, stacked(dict(sample.scale)), penalty=0
+    grid = np.linspace(0, 1, 201)
+    expected, alone = (
+        grid[np.argmin([loss(sample, weight, penalty) for weight in grid])]
+        for penalty in (0.005, 0.0)
     )
-    assert abs(alone[0] - expected[0]) > 0.1
-    assert [weights["forest"], weights["lstm"]] == pytest.approx(expected, abs=0.02)
+    weights = learn_weights(sample, PRIOR)
+    assert abs(alone - expected) > 0.1
+    assert weights["forest"] == pytest.approx(expected, abs=0.02)
+
+
+def loss(sample: PastForecasts, forest: float, penalty: float) -> float:
+    return reference_loss(
+        np.array([forest, 1 - forest]),
+        np.array([0.4, 0.6]),
+        outcome=sample.outcome,
+        location=sample.location,
+        scales=np.column_stack([sample.scale["forest"], sample.scale["lstm"]]),
+        penalty=penalty,
+    )
 
 
 def slightly_better(member: str) -> PastForecasts:

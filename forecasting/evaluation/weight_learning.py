@@ -14,7 +14,7 @@ import numpy.typing as npt
 from forecasting.distribution.conformal import conformal_quantiles
 from forecasting.distribution.levels import LEVELS
 from forecasting.distribution.predictive import quantile_surface
-from forecasting.models.ensemble import PRIOR, combine_scales
+from forecasting.models.ensemble import combine_scales
 from forecasting.scoring.metrics import crps_from_quantiles
 
 Array = npt.NDArray[np.float64]
@@ -42,17 +42,17 @@ class PastForecasts:
     scale: Mapping[str, Array]
 
 
-def learn_weights(past: PastForecasts) -> dict[str, float]:
+def learn_weights(past: PastForecasts, by_member: Mapping[str, float]) -> dict[str, float]:
     """Return the weights of the members' log scales with the smallest calibrated CRPS.
 
     The CRPS of a combination is the score of its conformally calibrated distribution, relative to
-    the score of the prior. A penalty on the squared distance from the prior decides where the CRPS
-    is flat.
+    the score of the prior `by_member`. A penalty on the squared distance from the prior decides
+    where the CRPS is flat.
     """
     from scipy.optimize import minimize  # noqa: PLC0415  serving does not install scipy
 
     members = list(past.scale)
-    prior = np.array([PRIOR[member] for member in members])
+    prior = np.array([by_member[member] for member in members])
 
     def crps(weights: Array) -> float:
         scale = combine_scales(dict(zip(members, weights, strict=True)), past.scale)
