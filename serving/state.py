@@ -14,6 +14,7 @@ from core.clock import Clock
 from forecasting.snapshot import SNAPSHOT_FOLDER
 from market.providers.protocol import Quote
 from market.providers.status import ProviderStatus
+from registry.pages import version_page
 from registry.versions import ModelRegistry
 from serving.dagster_client import DagsterClient
 from serving.forecasts.caller_cache import CallerForecastCache
@@ -60,6 +61,7 @@ class ServiceState:
     history: WalkForwardHistory
     loaded: LoadedVersions
     dagster: DagsterClient | None
+    version_page: Callable[[int], str | None]
     poll_seconds: float
     started_at: datetime
 
@@ -120,6 +122,7 @@ def build_state(
             max_age_sessions=settings.max_data_age_sessions,
         ),
         dagster=DagsterClient(str(settings.dagster_url)) if settings.dagster_url else None,
+        version_page=partial(version_page, registry),
         poll_seconds=poll_seconds,
         started_at=clock.now(),
     )

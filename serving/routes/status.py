@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -11,11 +10,10 @@ from starlette.responses import Response
 from serving.forecasts.forecast_table import ForecastTable
 from serving.http.operations import MODELS, ApiRoute, Operation
 from serving.http.schemas.models import ModelsStatus
-from serving.live.live_state import LiveState
 from serving.models.model_cache import LiveModel
 from serving.routes.common import read_query, respond
 from serving.routes.versions import describe_loaded
-from serving.state import state_of
+from serving.state import ServiceState, state_of
 
 
 async def get_status(request: Request) -> Response:
@@ -23,15 +21,16 @@ async def get_status(request: Request) -> Response:
     read_query(request)
     state = state_of(request)
     loaded = [describe_loaded(entry) for entry in state.loaded.all]
-    return respond(ModelsStatus(**read_status(state.live), loaded=loaded))
+    return respond(ModelsStatus(**read_status(state), loaded=loaded))
 
 
-def read_status(live: LiveState) -> dict[str, Any]:
+def read_status(state: ServiceState) -> dict[str, Any]:
     """Return the body of `/models/status`."""
+    live = state.live
     table = live.forecasts.table if live.forecasts else None
     return {
         "champion_alias": live.alias_version,
-        "live": _model(table.model, live.live_since) if table else None,
+        "live": _model(table.model, state) if table else None,
         "snapshot": _snapshot(table) if table else None,
         "refused": [
             {"version": version, "reason": refused.detail, "since": refused.since}
@@ -40,11 +39,12 @@ def read_status(live: LiveState) -> dict[str, Any]:
     }
 
 
-def _model(model: LiveModel, live_since: datetime | None) -> dict[str, Any]:
+def _model(model: LiveModel, state: ServiceState) -> dict[str, Any]:
     manifest = model.bundle.manifest
     return {
         **model.info.model_dump(),
-        "live_since": live_since,
+        "page": state.version_page(model.version),
+        "live_since": state.live.live_since,
         "fingerprint": model.bundle.fingerprint,
         "feature_hash": manifest.feature_hash,
         "data_fingerprint": manifest.data_fingerprint,

@@ -174,3 +174,19 @@ def test_an_unknown_ticker_is_explained_with_similar_ones(visit: Visit) -> None:
     visit.reports.clear()  # the browser reports the status 404 of the request
     notice.get_by_role("link", name="MSFT").click()
     visit.expect_forecast("MSFT")
+
+
+def test_a_service_without_forecasts_is_explained_until_it_has_some(visit: Visit) -> None:
+    detail = "No champion yet. Run `stockcast run`, or materialise the assets in Dagster."
+    problem = {"type": "urn:stockcast:problem:no-champion", "code": "no-champion", "detail": detail}
+    visit.page.route(
+        "**/universe*",
+        lambda route: route.fulfill(status=503, json=problem),
+        times=1,
+    )
+    visit.page.goto(visit.server.url)
+    notice = visit.page.locator("#notice")
+    expect(notice).to_contain_text("Run stockcast run")
+    expect(notice.locator("code")).to_have_text("stockcast run")
+    visit.reports.clear()  # the browser reports the status 503 of the request
+    visit.expect_forecast("AAPL")

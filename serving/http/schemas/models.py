@@ -16,6 +16,9 @@ Metrics = dict[str, dict[str, dict[str, float | None]]]
 class LiveVersion(ModelInfo):
     """The version that makes the forecasts."""
 
+    page: str | None = Field(
+        description="Address of the version in MLflow, with its evidence. Null without a server."
+    )
     live_since: datetime | None
     fingerprint: str
     feature_hash: str

@@ -12,10 +12,14 @@ import { follow } from "./stream.js";
 
 const at = (id) => document.getElementById(id);
 const PAST_FORECASTS = 60;
+const RETRY_MS = 5_000;
+// No response, and a service without forecasts or with too much to do.
+const PASSING = [0, 429, 503];
 const CONNECTION = { connecting: "Connecting", live: "Live", lost: "Reconnecting" };
 
 const page = { ticker: null, horizon: "1w", forecasts: {}, status: null, comparison: null, analysis: null, quote: null };
 let leaving = new AbortController();
+let later = null;
 
 function readAddress() {
   const query = new URLSearchParams(location.search);
@@ -33,13 +37,15 @@ async function start() {
   const { ticker, horizon } = readAddress();
   page.horizon = horizon;
   at("horizons").querySelector(`[value="${horizon}"]`).checked = true;
+  let first;
   try {
     await loadStatus();
+    first = ticker ?? (await firstTicker());
   } catch (error) {
     report(error, start);
     return;
   }
-  await choose(ticker ?? (await firstTicker()), { replace: true });
+  await choose(first, { replace: true });
 }
 
 const find = async (search, limit) =>
@@ -61,6 +67,7 @@ async function loadStatus() {
 /** Load and follow a ticker. A later choice ends the requests of this one. */
 async function choose(ticker, { replace = false } = {}) {
   leaving.abort();
+  clearTimeout(later);
   leaving = new AbortController();
   const { signal } = leaving;
   Object.assign(page, { ticker, forecasts: {}, comparison: null, analysis: null, analysisNote: null, quote: null });
@@ -170,9 +177,11 @@ function notify(...content) {
   at("notice").replaceChildren(h("div", { class: "notice" }, content));
 }
 
-/** Say what failed and how to go on. */
+/** Say what failed and how to go on. What may pass by itself is tried again. */
 function report(error, retry) {
   if (!(error instanceof ApiError)) throw error;
+  clearTimeout(later);
+  if (PASSING.includes(error.status)) later = setTimeout(retry, RETRY_MS);
   at("summary").setAttribute("aria-busy", "false");
   if (error.status === 401) {
     notify(keyForm(retry));

@@ -28,6 +28,7 @@ class LiveVersion(BaseModel):
     name: str
     version: int
     trained_through: date
+    page: str | None
     live_since: datetime | None
     fingerprint: str
     feature_hash: str

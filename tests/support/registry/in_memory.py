@@ -23,6 +23,8 @@ class FakeRegistry:
     tags: dict[int, Mapping[str, str]] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
     down: str | None = None
+    ui_url: str | None = None
+    tracking_uri: str = "sqlite:///"
     downloads: int = 0
 
     def add(self, folder: Path, bundle: Bundle) -> int:

@@ -108,7 +108,7 @@ def test_a_damaged_bundle_is_refused_once_and_the_old_version_stays_live(
     health = read_health(service.state)
     assert health["status"] == "degraded"
     assert "Version 1 stays live" in health["issues"][0]["detail"]
-    assert read_status(service.live)["refused"][0]["version"] == version
+    assert read_status(service.state)["refused"][0]["version"] == version
 
 
 def test_a_refusal_ends_when_the_alias_moves_to_a_good_version(service: ServiceSetup) -> None:

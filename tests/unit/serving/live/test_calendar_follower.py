@@ -42,7 +42,7 @@ def test_forecasts_age_at_the_close_of_each_exchange(service: ServiceSetup) -> N
     service.clock.move_to(datetime(2012, 12, 27, 21, 0, tzinfo=UTC))
     service.refresh()
     assert ages() == (2, 1)
-    closed = read_status(service.live)["snapshot"]["last_closed_sessions"]
+    closed = read_status(service.state)["snapshot"]["last_closed_sessions"]
     assert closed == {"XNYS": date(2012, 12, 27), "XLON": date(2012, 12, 27)}
 
 
@@ -62,7 +62,7 @@ def test_the_end_of_a_calendar_takes_no_other_ticker_off_the_air(
 
     table = service.live.require().table
     assert table.forecast("AAPL", 1).last_closed_session == date(2013, 1, 2)
-    reason = read_status(service.live)["snapshot"]["without_forecast"]["AZN.L"]
+    reason = read_status(service.state)["snapshot"]["without_forecast"]["AZN.L"]
     assert "must be within the XLON calendar" in reason
 
     end_calendar(monkeypatch, "XNYS", date(2013, 1, 2))

@@ -51,7 +51,7 @@ def test_a_snapshot_without_forecasts_does_not_refuse_the_live_version(
     service.publish(without_forecasts())
     service.refresh()
     assert service.live.refused == {}
-    assert read_status(service.live)["refused"] == []
+    assert read_status(service.state)["refused"] == []
     assert "refused" not in service.metrics.events
     assert list(service.live.issues) == ["snapshot"]
     service.refresh()
@@ -126,7 +126,7 @@ def test_the_champion_after_a_removed_candidate_is_not_replaced(service: Service
     service.refresh()
     assert service.live.version == 1
     assert service.live.issues == {}
-    assert read_status(service.live)["champion_alias"] == 1
+    assert read_status(service.state)["champion_alias"] == 1
 
 
 def test_a_refusal_whose_reason_changes_is_counted_and_logged_again(
