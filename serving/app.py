@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from core.errors import StockcastError
+from serving.http.operations import Handler
 from serving.http.problems import PROBLEM, Problem, problem_of
 from serving.routes import (
     analysis,
@@ -53,19 +54,30 @@ API_ROUTES = (
 
 def build_app() -> Starlette:
     """Return the app with all REST routes."""
-    documented = [
-        Route(path, route.handler, methods=[route.method])
-        for route in API_ROUTES
-        for path in route.paths
-    ]
+    handlers: dict[str, dict[str, Handler]] = {}
+    for route in API_ROUTES:
+        for path in route.paths:
+            handlers.setdefault(path, {})[route.method] = route.handler
     return Starlette(
         routes=[
             *PAGES,
             WebSocketRoute("/ws/forecasts", events.follow_forecasts),
-            *documented,
+            *(Route(path, _by_method(by), methods=[*by]) for path, by in handlers.items()),
         ],
         exception_handlers={Problem: _send_problem, StockcastError: _send_problem},
     )
+
+
+def _by_method(handlers: dict[str, Handler]) -> Handler:
+    """Return the handler of a path; with one route for each path, `Allow` names all methods."""
+    if len(handlers) == 1:
+        return next(iter(handlers.values()))
+
+    async def handle(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        return await handlers[method](request)
+
+    return handle
 
 
 async def _send_problem(request: Request, error: Exception) -> Response:

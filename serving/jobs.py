@@ -65,7 +65,7 @@ class JobStore:
         if len(self._jobs) >= MAX_JOBS:
             oldest = min(job.expires_at for job in self._jobs.values())
             msg = f"{MAX_JOBS} jobs are kept, which is the limit; retry later or do not use one."
-            raise Problem(503, "too-many-jobs", msg, retry_at=oldest)
+            raise Problem(429, "too-many-jobs", msg, retry_at=oldest)
         job = BackgroundJob(self._clock.now())
         self._jobs[job.id] = job
         task = asyncio.create_task(_run(job, work))

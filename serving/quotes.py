@@ -211,7 +211,7 @@ class QuoteCache:
             f"The selected providers ({selected}) have no current prices; add {supported} to"
             f" {PREFIX}PROVIDER or {PREFIX}BACKUPS."
         )
-        return Problem(HTTPStatus.NOT_IMPLEMENTED, "quotes-not-supported", msg)
+        return Problem(HTTPStatus.CONFLICT, "quotes-not-supported", msg)
 
 
 def _unwrap(result: Result) -> Quote:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from serving.http.operations import ApiRoute, Operation
+from serving.http.operations import ADMINISTRATION, ApiRoute, Operation
 from serving.http.package import package_version
 from serving.http.prefix import PREFIX
 from serving.http.problems import MEDIA_TYPE
@@ -26,17 +26,23 @@ _PROBLEMS = {
     401: "The API key is missing or unknown",
     403: "The API key has no permission for this route",
     404: "The ticker or other resource is unknown; `similar` lists similar tickers",
+    405: "The route does not support this method",
     409: "The resource is not in the needed state; `detail` has the cause",
     413: "The body is too large",
     415: "The content type of the body is not JSON",
     422: "A parameter, a field or a bar is invalid; `errors` lists each",
+    429: "Too many requests; `Retry-After` is the time to wait in seconds",
     500: "The server failed",
-    501: "The settings of this server do not support the request",
     502: "Another service of the request failed",
     503: "Not available at present; `Retry-After` is the time to wait in seconds",
 }
-_ANY_REQUEST = (413, 422, 500)
+# Keys, limits and load concern every route; some routes document 503 with a body of their own.
+_ANY_REQUEST = (401, 403, 413, 422, 429, 500, 503)
 _BODY_REQUEST = (400, 415)
+_SECURITY_SCHEMES = {
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
 
 
 def describe_routes(
@@ -56,7 +62,11 @@ def describe_routes(
         "info": _info(description),
         "servers": [*document["servers"], {"url": f".{PREFIX}"}],
         "paths": paths | probes,
-        "components": {"schemas": _schemas({"ProblemBody": ProblemBody} | models)},
+        "components": {
+            "schemas": _schemas({"ProblemBody": ProblemBody} | models),
+            "securitySchemes": _SECURITY_SCHEMES,
+        },
+        "security": [{}, *({name: []} for name in _SECURITY_SCHEMES)],
     }
 
 
@@ -82,6 +92,8 @@ def _describe(route: ApiRoute, path: str, models: dict[str, type[BaseModel]]) ->
         "parameters": list(operation.parameters),
         "responses": dict(_responses(operation, models)),
     }
+    if operation.tag == ADMINISTRATION:
+        described["security"] = [{name: []} for name in _SECURITY_SCHEMES]
     if operation.body is not None:
         schema = _ref(operation.body, models)
         described["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}
@@ -103,12 +115,16 @@ def _responses(
         yield str(operation.status), _response(operation.summary, operation.media_type, schema)
     for status, model in operation.also.items():
         yield str(status), _response(HTTPStatus(status).phrase, _JSON, _ref(model, models))
-    problem = {"$ref": _REF.format(model=ProblemBody.__name__)}
     statuses = {*operation.problems, *_ANY_REQUEST}
     if operation.body is not None:
         statuses |= {*_BODY_REQUEST}
+    problem = {"$ref": _REF.format(model=ProblemBody.__name__)}
     for status in sorted(statuses):
-        yield str(status), _response(_PROBLEMS[status], MEDIA_TYPE, problem)
+        response = _response(_PROBLEMS[status], MEDIA_TYPE, problem)
+        if status in operation.also:
+            other = _ref(operation.also[status], models)
+            response["content"][_JSON] = {"schema": other}
+        yield str(status), response
 
 
 def _response(description: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:

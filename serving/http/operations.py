@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -73,6 +73,13 @@ def query(name: str, schema: Mapping[str, Any], description: str) -> Parameter:
     return _parameter(name, "query", schema) | {"description": description}
 
 
+def listed(name: str, choices: Iterable[str], description: str) -> Parameter:
+    """Describe an optional query parameter that lists choices, separated by commas."""
+    entry = f"({'|'.join(choices)})"
+    schema = {"type": "string", "pattern": f"^({entry}(,{entry})*)?$"}
+    return query(name, schema, description)
+
+
 def in_path(name: str, schema: Mapping[str, Any]) -> Parameter:
     """Describe a parameter of the path."""
     return _parameter(name, "path", schema) | {"required": True}
@@ -83,5 +90,4 @@ def _parameter(name: str, location: str, schema: Mapping[str, Any]) -> Parameter
 
 
 TICKER = in_path("ticker", TICKER_SCHEMA)
-HORIZON = query("horizon", HORIZON_SCHEMA, "1, 5 or 21 sessions ahead.")
-TIMEFRAME = query("timeframe", HORIZON_SCHEMA, "Synonym of `horizon`.")
+HORIZON = query("horizon", HORIZON_SCHEMA, "1, 5 or 21 sessions ahead. Synonym: `timeframe`.")

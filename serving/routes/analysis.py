@@ -18,7 +18,7 @@ from serving.forecasts.price_measures import (
     measure_volatility,
 )
 from serving.forecasts.responses import round_float32
-from serving.http.operations import MARKET, TICKER, ApiRoute, Operation, query
+from serving.http.operations import MARKET, TICKER, ApiRoute, Operation, listed
 from serving.http.problems import RUN_THE_PIPELINE, Problem
 from serving.http.schemas.analysis import Analysis, ClosingPrices, Indicator
 from serving.routes.common import path_ticker, read_list, read_query, respond
@@ -99,9 +99,9 @@ ROUTES = (
             problems=(404, 409, 503),
             parameters=(
                 TICKER,
-                query(
+                listed(
                     "include",
-                    {"type": "string", "enum": ["prices"]},
+                    ("prices",),
                     "`prices` adds the closes of the last 260 sessions.",
                 ),
             ),

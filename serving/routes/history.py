@@ -14,7 +14,6 @@ from serving.http.operations import (
     FORECASTS,
     HORIZON,
     TICKER,
-    TIMEFRAME,
     ApiRoute,
     Operation,
     query,
@@ -58,7 +57,6 @@ ROUTES = (
             parameters=(
                 TICKER,
                 HORIZON,
-                TIMEFRAME,
                 query(
                     "days",
                     {

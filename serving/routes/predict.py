@@ -16,9 +16,9 @@ from serving.http.operations import (
     FORECASTS,
     HORIZON,
     TICKER,
-    TIMEFRAME,
     ApiRoute,
     Operation,
+    listed,
     query,
 )
 from serving.http.problems import Problem
@@ -112,12 +112,11 @@ _PROBLEMS = (404, 409, 503)
 _SUMMARY = "Forecast of a ticker in the published snapshot"
 _FIELDS = (
     HORIZON,
-    TIMEFRAME,
-    query(
+    listed(
         "include",
-        {"type": "string", "pattern": "^(members|explanation)?(,(members|explanation))*$"},
-        "Parts of the response, separated by commas. `members` is always there; `explanation` adds"
-        " the contributions to the price target.",
+        get_args(Inclusion),
+        "Parts of the response. `members` is always there; `explanation` adds the contributions to"
+        " the price target.",
     ),
     query(
         "version",
@@ -141,8 +140,7 @@ ROUTES = (
             Forecast,
             _PROBLEMS,
             (
-                query("ticker", TICKER_SCHEMA, "Either `ticker` or `symbol` is required."),
-                query("symbol", TICKER_SCHEMA, "Synonym of `ticker`."),
+                query("ticker", TICKER_SCHEMA, "Synonym: `symbol`.") | {"required": True},
                 *_FIELDS,
             ),
         ),

@@ -66,7 +66,7 @@ ROUTES = (
             "Current price of a ticker in the published snapshot",
             MARKET,
             CurrentPrice,
-            problems=(404, 501, 503),
+            problems=(404, 409, 503),
             parameters=(TICKER,),
         ),
         synonyms=("/quotes/{ticker}",),

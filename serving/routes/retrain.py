@@ -41,7 +41,7 @@ async def _start(request: Request, ticker: str | None) -> Response:
     dagster = state_of(request).dagster
     if dagster is None:
         msg = f"Set {variable_name('dagster_url')} to the address of Dagster's web server."
-        raise Problem(HTTPStatus.NOT_IMPLEMENTED, "dagster-not-configured", msg)
+        raise Problem(HTTPStatus.CONFLICT, "dagster-not-configured", msg)
     caller = caller_of(request.scope)
     tags = {STARTED_BY_TAG: caller.id if caller else "unknown"}
     if ticker is not None:
@@ -64,7 +64,7 @@ ROUTES = (
             "Start a training run",
             ADMINISTRATION,
             StartedRun,
-            problems=(501, 502, 503),
+            problems=(409, 502, 503),
             description=_DESCRIPTION,
             status=202,
         ),
@@ -77,7 +77,7 @@ ROUTES = (
             "Start a training run at the request of a ticker",
             ADMINISTRATION,
             StartedRun,
-            problems=(404, 501, 502, 503),
+            problems=(404, 409, 502, 503),
             parameters=(TICKER,),
             description=f"{_DESCRIPTION} One model serves all tickers, so it is trained on all of"
             " them; the ticker is a tag of the run.",

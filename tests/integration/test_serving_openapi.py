@@ -45,7 +45,8 @@ def test_the_openapi_document_describes_stockcast_and_its_constraints(
 
 def test_every_status_code_is_documented(server: Server) -> None:
     """Regression: status 422 was not documented."""
-    paths = server.get("/docs.json").json()["paths"]
+    document = server.get("/docs.json").json()
+    paths = document["paths"]
     post, invalid = "/predict", {"ticker": "AAPL", "bars": caller_bars(last=2)}
     requests = [
         ("GET", "/predict/{ticker}", "/predict/AAPL", {}),
@@ -65,6 +66,19 @@ def test_every_status_code_is_documented(server: Server) -> None:
         ("GET", "/history/{ticker}", "/history/AAPL", {}),
         ("GET", "/history/{ticker}", "/history/FB", {}),
         ("GET", "/health", "/health?x=1", {}),
+        ("GET", "/predict", "/predict?symbol=AAPL", {}),
+        ("GET", "/predict/{ticker}", "/predict/AAPL?version=2", {}),
+        ("GET", "/model/status/{ticker}", "/model/status/AAPL", {}),
+        ("GET", "/model/status/{ticker}", "/model/status/FB", {}),
+        ("GET", "/jobs/{job}", "/jobs/none", {}),
+        ("GET", "/status", "/status", {}),
+        ("GET", "/warmup/status", "/warmup/status", {}),
+        ("GET", "/performance/metrics", "/performance/metrics", {}),
+        ("GET", "/performance/summary", "/performance/summary", {}),
+        ("POST", "/models/retrain", "/models/retrain", {}),
+        ("POST", "/models/{version}/load", "/models/2/load", {}),
+        ("POST", "/predict/batch", "/predict/batch", {"json": {"tickers": ["AAPL", "X"]}}),
+        ("POST", "/predict/batch", "/predict/batch", {"json": {}}),
         ("POST", post, post, {"json": {"ticker": "FB"}}),
         ("POST", post, post, {"json": {"ticker": "NOPE"}}),
         ("POST", post, post, {"json": invalid}),
@@ -78,7 +92,8 @@ def test_every_status_code_is_documented(server: Server) -> None:
         documented = paths[pattern][method.lower()]["responses"]
         assert str(response.status_code) in documented, (method, path, response.text)
         content_type = response.headers["content-type"]
-        assert content_type in documented[str(response.status_code)]["content"]
+        schema = documented[str(response.status_code)]["content"][content_type]["schema"]
+        jsonschema.validate(response.json(), schema | {"components": document["components"]})
         if response.status_code >= 400:
             assert response.json()["type"].startswith("urn:stockcast:problem:")
 

@@ -178,7 +178,7 @@ def test_compare_returns_champion_and_challenger_with_their_scores(server: Serve
 def test_a_quote_from_the_sample_is_a_problem_that_names_the_setting(
     server: Server,
 ) -> None:
-    body = problem(server.get("/quote/AAPL"), 501, "quotes-not-supported")
+    body = problem(server.get("/quote/AAPL"), 409, "quotes-not-supported")
     assert "STOCKCAST_PROVIDER" in body["detail"]
     assert (body["last_close"], body["last_close_session"]) == (430.47, "2013-03-01")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool
 
 from serving.http.schemas.parameters import (
     DEFAULT_HORIZON,
@@ -52,7 +52,11 @@ class CallerBar(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    session: date = Field(ge=FIRST_SESSION, le=LAST_SESSION)
+    session: date = Field(
+        ge=FIRST_SESSION,
+        le=LAST_SESSION,
+        json_schema_extra={"pattern": "^(19[0-9]{2}|20[0-9]{2}|2100)-"},
+    )
     open: Price
     high: Price
     low: Price
@@ -90,7 +94,7 @@ class PredictRequest(BaseModel):
         description="Parts of the response. `members` is always there; `explanation` adds the"
         " contributions to the price target.",
     )
-    include_reasoning: bool = Field(
+    include_reasoning: StrictBool = Field(
         default=False, description="Synonym of `explanation` in `include`."
     )
 

@@ -164,7 +164,7 @@ def test_without_a_provider_of_quotes_the_problem_names_the_setting(service: Ser
     (response,) = get(service, QuoteCache(MarketSettings(), service.clock, len), "/quote/AAPL")
     body = response.json()
     assert (response.status_code, body["type"]) == (
-        501,
+        409,
         "urn:stockcast:problem:quotes-not-supported",
     )
     assert "STOCKCAST_PROVIDER" in body["detail"]

@@ -100,7 +100,7 @@ def test_without_the_address_of_dagster_a_retraining_names_the_setting(
     service: ServiceSetup,
 ) -> None:
     response = request(service, "POST", "/models/retrain", headers=key_headers(service, "admin"))
-    assert (response.status_code, response.json()["code"]) == (501, "dagster-not-configured")
+    assert (response.status_code, response.json()["code"]) == (409, "dagster-not-configured")
     assert "STOCKCAST_DAGSTER_URL" in response.json()["detail"]
 
 
