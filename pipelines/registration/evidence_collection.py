@@ -34,13 +34,17 @@ def collect_evidence(
     withdrawal_reason: str | None,
 ) -> Evidence:
     """Return the evidence about a candidate. Missing parts keep their defaults and fail."""
-    ensemble, naive = (forecasts.filter(model=model) for model in ("ensemble", "naive"))
+    ensemble, naive, garch = (
+        forecasts.filter(model=model) for model in ("ensemble", "naive", "garch")
+    )
     golden_holds, outputs_finite = _try_bundle(bundle_folder)
     return replace(
         coverage_of(evaluation),
         golden_holds=golden_holds,
         outputs_finite=outputs_finite and bool(ensemble["crps"].is_finite().all()),
         against_naive=paired_scores(ensemble, naive),
+        against_garch=paired_scores(ensemble, garch),
+        squared_error=paired_scores(_squared_error(ensemble), _squared_error(naive)),
         withdrawal_reason=withdrawal_reason,
     )
 
@@ -81,7 +85,7 @@ def compare_with_champion(
 
 
 def paired_scores(ours: pl.DataFrame, theirs: pl.DataFrame) -> dict[int, PairedScore]:
-    """Compare the CRPS of two sets of forecasts at each horizon, on their common rows."""
+    """Compare the losses (column `crps`) of two sets of forecasts, on their common rows."""
     pairs = ours.join(theirs, on=KEY, suffix="_theirs")
     scores = {}
     for (horizon,), rows in pairs.partition_by("horizon", as_dict=True).items():
@@ -97,6 +101,11 @@ def paired_scores(ours: pl.DataFrame, theirs: pl.DataFrame) -> dict[int, PairedS
             p_worse=test.p_greater,
         )
     return scores
+
+
+def _squared_error(forecasts: pl.DataFrame) -> pl.DataFrame:
+    """Replace the loss by the squared error of the mean."""
+    return forecasts.with_columns(crps=(pl.col("log_return") - pl.col("mean")) ** 2)
 
 
 def _by_level(pooled: Mapping[str, Any], name: str) -> dict[int, dict[float, float]]:

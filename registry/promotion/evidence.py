@@ -16,7 +16,9 @@ from forecasting.horizons import HORIZONS
 
 @dataclass(frozen=True)
 class PairedScore:
-    """The CRPS of the candidate and of a reference at one horizon, on the same sessions.
+    """The loss of the candidate and of a reference at one horizon, on the same sessions.
+
+    It is the CRPS, or the squared error in `Evidence.squared_error`.
 
     The loss of a session is the mean over its tickers. The difference is the loss of the candidate
     minus the loss of the reference, averaged over sessions. Forecasts of neighbouring sessions
@@ -82,8 +84,10 @@ class Evidence:
         Horizon -> level (0.8) -> share of outcomes inside that interval, out of sample.
     coverage_error
         Horizon -> level -> standard error of the coverage, robust to overlapping targets.
-    against_naive
-        Horizon -> scores paired with those of the naive forecast.
+    against_naive, against_garch
+        Horizon -> scores paired with those of the naive forecast and of GARCH.
+    squared_error
+        Horizon -> squared error of the mean, paired with that of no change.
     withdrawal_reason
         Reason of a rollback from this version; such a version is not promoted automatically.
     """
@@ -93,6 +97,8 @@ class Evidence:
     coverage: Mapping[int, Mapping[float, float]] = field(default_factory=dict)
     coverage_error: Mapping[int, Mapping[float, float]] = field(default_factory=dict)
     against_naive: Mapping[int, PairedScore] = field(default_factory=dict)
+    against_garch: Mapping[int, PairedScore] = field(default_factory=dict)
+    squared_error: Mapping[int, PairedScore] = field(default_factory=dict)
     withdrawal_reason: str | None = None
 
 

@@ -66,6 +66,8 @@ def _reasons(
     yield from check_coverage(candidate, policy)
     for horizon in policy.horizons:
         yield _against_naive(candidate.against_naive.get(horizon), horizon, policy)
+        yield _against_garch(candidate.against_garch.get(horizon), horizon, policy)
+        yield _squared_error(candidate.squared_error.get(horizon), horizon, policy)
     if champion is None:
         yield _reason("champion", "There is no champion to compare with", passed=True)
         return
@@ -145,6 +147,38 @@ def _against_naive(score: PairedScore | None, horizon: int, policy: Policy) -> R
         f"over {100 * policy.naive_margin:g} % worse than naive, or not explained by chance"
     )
     return _reason(gate, sentence, passed=passed, explanation=explanation)
+
+
+def _against_garch(score: PairedScore | None, horizon: int, policy: Policy) -> Reason:
+    """Pass unless the CRPS is worse than that of GARCH beyond chance."""
+    gate, claim = f"garch_{_label(horizon)}", f"CRPS at {_label(horizon)}"
+    if score is None or not _paired(score, horizon):
+        return _missing(gate, f"{claim} is not worse than that of GARCH")
+    sentence = f"{claim} is {_compare(score, 'GARCH', 'sessions')}"
+    return _not_worse(gate, sentence, score, policy)
+
+
+def _squared_error(score: PairedScore | None, horizon: int, policy: Policy) -> Reason:
+    """Pass unless the squared error is larger than that of no change beyond chance."""
+    gate, claim = f"squared_error_{_label(horizon)}", f"The squared error at {_label(horizon)}"
+    if score is None or not _paired(score, horizon):
+        return _missing(gate, f"{claim} is not larger than that of no change")
+    relation = "larger" if score.shortfall > 0 else "smaller"
+    sentence = (
+        f"{claim} is {100 * abs(score.shortfall):.2f} % {relation} than that of no change on "
+        f"{score.sessions:,} sessions"
+    )
+    return _not_worse(gate, sentence, score, policy)
+
+
+def _not_worse(gate: str, sentence: str, score: PairedScore, policy: Policy) -> Reason:
+    """Pass if the loss is not larger, or if the one-sided test does not reject that at `alpha`."""
+    if score.shortfall > 0:
+        sentence += f" (one-sided p {score.p_worse:.3f})"
+    if score.sessions < policy.min_sessions:
+        return _too_few(gate, sentence, policy)
+    passed = score.shortfall <= 0 or score.p_worse >= policy.alpha
+    return _reason(gate, sentence, passed=passed, explanation="chance does not explain it")
 
 
 def _against_champion(champion: ChampionComparison, horizon: int, policy: Policy) -> Reason:

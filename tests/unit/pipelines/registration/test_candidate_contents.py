@@ -12,7 +12,7 @@ from support.market.bars import sample_bars
 from support.pipelines.stages import make_stage
 
 from core.settings import load_settings
-from forecasting.evaluation.result import WalkForwardResult
+from forecasting.evaluation.result import MODELS, WalkForwardResult
 from forecasting.evaluation.scorecard import evaluate
 from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA
 from forecasting.forecast_history import HISTORY_FILE
@@ -109,7 +109,7 @@ def test_pooled_metrics_have_step_zero_and_fold_metrics_the_fold_number(
     evaluation = evaluate(scored_forecasts())
     by_name = {(name, step): value for name, value, step in metrics}
 
-    assert len(by_name) == len(metrics) == (1 + 3) * 5 * 3 * len(FOLD_METRICS)
+    assert len(by_name) == len(metrics) == (1 + 3) * len(MODELS) * 3 * len(FOLD_METRICS)
     pooled = evaluation["pooled"]["ensemble"]["5"]["crps"]
     assert by_name["1w.ensemble.crps", 0] == pooled
     for fold in (1, 2, 3):

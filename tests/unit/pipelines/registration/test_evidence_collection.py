@@ -121,6 +121,12 @@ def test_the_evidence_contains_the_scores_of_the_evaluation(tmp_path: Path) -> N
     assert 0 < result.coverage_error[5][0.8] < 0.1
     assert result.against_naive[5].sessions == ensemble["as_of"].n_unique()
     assert result.against_naive[5].candidate_crps == pytest.approx(ensemble["crps"].mean())
+    garch = forecasts.filter(model="garch", horizon=5)
+    assert result.against_garch[5].reference_crps == pytest.approx(garch["crps"].mean())
+    error = ((ensemble["log_return"] - ensemble["mean"]) ** 2).mean()
+    assert result.squared_error[5].candidate_crps == pytest.approx(error)
+    no_change = (ensemble["log_return"] ** 2).mean()
+    assert result.squared_error[5].reference_crps == pytest.approx(no_change)
 
 
 def test_a_damaged_bundle_fails_its_gates(tmp_path: Path) -> None:

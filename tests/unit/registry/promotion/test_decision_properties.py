@@ -56,6 +56,8 @@ evidences = st.builds(
     coverage=grids({level: level for level in LEVELS}, 0.06),
     coverage_error=grids(dict.fromkeys(LEVELS, 0.02), 0.05),
     against_naive=by_horizon(),
+    against_garch=by_horizon(),
+    squared_error=by_horizon(),
     withdrawal_reason=st.sampled_from([None, None, None, "", "bold"]),
 )
 champions = st.one_of(st.none(), st.builds(ChampionComparison, st.just(2), by_horizon()))
@@ -82,6 +84,12 @@ def beats_naive(score: PairedScore | None, horizon: int) -> bool:
         return False
     shortfall = (score.candidate_crps - score.reference_crps) / score.reference_crps
     return shortfall <= 0 or (shortfall <= 0.02 and score.p_worse >= 0.05)
+
+
+def is_not_worse(score: PairedScore | None, horizon: int) -> bool:
+    if score is None or not is_valid(score, horizon):
+        return False
+    return score.candidate_crps <= score.reference_crps or score.p_worse >= 0.05
 
 
 def is_as_good(score: PairedScore | None, horizon: int) -> bool:
@@ -113,6 +121,8 @@ def test_a_candidate_is_promoted_if_and_only_if_every_rule_holds(
             for level in LEVELS
         )
         and all(beats_naive(evidence.against_naive.get(h), h) for h in HORIZONS)
+        and all(is_not_worse(evidence.against_garch.get(h), h) for h in HORIZONS)
+        and all(is_not_worse(evidence.squared_error.get(h), h) for h in HORIZONS)
         and (champion is None or all(is_as_good(champion.scores.get(h), h) for h in HORIZONS))
     )
     decision = decide(evidence, champion)
@@ -128,7 +138,12 @@ def good_scores() -> dict[int, PairedScore]:
 def good_evidence() -> Evidence:
     coverage = {h: {level: level for level in LEVELS} for h in HORIZONS}
     return Evidence(
-        golden_holds=True, outputs_finite=True, coverage=coverage, against_naive=good_scores()
+        golden_holds=True,
+        outputs_finite=True,
+        coverage=coverage,
+        against_naive=good_scores(),
+        against_garch=good_scores(),
+        squared_error=good_scores(),
     )
 
 

@@ -34,6 +34,8 @@ def evidence(**fields: object) -> Evidence:
         "outputs_finite": True,
         "coverage": COVERAGE,
         "against_naive": {h: paired(h) for h in HORIZONS},
+        "against_garch": {h: paired(h) for h in HORIZONS},
+        "squared_error": {h: paired(h) for h in HORIZONS},
     }
     return Evidence(**{**values, **fields})  # type: ignore[arg-type]
 
@@ -264,3 +266,28 @@ def test_equal_evidence_gives_equal_decisions() -> None:
 def test_an_invalid_policy_is_rejected(field: str, value: object) -> None:
     with pytest.raises(SettingsError, match=field):
         Policy(**{field: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("part", "gate"), [("against_garch", "garch"), ("squared_error",) * 2])
+@pytest.mark.parametrize(
+    ("p_worse", "loss", "passes"),
+    [(0.03, 0.0104, False), (0.06, 0.0104, True), (0.03, 0.0099, True)],
+)
+def test_a_candidate_worse_than_garch_or_no_change_beyond_chance_is_kept_back(
+    part: str, gate: str, p_worse: float, loss: float, *, passes: bool
+) -> None:
+    score = paired(21, candidate_crps=loss, reference_crps=0.01, upper_bound=0.001, p_worse=p_worse)
+    scores = {h: paired(h) for h in HORIZONS} | {21: score}
+    decision = decide(evidence(**{part: scores}), None)
+    assert failed_gates(decision) == (set() if passes else {f"{gate}_1m"})
+    if not passes:
+        [reason] = decision.failed
+        assert "4.00 %" in reason.sentence
+        assert "chance does not explain it" in reason.sentence
+
+
+def test_the_sentence_of_the_squared_error_states_its_size_relative_to_no_change() -> None:
+    [sentence] = [s for s in decide(evidence(), None).sentences if "squared error at 1m" in s]
+    assert sentence == (
+        "The squared error at 1m is 0.37 % smaller than that of no change on 1,260 sessions: passed"
+    )
