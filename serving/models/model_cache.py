@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from core.errors import BundleError, SettingsError, StockcastError
+from core.errors import BundleError, SettingsError, StockcastError, TransientError
 from core.files import write_atomically
 from forecasting.bundle.bundle import Bundle
 from forecasting.bundle.files import fingerprint, read_files
@@ -107,6 +107,9 @@ class ModelCache:
         files = read_files(self._registry.download(version, dest))
         self._verify(files)
         bundle = Bundle.from_files(files)
+        if bundle.fingerprint != info.fingerprint:
+            msg = f"The bundle of version {version} has changed since it was downloaded; try again."
+            raise TransientError(msg)
         _check_exchange(bundle.manifest)
         with suppress(OSError):  # a home that is full or read-only still has the bundle
             dest.touch()

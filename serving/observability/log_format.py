@@ -54,7 +54,11 @@ def _unpack_event(_: object, __: str, entry: MutableMapping[str, Any]) -> dict[s
     """Replace the text of a `LogEvent` by its name and fields; keep the text of other records."""
     match entry.pop("positional_args", None):
         case (LogEvent(event, fields),):
-            return fields | dict(entry) | {"event": event}
+            return (
+                dict(entry)
+                | {"event": event}
+                | {name: value for name, value in fields.items() if name not in entry}
+            )
     return dict(entry)
 
 

@@ -8,7 +8,7 @@ import pytest
 from support.forecasting.bundles import forge
 from support.serving.service_setup import ServiceSetup, accept
 
-from core.errors import BundleError
+from core.errors import BundleError, TransientError
 from forecasting.bundle.bundle import Bundle
 from forecasting.bundle.manifest import GOLDEN_FILE
 from serving.models.model_cache import ModelCache
@@ -36,11 +36,20 @@ def test_a_fifo_in_a_bundle_is_refused_without_waiting(service: ServiceSetup) ->
         cache.load(version)
 
 
-def test_an_exchange_without_a_calendar_is_refused(service: ServiceSetup) -> None:
+def test_a_bundle_that_changes_after_its_download_is_not_opened(service: ServiceSetup) -> None:
     cache = ModelCache(service.registry, service.models_folder, accept)  # type: ignore[arg-type]
     version = service.register(1)
-    folder = service.registry.folders[version]
+    cache.load(version)
+    (folder,) = service.models_folder.iterdir()
+    forge(folder, manifest={"code_version": "another"})
+    with pytest.raises(TransientError, match="has changed since it was downloaded"):
+        cache.load(version)
+
+
+def test_an_exchange_without_a_calendar_is_refused(service: ServiceSetup) -> None:
+    cache = ModelCache(service.registry, service.models_folder, accept)  # type: ignore[arg-type]
+    folder = service.registry.folders[service.register(1)]
     forge(folder, manifest={"exchange": "XXXX"})
-    service.registry.add(folder, Bundle.load(folder))
+    version = service.registry.add(folder, Bundle.load(folder))
     with pytest.raises(BundleError, match="`exchange` must be a MIC code with a known calendar"):
         cache.load(version)
