@@ -120,7 +120,7 @@ _FIELDS = (
     ),
     query(
         "version",
-        VERSION["schema"],
+        {name: value for name, value in VERSION["schema"].items() if name != "examples"},
         "A version that `/models/{version}/load` has loaded, instead of the champion.",
     ),
     query("include_reasoning", {"type": "boolean"}, "Synonym of `include=explanation`."),

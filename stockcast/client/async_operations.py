@@ -114,9 +114,7 @@ class AsyncOperations:
             Call[CurrentPrice]("GET", "/quote/{ticker}", (CurrentPrice,), parts={"ticker": ticker})
         )
 
-    async def get_analysis(
-        self, ticker: str, *, include: Literal["prices"] | None = None
-    ) -> Analysis:
+    async def get_analysis(self, ticker: str, *, include: str | None = None) -> Analysis:
         """Indicators, volatility, drawdown and market exposure of a ticker.
 
         Route: `GET /analysis/{ticker}`.

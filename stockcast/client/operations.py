@@ -112,7 +112,7 @@ class Operations:
             Call[CurrentPrice]("GET", "/quote/{ticker}", (CurrentPrice,), parts={"ticker": ticker})
         )
 
-    def get_analysis(self, ticker: str, *, include: Literal["prices"] | None = None) -> Analysis:
+    def get_analysis(self, ticker: str, *, include: str | None = None) -> Analysis:
         """Indicators, volatility, drawdown and market exposure of a ticker.
 
         Route: `GET /analysis/{ticker}`.

@@ -14,22 +14,28 @@ from serving.http.schemas.parameters import HorizonLabel
 class Prediction(BaseModel):
     """Calibrated ensemble forecast; `forecasting.distribution.signals` defines its fields."""
 
-    price_target: float = Field(description="Median price at the target session.")
-    expected_return: float = Field(description="Simple return from the close to the price target.")
+    price_target: float = Field(
+        description="Median price at the target session.", examples=[431.53]
+    )
+    expected_return: float = Field(
+        description="Simple return from the close to the price target.", examples=[0.0025]
+    )
     direction: Direction
     signal: Recommendation | None = Field(
         description="BUY or SELL if the expected return exceeds a cost of 10 bps, else HOLD. Null"
         " if the data is too old or the target session has closed."
     )
     signal_note: str | None = Field(
-        description="Reason why `signal` is null. Null if there is a signal."
+        description="Reason why `signal` is null. Null if there is a signal.",
+        examples=[None],
     )
     confidence: float = Field(
-        description="Probability of the more likely direction, from 0.5 to 1."
+        description="Probability of the more likely direction, from 0.5 to 1.", examples=[0.522]
     )
-    probability_up: float
+    probability_up: float = Field(examples=[0.522])
     intervals: dict[str, tuple[float, float]] = Field(
-        description="Coverage in percent, mapped to the lower and upper price."
+        description="Coverage in percent, mapped to the lower and upper price.",
+        examples=[{"80": (406.53, 456.60), "95": (391.33, 473.02), "99": (372.24, 495.44)}],
     )
 
 
@@ -52,11 +58,13 @@ class ModelInfo(BaseModel):
 class Forecast(BaseModel):
     """Response body of every forecast route."""
 
-    ticker: str
-    as_of: date = Field(description="Session whose close is the start of the forecast.")
-    horizon: HorizonLabel
-    target_session: date
-    current_price: float = Field(description="Close as traded at `as_of`.")
+    ticker: str = Field(examples=["AAPL"])
+    as_of: date = Field(
+        description="Session whose close is the start of the forecast.", examples=["2013-03-01"]
+    )
+    horizon: HorizonLabel = Field(examples=["1w"])
+    target_session: date = Field(examples=["2013-03-08"])
+    current_price: float = Field(description="Close as traded at `as_of`.", examples=[430.47])
     prediction: Prediction
     members: dict[str, MemberForecast]
     weights: dict[str, float] = Field(
