@@ -13,6 +13,7 @@ import polars as pl
 
 from market.bars.contract import ValidatedBars
 from market.bars.quarantine import QUARANTINE_SCHEMA
+from market.quality.holes import bars_after_holes
 from market.quality.report import unusable_tickers
 from market.store import UpsertReport
 
@@ -132,9 +133,11 @@ def note_replaced(ticker: str, replaced: UpsertReport, restated: int) -> tuple[s
 
 
 def note_unusable(bars: pl.DataFrame, real_moves: Collection[str]) -> tuple[str, ...]:
-    """Return a note for each ticker in `bars` that is left out of features and forecasts."""
+    """Return a note for each ticker in `bars` of which some or all bars are not used."""
+    notes = [f"{ticker}: {reason}" for ticker, reason in bars_after_holes(bars)[1].items()]
     reasons = unusable_tickers(bars, real_moves)
-    return tuple(f"{ticker}: left out of forecasts: {text}" for ticker, text in reasons.items())
+    notes += [f"{ticker}: left out of forecasts: {text}" for ticker, text in reasons.items()]
+    return tuple(notes)
 
 
 def _count(n: int) -> str:

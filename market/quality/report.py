@@ -23,6 +23,7 @@ from market.quality.findings import (
     find_stuck,
     find_zero_volume,
 )
+from market.quality.holes import bars_after_holes
 from market.quality.moves import add_moves, add_session_index, index_sessions
 from market.quality.unlisted_splits import describe_unlisted_split, find_unlisted_splits
 
@@ -65,8 +66,8 @@ def examine_bars(
         The adjusted close changes by a factor of 80 to 125, up or down: pence instead of pounds,
         another currency, or an unknown split. A known split explains its change.
     ``unlisted_split``
-        A jump by a usual split ratio, without the volume and the range of a real crash, where no
-        split is listed, see `market.quality.unlisted_splits.find_unlisted_splits`.
+        A jump like that of a split or spin-off, without the volume and the range of a real crash,
+        where none is listed, see `market.quality.unlisted_splits.find_unlisted_splits`.
     ``missing``
         Sessions of the exchange without a bar, between the first and the last bar of the ticker.
         Sessions before a listing and after a delisting are not missing.
@@ -124,7 +125,8 @@ def unusable_tickers(bars: pl.DataFrame, real_moves: Collection[str] = ()) -> di
 
     These are the tickers with a `level_change` or an `unlisted_split`. A price in pence among
     prices in pounds is a return of 99 %, which would distort every model of a pooled panel. No
-    price is adjusted for a split that is only likely.
+    price is adjusted for a split that is only likely. Bars before a long hole are not used, see
+    `market.quality.holes`.
 
     Parameters
     ----------
@@ -133,8 +135,9 @@ def unusable_tickers(bars: pl.DataFrame, real_moves: Collection[str] = ()) -> di
     real_moves
         See `examine_bars`.
     """
+    used, _ = bars_after_holes(bars)
     index = pl.int_range(pl.len(), dtype=pl.Int64).over("ticker")
-    moves = add_moves(bars.with_columns(session_index=index))
+    moves = add_moves(used.with_columns(session_index=index))
     reasons: dict[str, list[str]] = {}
     for row in find_level_changes(moves).rows(named=True):
         reason = (

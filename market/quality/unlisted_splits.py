@@ -1,7 +1,8 @@
-"""Detection of splits that the source of the bars does not list.
+"""Detection of splits and other events that the source of the bars does not list.
 
-An unlisted split is a false return: 4:1 looks like a fall by 75 %. A real crash looks different: it
-comes with far more volume, or with a far wider range, than usual.
+An unlisted split is a false return: 4:1 looks like a fall by 75 %. So is an unlisted spin-off,
+which takes a part of the price without a usual ratio. A real crash looks different: it comes with
+far more volume, or with a far wider range, than usual.
 """
 
 from __future__ import annotations
@@ -61,13 +62,16 @@ _MIN_STEPS = 3
 
 
 def find_unlisted_splits(moves: pl.DataFrame, real_moves: Collection[str] = ()) -> pl.DataFrame:
-    """Return the sessions whose bar jumps like a split that is not listed.
+    """Return the sessions with a bar that jumps like a split or spin-off that is not listed.
 
-    A jump is an unlisted split if all of these hold:
+    A jump is an unlisted event if all of these hold:
 
-    - the open is within `GAP_TOLERANCE` of the previous close times one of the usual `RATIOS`, and
-      the close within `CLOSE_TOLERANCE`, after listed splits and dividends;
-    - volume is between a quarter and four times the usual volume, or that times the ratio;
+    - the open is `HALF` times the previous close or more, or that part of it or less, after listed
+      splits and dividends, and the close is within `CLOSE_TOLERANCE` of the same change. It is a
+      split if the open is within `GAP_TOLERANCE` of one of the usual `RATIOS`, and another event
+      otherwise;
+    - volume is between a quarter and four times the usual volume, for a split also that times the
+      ratio;
     - the range of the session is at most `MAX_RANGE` times the usual one;
     - the move is at least `MIN_MOVE` times the usual one, and more than three price steps.
 
@@ -87,48 +91,57 @@ def find_unlisted_splits(moves: pl.DataFrame, real_moves: Collection[str] = ()) 
     Returns
     -------
     pl.DataFrame
-        Findings, `FINDING_SCHEMA`, and the likely `split_factor`.
+        Findings, `FINDING_SCHEMA`, and the likely `split_factor`, null for other events.
     """
-    rows = _split_like_rows(moves).filter(
+    rows = _event_like_rows(moves).filter(
         ~_key().is_in(list(real_moves)) & ~pl.col("is_level_change")
     )
+    kind = pl.when("is_split").then(pl.format("a split of {}", _ratio_name()))
     detail = pl.format(
-        "like a split of {}: close {} after {}, volume {} times the usual",
-        _ratio_name(),
+        "like {}: close {} after {}, volume {} times the usual",
+        kind.otherwise(pl.lit("a spin-off or another event")),
         format_price("close"),
         format_price("close_before"),
         pl.col("times_volume").round_sig_figs(2),
     )
     size = pl.max_horizontal("ratio", 1 / pl.col("ratio"))
     findings = single_sessions(rows, "unlisted_split", size=size, detail=detail)
-    return findings.with_columns(rows["ratio"].alias("split_factor"))
+    split_factor = rows.select(pl.when("is_split").then("ratio")).to_series()
+    return findings.with_columns(split_factor.alias("split_factor"))
 
 
 def describe_unlisted_split(finding: dict[str, Any]) -> str:
     """Return a sentence on a finding of `find_unlisted_splits`, with the ways out."""
-    session = finding["first_session"]
+    session, factor = finding["first_session"], finding["split_factor"]
+    remedy = "If it is a spin-off, set `dividend` to its value per share"
+    if factor is not None:
+        remedy = f"If it is a split, set `split_factor` to {factor:.6g}"
     return (
-        f"it moved on {session} {finding['detail']}, and no split is listed. If it is a split, set "
-        f"`split_factor` to {finding['split_factor']:.6g} on that session in your files; if the "
-        f"move is real, add {finding['ticker']}:{session} to STOCKCAST_REAL_MOVES."
+        f"it moved on {session} {finding['detail']}, and no {'split' if factor else 'event'} is "
+        f"listed. {remedy} on that session in your files; if the move is real, add "
+        f"{finding['ticker']}:{session} to STOCKCAST_REAL_MOVES."
     )
 
 
-def _split_like_rows(moves: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows that jump like a split and are not confirmed in their file.
+def _event_like_rows(moves: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that jump like an event and are not confirmed in their file.
 
-    Adds `ratio` (the likely split factor), `times_volume` and `close_before`.
+    Adds `ratio` (old over new price), `is_split`, `times_volume` and `close_before`.
     """
     size = pl.max_horizontal("gap", 1 / pl.col("gap"))
-    ratio = pl.coalesce(
+    usual = pl.coalesce(
         pl.when((size / n).log().abs() <= GAP_TOLERANCE).then(pl.lit(float(n))) for n in RATIOS
     )
+    ratio = pl.coalesce(usual, pl.when(size >= HALF).then(size))
     rows = moves.with_columns(
         ratio=pl.when(pl.col("gap") < 1).then(ratio).otherwise(1 / ratio),
+        is_split=usual.is_not_null(),
         close_before=pl.col("close").shift(1).over("ticker"),
         times_volume=pl.col("shares") / _usual(pl.when(pl.col("shares") > 0).then("shares")),
     )
     factor, times_volume = pl.col("factor") * pl.col("ratio"), pl.col("times_volume")
+    # Only a split changes the number of shares.
+    shares = pl.when("is_split").then("ratio").otherwise(1.0)
     spread, step = (pl.col("high") / pl.col("low")).log(), pl.col("close").diff().abs()
     jump = step.over("ticker")
     smallest_step = pl.when(step > 0).then(step).rolling_min(USUAL_SESSIONS, min_samples=1)
@@ -138,8 +151,8 @@ def _split_like_rows(moves: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(
         pl.col("ratio").is_not_null()
         & (factor.log().abs() <= CLOSE_TOLERANCE)
-        & (times_volume >= pl.min_horizontal(1.0, "ratio") / VOLUME_NOISE)
-        & (times_volume <= pl.max_horizontal(1.0, "ratio") * VOLUME_NOISE)
+        & (times_volume >= pl.min_horizontal(1.0, shares) / VOLUME_NOISE)
+        & (times_volume <= pl.max_horizontal(1.0, shares) * VOLUME_NOISE)
         & (spread <= MAX_RANGE * pl.max_horizontal(_usual(spread), pl.lit(_LEAST_RANGE)))
         & (pl.col("factor").log().abs() >= MIN_MOVE * _usual(pl.col("factor").log().abs()))
         & (jump > _MIN_STEPS * smallest_step.over("ticker"))

@@ -62,6 +62,8 @@ def feature_table(
     left_out = unusable | result.left_out
     for ticker, reason in left_out.items():
         context.log.error(f"{ticker} is left out: {reason}")
+    for ticker, reason in result.shortened.items():
+        context.log.warning(f"{ticker}: {reason}")
     if panel.skipped.height:
         tickers = ", ".join(panel.skipped["ticker"])
         context.log.warning(f"History too short for a forecast: {tickers}")
@@ -80,6 +82,7 @@ def feature_table(
                 markdown_table(panel.skipped) if panel.skipped.height else "No ticker was skipped."
             ),
             "left_out": dg.MetadataValue.md(_left_out_table(left_out)),
+            "shortened": dg.MetadataValue.md(_left_out_table(result.shortened)),
         },
     )
 

@@ -39,7 +39,7 @@ NAMES: dict[Kind, str] = {
 }
 CHECK_DESCRIPTIONS: dict[Kind, str] = {
     "level_change": "Without a split, no close is about 100 times the previous one, or 1 % of it.",
-    "unlisted_split": "No price jumps like a split that its source does not list.",
+    "unlisted_split": "No price jumps like a split or spin-off that its source does not list.",
     "missing": "No ticker misses a session of its exchange between its first and last bar.",
     "stuck": "No price is constant over sessions in which shares were traded.",
     "outlier": "No return is far larger than the usual returns of its ticker before.",
@@ -48,7 +48,7 @@ CHECK_DESCRIPTIONS: dict[Kind, str] = {
 # Kinds for which the ticker is left out of features, with the remedy.
 HINTS: dict[Kind, str] = {
     "level_change": "Correct the bars or record the split; until then the ticker is left out.",
-    "unlisted_split": "Record the split in your files, or confirm the move in "
+    "unlisted_split": "Record the split or spin-off in your files, or confirm the move in "
     "STOCKCAST_REAL_MOVES; until then the ticker is left out.",
 }
 

@@ -10,6 +10,7 @@ import polars as pl
 from core.errors import BarsError
 from forecasting.features.feature_set import FeatureSet, compute_features
 from market.bars.adjustments import adjust_bars
+from market.quality.holes import bars_after_holes
 from market.quality.report import unusable_tickers
 from pipelines.stages.store import StageReader
 
@@ -49,6 +50,11 @@ class FeatureTable(StageReader):
         """Tickers that are left out because of their bars, with the reason."""
         return dict(self.stage.document("left_out"))
 
+    @property
+    def shortened(self) -> dict[str, str]:
+        """Tickers of which older bars are not used because of a long hole, with the reason."""
+        return dict(self.stage.document("shortened"))
+
 
 def build_feature_table(
     folder: Path,
@@ -69,7 +75,8 @@ def build_feature_table(
     faulty
         Tickers for which no features can be computed, with the reasons.
     """
-    bars, left_out = _usable_bars(read_bars(), real_moves)
+    bars, shortened = bars_after_holes(read_bars())
+    bars, left_out = _usable_bars(bars, real_moves)
     adjusted = adjust_bars(bars)
     bars.write_parquet(folder / "bars.parquet")
     adjusted.write_parquet(folder / "adjusted.parquet")
@@ -78,6 +85,7 @@ def build_feature_table(
         "data_fingerprint": data_fingerprint,
         "lookback": lookback,
         "left_out": {**(faulty or {}), **left_out},
+        "shortened": shortened,
     }
     for name, content in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(content))

@@ -123,8 +123,30 @@ def test_crash_with_a_wide_range_is_data() -> None:
     assert found(crash) == []
 
 
-def test_spin_off_between_the_ratios_is_data() -> None:
-    assert found(split(synthetic_bars(n_sessions=N), 60, 1 / 0.545, volume=1.0)) == []
+@pytest.mark.parametrize("ratio", [1 / 0.545, 2.4, 1 / 1.7])
+def test_spin_off_between_the_ratios_is_an_unlisted_event(ratio: float) -> None:
+    """Regression: a fall of 45 % over a night of usual volume was trained on as a return."""
+    bars = split(synthetic_bars(("AAA",), n_sessions=N), 60, ratio, volume=1.0)
+
+    assert found(bars) == [("AAA", bars["session"][60], None)]
+    (reason,) = unusable_tickers(bars).values()
+    assert "like a spin-off or another event: close " in reason
+    assert "set `dividend` to its value per share on that session in your files" in reason
+
+
+def test_spin_off_with_its_value_as_a_dividend_is_listed() -> None:
+    bars = split(synthetic_bars(("AAA",), n_sessions=N), 60, 1 / 0.545, volume=1.0)
+    value = bars["close"][59] - bars["open"][60]
+    is_day = pl.int_range(pl.len()) == 60
+
+    assert found(bars.with_columns(dividend=pl.when(is_day).then(value))) == []
+
+
+@pytest.mark.parametrize("change", [0.75, 1.35])
+def test_smaller_move_over_night_is_data(change: float) -> None:
+    bars = split(synthetic_bars(n_sessions=N), 60, 1 / change, volume=1.0)
+
+    assert found(bars) == []
 
 
 def test_price_of_a_few_steps_does_not_split() -> None:

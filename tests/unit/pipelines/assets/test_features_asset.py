@@ -143,3 +143,16 @@ def test_a_run_without_bars_fails_with_instructions(
     failure = event.step_failure_data.user_failure_data
     assert failure is not None
     assert "materialise `daily_bars` first" in str(failure.description)
+
+
+def test_bars_before_a_long_hole_make_no_feature_and_are_named(tmp_path: Path) -> None:
+    """Regression: the history of a reused symbol was trained across a hole of decades."""
+    start = date(2009, 1, 2)
+    old = sample_bars("MSFT", end=date(2001, 6, 29))
+    BarStore(tmp_path / "bars").upsert(pl.concat([old, sample_bars("MSFT", start=start)]))
+
+    table = FeatureTable(materialise(tmp_path, "MSFT").output_for_node("feature_table"))
+
+    assert table.bars["session"].min() == start
+    assert table.shortened["MSFT"].startswith("its bars up to 2001-06-29 are not used")
+    assert table.left_out == {}
