@@ -41,9 +41,11 @@ def main() -> int:
 def _serve(settings: ServingSettings) -> None:
     import uvicorn  # noqa: PLC0415
 
-    from serving.service import Stockcast  # noqa: PLC0415  # BentoML reads its environment at import
+    # BentoML reads its environment at import.
+    from serving.server import DrainingServer  # noqa: PLC0415
+    from serving.service import Stockcast, stop_being_ready  # noqa: PLC0415
 
-    uvicorn.run(
+    config = uvicorn.Config(
         Stockcast.to_asgi(),  # type: ignore[attr-defined]  # a BentoML service
         host=settings.host,
         port=settings.port,
@@ -52,6 +54,7 @@ def _serve(settings: ServingSettings) -> None:
         server_header=False,
         log_level="warning",
     )
+    DrainingServer(config, settings.drain_seconds, stop_being_ready).run()
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ class Stockcast:
 
     async def __is_ready__(self) -> bool:  # BentoML's hook behind /readyz
         """Return whether forecasts are live."""
-        return self._state.live.forecasts is not None
+        live = self._state.live
+        return live.forecasts is not None and not live.is_stopping
 
     @bentoml.api(route="/predict", output_spec=Forecast)  # type: ignore[untyped-decorator]
     async def predict(self, request: PredictRequest, /) -> Response:
@@ -111,3 +112,8 @@ class Stockcast:
         `horizon` is 1d, 1w or 1m: 1, 5 or 21 sessions ahead. Errors are `application/problem+json`.
         """
         return await respond_to(self._state, request)
+
+
+def stop_being_ready() -> None:
+    """Tell load balancers to send no further requests; those that arrive are served."""
+    REST_APP.state.service.live.is_stopping = True

@@ -62,6 +62,12 @@ class ServingSettings(RegistrySettings, MarketSettings):
         le=10_000,
         description="Largest number of logged requests per second, beside failed and slow ones.",
     )
+    drain_seconds: float = Field(
+        1.0,
+        ge=0,
+        le=300,
+        description="Seconds after a stop signal in which the service is not ready but serves.",
+    )
     cors_origins: CommaSeparated[str] = Field(
         (), description="Comma-separated origins of web pages that may use the API, or *."
     )

@@ -86,6 +86,8 @@ class LiveState:
         Equal to `forecasts.responses`; the fast path reads it for every request.
     candidate
         Verified version that replaces the live one as soon as a snapshot fits it.
+    is_stopping
+        Whether the process will stop soon, so that load balancers must send no further requests.
     changes
         Changes of version, forecasts and quotes, for the clients that follow them.
     """
@@ -102,6 +104,7 @@ class LiveState:
     issues: dict[str, HealthIssue] = field(default_factory=dict)
     providers: Sequence[ProviderState] = ()
     refreshed_at: datetime | None = None
+    is_stopping: bool = False
     changes: ChangeFeed = field(default_factory=ChangeFeed)
 
     @property
