@@ -40,7 +40,7 @@ class RegistrySettings(CoreSettings):
         le=0.2,
         description=(
             "Largest accepted distance of a coverage from its level; "
-            "twice that for a too wide interval."
+            "twice that, or less at 95 and 99 %, for a too wide interval."
         ),
     )
 

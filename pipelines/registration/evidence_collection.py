@@ -55,6 +55,7 @@ def coverage_of(evaluation: EvaluationScores) -> Evidence:
     return Evidence(
         coverage=_by_level(pooled, "coverage_{:.0f}"),
         coverage_error=_by_level(pooled, "coverage_{:.0f}_error"),
+        coverage_sessions={int(h): int(scores["sessions"] or 0) for h, scores in pooled.items()},
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Action = Literal["promote", "keep", "rollback", "external"]
 
+SEQUENCE_TAG = "stockcast.sequence"
 ACTION_TAG = "stockcast.action"
 FROM_TAG = "stockcast.from_version"
 TO_TAG = "stockcast.to_version"
@@ -91,10 +92,12 @@ def begin_move(
 ) -> Move:
     """Write the entry of a move before the alias is set."""
     experiment = ensure_experiment(registry, audit_experiment_name(registry), ABOUT)
+    entries = _entries(registry)
     at_ms = registry.now_ms()
     at = datetime.fromtimestamp(at_ms / 1000, tz=UTC)
     move = Move("", at, action, from_version, to_version, actor, tuple(reasons), pending=True)
     tags = {
+        SEQUENCE_TAG: str(entries[-1][0] + 1 if entries else 1),
         ACTION_TAG: action,
         FROM_TAG: str(from_version or NONE),
         TO_TAG: str(to_version or NONE),
@@ -123,11 +126,10 @@ def abandon_move(registry: ModelRegistry, move: Move) -> None:
 
 
 def read_moves(registry: ModelRegistry) -> tuple[Move, ...]:
-    """Return the finished and pending moves, oldest first."""
-    runs = find_runs(registry, audit_experiment_name(registry))
+    """Return the finished and pending moves in their order, which a clock may not show."""
     return tuple(
         _read(run)
-        for run in runs
+        for _, run in _entries(registry)
         if run.info.status in {"RUNNING", "FINISHED"} and ACTION_TAG in run.data.tags
     )
 
@@ -174,6 +176,20 @@ def rollback_path(moves: Iterable[Move]) -> tuple[int, ...]:
 def audit_experiment_name(registry: ModelRegistry) -> str:
     """Return the name of the experiment that contains the audit trail."""
     return f"{registry.name}-audit"
+
+
+def _entries(registry: ModelRegistry) -> list[tuple[int, Run]]:
+    """Return every entry with its sequence number, in order; equal numbers in order of time.
+
+    MLflow keeps times in milliseconds, and two moves can have the same. Entries of earlier releases
+    have no number; they count in order of time.
+    """
+    runs = find_runs(registry, audit_experiment_name(registry))
+    entries = [
+        (int(run.data.tags.get(SEQUENCE_TAG, place)), run)
+        for place, run in enumerate(runs, start=1)
+    ]
+    return sorted(entries, key=lambda entry: entry[0])
 
 
 def _champion_moves(moves: Iterable[Move]) -> Iterable[Move]:

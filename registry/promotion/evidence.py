@@ -13,6 +13,10 @@ from core.errors import SettingsError
 from forecasting.distribution.levels import COVERAGES
 from forecasting.horizons import HORIZONS
 
+# Twice this share of the distance from a level to 1 is less than the distance, so that the coverage
+# of a too wide interval can exceed the limit also at 95 and 99 %.
+WIDE_SHARE = 0.4
+
 
 @dataclass(frozen=True)
 class PairedScore:
@@ -84,6 +88,8 @@ class Evidence:
         Horizon -> level (0.8) -> share of outcomes inside that interval, out of sample.
     coverage_error
         Horizon -> level -> standard error of the coverage, robust to overlapping targets.
+    coverage_sessions
+        Horizon -> number of sessions in the coverage.
     against_naive, against_garch
         Horizon -> scores paired with those of the naive forecast and of GARCH.
     squared_error
@@ -96,6 +102,7 @@ class Evidence:
     outputs_finite: bool | None = None
     coverage: Mapping[int, Mapping[float, float]] = field(default_factory=dict)
     coverage_error: Mapping[int, Mapping[float, float]] = field(default_factory=dict)
+    coverage_sessions: Mapping[int, int] = field(default_factory=dict)
     against_naive: Mapping[int, PairedScore] = field(default_factory=dict)
     against_garch: Mapping[int, PairedScore] = field(default_factory=dict)
     squared_error: Mapping[int, PairedScore] = field(default_factory=dict)
@@ -122,7 +129,8 @@ class Policy:
         Largest accepted shortfall against the naive forecast, if chance explains it.
     coverage_band
         Largest accepted distance of a coverage from its level, or twice that if the interval is too
-        wide or if chance explains it.
+        wide or if chance explains it. For a too wide interval, at most `WIDE_SHARE` of the distance
+        from the level to 1 replaces it.
     alpha
         Level of the one-sided tests.
     min_sessions

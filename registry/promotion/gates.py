@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from forecasting.horizons import LABEL_OF
-from registry.promotion.evidence import ChampionComparison, Evidence, PairedScore, Policy
+from registry.promotion.evidence import (
+    WIDE_SHARE,
+    ChampionComparison,
+    Evidence,
+    PairedScore,
+    Policy,
+)
 
 # Two-sided, at the 5 % level.
 CHANCE = 1.96
@@ -98,7 +104,8 @@ def _coverage(candidate: Evidence, horizon: int, level: float, policy: Policy) -
     interval hides risk, so it passes outside the band only if chance explains the deviation.
     Targets over many sessions overlap, so years of forecasts contain few independent outcomes.
     Chance explains a deviation of at most `CHANCE` standard errors. A missing standard error
-    explains none.
+    explains none. A coverage of 1 has no error, so a too wide one is compared with the error of an
+    interval of the stated level.
     """
     gate = f"coverage_{100 * level:g}_{_label(horizon)}"
     coverage = candidate.coverage.get(horizon, {}).get(level, math.nan)
@@ -108,8 +115,10 @@ def _coverage(candidate: Evidence, horizon: int, level: float, policy: Policy) -
         return _missing(gate, f"{claim} covers its share of outcomes")
     by_chance = CHANCE * error if error >= 0 else 0.0
     band = min(max(policy.coverage_band, by_chance), 2 * policy.coverage_band)
-    low, high = max(0.0, level - band), min(1.0, level + band)
-    widest = min(1.0, level + 2 * policy.coverage_band)
+    wide_band = min(policy.coverage_band, WIDE_SHARE * (1 - level))
+    low, high = max(0.0, level - band), level + max(wide_band, min(by_chance, 2 * wide_band))
+    stated_error = _stated_error(candidate.coverage_sessions.get(horizon, 0), horizon, level)
+    widest = min(1.0, level + max(2 * wide_band, CHANCE * stated_error))
     reason = (
         "" if band == policy.coverage_band else f", with a standard error of {100 * error:.1f} %"
     )
@@ -124,6 +133,15 @@ def _coverage(candidate: Evidence, horizon: int, level: float, policy: Policy) -
         explanation=f"the interval is too {'narrow' if is_narrow else 'wide'}",
         note="the interval is too wide, which is cautious" if is_wide else "",
     )
+
+
+def _stated_error(sessions: int, horizon: int, level: float) -> float:
+    """Return the standard error of the coverage of an interval that has the stated level.
+
+    Only every `horizon`-th session counts, because the targets of the others overlap, and the
+    tickers of a session count as one outcome.
+    """
+    return math.sqrt(level * (1 - level) * horizon / sessions) if sessions > 0 else 0.0
 
 
 def _against_naive(score: PairedScore | None, horizon: int, policy: Policy) -> Reason:

@@ -36,8 +36,8 @@ def table_of(root: Path, *leaks: pl.Expr) -> Stage:
 
 
 def evaluation_of(root: Path, **coverages: float) -> Stage:
-    scores = {"coverage_80": 0.8, "coverage_95": 0.95, "coverage_99": 0.99, **coverages}
-    pooled = {"ensemble": dict.fromkeys(("1", "5", "21"), scores)}
+    scores = {"coverage_80": 0.8, "coverage_95": 0.95, "coverage_99": 0.99, "sessions": 1250}
+    pooled = {"ensemble": dict.fromkeys(("1", "5", "21"), scores | coverages)}
     return make_stage(root, "evaluation", documents={"evaluation": {"pooled": pooled}})
 
 

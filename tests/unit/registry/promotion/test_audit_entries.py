@@ -66,11 +66,13 @@ def test_an_abandoned_entry_is_not_read(registry: ModelRegistry) -> None:
     assert (run.info.status, run.info.end_time) == ("KILLED", registry.now_ms())
 
 
-def test_entries_are_read_oldest_first(registry: ModelRegistry, clock: MovingClock) -> None:
+def test_entries_are_read_in_the_order_of_writing_when_a_clock_is_set_back(
+    registry: ModelRegistry, clock: MovingClock
+) -> None:
     for version, hours in ((3, 2), (1, -5), (2, 1)):
         clock.set_wall(clock.now() + timedelta(hours=hours))
         begin(registry, versions=(None, version))
-    assert [move.to_version for move in read_moves(registry)] == [1, 2, 3]
+    assert [move.to_version for move in read_moves(registry)] == [3, 1, 2]
 
 
 def test_a_missing_version_is_read_back_as_none(registry: ModelRegistry) -> None:

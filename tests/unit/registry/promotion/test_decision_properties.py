@@ -55,6 +55,7 @@ evidences = st.builds(
     outputs_finite=st.sampled_from([True, True, True, True, False, None]),
     coverage=grids({level: level for level in LEVELS}, 0.06),
     coverage_error=grids(dict.fromkeys(LEVELS, 0.02), 0.05),
+    coverage_sessions=st.sampled_from([{}, dict.fromkeys(HORIZONS, 1250), {1: 60, 5: 60}]),
     against_naive=by_horizon(),
     against_garch=by_horizon(),
     squared_error=by_horizon(),
@@ -98,12 +99,16 @@ def is_as_good(score: PairedScore | None, horizon: int) -> bool:
     return score.upper_bound / score.reference_crps <= 0.005
 
 
-def covers(coverage: float, error: float, level: float) -> bool:
+def covers(coverage: float, error: float, level: float, outcomes: float) -> bool:
+    """Return whether a coverage is within its limits, for a number of separate outcomes."""
     band = 0.04
     if error >= 0:
         band = min(max(band, 1.96 * error), 0.08)
-    # A too wide interval is cautious, so it may deviate twice as far.
-    return 0 <= coverage <= 1 and level - band - 1e-9 <= coverage <= level + 0.08 + 1e-9
+    # A too wide interval is cautious, so it may deviate twice as far, or by chance.
+    wide = 2 * min(0.04, 0.4 * (1 - level))
+    if outcomes:
+        wide = max(wide, 1.96 * (level * (1 - level) / outcomes) ** 0.5)
+    return 0 <= coverage <= 1 and level - band - 1e-9 <= coverage <= level + wide + 1e-9
 
 
 @settings(max_examples=60)
@@ -116,7 +121,12 @@ def test_a_candidate_is_promoted_if_and_only_if_every_rule_holds(
         and evidence.outputs_finite is True
         and evidence.withdrawal_reason is None
         and all(
-            covers(evidence.coverage[h][level], evidence.coverage_error[h][level], level)
+            covers(
+                evidence.coverage[h][level],
+                evidence.coverage_error[h][level],
+                level,
+                evidence.coverage_sessions.get(h, 0) / h,
+            )
             for h in HORIZONS
             for level in LEVELS
         )
@@ -182,8 +192,14 @@ def test_one_coverage_decides_by_its_own_rule(
     error = data.draw(st.one_of(st.sampled_from([0.02, 0.03, 0.05]), near(0.02, 0.06)))
     good = good_evidence()
     coverage = {**good.coverage, horizon: {**good.coverage[horizon], level: value}}
-    evidence = replace(good, coverage=coverage, coverage_error={horizon: {level: error}})
-    assert decide(evidence, None).promote == covers(value, error, level)
+    sessions = data.draw(st.sampled_from([0, 60, 250, 1250, 10_000]))
+    evidence = replace(
+        good,
+        coverage=coverage,
+        coverage_error={horizon: {level: error}},
+        coverage_sessions={horizon: sessions},
+    )
+    assert decide(evidence, None).promote == covers(value, error, level, sessions / horizon)
 
 
 @pytest.mark.parametrize("level", LEVELS)

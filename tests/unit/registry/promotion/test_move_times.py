@@ -1,16 +1,25 @@
-"""Times of moves and versions do not depend on the time zone of the machine."""
+"""Times and order of moves: equal times, clocks that are set back, and zones of the machine."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from support.clocks.moving_clock import MovingClock
+from support.registry.empty_versions import registry_of_versions
 
-from registry.promotion.aliases import promote
-from registry.promotion.audit import champion_periods, read_moves
+from registry.promotion.aliases import promote, rollback
+from registry.promotion.audit import (
+    SEQUENCE_TAG,
+    champion_periods,
+    read_moves,
+)
 from registry.versions import ModelRegistry
+
+NOW = datetime(2013, 3, 1, 22, tzinfo=UTC)
 
 
 @pytest.fixture(params=["Pacific/Kiritimati", "America/Los_Angeles"])
@@ -21,6 +30,28 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     yield request.param
     monkeypatch.undo()
     time.tzset()
+
+
+def test_moves_in_the_same_millisecond_keep_their_order(tmp_path: Path) -> None:
+    registry = registry_of_versions(tmp_path, MovingClock(NOW))
+    versions = [1, 2, 3, 1, 4, 2, 3]
+    for version in versions:
+        promote(registry, version, "why", "ann")
+
+    assert [move.to_version for move in read_moves(registry)] == versions
+    assert {move.at for move in read_moves(registry)} == {NOW}
+    assert rollback(registry, "why", "ann").to_version == 2
+
+
+def test_moves_of_earlier_releases_come_first_in_order_of_time(registry: ModelRegistry) -> None:
+    """They have no sequence number."""
+    promote(registry, 1, "why", "ann")
+    promote(registry, 2, "why", "ann")
+    for move in read_moves(registry):
+        registry.client.delete_tag(move.run_id, SEQUENCE_TAG)
+    promote(registry, 3, "why", "ann")
+
+    assert [move.to_version for move in read_moves(registry)] == [1, 2, 3]
 
 
 @pytest.mark.usefixtures("zone")

@@ -115,7 +115,12 @@ def test_a_flag_from_numpy_passes() -> None:
         (0.8, 0.8401, True),
         (0.8, 0.88, True),
         (0.8, 0.8801, False),
-        (0.99, 1.0, True),
+        (0.95, 0.97, True),
+        (0.95, 0.99, True),
+        (0.95, 0.9901, False),
+        (0.99, 0.998, True),
+        (0.99, 0.9981, False),
+        (0.99, 1.0, False),
         (0.99, 0.949, False),
         (0.95, math.nan, False),
         (0.95, -0.1, False),
@@ -126,6 +131,40 @@ def test_coverage_must_lie_within_its_band(level: float, value: float, passes: b
     coverage = {**COVERAGE, 5: {**COVERAGE[5], level: value}}
     expected = set() if passes else {f"coverage_{100 * level:g}_1w"}
     assert failed_gates(decide(evidence(coverage=coverage), None)) == expected
+
+
+@pytest.mark.parametrize(
+    ("level", "sessions", "passes"),
+    [
+        (0.95, 360, True),
+        (0.95, 370, False),
+        (0.99, 1890, True),
+        (0.99, 1910, False),
+    ],
+)
+def test_chance_explains_that_few_outcomes_are_all_inside_an_interval(
+    level: float,
+    sessions: int,
+    passes: bool,  # noqa: FBT001
+) -> None:
+    """At 5 sessions, 95 % needs 73 separate outcomes to be found too wide, and 99 % needs 380."""
+    coverage = {**COVERAGE, 5: {**COVERAGE[5], level: 1.0}}
+    decision = decide(evidence(coverage=coverage, coverage_sessions={5: sessions}), None)
+
+    assert decision.promote == passes
+    (sentence,) = (r.sentence for r in decision.reasons if r.gate == f"coverage_{100 * level:g}_1w")
+    assert "the interval is too wide" in sentence
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_every_level_can_fail_for_a_too_wide_interval(level: float) -> None:
+    """Regression: the band reached 100 %, so 95 and 99 % could not fail."""
+    coverage = {h: {**COVERAGE[h], level: 1.0} for h in HORIZONS}
+    sessions = dict.fromkeys(HORIZONS, 10_000)
+
+    failed = failed_gates(decide(evidence(coverage=coverage, coverage_sessions=sessions), None))
+
+    assert failed == {f"coverage_{100 * level:g}_{label}" for label in ("1d", "1w", "1m")}
 
 
 @pytest.mark.parametrize(
