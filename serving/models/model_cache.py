@@ -87,6 +87,8 @@ class ModelCache:
         self._registry = registry
         self._folder = folder
         self._verify = verify
+        # A rollback needs no second verification of the same bytes.
+        self._verified: set[str] = set()
 
     def load(self, version: int) -> LiveModel:
         """Return a version after its verification.
@@ -105,7 +107,9 @@ class ModelCache:
         info = self._registry.get(version)
         dest = self._folder / _folder_name(version, info.fingerprint or "unknown")
         files = read_files(self._registry.download(version, dest))
-        self._verify(files)
+        if (verified := fingerprint(files)) not in self._verified:
+            self._verify(files)
+            self._verified.add(verified)
         bundle = Bundle.from_files(files)
         if bundle.fingerprint != info.fingerprint:
             msg = f"The bundle of version {version} has changed since it was downloaded; try again."
@@ -134,6 +138,7 @@ class ModelCache:
             files = read_files(self._folder / record.folder)
             if fingerprint(files) != record.fingerprint:
                 return None
+            self._verified.add(record.fingerprint)
             return LiveModel(record.name, record.version, Bundle.from_files(files))
         except (OSError, StockcastError):
             return None

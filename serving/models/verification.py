@@ -28,7 +28,6 @@ _REFUSED = 3
 # The child gets no other variable, because those of the service contain secrets.
 _PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-_NICENESS = 5
 _FROM_OUTSIDE = {signal.SIGINT, signal.SIGKILL, signal.SIGTERM}
 _MAX_REASON = 1_000
 
@@ -122,7 +121,6 @@ def main(arguments: list[str]) -> int:
     for kind, limit in limits.items():
         # At the second limit of the processor time, the signal would be that of a killed process.
         resource.setrlimit(kind, (limit, limit + (kind == resource.RLIMIT_CPU)))
-    os.nice(_NICENESS)
     try:
         bundle = Bundle.from_files(files)
         windows = bundle.golden.windows

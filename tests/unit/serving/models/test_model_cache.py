@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import pytest
 from support.forecasting.bundles import forge
@@ -34,6 +35,23 @@ def test_a_fifo_in_a_bundle_is_refused_without_waiting(service: ServiceSetup) ->
     os.mkfifo(folder / GOLDEN_FILE)
     with pytest.raises(BundleError, match="must be a regular file"):
         cache.load(version)
+
+
+def test_a_version_is_verified_once_and_the_last_live_one_not_again(service: ServiceSetup) -> None:
+    verified: list[Mapping[str, bytes]] = []
+
+    def load_each_twice() -> None:
+        cache = ModelCache(service.registry, service.models_folder, verified.append)  # type: ignore[arg-type]
+        last_live = cache.load_last_live()
+        for version in (*versions, *versions):
+            cache.save_last_live(cache.load(version))
+        assert (last_live is None) == (len(verified) == 2)
+
+    versions = [service.register(seed) for seed in (1, 2)]
+    load_each_twice()
+    assert len(verified) == 2
+    load_each_twice()  # after a restart, with version 2 as the last live one
+    assert len(verified) == 3
 
 
 def test_a_bundle_that_changes_after_its_download_is_not_opened(service: ServiceSetup) -> None:
