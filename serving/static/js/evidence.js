@@ -3,7 +3,7 @@
 import { legend, scale } from "./chart.js";
 import { coverageChart, shapeOf } from "./coverage-chart.js";
 import { empty, h, list, meaning, numbers, show, svg, table } from "./dom.js";
-import { COVERAGES, HORIZONS, SESSIONS, change, count, day, memberName, percent, price, sessions, time } from "./format.js";
+import { COVERAGES, HORIZONS, SESSIONS, count, day, memberName, percent, price, sessions, time } from "./format.js";
 
 /** Show how often outcomes were inside the ranges when the live version was evaluated. */
 export function showCalibration(section, status) {
@@ -39,28 +39,32 @@ export function showCalibration(section, status) {
 /** Show each member's forecast and its weight. */
 export function showMembers(section, forecast) {
   const { members, weights, scale_weights: scaleWeights, current_price: close } = forecast;
-  const names = Object.keys(weights);
+  const names = Object.keys(weights)
+    .filter((name) => name in members || weights[name] > 0)
+    .sort((one, other) => weights[other] - weights[one]);
+  const differ = names.some((name) => Math.abs(weights[name] - (scaleWeights[name] ?? 0)) > 0.005);
   const rows = names.map((name) => {
-    const target = members[name]?.price_target ?? (name === "naive" ? close : null);
-    return [
+    const { price_target: target = close, scale: size = null } = members[name] ?? {};
+    const cells = [
       memberName(name),
-      target === null ? "\u2013" : price(target),
-      target === null ? "\u2013" : change(target / close - 1),
+      price(target),
+      size === null ? "\u2013" : `\u00b1 ${percent(size, 1)}`,
       h("span", {}, weightBar(weights[name]), ` ${percent(weights[name])}`),
-      name in scaleWeights ? percent(scaleWeights[name]) : "\u2013",
     ];
+    return differ ? [...cells, name in scaleWeights ? percent(scaleWeights[name]) : "\u2013"] : cells;
   });
+  const columns = ["Member", "Middle", "Size of the move", "Weight"];
   show(
     section,
     table(
       `Forecasts for ${day(forecast.target_session)}, before calibration`,
-      ["Member", "Middle", "Change", "Weight", "Width"],
+      differ ? [...columns, "Weight of the size"] : columns,
       rows,
     ),
     meaning(
-      "What this means: several models forecast independently, and their forecasts are averaged by “Weight”; the" +
-      " widths of their ranges are averaged by “Width”. Both were learnt from past errors. A weight for \u201cNo change\u201d pulls the forecast towards the last close, because" +
-      " direction is close to a coin toss.",
+      "What this means: several models forecast independently how far the price may move. Their forecasts are averaged" +
+      " with weights that were learnt from past errors. Members that agree on the middle differ in the size only," +
+      " because direction is close to a coin toss.",
     ),
   );
 }

@@ -14,9 +14,10 @@ export const HORIZONS = ["1d", "1w", "1m"];
 export const SESSIONS = { "1d": 1, "1w": 5, "1m": 21 };
 export const COVERAGES = ["80", "95", "99"];
 const MEMBERS = {
+  linear: "Linear",
+  student: "Linear, heavy tails",
   forest: "Random forest",
   lstm: "LSTM network",
-  har: "HAR (volatility of day, week and month)",
   garch: "GARCH(1,1)",
   naive: "No change",
   ensemble: "All members together",
@@ -29,7 +30,10 @@ export const dayOfYear = (text) => DAY_OF_YEAR.format(new Date(`${text}T00:00:00
 export const month = (text) => MONTH.format(new Date(`${text}T00:00:00Z`));
 export const time = (text) => TIME.format(new Date(text));
 export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
-export const change = (share) => `${share > 0 ? "+" : share < 0 ? "\u2212" : ""}${percent(Math.abs(share), 1)}`;
+export const change = (share) => {
+  const size = percent(Math.abs(share), 1);
+  return Number.parseFloat(size) === 0 ? size : `${share > 0 ? "+" : "\u2212"}${size}`;
+};
 export const range = ([low, high]) => `${price(low)} to ${price(high)}`;
 export const sessions = (n) => `${count(n)} session${n === 1 ? "" : "s"}`;
 export const memberName = (name) => MEMBERS[name] ?? name;

@@ -50,8 +50,8 @@ function summary({ forecasts, first_as_of: first, last_as_of: last, coverage, di
     ` frequent direction would have been right in ${percent(base)}.`;
   return (
     `Of ${count(forecasts)} forecasts ${ahead} ahead, made from ${day(first)} to ${day(last)}, ${percent(coverage["80"])}` +
-    ` of the outcomes were inside the 80 % range. The middle forecast missed by ${percent(errors.mean_absolute_error, 1)} on` +
-    ` average; \u201cno change\u201d missed by ${percent(errors.mean_absolute_error_naive, 1)}.${guessed}`
+    ` of the outcomes were inside the 80 % range. The middle forecast missed by ${percent(errors.mean_absolute_error, 2)} on` +
+    ` average; \u201cno change\u201d missed by ${percent(errors.mean_absolute_error_naive, 2)}.${guessed}`
   );
 }
 
@@ -70,7 +70,7 @@ function draw(width, forecasts) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const y = scale([low, high], [HEIGHT - EDGE.bottom, EDGE.top]);
   const x = scale([-0.5, forecasts.length - 0.5], [EDGE.left, width - EDGE.right]);
-  const grid = ticks(low, high, 4).flatMap((value) => [
+  const grid = ticks(low, high, 6).flatMap((value) => [
     svg("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
     svg("text", { x: width - EDGE.right + 8, y: y(value) + 4 }, change(value)),
   ]);
