@@ -9,6 +9,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 STAMP := .venv/.synced
 PYTEST_ARGS ?=
+BENCH ?=
 BRANCH_COVERAGE := .branch_coverage
 
 # Nothing that is started here reports to its maker.
@@ -59,8 +60,8 @@ lint: $(STAMP) ## The checks that need no test run
 	  $(BIN)/dg check defs </dev/null
 
 .PHONY: bench
-bench: $(STAMP) ## Measure bundle, features, bar store and HTTP answers beside what they replace
-	@$(BIN)/python -m benchmarks
+bench: $(STAMP) ## Measure bundle, features, store and service beside what they replace, into docs/performance.md
+	@$(BIN)/python -m benchmarks --write $(BENCH)
 
 .PHONY: readme-table
 readme-table: $(STAMP) ## Write the scores of the last run into the README's table

@@ -26,6 +26,7 @@ from forecasting.models.ensemble import EnsembleWeights
 from forecasting.models.training import FittedMembers, TrainingConfig, fit_members
 from forecasting.models.z_space import MAX_LOG_SCALE, MIN_LOG_SCALE
 from forecasting.samples.panel import Panel, build_panel
+from forecasting.samples.splits import WalkForward
 from market.bars.adjustments import adjust_bars
 from market.providers.sample.provider import SampleProvider
 
@@ -65,10 +66,12 @@ class Native:
         return np.exp(log_scale) * unit
 
 
-def fit(panel: Panel) -> FittedMembers:
-    """Fit the members with the sizes of the standard profile."""
+def fit(panel: Panel, *, quick: bool) -> FittedMembers:
+    """Fit the members with the sizes of the standard or the quick profile."""
     rows = np.flatnonzero(np.isfinite(panel.log_returns).all(axis=1))
-    config = TrainingConfig()
+    config = TrainingConfig.for_profile(
+        "quick" if quick else "standard", seed=7, walk_forward=WalkForward()
+    )
     return fit_members(panel, rows, replace(config, lstm=replace(config.lstm, epochs=1)))
 
 
@@ -132,10 +135,10 @@ def time_calls(bundle: Bundle, windows: np.ndarray) -> np.ndarray:
     return elapsed * 1e3
 
 
-def main() -> None:
+def main(*, quick: bool = False) -> None:
     """Fit, fuse, compare the forecasts of both sides, and time them in turns."""
     panel = sample_panel()
-    members = fit(panel)
+    members = fit(panel, quick=quick)
     with tempfile.TemporaryDirectory() as folder:
         bundle = bundle_of(members, panel, Path(folder, "bundle"))
     native = Native(members, panel)
@@ -155,8 +158,10 @@ def main() -> None:
         for i in range(CALLS_PER_TURN):
             bundle.run(windows[i][None])
 
-    single = compare(single_calls, lambda: native.run(one), repeats=40)
-    in_batch = compare(lambda: bundle.run(batch), lambda: native.run(batch), repeats=15)
+    single = compare(single_calls, lambda: native.run(one), repeats=2 if quick else 40)
+    in_batch = compare(
+        lambda: bundle.run(batch), lambda: native.run(batch), repeats=2 if quick else 15
+    )
     calls = time_calls(bundle, windows)
     report("one window", single.median_a / CALLS_PER_TURN, single.median_b)
     report(f"{BATCH} windows", in_batch.median_a, in_batch.median_b)
@@ -174,7 +179,3 @@ def report(label: str, bundle_seconds: float, native_seconds: float) -> None:
         f"{label}: bundle {bundle_seconds * 1e3:.3f} ms, native {native_seconds * 1e3:.2f} ms,"
         f" {native_seconds / bundle_seconds:.0f} times faster"
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,7 @@
 
 Both sides compute the same indicators from the same adjusted bars, in turns in one process.
 
-    python -m benchmarks bench_features
+    python -m benchmarks features
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ def run(repeats: int = 5) -> dict[str, dict[str, Comparison]]:
         }
 
 
-def main() -> dict[str, dict[str, Comparison]]:
+def main(*, quick: bool = False) -> None:
     """Measure and print. Ratios are comparable between machines, milliseconds are not."""
-    results = run()
+    results = run(1 if quick else 5)
     table = Table(title="Features: Stockcast and ta")
     for header in ("workload", "features", "Stockcast, ms", f"ta ({len(SHARED)}), ms", "ratio"):
         table.add_column(header, justify="left" if header == "workload" else "right")
@@ -97,8 +97,3 @@ def main() -> dict[str, dict[str, Comparison]]:
             ours, theirs = f"{c.median_a * 1e3:.2f}", f"{c.median_b * 1e3:.1f}"
             table.add_row(workload, features, ours, theirs, f"{c.ratio:.0f}x")
     Console().print(table)
-    return results
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,7 @@ another factor, because files with copies compress better than files with prices
 runs in its own process, so that its peak memory is measured separately. The benchmark needs 1 GB of
 temporary disk space.
 
-    python -m benchmarks bench_store
+    python -m benchmarks store
 """
 
 from __future__ import annotations
@@ -238,10 +238,11 @@ def _quickest(figures: Sequence[dict[str, float]]) -> Figure:
     return Figure(best["seconds"], int(best["items"]), best["peak_mb"])
 
 
-def main() -> None:
+def main(*, quick: bool = False) -> None:
     """Measure and print. Ratios are comparable between machines, seconds are not."""
     console = Console()
-    results = run()
+    sizes = (20, 40) if quick else SIZES
+    results = run(sizes, 300 if quick else N_SESSIONS)
     for size, figures in results.items():
         n_bars = figures["panel, adjusted", "store"].items
         table = Table(title=f"Bar store: {size:,} tickers, {n_bars / 1e6:.1f} million bars")
@@ -258,18 +259,19 @@ def main() -> None:
             table.add_row(label, *cells, ratio)
         console.print(table)
     console.print(
-        f"Seconds per item with {SIZES[1]:,} tickers, relative to {SIZES[0]:,} tickers"
+        f"Seconds per item with {sizes[1]:,} tickers, relative to {sizes[0]:,} tickers"
         " (store, file per ticker):"
     )
     for workload, label in WORKLOADS.items():
-        growth = [_growth(results, workload, side) for side in SIDES]
+        growth = [_growth(results, sizes, workload, side) for side in SIDES]
         console.print(f"  {label}: {growth[0]:.2f}, {growth[1]:.2f}")
 
 
-def _growth(results: dict[int, dict[tuple[str, str], Figure]], workload: str, side: str) -> float:
-    small, large = (results[size][workload, side] for size in SIZES)
+def _growth(
+    results: dict[int, dict[tuple[str, str], Figure]],
+    sizes: Sequence[int],
+    workload: str,
+    side: str,
+) -> float:
+    small, large = (results[size][workload, side] for size in sizes)
     return (large.seconds / large.items) / (small.seconds / small.items)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Who sends a request, and what the request may do.
 
-`serving.asgi.guard` identifies the caller of each request; a route states the scope that it needs.
+`serving.protection.guard` identifies the caller; a route states the scope that it needs.
 """
 
 from __future__ import annotations
