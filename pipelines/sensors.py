@@ -11,14 +11,15 @@ from core.isolation import find_faulty
 from market.bars.quarantine import Quarantine
 from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
-from market.ingest.catch_up import (
+from market.ingest.planning.catch_up import (
     UP_TO_DATE,
     CatchUpPlan,
     has_new_data,
     plan_catch_up,
     plan_local_catch_up,
 )
-from market.ingest.plan import IngestTask, plan_tasks
+from market.ingest.planning.plan import plan_tasks
+from market.ingest.planning.ticker_plan import IngestTask
 from market.ingest.ticker_state import TickerStateStore
 from market.providers.protocol import LocalProvider, Provider
 from market.providers.status import HOURS_AFTER_CLOSE, ProviderStatus

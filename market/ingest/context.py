@@ -15,7 +15,7 @@ from core.errors import UnknownTickerError
 from market.bars.contract import BAR_SCHEMA
 from market.bars.quarantine import Quarantine
 from market.calendars.sessions import Sessions
-from market.ingest.plan import count_behind
+from market.ingest.planning.ticker_plan import count_behind
 from market.ingest.report import NOTHING_STORED, IngestReport
 from market.ingest.ticker_state import TickerStateStore
 from market.store import BarStore

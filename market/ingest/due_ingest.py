@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+import polars as pl
+
 from market.bars.corporate_actions import actions_known_through, add_actions, split_factor_on
+from market.ingest.acceptance import FetchedBars
 from market.ingest.context import IngestContext
 from market.ingest.fetch import BarFetcher
 from market.ingest.joining.splits import resolve_split_jumps
@@ -45,21 +50,7 @@ class DueIngest:
         assert isinstance(provider, ActionsProvider)
         now, state = context.clock.now(), context.ticker_states.get(ticker)
         stored = context.stored_bars(ticker)
-        fetcher = BarFetcher(
-            provider,
-            ticker,
-            sessions_of=context.sessions_of,
-            now=now,
-            stored=stored,
-            tolerance=context.tolerance,
-        )
-        if whole:
-            fetched = fetcher.fetch_history()
-        elif provider.has_separate_actions:
-            fetched = fetcher.fetch_newest()
-        else:
-            # Fetch bars of a backup without actions again: the first provider may have them.
-            fetched = fetcher.fetch_newest(since=state.actions_through or stored["session"][0])
+        fetched = self._fetch(ticker, stored, state.actions_through, whole=whole)
         resolved = resolve_split_jumps(ticker, stored, fetched.reconciled, provider)
         context.quarantine.replace(ticker, fetched.validated.quarantine, since=fetched.start)
         upserted = context.store.upsert(resolved.bars)
@@ -82,6 +73,24 @@ class DueIngest:
             restated=fetched.reconciled.restated,
             notes=fetched.notes + resolved.notes + note_unusable(newest, context.real_moves),
         )
+
+    def _fetch(
+        self, ticker: str, stored: pl.DataFrame, actions_through: date | None, *, whole: bool
+    ) -> FetchedBars:
+        fetcher = BarFetcher(
+            self._provider,
+            ticker,
+            sessions_of=self._context.sessions_of,
+            now=self._context.clock.now(),
+            stored=stored,
+            tolerance=self._context.tolerance,
+        )
+        if whole:
+            return fetcher.fetch_history()
+        if getattr(self._provider, "has_separate_actions", False):
+            return fetcher.fetch_newest()
+        # Fetch bars of a backup without actions again: the first provider may have them.
+        return fetcher.fetch_newest(since=actions_through or stored["session"][0])
 
     def ingest_actions(self, ticker: str) -> IngestReport:
         """Fetch all splits and dividends, and store them with the bars.

@@ -13,7 +13,8 @@ from market.ingest.context import IngestContext
 from market.ingest.due_ingest import DueIngest
 from market.ingest.following import LocalFollower
 from market.ingest.local_ingest import LocalIngest
-from market.ingest.plan import IngestTask, plan_tasks
+from market.ingest.planning.plan import plan_tasks
+from market.ingest.planning.ticker_plan import IngestTask
 from market.ingest.report import IngestReport
 from market.ingest.ticker_state import TickerStateStore, failure_changes
 from market.providers.protocol import ActionsProvider, Provider
@@ -72,7 +73,7 @@ class Ingest:
         return isinstance(self._provider, ActionsProvider)
 
     def plan(self, tickers: Sequence[str], *, force: bool = False) -> list[IngestTask]:
-        """Return the due tasks of the tickers, see `market.ingest.plan.plan_tasks`.
+        """Return the due tasks of the tickers, see `market.ingest.planning.plan.plan_tasks`.
 
         Parameters
         ----------

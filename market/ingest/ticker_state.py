@@ -1,6 +1,6 @@
 """The ingest state of each ticker: its last requests, their results and its open questions.
 
-Bars are stored by `market.store`; `market.ingest.plan` derives the due tasks from these states.
+Bars are stored by `market.store`; `market.ingest.planning` derives the due tasks from these states.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ class ProviderSpec:
     budget
         Returns the budget of calls, or None when the provider has no limits.
     limits
-        Returns the limits that `market.ingest.capacity.estimate_capacity` needs, or None when the
-        provider publishes none.
+        Returns the limits that `market.ingest.planning.capacity.estimate_capacity` needs, or None
+        when the provider publishes none.
     lists_tickers
         Whether `Provider.tickers` returns every ticker. Otherwise the settings must name them.
     serves_quotes

@@ -1,7 +1,32 @@
-"""The quality report: suspicious sessions of stored bars, and counts per ticker.
+r"""The quality report: suspicious sessions of stored bars, and counts per ticker.
 
 The report changes no bar. `market.bars.contract` refuses invalid rows before they are stored; the
-findings here are about valid bars and may be true.
+findings here are about valid bars and may be true. Their kinds are:
+
+``level_change``
+    The adjusted close changes by a factor of 80 to 125, up or down: pence instead of pounds,
+    another currency, or an unknown split. A known split explains its change.
+``unlisted_split``
+    A jump like that of a split or spin-off, without the volume and the range of a real crash,
+    where none is listed, see `market.quality.unlisted_splits.find_unlisted_splits`.
+``missing``
+    Sessions of the exchange without a bar, between the first and the last bar of the ticker.
+    Sessions before a listing and after a delisting are not missing.
+``stuck``
+    The close is identical in `STUCK_CLOSES` consecutive sessions, or the whole bar in
+    `STUCK_BARS`, although shares were traded.
+``outlier``
+    A log return of more than `OUTLIER` times the usual move of the ticker. `size` is that
+    multiple.
+``zero_volume``
+    Sessions without volume. Indices (``^GSPC``) and currency pairs (``EURUSD=X``), which have
+    no volume, are exempt.
+
+With adjusted closes :math:`a` and :math:`n` sessions since the previous bar, a move is
+:math:`m_t = |\ln(a_t / a_{t-1})| / \sqrt{n_t}`. The usual move is the exponentially weighted
+mean of the *earlier* moves of the ticker with a half-life of `HALF_LIFE` sessions. The first
+`HALF_LIFE` moves are not examined. Later bars therefore neither add nor remove a level change
+or an outlier.
 """
 
 from __future__ import annotations
@@ -60,32 +85,7 @@ def examine_bars(
     now: datetime,
     real_moves: Collection[str] = (),
 ) -> QualityReport:
-    r"""Find suspicious sessions in validated bars.
-
-    ``level_change``
-        The adjusted close changes by a factor of 80 to 125, up or down: pence instead of pounds,
-        another currency, or an unknown split. A known split explains its change.
-    ``unlisted_split``
-        A jump like that of a split or spin-off, without the volume and the range of a real crash,
-        where none is listed, see `market.quality.unlisted_splits.find_unlisted_splits`.
-    ``missing``
-        Sessions of the exchange without a bar, between the first and the last bar of the ticker.
-        Sessions before a listing and after a delisting are not missing.
-    ``stuck``
-        The close is identical in `STUCK_CLOSES` consecutive sessions, or the whole bar in
-        `STUCK_BARS`, although shares were traded.
-    ``outlier``
-        A log return of more than `OUTLIER` times the usual move of the ticker. `size` is that
-        multiple.
-    ``zero_volume``
-        Sessions without volume. Indices (``^GSPC``) and currency pairs (``EURUSD=X``), which have
-        no volume, are exempt.
-
-    With adjusted closes :math:`a` and :math:`n` sessions since the previous bar, a move is
-    :math:`m_t = |\ln(a_t / a_{t-1})| / \sqrt{n_t}`. The usual move is the exponentially weighted
-    mean of the *earlier* moves of the ticker with a half-life of `HALF_LIFE` sessions. The first
-    `HALF_LIFE` moves are not examined. Later bars therefore neither add nor remove a level change
-    or an outlier.
+    """Find suspicious sessions in validated bars; the module lists the kinds of findings.
 
     Parameters
     ----------

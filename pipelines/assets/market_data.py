@@ -10,10 +10,9 @@ from pydantic import Field
 from core.clock import Clock
 from market.bars.quarantine import Quarantine
 from market.calendars.exchanges import SessionsByTicker, warn_of_ending_calendars
-from market.ingest.batch import (
-    BatchListener,
+from market.ingest.batch import BatchListener, ingest_all
+from market.ingest.outcome import (
     TickerOutcome,
-    ingest_all,
     raise_if_all_failed,
     summarize_failures,
     summarize_outcomes,

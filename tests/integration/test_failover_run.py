@@ -17,7 +17,7 @@ from support.pipelines.simulated_daemon import NEW_YORK, Daemon, many_bars
 from support.yahoo.emulator import YahooEmulator
 
 from core.settings import load_settings
-from market.ingest.batch import TickerOutcome
+from market.ingest.outcome import TickerOutcome
 from pipelines.assets.market_data import build_daily_bars
 from pipelines.partitions import all_partitions, follow_universe
 from pipelines.settings import PipelineSettings

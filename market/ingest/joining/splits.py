@@ -1,7 +1,7 @@
 """Resolution of new bars that jump like a split, before they are stored.
 
-`market.bars.corporate_actions` detects jumps and applies events; `market.ingest.plan` decides on
-retries.
+`market.bars.corporate_actions` detects jumps and applies events; `market.ingest.planning` decides
+on retries.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from market.ingest.batch import TickerOutcome, summarize_outcomes
-from market.ingest.capacity import Capacity, estimate_capacity
+from market.ingest.outcome import TickerOutcome, summarize_outcomes
+from market.ingest.planning.capacity import Capacity, estimate_capacity
 from market.providers.catalog import provider_spec
 from market.providers.protocol import NotesProvider, Provider
 from market.providers.status import BREAKER_WORDS, ProviderState

@@ -10,7 +10,7 @@ import dagster as dg
 from rich.console import Console
 from rich.text import Text
 
-from market.ingest.batch import TickerOutcome
+from market.ingest.outcome import TickerOutcome
 from stockcast.cli.output.console import WIDE, print_labelled, print_line, progress_bar
 
 LOGGER_KEY = "terminal"

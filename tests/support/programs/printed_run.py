@@ -16,7 +16,7 @@ import dagster as dg
 
 from core.errors import BarsError
 from core.settings import CoreSettings, load_settings
-from market.ingest.batch import TickerOutcome
+from market.ingest.outcome import TickerOutcome
 from stockcast.cli.dagster_instance import open_instance
 from stockcast.cli.job_runs import execute
 from stockcast.cli.output.console import make_console, prepare_streams

@@ -19,14 +19,14 @@ from core.errors import (
     TransientError,
 )
 from market.bars.quarantine import QUARANTINE_SCHEMA
-from market.ingest.batch import (
+from market.ingest.batch import ingest_all
+from market.ingest.outcome import (
     TickerOutcome,
-    ingest_all,
     raise_if_all_failed,
     summarize_failures,
     summarize_outcomes,
 )
-from market.ingest.plan import IngestTask
+from market.ingest.planning.ticker_plan import IngestTask
 from market.ingest.report import IngestReport
 from market.store import UpsertReport
 

@@ -59,7 +59,7 @@ def other_layout(source: str) -> str:
         "market/providers/factory.py",
         "market/providers/alpha_vantage/provider.py",
         "market/quota/ledger.py",
-        "market/ingest/plan.py",
+        "market/ingest/planning/plan.py",
         "pipelines/assets/features.py",
         "pipelines/reporting/plots.py",
         "pipelines/stages/store.py",

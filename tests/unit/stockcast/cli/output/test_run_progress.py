@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from core.errors import BarsError
-from market.ingest.batch import TickerOutcome
+from market.ingest.outcome import TickerOutcome
 from stockcast.cli.output.progress import LOGGER_KEY, IngestProgress, RunProgress, as_logger
 
 CONFIG = {"loggers": {LOGGER_KEY: {"config": {}}}}

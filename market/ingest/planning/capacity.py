@@ -1,6 +1,6 @@
 """Estimate of the number of tickers that the limits of a key can keep up to date.
 
-`market.ingest.plan` plans the tasks. The spec of a provider has the limits.
+`market.ingest.planning.plan` plans the tasks. The spec of a provider has the limits.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from market.ingest.plan import ACTIONS_EVERY
+from market.ingest.planning.ticker_plan import ACTIONS_EVERY
 from market.providers.spec import ProviderLimits
 from market.providers.status import CALLS_FOR_ACTIONS
 

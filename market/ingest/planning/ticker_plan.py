@@ -1,20 +1,11 @@
-"""The due ingest tasks of each ticker, most urgent first, as a pure function.
-
-`market.ingest.ticker_ingest` executes the tasks, and `market.ingest.capacity` estimates whether the
-calls of a key suffice for them.
-"""
+"""The due tasks of one ticker at one instant."""
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from operator import itemgetter
 from typing import Literal
 
-from core.isolation import reason_of
 from market.calendars.sessions import Sessions
 from market.ingest.ticker_state import TickerState
 
@@ -30,7 +21,6 @@ _UNCONFIRMED_SESSIONS = 3
 # due bar from the second one on. The first such response is retried after `_LATE`.
 _BACKOFF = (1, 2, 5, 10, 21)
 _LATE = timedelta(hours=3)
-_BARS_TO_ACTIONS = 10
 # More sessions than any calendar has.
 _MANY_SESSIONS = 1_000_000
 
@@ -57,67 +47,6 @@ class IngestTask:
     reason: str
 
 
-def plan_tasks(
-    tickers: Iterable[str],
-    last_stored: Mapping[str, date],
-    states: Mapping[str, TickerState],
-    sessions_of: Callable[[str], Sessions],
-    now: datetime,
-    *,
-    has_separate_actions: bool,
-) -> list[IngestTask]:
-    """Return the due tasks of all tickers, most urgent first.
-
-    Bars come first: new tickers, then those with the most sessions behind. Splits and dividends
-    follow: those that were never fetched or would explain a jump, then those fetched at least
-    `ACTIONS_EVERY` sessions ago. If bars run behind, every tenth task is one for splits and
-    dividends, so that a key with too few calls does not defer them forever. A ticker with both
-    due has two tasks. Tickers without a due task come last, and so do tickers whose calendar has
-    ended: their task is "blocked", and its reason is the error.
-
-    Parameters
-    ----------
-    last_stored
-        Last stored session of each ticker with bars.
-    states
-        States of the tickers; a missing one means that the ticker is new.
-    sessions_of
-        Returns the sessions of a ticker's exchange.
-    now
-        Current instant, with a time zone.
-    has_separate_actions
-        Whether bars lack splits and dividends, so that these need requests of their own.
-
-    Raises
-    ------
-    ValueError
-        If `now` has no time zone.
-    """
-    if now.tzinfo is None:
-        msg = f"`now` must have a time zone, got {now!r}; use datetime.now(UTC)."
-        raise ValueError(msg)
-    bars, actions, nothing = [], [], []
-    for ticker in sorted({*tickers}):
-        state = states.get(ticker, TickerState(ticker))
-        try:
-            planner = _TickerPlanner(state, last_stored.get(ticker), sessions_of(ticker), now)
-            bars_task = planner.bars_task()
-            actions_task = planner.actions_task() if has_separate_actions else None
-        except Exception as error:  # noqa: BLE001  # any fault of one ticker must spare the others
-            nothing.append(IngestTask(ticker, "blocked", None, reason_of(error)))
-            continue
-        if bars_task.kind != "nothing":
-            bars.append(bars_task)
-        elif actions_task is None:
-            nothing.append(bars_task)
-        if actions_task is not None:
-            through = None if planner.may_be_late_split else state.actions_through
-            actions.append((through or date.min, actions_task))
-    bars.sort(key=_behind, reverse=True)
-    by_age = [task for _, task in sorted(actions, key=itemgetter(0))]
-    return [*_interleave(bars, by_age), *nothing]
-
-
 def count_behind(last: date | None, sessions: Sessions, now: datetime) -> int | None:
     """Return the number of closed sessions after `last`, None if `last` is None."""
     if last is None:
@@ -125,25 +54,8 @@ def count_behind(last: date | None, sessions: Sessions, now: datetime) -> int | 
     return len(sessions.between(last + timedelta(days=1), sessions.last_closed(now)))
 
 
-def _interleave(bars: list[IngestTask], actions: list[IngestTask]) -> list[IngestTask]:
-    """Return bars before actions, or every tenth task from `actions` if bars run behind."""
-    if not any(1 < _behind(task) < math.inf for task in bars):
-        return bars + actions
-    tasks: list[IngestTask] = []
-    remaining = deque(actions)
-    for n, task in enumerate(bars, start=1):
-        tasks.append(task)
-        if n % _BARS_TO_ACTIONS == 0 and remaining:
-            tasks.append(remaining.popleft())
-    return [*tasks, *remaining]
-
-
-def _behind(task: IngestTask) -> float:
-    return math.inf if task.sessions_behind is None else task.sessions_behind
-
-
 @dataclass(frozen=True)
-class _TickerPlanner:
+class TickerPlanner:
     """Decides the tasks of one ticker at one instant."""
 
     state: TickerState
@@ -153,6 +65,7 @@ class _TickerPlanner:
 
     @property
     def behind(self) -> int | None:
+        """Number of closed sessions after the last stored one, None if no bar is stored."""
         return count_behind(self.last, self.sessions, self.now)
 
     @property
@@ -162,6 +75,7 @@ class _TickerPlanner:
         return jump is not None and self._sessions_after(jump) <= _UNCONFIRMED_SESSIONS
 
     def bars_task(self) -> IngestTask:
+        """Return the task for bars; its kind is "nothing" if none is due."""
         kind, reason = self._bars()
         return IngestTask(self.state.ticker, kind, self.behind, reason)
 
@@ -179,6 +93,7 @@ class _TickerPlanner:
         return kind, f"{self.behind} sessions have closed since {self.last}"
 
     def actions_task(self) -> IngestTask | None:
+        """Return the task for splits and dividends, or None if none is due."""
         state = self.state
         if self.last is None or (state.is_permanent and self._waits_after_failure()):
             return None

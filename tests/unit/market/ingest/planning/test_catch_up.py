@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from market.ingest.catch_up import CatchUpPlan, plan_catch_up
-from market.ingest.plan import IngestTask
+from market.ingest.planning.catch_up import CatchUpPlan, plan_catch_up
+from market.ingest.planning.ticker_plan import IngestTask
 from market.ingest.ticker_state import TickerState
 from market.providers.failover.circuit_breaker import BreakerState
 from market.providers.status import ProviderState

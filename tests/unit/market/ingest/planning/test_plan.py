@@ -11,8 +11,9 @@ from support.market.ingest_setup import EVENING, FRIDAY, MONDAY
 
 from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
-from market.ingest.capacity import estimate_capacity
-from market.ingest.plan import IngestTask, plan_tasks
+from market.ingest.planning.capacity import estimate_capacity
+from market.ingest.planning.plan import plan_tasks
+from market.ingest.planning.ticker_plan import IngestTask
 from market.ingest.ticker_state import TickerState
 from market.providers.alpha_vantage.tiers import tier_limits
 

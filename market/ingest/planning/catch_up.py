@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 
 from market.bars.contract import IN_FUTURE
-from market.ingest.plan import IngestTask
+from market.ingest.planning.ticker_plan import IngestTask
 from market.ingest.ticker_state import TickerState
 from market.providers.status import CALLS_FOR_ACTIONS, ProviderState
 
@@ -52,7 +52,7 @@ def plan_catch_up(
     Parameters
     ----------
     tasks
-        Tasks of the followed tickers, see `market.ingest.plan.plan_tasks`.
+        Tasks of the followed tickers, see `market.ingest.planning.plan.plan_tasks`.
     states
         States of the tickers.
     provider_status
@@ -73,23 +73,31 @@ def plan_catch_up(
         return CatchUpPlan(
             None, f"{_tickers_are(due)} due, but failed less than {hours:g} hours ago."
         )
-    first, *backups = provider_status
-    # A backup without a budget is local. The run that stopped has read it, so it has no news.
-    candidates = [first, *(backup for backup in backups if backup.budget is not None)]
-    calls = min_calls_for(eligible, reserved_calls)
-    refusals = [provider.refusal(now, calls) for provider in candidates]
+    refusals = _refusals(provider_status, min_calls_for(eligible, reserved_calls), now)
     if all(refusals):
         return CatchUpPlan(None, f"{_tickers_are(eligible)} due. {'; '.join(map(str, refusals))}.")
     # While the first provider is unavailable, its backups are tried once, not every hour.
-    slot = refusals[0] or f"{now:%Y-%m-%dT%H}"
+    key = _run_key(eligible, states, refusals[0] or f"{now:%Y-%m-%dT%H}")
+    return CatchUpPlan(key, f"{_tickers_are(eligible)} due, and requests are allowed.")
+
+
+def _refusals(
+    provider_status: Sequence[ProviderState], calls: int, now: datetime
+) -> list[str | None]:
+    """Return why each provider that may have news cannot be requested, None if it can."""
+    first, *backups = provider_status
+    # A backup without a budget is local. The run that stopped has read it, so it has no news.
+    candidates = [first, *(backup for backup in backups if backup.budget is not None)]
+    return [provider.refusal(now, calls) for provider in candidates]
+
+
+def _run_key(tasks: Sequence[IngestTask], states: Mapping[str, TickerState], slot: str) -> str:
     progress = [
         f"{task.ticker} {task.kind} {task.sessions_behind} {_requested_at(states, task)}"
-        for task in eligible
+        for task in tasks
     ]
     digest = hashlib.sha256("\n".join([slot, *sorted(progress)]).encode()).hexdigest()[:16]
-    return CatchUpPlan(
-        f"catch-up-{digest}", f"{_tickers_are(eligible)} due, and requests are allowed."
-    )
+    return f"catch-up-{digest}"
 
 
 def has_new_data(
