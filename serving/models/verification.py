@@ -48,7 +48,7 @@ class BundleVerifier:
 
     cpu_seconds: int = 10
     wall_seconds: float = 60.0
-    memory_bytes: int = 2**29
+    memory_bytes: int = 200 * 2**20
 
     def __call__(self, files: Mapping[str, bytes]) -> None:
         """Open the bundle in a child process, and run it on one full batch.

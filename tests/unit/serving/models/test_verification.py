@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
-from support.forecasting.attacks import allocate, change_graph, compute_for_ever
+from support.forecasting.attacks import (
+    allocate,
+    allocate_at_opening,
+    change_graph,
+    compute_for_ever,
+)
 from support.forecasting.bundles import forge, tiny_bundle
 
 from core.errors import BundleError, TransientError
@@ -32,9 +39,12 @@ def test_a_graph_that_computes_for_ever_is_refused(folder: Path) -> None:
         BundleVerifier(cpu_seconds=1)(read_files(folder))
 
 
-def test_a_graph_that_allocates_is_refused(folder: Path) -> None:
-    change_graph(folder, allocate)
-    with pytest.raises(BundleError, match=r"cannot run the graph on 4 windows: .*alloc"):
+@pytest.mark.parametrize("attack", [allocate, allocate_at_opening])
+def test_a_graph_that_allocates_is_refused(
+    folder: Path, attack: Callable[[onnx.GraphProto], None]
+) -> None:
+    change_graph(folder, attack)
+    with pytest.raises(BundleError, match="alloc"):
         BundleVerifier()(read_files(folder))
 
 
