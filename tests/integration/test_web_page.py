@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Page, expect
 from support.services.browser import browser_page
 from support.serving.homes import TestHome
@@ -129,6 +131,19 @@ def test_the_keyboard_is_enough(visit: Visit) -> None:
     keyboard.press("Tab")
     keyboard.press("Enter")
     expect(page.get_by_role("table", name="Forecasts of IBM")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_accessibility_rule_is_violated(visit: Visit, theme: Literal["light", "dark"]) -> None:
+    visit.page.emulate_media(color_scheme=theme)
+    visit.open("/?ticker=AAPL")
+    visit.expect_forecast("AAPL")
+    for summary in visit.page.locator("summary").all():
+        summary.click()
+    visit.page.get_by_role("combobox").focus()
+    expect(visit.page.get_by_role("option").first).to_be_visible()
+    results = Axe().run(visit.page)
+    assert results.violations_count == 0, results.generate_report()
 
 
 def test_the_theme_follows_the_system_until_a_person_chooses(visit: Visit) -> None:
