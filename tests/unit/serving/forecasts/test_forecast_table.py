@@ -131,7 +131,11 @@ def test_batches_do_not_change_a_forecast(
     monkeypatch.setattr(forecast_table, "BATCH_SIZE", 3)
     again = build_forecast_table(model, sample_snapshot(), NOW, max_age_sessions=5)
     for ticker in TICKERS:
-        assert again.forecast(ticker, 5).model_dump() == table.forecast(ticker, 5).model_dump()
+        batched, whole = (t.forecast(ticker, 5).prediction for t in (again, table))
+        # The memory layout of a batch may change the last digit of float32.
+        assert batched.price_target == pytest.approx(whole.price_target, rel=1e-6)
+        for coverage, bounds in whole.intervals.items():
+            assert batched.intervals[coverage] == pytest.approx(bounds, rel=1e-6)
 
 
 def _with_constant_price(*tickers: str) -> Snapshot:
