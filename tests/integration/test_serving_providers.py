@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from support.alpha_vantage.emulator import FREE_KEY, AlphaVantageEmulator
 from support.market.bars import sample_bars
 from support.services.external import free_port
+from support.services.monitoring import named_metrics
 from support.serving.homes import TICKERS, TestHome, shared_home
 from support.serving.servers import Server, module_command, run_server, wait_until
 
@@ -125,3 +127,13 @@ def test_no_response_and_no_log_contains_the_key(server: Server) -> None:
     log = server.log.read_text()
     assert FREE_KEY not in log
     assert "Traceback" not in log
+
+
+def test_metrics_contain_every_metric_of_the_dashboard_and_the_alerts(server: Server) -> None:
+    assert server.get("/predict/AAPL").status_code == 200
+
+    def missing() -> set[str]:
+        exported = set(re.findall(r"^(\w+)[ {]", server.get("/metrics").text, re.MULTILINE))
+        return named_metrics() - exported
+
+    wait_until(lambda: not missing(), 20, server)

@@ -16,6 +16,7 @@ from core.settings import PREFIX, all_settings, variable_name
 
 SERVICES: dict[str, dict[str, Any]] = read_compose()["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+MONITORING = {"prometheus", "grafana"}
 PASSWORDS = ("POSTGRES_PASSWORD", "DAGSTER_PG_PASSWORD", "MLFLOW_PG_PASSWORD")
 every_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -31,14 +32,23 @@ def test_the_file_satisfies_the_compose_specification() -> None:
 
 
 def test_the_services_of_production_are_complete() -> None:
-    assert set(SERVICES) == {
-        "postgres",
-        "mlflow",
-        "dagster-code",
-        "dagster-webserver",
-        "dagster-daemon",
-        "forecasts",
-    }
+    assert (
+        set(SERVICES)
+        == {
+            "postgres",
+            "mlflow",
+            "dagster-code",
+            "dagster-webserver",
+            "dagster-daemon",
+            "forecasts",
+        }
+        | MONITORING
+    )
+
+
+def test_monitoring_is_optional() -> None:
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == MONITORING
+    assert all(SERVICES[name]["profiles"] == ["monitoring"] for name in MONITORING)
 
 
 @every_service
@@ -58,7 +68,7 @@ def test_a_service_has_no_unneeded_privileges(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert image_has_a_user or service["user"] == "postgres"
+    assert image_has_a_user or service["user"] in {"postgres", "65534:65534", "472:0"}
 
 
 @every_service
@@ -91,7 +101,7 @@ def test_the_forecast_service_cannot_reach_the_database() -> None:
         name for name, service in SERVICES.items() if "database" in service.get("networks", [])
     }
 
-    assert connected == set(SERVICES) - {"forecasts"}
+    assert connected == set(SERVICES) - {"forecasts"} - MONITORING
     assert "POSTGRES_PASSWORD" not in SERVICES["forecasts"]["environment"]
 
 
