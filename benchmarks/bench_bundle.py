@@ -17,7 +17,8 @@ import polars as pl
 
 from benchmarks.timing import compare
 from forecasting.bundle.bundle import Bundle, write_bundle
-from forecasting.bundle.manifest import Manifest, sha256
+from forecasting.bundle.manifest import Manifest
+from forecasting.bundle.sealing import sha256
 from forecasting.distribution.levels import LEVELS
 from forecasting.export.fusion import export_forest, export_linear, export_lstm, fuse
 from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set

@@ -31,10 +31,8 @@ from forecasting.bundle.manifest import (
     MANIFEST_FILE,
     Manifest,
     bundle_error,
-    check_checksum,
-    open_manifest,
-    seal_manifest,
 )
+from forecasting.bundle.sealing import check_checksum, open_manifest, seal_manifest
 from forecasting.distribution.predictive import PredictiveDistribution
 
 

@@ -12,8 +12,8 @@ from forecasting.bundle.manifest import (
     GRAPH_FILE,
     MANIFEST_FILE,
     bundle_error,
-    sha256,
 )
+from forecasting.bundle.sealing import sha256
 
 MEGABYTE = 2**20
 # Real bundles are much smaller. The limits protect the memory from wrong files.

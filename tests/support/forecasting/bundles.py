@@ -18,9 +18,8 @@ from forecasting.bundle.manifest import (
     GRAPH_FILE,
     MANIFEST_FILE,
     Manifest,
-    _own_checksum,
-    sha256,
 )
+from forecasting.bundle.sealing import _own_checksum, sha256
 from forecasting.distribution.levels import LEVELS
 from forecasting.features.feature_set import VOLATILITY, feature_set
 from forecasting.horizons import HORIZONS

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 from support.forecasting.bundles import tiny_manifest
 
 from core.errors import BundleError
-from forecasting.bundle.manifest import GRAPH_FILE, open_manifest, seal_manifest
+from forecasting.bundle.manifest import GRAPH_FILE
+from forecasting.bundle.sealing import open_manifest, seal_manifest
 from forecasting.horizons import HORIZONS
 
 
