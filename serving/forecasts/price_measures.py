@@ -18,6 +18,7 @@ _VOLATILITY_SPAN = 21
 _SPANS = {"1w": 5, "1m": 21, "3m": 63, "6m": 126, "1y": 252}
 _AVERAGES = (20, 50, 200)
 _MIN_COMMON_SESSIONS = 60
+_BLOCK = 250
 # Above the rounding of float32 closes, far below the variance of any traded price.
 _MIN_VARIANCE = 1e-12
 _CALM_TO, _TURBULENT_ABOVE = 0.25, 0.75
@@ -96,15 +97,19 @@ class UniverseReturns:
     @classmethod
     def of_prices(cls, prices: NDArray[Any]) -> UniverseReturns:
         """Add up the returns in `prices`, see `forecasting.price_history.pack_prices`."""
-        returns = np.diff(np.log(prices["close"].astype(np.float64)), axis=1)
-        known = np.isfinite(returns)
-        days = prices["session"][:, 1:][known]
-        first = int(days.min()) if days.size else 0
-        return cls(
-            first=first,
-            total=np.bincount(days - first, weights=returns[known]).astype(np.float64),
-            count=np.bincount(days - first),
-        )
+        days = prices["session"][np.isfinite(prices["close"])]
+        first, last = (int(days.min()), int(days.max())) if days.size else (0, 0)
+        total = np.zeros(last - first + 1)
+        count = np.zeros(last - first + 1, np.int64)
+        # In blocks, because float64 returns of thousands of tickers would need tens of megabytes.
+        for start in range(0, len(prices), _BLOCK):
+            block = prices[start : start + _BLOCK]
+            returns = np.diff(np.log(block["close"].astype(np.float64)), axis=1)
+            known = np.isfinite(returns)
+            place = block["session"][:, 1:][known] - first
+            total += np.bincount(place, weights=returns[known], minlength=len(total))
+            count += np.bincount(place, minlength=len(count))
+        return cls(first, total, count)
 
     def exposure(self, series: PriceSeries) -> MarketExposure | None:
         """Return beta and correlation with the mean of the other tickers.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,8 +20,8 @@ async def post_batch(request: Request) -> Response:
     state = state_of(request)
     state.live.require()
     if not in_background:
-        content = await asyncio.to_thread(_forecast, state, body)
-        return Response(content, media_type=JSON)
+        # It takes about 2 ms for 1,000 tickers, and a thread would add its own start.
+        return Response(_forecast(state, body), media_type=JSON)
     job = state.jobs.start(lambda: _forecast(state, body))
     return Response(job.content(), 202, {"Location": f"/jobs/{job.id}"}, JSON)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,7 +22,9 @@ async def get_universe(request: Request) -> Response:
     fields = read_query(request, "search", "limit")
     limit = read_count(fields, "limit", MAX_LISTED, MAX_LISTED)
     table = state_of(request).live.require().table
-    return respond(list_tickers(table, fields.get("search", ""), limit))
+    # Thousands of tickers take tens of milliseconds.
+    universe = await asyncio.to_thread(list_tickers, table, fields.get("search", ""), limit)
+    return await asyncio.to_thread(respond, universe)
 
 
 def list_tickers(table: ForecastTable, search: str, limit: int) -> Universe:

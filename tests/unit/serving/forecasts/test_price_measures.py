@@ -8,6 +8,7 @@ import pytest
 from support.serving.homes import TICKERS, sample_snapshot
 
 from forecasting.price_history import PRICE, PriceSeries, unpack_prices
+from serving.forecasts import price_measures
 from serving.forecasts.price_measures import (
     UniverseReturns,
     measure_averages,
@@ -86,6 +87,16 @@ def test_without_a_market_there_is_no_exposure(others: list[list[float]]) -> Non
     prices = pack([10.0 + i % 7 for i in range(100)], *others)
     own = unpack_prices(prices[0])
     assert UniverseReturns.of_prices(prices).exposure(own) is None
+
+
+def test_blocks_do_not_change_the_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    prices = sample_snapshot().prices
+    assert prices is not None
+    whole = UniverseReturns.of_prices(prices)
+    monkeypatch.setattr(price_measures, "_BLOCK", 3)
+    blocks = UniverseReturns.of_prices(prices)
+    np.testing.assert_allclose(blocks.total, whole.total, atol=1e-12)
+    np.testing.assert_array_equal(blocks.count, whole.count)
 
 
 def test_a_missing_session_is_left_out_of_the_market() -> None:
