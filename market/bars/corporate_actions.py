@@ -19,7 +19,7 @@ _MAX_MISDATED_SESSIONS = 3
 
 
 def find_unexplained_jump(bars: pl.DataFrame, among: pl.Series) -> date | None:
-    """Return the first session whose close jumps like a split while its split is unknown.
+    """Return the first session with a close that jumps like a split while its split is unknown.
 
     A jump is a change of the close by a factor of `SMALLEST_SPLIT` or more, up or down.
 
@@ -74,7 +74,7 @@ def add_actions(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
     """Fill `split_factor` and `dividend` of bars from a list of events.
 
     An event is written to the bar of its ex-date, or to the next bar if that date has none. Events
-    after the last bar are ignored. A split whose ex-date has no matching jump is written to the
+    after the last bar are ignored. A split without a matching jump on its ex-date is written to the
     neighbouring session that has one, up to three sessions away. Bars without an event keep known
     values, so that an incomplete list removes nothing; otherwise they get 1 and 0.
 
@@ -141,7 +141,7 @@ def _by_session(
 
 
 def _index_of_split(closes: list[float], index: int, factor: float) -> int:
-    """Return the index of the bar whose close jumps by the split, `index` if there is none.
+    """Return the index of the bar that jumps by the split, `index` if there is none.
 
     A split that is too small to distinguish from an ordinary return stays at `index`.
     """

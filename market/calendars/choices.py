@@ -55,7 +55,7 @@ class ExchangeChoices:
         ExchangeChoices._n_changes += 1
 
     def observe(self, ticker: str, exchange: str | None) -> None:
-        """Record the exchange whose calendar the bars follow; None if the suffix names it."""
+        """Record the exchange that the bars follow; None if the suffix names it."""
         row = self._read(force=True).get(ticker)
         if (row and row[1]) or (None if row is None else row[0]) == exchange:
             return

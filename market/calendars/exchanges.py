@@ -84,7 +84,7 @@ class SessionsByTicker:
         return _sessions(chosen or exchange_of(ticker, self.default))
 
     def of_bars(self, ticker: str, sessions: pl.Series) -> Sessions:
-        """Return the sessions of the exchange whose calendar the bars of `ticker` follow.
+        """Return the sessions of the exchange that the bars of `ticker` follow.
 
         This is the exchange of the suffix, except if bars are on days on which it is closed, and
         the calendar of `default` has them.

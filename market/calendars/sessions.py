@@ -133,7 +133,7 @@ class Sessions:
         return index < len(sessions) and bool(sessions[index] == day)
 
     def last_closed(self, now: datetime) -> date:
-        """Return the last session whose close is at or before `now`.
+        """Return the last session that has closed at or before `now`.
 
         Raises
         ------

@@ -56,7 +56,7 @@ def ingest_all(
     """Execute the due tasks of all tickers, most urgent first, and yield each outcome.
 
     A failed ticker does not stop the others. A ticker with due bars and due actions is yielded
-    twice, the second time with the merged outcome. The same holds for a new ticker, whose actions
+    twice, the second time with the merged outcome. The same holds for a new ticker: its actions
     are due as soon as it has bars. After a rejected key, the remaining tickers fail without a
     request.
 

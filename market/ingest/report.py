@@ -46,7 +46,7 @@ class IngestReport:
     sources
         Number of new bars by provider.
     restated
-        Number of stored sessions whose prices were corrected.
+        Number of stored sessions with corrected prices.
     actions_through
         Last session up to which splits and dividends are known.
     sessions_behind

@@ -34,7 +34,7 @@ class Ingest:
     sessions_of
         Returns the sessions of a ticker's exchange.
     join_tolerance
-        Maximum relative difference between the closes of two providers whose bars are joined.
+        Maximum relative difference between the closes of two providers at which they are joined.
     real_moves
         Confirmed moves, see `market.quality.report.unusable_tickers`.
     clock

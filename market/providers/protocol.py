@@ -123,7 +123,7 @@ class Provider(Protocol):
 
 @runtime_checkable
 class LocalProvider(Provider, Protocol):
-    """A provider of local data, whose requests cost no calls."""
+    """A provider of local data. Its requests cost no calls."""
 
     def source_version(self) -> str:
         """Return a text that changes when the data changes. Cheap enough for polling.

@@ -110,15 +110,15 @@ class ProviderStatus:
         """Return the number of today's calls that the daily bars of `tickers` still need.
 
         One call is reserved for each ticker with a session that closes at least
-        `HOURS_AFTER_CLOSE` hours before the budget renews and whose bar is not fetched yet. Calls
-        for other purposes must leave this number. The result is 0 without a limit per day.
+        `HOURS_AFTER_CLOSE` hours before the budget renews, if its bar is not fetched yet. Calls for
+        other purposes must leave this number. The result is 0 without a limit per day.
 
         Parameters
         ----------
         fetched
             Newest fetched session of each ticker. A ticker without a session counts as fetched up
             to the last closed session. Pipelines omit `fetched` because a due session is a task of
-            the same run. The service passes the sessions of its snapshot, whose tickers it follows.
+            the same run. The service passes the sessions of its snapshot.
         may_use_backup
             If True, the budget is that of the first provider, and nothing is reserved when a
             backup without a limit per day can deliver the bars. If False, it is the budget of the

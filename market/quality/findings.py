@@ -44,7 +44,7 @@ _RUN = (
 
 
 def find_level_changes(moves: pl.DataFrame) -> pl.DataFrame:
-    """Return the sessions whose adjusted close changes by a factor of about 100, up or down.
+    """Return the sessions with an adjusted close of about 100 times, or 1 % of, the one before.
 
     Parameters
     ----------

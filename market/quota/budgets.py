@@ -31,7 +31,7 @@ class Budget:
     per_day
         Calls per day of the provider, or None without such a limit.
     timezone
-        Time zone whose midnight starts the provider's day.
+        Time zone of the midnight that starts the provider's day.
     """
 
     account: str

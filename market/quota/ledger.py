@@ -9,7 +9,7 @@ at least `seconds` before that grant. In the second case the arrivals of C and L
 `seconds` apart, because C arrives before its end and L after its grant. If all arrivals were within
 `seconds`, all other calls would have counted and L would not have been granted. Time is
 `core.clock.Clock.elapsed`, which cannot be set. A call of an earlier boot counts as if it had ended
-when the current boot began. A small margin allows for a provider whose clock runs at a slightly
+when the current boot began. A small margin allows for a provider with a clock of a slightly
 different rate.
 
 **Days.** The provider's day lasts from midnight to midnight of `Budget.timezone`. It has 23 or 25

@@ -220,7 +220,7 @@ class BarStore:
         return report
 
     def _compact_spans(self, *, min_new_share: float) -> None:
-        """Compact, one by one, the spans whose journal exceeds this share of their file."""
+        """Compact, one by one, the spans with a journal above this share of their file."""
         has_more = True
         while has_more:
             with self._acquire_writer() as writer:

@@ -30,7 +30,7 @@ class ReconciledBars:
     new
         Fetched sessions that are not stored.
     restated
-        Number of stored sessions whose prices change.
+        Number of stored sessions with prices that change.
     reaches_back
         Whether the earliest shared session is restated although older sessions are stored, which
         may be restated too.

@@ -37,7 +37,7 @@ class ResolvedBars:
     new
         Sessions of `bars` that are not stored yet.
     withheld_from
-        First session whose bar is not stored because of an unexplained jump, or None.
+        First session that is not stored because of an unexplained jump, or None.
     unconfirmed_jump
         Session of a stored jump for which the provider lists no split, or None.
     has_fetched_actions

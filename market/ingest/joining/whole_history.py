@@ -33,7 +33,7 @@ class WholeHistory:
     bars
         The delivered bars, and the stored bars of remote providers in other sessions.
     restated
-        Number of stored sessions whose prices change.
+        Number of stored sessions with prices that change.
     """
 
     bars: pl.DataFrame

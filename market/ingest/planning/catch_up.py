@@ -106,7 +106,7 @@ def has_new_data(
     """Decide whether an ingest of local data, which costs no call, can change a ticker's bars.
 
     This holds if the data has changed since the last ingest of the ticker, or if a session has
-    closed whose bar was refused because it was in progress. Old bars alone are no reason: the
+    closed and its bar was refused because it was in progress. Old bars alone are no reason: the
     sample ends in 2013.
 
     Parameters

@@ -37,8 +37,8 @@ def plan_tasks(
     follow: those that were never fetched or would explain a jump, then those fetched at least
     `ACTIONS_EVERY` sessions ago. If bars run behind, every tenth task is one for splits and
     dividends, so that a key with too few calls does not defer them forever. A ticker with both
-    due has two tasks. Tickers without a due task come last, and so do tickers whose calendar has
-    ended: their task is "blocked", and its reason is the error.
+    due has two tasks. Tickers without a due task come last, and so do tickers with a calendar
+    that has ended: their task is "blocked", and its reason is the error.
 
     Parameters
     ----------

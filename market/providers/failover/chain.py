@@ -57,7 +57,7 @@ class AcceptedBars:
 class ProviderChain:
     """A provider and its backups.
 
-    Each request starts with the first provider again. A provider whose circuit breaker is open is
+    Each request starts with the first provider again. A provider with an open circuit breaker is
     skipped. Every response closes the breaker, including one that reports an error.
 
     Parameters
@@ -122,7 +122,7 @@ class ProviderChain:
         session_range: SessionRange | None,
         accept: Callable[[pl.DataFrame], None],
     ) -> AcceptedBars:
-        """Fetch bars from the first provider whose bars the caller accepts.
+        """Fetch bars from the first provider with bars that the caller accepts.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Conversion of tables whose tickers stand side by side to one row per ticker and session."""
+"""Conversion of tables with tickers side by side to one row per ticker and session."""
 
 from __future__ import annotations
 

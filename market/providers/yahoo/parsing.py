@@ -110,7 +110,7 @@ def to_quote(
 def _without_current_session(
     table: pl.DataFrame, metadata: Mapping[str, Any], now: datetime
 ) -> pl.DataFrame:
-    """Drop the bar of a session whose last trade Yahoo has not published yet."""
+    """Drop the bar of a session if Yahoo has not published its last trade yet."""
     try:
         period, at = metadata["currentTradingPeriod"]["regular"], metadata["regularMarketTime"]
         is_unfinished = period["start"] <= at < period["end"] and now < period["end"] + _LATE

@@ -59,7 +59,7 @@ class YahooSession(requests.Session[requests.Response]):
     """
 
     def __init__(self, *, url: str, timeout: float, budget: Budget, ledger: QuotaLedger) -> None:
-        # Yahoo refuses clients whose TLS handshake is not that of a browser.
+        # Yahoo refuses clients with another TLS handshake than that of a browser.
         super().__init__(impersonate="chrome")
         self._url = url
         self._timeout = timeout

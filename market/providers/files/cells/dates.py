@@ -64,7 +64,7 @@ def _formats(texts: Sequence[str]) -> list[DateFormat]:
 def _without_other_days(
     best: Sequence[DateFormat], parsed: Parsed, sessions: Sessions
 ) -> list[DateFormat]:
-    """Return the formats whose dates are in the calendar, except for a few holidays.
+    """Return the formats with dates that are in the calendar, except for a few holidays.
 
     Rare formats count only if no usual one is left.
     """

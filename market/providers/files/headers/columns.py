@@ -94,7 +94,7 @@ def _find(
 
 
 def describe_columns(matched: Mapping[str, str]) -> list[str]:
-    """Return a phrase for each column whose name is not one of the usual names."""
+    """Return a phrase for each column with a name that is not one of the usual names."""
     return [
         f"{name!r} as {meaning}"
         for meaning, name in matched.items()

@@ -23,7 +23,7 @@ SATURDAY = datetime(2013, 3, 2, 17, tzinfo=UTC)
 
 
 class Home:
-    """A home whose first provider is a free key of Alpha Vantage."""
+    """A home with a free key of Alpha Vantage as its first provider."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
