@@ -139,8 +139,8 @@ class Writer:
         """Delete leftovers of killed writers, drop missing files, and import unindexed files.
 
         A store file that the index does not list was replaced, or belongs to a killed writer, and
-        is deleted. With a new index such files are those of a store without its index. They are imported,
-        the newest first.
+        is deleted. With a new index such files are those of a store without its index. They are
+        imported, the newest first.
         """
         self._has_recovered = True
         remove_temporary_files(self._root)
