@@ -95,7 +95,7 @@ def test_comments_docstrings_and_layout_rebuild_no_stage(
         ("forecasting/models/forest.py", "fold"),
         ("forecasting/models/garch.py", "fold"),
         ("forecasting/evaluation/combination.py", "walk_forward"),
-        ("forecasting/models/weight_learning.py", "walk_forward"),
+        ("forecasting/evaluation/weight_learning.py", "walk_forward"),
         ("forecasting/evaluation/scorecard.py", "evaluation"),
         ("forecasting/export/fusion.py", "members"),
         ("forecasting/bundle/bundle.py", "bundle"),

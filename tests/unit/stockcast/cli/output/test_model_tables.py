@@ -11,6 +11,7 @@ from rich.console import Console
 from support.forecasting.scored_forecasts import scored_forecasts
 from support.serving.homes import TestHome, sample_snapshot
 
+from forecasting.evaluation.result import MODELS
 from forecasting.evaluation.scorecard import evaluate
 from forecasting.horizons import LABELS
 from forecasting.snapshot import write_snapshot
@@ -70,7 +71,7 @@ def test_the_evaluation_has_one_row_per_model_and_horizon(console: Console, tmp_
 
     rows = [line.split() for line in console.export_text().splitlines()]
     shown = {(row[0], row[1]): row[2:] for row in rows if row and row[0] in {"1d", "1w", "1m"}}
-    assert len(shown) == 15
+    assert len(shown) == len(LABELS) * len(MODELS)
     scores = evaluation["pooled"]["ensemble"]["5"]
     row = shown["1w", "ensemble"]
     assert row[0] == f"{scores['crps']:.5f}"
