@@ -7,6 +7,7 @@ forecasts and no older ones.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from serving.http.problems import Problem, problem_of
 from serving.live.live_state import LiveState
 
 HEARTBEAT_SECONDS = 15.0
+# The messages of one client take about half of this time.
+_SPREAD_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,9 @@ async def follow(
                     await feed.wait_after(number)
             except TimeoutError:
                 yield StreamMessage("heartbeat", b"{}")
+            else:
+                # All clients wake at once, and other requests are served between them.
+                await asyncio.sleep(random.random() * feed.readers * _SPREAD_SECONDS)  # noqa: S311
 
 
 def _render_forecasts(live: LiveState, ticker: str) -> bytes:

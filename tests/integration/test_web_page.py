@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import ConsoleMessage, Page, Route, expect
 from support.services.browser import browser_page
 from support.serving.homes import TestHome
 from support.serving.servers import Server
@@ -205,3 +205,26 @@ def test_a_service_without_forecasts_is_explained_until_it_has_some(visit: Visit
     expect(notice.locator("code")).to_have_text("stockcast run")
     visit.reports.clear()  # the browser reports the status 503 of the request
     visit.expect_forecast("AAPL")
+
+
+def test_a_service_with_keys_asks_for_one_and_sends_it(visit: Visit) -> None:
+    keys: list[str | None] = []
+    problem = {"code": "key-required", "detail": "This request needs a key."}
+
+    def require_key(route: Route) -> None:
+        keys.append(route.request.headers.get("x-api-key"))
+        if keys[-1] is None:
+            route.fulfill(status=401, json=problem)
+        else:
+            route.continue_()
+
+    visit.page.route("**/models/status", require_key)
+    visit.page.goto(visit.server.url)
+    field = visit.page.get_by_label("This service needs an API key")
+    field.fill("sc_secret")
+    visit.reports.clear()  # the browser reports the status 401 of the request
+    field.press("Enter")
+    visit.expect_forecast("AAPL")
+    assert keys[:2] == [None, "sc_secret"]
+    visit.page.evaluate("sessionStorage.clear()")
+    visit.page.unroute("**/models/status")
