@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from core.errors import SnapshotError
 from core.files import locked, remove_temporary_files, write_atomically
 from forecasting.price_history import PRICE
+from forecasting.snapshot_index import pack_index, unpack_index
 
 # Folder below `home` that the pipeline writes and the service reads.
 SNAPSHOT_FOLDER = "snapshot"
@@ -119,7 +120,7 @@ class Snapshot:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the content."""
-        digest = hashlib.sha256(_index_bytes(self))
+        digest = hashlib.sha256(pack_index(self))
         digest.update(np.ascontiguousarray(self.windows, dtype="<f4").data)
         if self.prices is not None:
             digest.update(np.ascontiguousarray(self.prices).data.cast("B"))
@@ -153,7 +154,7 @@ def write_snapshot(root: Path, snapshot: Snapshot) -> Path:
             write_atomically(folder / WINDOWS, _npy_bytes(windows))
             if snapshot.prices is not None:
                 write_atomically(folder / PRICES, _npy_bytes(snapshot.prices))
-            write_atomically(folder / INDEX, _index_bytes(snapshot))
+            write_atomically(folder / INDEX, pack_index(snapshot))
         previous = snapshot_token(root, snapshot.feature_hash)
         write_atomically(versions / CURRENT, snapshot.fingerprint.encode())
         _prune(versions, keep={snapshot.fingerprint, previous})
@@ -196,7 +197,11 @@ def _read_folder(folder: Path) -> Snapshot:
         index = json.loads((folder / INDEX).read_bytes())
         if "exchanges" not in index and "exchange" in index:
             raise _outdated(folder)
-        snapshot = _from_index(index, _map(folder / WINDOWS), _map_if_present(folder / PRICES))
+        snapshot = Snapshot(
+            **unpack_index(index),
+            windows=_map(folder / WINDOWS),
+            prices=_map_if_present(folder / PRICES),
+        )
     except (ValueError, KeyError, TypeError, EOFError) as error:
         raise _damaged(folder) from error
     if snapshot.fingerprint != folder.name:
@@ -242,43 +247,3 @@ def _npy_bytes(array: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
-
-
-def _index_bytes(snapshot: Snapshot) -> bytes:
-    index = {
-        "feature_hash": snapshot.feature_hash,
-        "feature_names": snapshot.feature_names,
-        "tickers": snapshot.tickers,
-        "exchanges": snapshot.exchanges,
-        "as_of": [session.isoformat() for session in snapshot.as_of],
-        "close": snapshot.close,
-        "target_sessions": {
-            str(horizon): [session.isoformat() for session in sessions]
-            for horizon, sessions in snapshot.target_sessions.items()
-        },
-        "shape": snapshot.windows.shape,
-        "data_fingerprint": snapshot.data_fingerprint,
-        "skipped": dict(snapshot.skipped),
-    }
-    return json.dumps(index, sort_keys=True, indent=1).encode()
-
-
-def _from_index(
-    index: dict[str, Any], windows: NDArray[np.float32], prices: NDArray[Any] | None
-) -> Snapshot:
-    return Snapshot(
-        feature_hash=index["feature_hash"],
-        feature_names=tuple(index["feature_names"]),
-        tickers=tuple(index["tickers"]),
-        exchanges=tuple(index["exchanges"]),
-        as_of=tuple(date.fromisoformat(session) for session in index["as_of"]),
-        close=tuple(index["close"]),
-        target_sessions={
-            int(horizon): tuple(date.fromisoformat(session) for session in sessions)
-            for horizon, sessions in index["target_sessions"].items()
-        },
-        windows=windows,
-        data_fingerprint=index["data_fingerprint"],
-        skipped=index["skipped"],
-        prices=prices,
-    )

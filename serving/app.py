@@ -13,23 +13,10 @@ from starlette.routing import Route, WebSocketRoute
 from core.errors import StockcastError
 from serving.http.operations import Handler
 from serving.http.problems import PROBLEM, Problem, problem_of
-from serving.routes import (
-    analysis,
-    batch,
-    compare,
-    events,
-    health,
-    history,
-    performance,
-    predict,
-    quote,
-    retrain,
-    service_status,
-    status,
-    ticker_status,
-    universe,
-    versions,
-)
+from serving.routes.forecasts import batch, events, history, predict
+from serving.routes.market import analysis, quote, universe
+from serving.routes.models import compare, retrain, status, ticker_status, versions
+from serving.routes.operation import health, performance, service_status
 from serving.routes.page import PAGES
 from serving.state import state_of
 

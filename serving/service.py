@@ -26,7 +26,7 @@ from serving.http.schemas.requests import PredictRequest
 from serving.observability.log_format import configure_logging
 from serving.observability.metrics import Metrics
 from serving.observability.tracing import trace_requests
-from serving.routes.predict import respond_to
+from serving.routes.forecasts.predict import respond_to
 from serving.settings import ServingSettings
 from serving.state import build_state
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from forecasting.price_history import PriceSeries
 from serving.forecasts.responses import round_float32
-from serving.http.schemas.analysis import Drawdown, MarketExposure, PriceRange, Volatility
 from serving.http.schemas.explanation import Regime
+from serving.http.schemas.market import Drawdown, MarketExposure, PriceRange, Volatility
 
 _YEAR = 252
 _VOLATILITY_SPAN = 21

@@ -1,4 +1,4 @@
-"""Feed of the changes that `serving.routes.events` streams to clients.
+"""Feed of the changes that `serving.routes.forecasts.events` streams to clients.
 
 The feed keeps the newest change of each topic and not the history, so its memory is bounded, a slow
 client skips to the newest state, and a client can resume from any number of this start.

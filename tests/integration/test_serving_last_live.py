@@ -10,7 +10,7 @@ from support.serving.homes import NAME, TestHome, shared_home
 from support.serving.service_setup import ServiceSetup
 
 from registry.client import make_client
-from serving.routes.health import read_health
+from serving.routes.operation.health import read_health
 
 pytestmark = pytest.mark.integration
 

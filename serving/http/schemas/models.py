@@ -1,4 +1,4 @@
-"""Model versions that are loaded, live or refused."""
+"""Model versions that are loaded, live or refused, and runs that train one."""
 
 from __future__ import annotations
 
@@ -89,3 +89,13 @@ class TickerStatus(BaseModel):
         description="Out-of-sample accuracy for the ticker; empty without past forecasts."
     )
     accuracy_note: str | None = Field(description="Reason why `accuracy` is empty.")
+
+
+class StartedRun(BaseModel):
+    """A run of a Dagster job."""
+
+    job: str
+    run_id: str
+    status: str = Field(description="State in Dagster, such as QUEUED.")
+    url: str = Field(description="Page of the run in Dagster.")
+    ticker: str | None = Field(description="Ticker of the request; the model serves all tickers.")

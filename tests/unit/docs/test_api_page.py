@@ -10,7 +10,7 @@ from serving.app import API_ROUTES
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "api.md").read_text()
-# `serving.routes.events` closes a WebSocket with it, which has no body.
+# `serving.routes.forecasts.events` closes a WebSocket with it, which has no body.
 NOT_SENT = {"foreign-origin"}
 
 

@@ -11,8 +11,8 @@ from support.serving.service_setup import ServiceSetup
 
 from core.errors import BundleError, RegistryDownError, StockcastError, TransientError
 from serving.http.problems import Problem
-from serving.routes.health import read_health
-from serving.routes.status import read_status
+from serving.routes.models.status import read_status
+from serving.routes.operation.health import read_health
 
 
 def fail_downloads(

@@ -10,8 +10,8 @@ from support.market.calendars import end_calendar
 from support.serving.homes import sample_snapshot, two_exchanges
 from support.serving.service_setup import ServiceSetup
 
-from serving.routes.health import read_health
-from serving.routes.status import read_status
+from serving.routes.models.status import read_status
+from serving.routes.operation.health import read_health
 
 
 def test_a_closed_session_makes_every_forecast_one_session_older(service: ServiceSetup) -> None:

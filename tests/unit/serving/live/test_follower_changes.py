@@ -15,8 +15,8 @@ from support.serving.homes import sample_snapshot
 from support.serving.service_setup import NOW, ServiceSetup
 
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot
-from serving.routes.health import read_health
-from serving.routes.status import read_status
+from serving.routes.models.status import read_status
+from serving.routes.operation.health import read_health
 
 
 def without_forecasts() -> Snapshot:

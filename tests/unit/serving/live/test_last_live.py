@@ -14,7 +14,7 @@ from support.serving.service_setup import ServiceSetup, accept
 from core.errors import RegistryError
 from registry.names import FINGERPRINT_TAG
 from serving.models.model_cache import ModelCache
-from serving.routes.health import read_health
+from serving.routes.operation.health import read_health
 
 
 def delete_version(service: ServiceSetup) -> None:

@@ -10,8 +10,8 @@ import pytest
 from support.serving.homes import TICKERS, sample_snapshot
 from support.serving.service_setup import ServiceSetup
 
-from serving.routes.compare import _compare_model
-from serving.routes.health import read_health
+from serving.routes.models.compare import _compare_model
+from serving.routes.operation.health import read_health
 
 # As of Friday, 2013-03-01, sessions close on the following days at 21:00 UTC (20:00 in summer).
 FIVE_SESSIONS = datetime(2013, 3, 8, 21, 30, tzinfo=UTC)

@@ -14,7 +14,7 @@ from market.providers.status import ProviderStatus
 from market.quota.ledger import QuotaLedger
 from serving.http.problems import Problem
 from serving.observability.metrics import Metrics
-from serving.routes.health import read_health
+from serving.routes.operation.health import read_health
 
 
 def breakers_at(service: ServiceSetup, instant: datetime = NOW) -> CircuitBreakers:

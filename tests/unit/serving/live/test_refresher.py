@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from support.serving.service_setup import ServiceSetup
 
-from serving.routes.health import read_health
+from serving.routes.operation.health import read_health
 
 
 def test_an_unexpected_error_becomes_an_issue_and_the_other_followers_run(

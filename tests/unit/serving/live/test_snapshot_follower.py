@@ -12,7 +12,7 @@ from support.serving.homes import sample_snapshot
 from support.serving.service_setup import ServiceSetup
 
 from serving.http.problems import Problem
-from serving.routes.health import read_health
+from serving.routes.operation.health import read_health
 
 
 def test_without_a_snapshot_the_problem_names_the_command(service: ServiceSetup) -> None:

@@ -43,7 +43,7 @@ class SilentClient:
 
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.routes.events.SEND_SECONDS", 0.05)
+    monkeypatch.setattr("serving.routes.forecasts.events.SEND_SECONDS", 0.05)
 
 
 def test_a_client_of_the_events_that_reads_nothing_is_dropped(
@@ -74,7 +74,7 @@ def test_a_websocket_that_reads_nothing_is_closed_with_a_reason(
 def test_the_number_of_clients_is_limited(
     service: ServiceSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.routes.events.MAX_STREAMS", 1)
+    monkeypatch.setattr("serving.routes.forecasts.events.MAX_STREAMS", 1)
     client = SilentClient(service, taken=10)
     with service.live.changes.reader():
         asyncio.run(client.connect("http", "/events"))

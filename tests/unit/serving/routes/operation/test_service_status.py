@@ -8,8 +8,8 @@ from support.serving.homes import TICKERS
 from support.serving.service_setup import NOW, ServiceSetup
 
 from serving.http.schemas.health import Health
-from serving.routes.health import read_health
-from serving.routes.service_status import describe_service, describe_warmup
+from serving.routes.operation.health import read_health
+from serving.routes.operation.service_status import describe_service, describe_warmup
 
 
 def statuses(service: ServiceSetup) -> dict[str, str]:

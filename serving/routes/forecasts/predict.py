@@ -35,7 +35,7 @@ from serving.routes.common import (
     read_query,
     respond,
 )
-from serving.routes.versions import VERSION, parse_version
+from serving.routes.models.versions import VERSION, parse_version
 from serving.state import ServiceState, state_of
 
 _OPTIONS = ("horizon", "include", "include_reasoning", "version")

@@ -14,7 +14,7 @@ from market.providers.protocol import Quote
 from serving.forecasts.responses import ForecastRow, round_float32
 from serving.http.operations import MARKET, TICKER, ApiRoute, Operation
 from serving.http.problems import Problem, problem_of
-from serving.http.schemas.quote import CurrentPrice
+from serving.http.schemas.market import CurrentPrice
 from serving.routes.common import path_ticker, read_query, respond
 from serving.state import state_of
 

@@ -12,7 +12,7 @@ from serving.http.operations import MODELS, ApiRoute, Operation
 from serving.http.schemas.models import ModelsStatus
 from serving.models.model_cache import LiveModel
 from serving.routes.common import read_query, respond
-from serving.routes.versions import describe_loaded
+from serving.routes.models.versions import describe_loaded
 from serving.state import ServiceState, state_of
 
 

@@ -10,8 +10,8 @@ from support.serving.service_setup import ServiceSetup
 
 from core.errors import UnknownTickerError
 from serving.http.problems import Problem
-from serving.routes.analysis import analyse
-from serving.routes.universe import list_tickers
+from serving.routes.market.analysis import analyse
+from serving.routes.market.universe import list_tickers
 
 
 def test_the_analysis_states_the_inputs_of_the_model(service: ServiceSetup) -> None:

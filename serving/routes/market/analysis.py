@@ -20,7 +20,7 @@ from serving.forecasts.price_measures import (
 from serving.forecasts.responses import round_float32
 from serving.http.operations import MARKET, TICKER, ApiRoute, Operation, listed
 from serving.http.problems import RUN_THE_PIPELINE, Problem
-from serving.http.schemas.analysis import Analysis, ClosingPrices, Indicator
+from serving.http.schemas.market import Analysis, ClosingPrices, Indicator
 from serving.routes.common import path_ticker, read_list, read_query, respond
 from serving.state import state_of
 

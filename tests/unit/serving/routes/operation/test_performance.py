@@ -7,7 +7,7 @@ from support.serving.in_process import request
 from support.serving.service_setup import ServiceSetup
 
 from serving.observability.request_times import RequestTimes
-from serving.routes.performance import describe_times, summarise
+from serving.routes.operation.performance import describe_times, summarise
 
 
 def test_times_are_in_milliseconds_and_errors_are_those_of_the_server() -> None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from serving.forecasts.forecast_table import ForecastTable
 from serving.forecasts.responses import round_float32
 from serving.http.operations import MARKET, ApiRoute, Operation, query
-from serving.http.schemas.analysis import FollowedTicker, Universe
+from serving.http.schemas.market import FollowedTicker, Universe
 from serving.routes.common import read_count, read_query, respond
 from serving.state import state_of
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from core.settings import variable_name
 from serving.http.operations import ADMINISTRATION, TICKER, ApiRoute, Operation
 from serving.http.problems import Problem
-from serving.http.schemas.administration import StartedRun
+from serving.http.schemas.models import StartedRun
 from serving.observability.events import log_event
 from serving.protection.access import caller_of, require_scope
 from serving.routes.common import path_ticker, read_query, respond

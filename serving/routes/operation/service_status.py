@@ -10,7 +10,7 @@ from serving.http.package import package_version
 from serving.http.schemas.health import ServiceStatus, Warmup, WarmupStep
 from serving.live.live_state import CHAMPION, REGISTRY, SNAPSHOT, LiveState
 from serving.routes.common import read_query, respond
-from serving.routes.health import read_health
+from serving.routes.operation.health import read_health
 from serving.state import ServiceState, state_of
 
 

@@ -1,0 +1,1 @@
+"""Routes of forecasts, past forecasts and their changes."""

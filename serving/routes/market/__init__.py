@@ -1,0 +1,1 @@
+"""Routes of tickers, prices and their analysis."""

@@ -1,0 +1,1 @@
+"""Routes of model versions and their training."""

@@ -1,0 +1,1 @@
+"""Routes of health, progress and request times."""
