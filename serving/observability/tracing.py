@@ -61,17 +61,16 @@ def trace_requests(app: ASGIApp, fast_route: str) -> ASGIApp:
 
 def _instrument(app: ASGIApp) -> ASGIApp:
     global _tracer  # noqa: PLW0603  # one exporter per process
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
-        OTLPSpanExporter,
-    )
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
+    from serving.observability.trace_exporter import LoggedExporter  # noqa: PLC0415
+
     name = os.environ.get("OTEL_SERVICE_NAME", "stockcast")
     provider = TracerProvider(resource=Resource.create({"service.name": name}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(LoggedExporter()))
     _tracer = provider.get_tracer("stockcast.serving")
     traced: ASGIApp = OpenTelemetryMiddleware(
         app,

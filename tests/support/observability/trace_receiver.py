@@ -30,8 +30,8 @@ class TraceReceiver:
 
 
 @contextmanager
-def run_trace_receiver() -> Iterator[TraceReceiver]:
-    """Run a receiver on a free port of the loopback interface."""
+def run_trace_receiver(port: int = 0) -> Iterator[TraceReceiver]:
+    """Run a receiver on a port of the loopback interface, by default on a free one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -42,7 +42,7 @@ def run_trace_receiver() -> Iterator[TraceReceiver]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     receiver = TraceReceiver(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
