@@ -21,6 +21,7 @@ from rich.text import Text
 
 from core.errors import PermanentError, StockcastError
 from core.settings import load_settings, variable_name
+from stockcast.cli.exit_status import INTERRUPTED
 from stockcast.cli.output.console import make_console, print_labelled, print_line, repeat_home
 from stockcast.cli.settings import CommandSettings
 
@@ -29,7 +30,6 @@ Home = Annotated[
 ]
 # A run writes about 100 MB.
 MIN_FREE_BYTES = 50_000_000
-INTERRUPTED = 130
 _NOT_OURS = {"lost+found"}  # in the root of a volume
 _DISK_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
 

@@ -32,8 +32,8 @@ SCORE_COLUMNS = (
 )
 LEGEND = (
     "Skill is 1 - CRPS / CRPS of the reference; *, **, *** mark p < 0.05, 0.01, 0.001 "
-    "(Diebold-Mariano).\nThe next columns are the coverage of the intervals, the share of correct "
-    "directions\nand the share of the more frequent direction."
+    "(Diebold-Mariano). The next columns are the coverage of the intervals, the share of correct "
+    "directions, and the share of the more frequent direction."
 )
 SIGNIFICANCE_LEVELS = (0.05, 0.01, 0.001)
 FORECAST_COLUMNS = (
