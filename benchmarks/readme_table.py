@@ -15,7 +15,12 @@ from pathlib import Path
 from forecasting.evaluation.scorecard import Evaluation, Scores, load_evaluation
 
 README = Path(__file__).parents[1] / "README.md"
-MODELS = {"garch": "GARCH", "ensemble": "**ensemble**"}
+MODELS = {
+    "garch": "GARCH",
+    "ewma": "EWMA",
+    "linear": "linear (HAR)",
+    "ensemble": "**ensemble**",
+}
 TOLERANCE = 3
 SHARES = ("coverage_80", "coverage_95", "coverage_99", "direction_accuracy", "direction_base_rate")
 P_LIMITS = (0.05, 0.01, 0.001)

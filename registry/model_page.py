@@ -18,7 +18,7 @@ METRICS_SHOWN = 8
 TICKERS_SHOWN = 20
 METRIC_ORDER = ("crps", "skill_naive", "skill_garch", "coverage", "direction")
 # Repeated here, because importing `forecasting.models` would import Polars into every command.
-MODEL_ORDER = ("naive", "garch", "linear", "student", "forest", "lstm")
+MODEL_ORDER = ("naive", "garch", "ewma", "linear", "student", "forest", "lstm")
 SHARES = ("skill", "coverage", "direction")
 
 

@@ -109,6 +109,26 @@ class PredictiveDistribution:
         return self.mean + self.scale * self.z_quantiles
 
 
+def cdf_of_surface(value: Array, quantiles: Array, levels: Array) -> Array:
+    """Return the probability of at most `value` for n forecasts: (n,), (n, Q), (Q,) -> (n,).
+
+    It is linear between two levels and bounded by the outermost levels.
+
+    Examples
+    --------
+    >>> quantiles = np.array([[-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]])
+    >>> cdf_of_surface(np.array([0.5, 9.0]), quantiles, np.array([0.1, 0.5, 0.9])).tolist()
+    [0.7, 0.9]
+    """
+    above = np.clip((quantiles <= value[:, None]).sum(axis=1), 1, len(levels) - 1)
+    rows = np.arange(len(value))
+    low, high = quantiles[rows, above - 1], quantiles[rows, above]
+    width = np.where(high > low, high - low, 1.0)
+    share = np.clip((value - low) / width, 0.0, 1.0)
+    probability: Array = levels[above - 1] + share * (levels[above] - levels[above - 1])
+    return probability
+
+
 def quantile_surface(mean: Array, scale: Array, z_quantiles: Array) -> Array:
     """Return the quantiles ``mean + scale * z_quantiles`` of n forecasts.
 

@@ -1,13 +1,14 @@
 """Combination of the folds' forecasts into calibrated ensemble forecasts.
 
-Weights and conformal quantiles of a scored fold are learned from forecasts of earlier folds whose
-outcomes were known before the first as-of session of the fold.
+Weights of a scored fold are learned from forecasts of earlier folds whose outcomes were known
+before the first as-of session of the fold. Quantiles are learned from these forecasts and from the
+training samples of the fold.
 `forecasting.evaluation.walk_forward` fits the models, `forecasting.evaluation.scorecard` scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,15 @@ import polars as pl
 from core.errors import ForecastError, NotEnoughHistoryError
 from forecasting.distribution.conformal import MIN_RESIDUALS, calibrate
 from forecasting.distribution.levels import LEVELS, REPORTED_COLUMNS, REPORTED_INDEX
-from forecasting.distribution.predictive import quantile_surface
+from forecasting.distribution.predictive import cdf_of_surface, quantile_surface
 from forecasting.evaluation.result import ENSEMBLE, KEY, WalkForwardResult
-from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA, FoldForecasts
+from forecasting.evaluation.walk_forward import (
+    EXCLUDED_SCHEMA,
+    TRAINING_SCHEMA,
+    FoldForecasts,
+)
 from forecasting.evaluation.weight_learning import PastForecasts, learn_weights
-from forecasting.models.base import MEMBERS, REFERENCES
+from forecasting.models.base import EWMA, MEMBERS, PEERS, REFERENCES
 from forecasting.models.ensemble import PRIOR, EnsembleWeights, combine_scales
 from forecasting.scoring.metrics import crps_from_quantiles
 
@@ -58,9 +63,10 @@ def combine_folds(results: Sequence[FoldForecasts]) -> WalkForwardResult:
     if folds != list(range(len(results))) or len(results) <= 1:
         msg = f"`results` must contain folds 0, 1 and so on, each once, got {folds}."
         raise ForecastError(msg)
-    calibrations, excluded = _calibrate_folds(rows, folds[1:])
+    training = {fold: r.training for r in results for fold in r.forecasts["fold"].unique()}
+    calibrations, excluded = _calibrate_folds(rows, training, folds[1:])
     scored = [_score_fold(rows.filter(fold=fold), calibrations[fold]) for fold in calibrations]
-    final = _learn_calibration(rows)
+    final = _learn_calibration(rows, training[folds[-1]])
     return WalkForwardResult(
         forecasts=pl.concat(scored).sort(*KEY, "model"),
         weights={fold: calibration.weights for fold, calibration in calibrations.items()},
@@ -71,7 +77,7 @@ def combine_folds(results: Sequence[FoldForecasts]) -> WalkForwardResult:
 
 
 def _calibrate_folds(
-    rows: pl.DataFrame, folds: Sequence[int]
+    rows: pl.DataFrame, training: Mapping[int, pl.DataFrame], folds: Sequence[int]
 ) -> tuple[dict[int, _Calibration], pl.DataFrame]:
     """Return the calibration of each fold, and the folds without enough known outcomes."""
     calibrations: dict[int, _Calibration] = {}
@@ -83,7 +89,7 @@ def _calibrate_folds(
             reason = f"only {fewest} outcomes were known before it; {MIN_RESIDUALS} needed"
             excluded.append((fold, None, reason))
         else:
-            calibrations[fold] = _learn_calibration(past)
+            calibrations[fold] = _learn_calibration(past, training[fold])
     if not calibrations:
         msg = (
             f"`test_size` must leave {MIN_RESIDUALS} known outcomes before at least one scored "
@@ -103,18 +109,25 @@ def _rows_known_before(rows: pl.DataFrame, fold: int) -> pl.DataFrame:
     return rows.filter((pl.col("fold") < fold) & (pl.col("target_session") < first))
 
 
-def _learn_calibration(past: pl.DataFrame) -> _Calibration:
-    """Learn weights and quantiles of Z from forecasts with known outcomes."""
+def _learn_calibration(past: pl.DataFrame, training: pl.DataFrame) -> _Calibration:
+    """Learn weights from past forecasts, and quantiles of Z also from the training samples.
+
+    One burn-in period says little about other times, so the shape is learned from all samples with
+    known outcomes, each with the same weight.
+    """
     by_horizon = {h: past.filter(horizon=h) for h in past["horizon"].unique().sort()}
     weights = EnsembleWeights(
         {h: learn_weights(_in_units(rows), PRIOR[h]) for h, rows in by_horizon.items()}
     )
-    residuals: dict[str, dict[int, Array]] = {model: {} for model in (*MEMBERS, ENSEMBLE)}
+    residuals: dict[str, dict[int, Array]] = {model: {} for model in (*PEERS, *MEMBERS, ENSEMBLE)}
+    sessions = {}
     for horizon, rows in by_horizon.items():
-        error = (rows["log_return"] - rows["location"]).to_numpy()
-        for model, scale in _scales(rows, weights, horizon):
+        known = pl.concat([part.select(TRAINING_SCHEMA.names()) for part in (training, rows)])
+        known = known.filter(horizon=horizon)
+        sessions[horizon] = known["as_of"].n_unique()
+        error = (known["log_return"] - known["location"]).to_numpy()
+        for model, scale in _scales(known, weights, horizon):
             residuals[model][horizon] = error / scale
-    sessions = {h: rows["as_of"].n_unique() for h, rows in by_horizon.items()}
     z_quantiles = {
         model: calibrate(of_model, sessions, LEVELS) for model, of_model in residuals.items()
     }
@@ -133,7 +146,8 @@ def _in_units(rows: pl.DataFrame) -> PastForecasts:
 def _scales(
     rows: pl.DataFrame, weights: EnsembleWeights, horizon: int
 ) -> Iterator[tuple[str, Array]]:
-    """Yield name and scale of each member and of the ensemble at one horizon."""
+    """Yield name and scale of each peer, each member and the ensemble at one horizon."""
+    yield EWMA, rows["unit"].to_numpy()
     scales = {member: rows[f"{member}_scale"].to_numpy() for member in MEMBERS}
     yield from scales.items()
     yield ENSEMBLE, combine_scales(weights.scale[horizon], scales)
@@ -165,4 +179,6 @@ def _scored_frame(test: pl.DataFrame, model: str, mean: Array, quantiles: Array)
         *(pl.Series(name, reported[:, i]) for i, name in enumerate(REPORTED_COLUMNS)),
         "log_return",
         pl.Series("crps", crps_from_quantiles(outcome, quantiles, LEVELS)),
+        pl.Series("probability_up", 1 - cdf_of_surface(np.zeros(test.height), quantiles, LEVELS)),
+        pl.Series("pit", cdf_of_surface(outcome, quantiles, LEVELS)),
     )

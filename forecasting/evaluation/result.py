@@ -11,13 +11,13 @@ import numpy.typing as npt
 import polars as pl
 
 from forecasting.evaluation.walk_forward import EXCLUDED_FILE, FORECASTS_FILE
-from forecasting.models.base import MEMBERS, REFERENCES
+from forecasting.models.base import MEMBERS, PEERS, REFERENCES
 from forecasting.models.ensemble import EnsembleWeights
 
 Array = npt.NDArray[np.float64]
 
 ENSEMBLE = "ensemble"
-MODELS = (*REFERENCES, *MEMBERS, ENSEMBLE)
+MODELS = (*REFERENCES, *PEERS, *MEMBERS, ENSEMBLE)
 KEY = ["ticker", "as_of", "target_session", "horizon", "fold"]
 
 WEIGHTS_FILE, QUANTILES_FILE = "weights.json", "conformal_quantiles.json"
@@ -33,7 +33,8 @@ class WalkForwardResult:
     forecasts
         One row per (ticker, as_of, horizon, model), the same rows for every model: `KEY`, `model`,
         `mean` of the distribution, the reported quantiles (``q0.5`` to ``q99.5``), the realised
-        `log_return`, and `crps` over all 199 levels. The burn-in fold is not included.
+        `log_return`, `crps` over all 199 levels, `probability_up`, and `pit`, the probability of at
+        most the outcome. The burn-in fold is not included.
     weights
         Scored fold -> weights of its ensemble forecasts.
     final_weights, conformal_quantiles

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from forecasting.distribution.levels import COVERAGES, column_of, interval_levels
+from forecasting.evaluation.reliability import Reliability, measure_reliability
 from forecasting.evaluation.result import MODELS
 from forecasting.models.base import REFERENCES
 from forecasting.scoring.diebold_mariano import diebold_mariano
@@ -58,6 +59,7 @@ class Evaluation(TypedDict):
     folds: dict[str, ByModel]
     tickers: dict[str, ByModel]
     cells: list[Cell]
+    reliability: dict[str, dict[str, Reliability]]
 
 
 def evaluate(forecasts: pl.DataFrame) -> Evaluation:
@@ -72,7 +74,8 @@ def evaluate(forecasts: pl.DataFrame) -> Evaluation:
     -------
     Evaluation
         ``pooled`` maps model -> horizon -> scores. ``folds`` and ``tickers`` contain the same for
-        each fold and for each ticker, ``cells`` for each pair of fold and ticker. Losses are in
+        each fold and for each ticker, ``cells`` for each pair of fold and ticker. ``reliability``
+        maps model -> horizon -> `forecasting.evaluation.reliability.Reliability`. Losses are in
         units of the log return. Skill is 1 - CRPS / CRPS of the reference, with the p-value of the
         two-sided Diebold-Mariano test. The standard error of a coverage is robust to
         autocorrelation. An undefined score, such as a p-value for too few sessions, is None.
@@ -87,6 +90,13 @@ def evaluate(forecasts: pl.DataFrame) -> Evaluation:
             {"fold": fold, "ticker": ticker, "models": _by_model(rows)}
             for (fold, ticker), rows in _partition(forecasts, "fold", "ticker")
         ],
+        "reliability": {
+            model: {
+                str(horizon): measure_reliability(rows.filter(model=model).sort(ROW))
+                for (horizon,), rows in _partition(forecasts, "horizon")
+            }
+            for model in MODELS
+        },
     }
 
 

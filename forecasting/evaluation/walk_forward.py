@@ -18,7 +18,7 @@ from forecasting.distribution.levels import LEVELS
 from forecasting.models.base import MEMBERS, REFERENCES, Rows
 from forecasting.models.garch import GarchModel
 from forecasting.models.naive import NaiveModel
-from forecasting.models.training import TrainingConfig, fit_members
+from forecasting.models.training import FittedMembers, TrainingConfig, fit_members
 from forecasting.models.z_space import horizon_volatility
 from forecasting.samples.panel import Panel
 from forecasting.samples.splits import Fold, forecast_rows, training_rows
@@ -39,8 +39,18 @@ _FOLD_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     **{f"{reference}_quantiles": QUANTILES for reference in REFERENCES},
 }
 FOLD_SCHEMA = pl.Schema(_FOLD_COLUMNS)
+# Columns of the training samples, from which the shape of the distribution is learned.
+TRAINING_SCHEMA = pl.Schema(
+    {
+        name: kind
+        for name, kind in _FOLD_COLUMNS.items()
+        if name in {"ticker", "as_of", "horizon", "log_return", "unit", "location"}
+        or name.endswith("_scale")
+    }
+)
 
 FORECASTS_FILE, EXCLUDED_FILE = "forecasts.parquet", "excluded.parquet"
+TRAINING_FILE = "training.parquet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +63,20 @@ class FoldForecasts:
         Frame with `FOLD_SCHEMA`: one row per (ticker, as_of, horizon) with a known outcome, sorted
         by these. Members have a scale and share the `location`, references have a mean and 199
         quantiles, all in units of the log return. `unit` is the volatility over the horizon.
+    training
+        Frame with `TRAINING_SCHEMA`: the members' scales for the samples they were fitted on.
     excluded
         Frame with `EXCLUDED_SCHEMA`: tickers without forecasts in this fold, with the reason.
     """
 
     forecasts: pl.DataFrame
+    training: pl.DataFrame
     excluded: pl.DataFrame
 
     def save(self, folder: Path) -> None:
-        """Write ``forecasts.parquet`` and ``excluded.parquet`` into the existing `folder`."""
+        """Write the three frames into the existing `folder`, as Parquet files."""
         self.forecasts.write_parquet(folder / FORECASTS_FILE)
+        self.training.write_parquet(folder / TRAINING_FILE)
         self.excluded.write_parquet(folder / EXCLUDED_FILE)
 
     @classmethod
@@ -70,6 +84,7 @@ class FoldForecasts:
         """Read the files that `save` wrote into `folder`."""
         return cls(
             forecasts=pl.read_parquet(folder / FORECASTS_FILE),
+            training=pl.read_parquet(folder / TRAINING_FILE),
             excluded=pl.read_parquet(folder / EXCLUDED_FILE),
         )
 
@@ -102,15 +117,26 @@ def forecast_fold(panel: Panel, fold: Fold, config: TrainingConfig) -> FoldForec
     garch = GarchModel(config.garch, seed=config.seed).fit(panel, train)
     rows, excluded = _common_rows(panel, fold, {**garch.unfitted, **naive.unfitted})
     members = fit_members(panel, train, config)
-    location = config.mean_log_return * np.asarray(panel.horizons, dtype=np.float64)
-    columns = {"location": np.tile(location, (len(rows), 1))}
-    for name, member in members.by_name.items():
-        columns[f"{name}_scale"] = member.scales(panel, rows)
+    columns = _members_columns(members, panel, rows, config)
     for reference in (naive, garch):
         forecast = reference.quantiles(panel, rows)
         columns[f"{reference.name}_mean"] = forecast.mean
         columns[f"{reference.name}_quantiles"] = forecast.quantiles
-    return FoldForecasts(_to_frame(panel, fold, rows, columns), excluded)
+    training = _to_frame(panel, fold, train, _members_columns(members, panel, train, config))
+    return FoldForecasts(
+        forecasts=_to_frame(panel, fold, rows, columns).select(FOLD_SCHEMA.names()),
+        training=training.select(TRAINING_SCHEMA.names()),
+        excluded=excluded,
+    )
+
+
+def _members_columns(
+    members: FittedMembers, panel: Panel, rows: Rows, config: TrainingConfig
+) -> dict[str, np.ndarray]:
+    """Return the location and the scale of each member, (n, H) by column name."""
+    location = config.mean_log_return * np.asarray(panel.horizons, dtype=np.float64)
+    scales = {f"{name}_scale": m.scales(panel, rows) for name, m in members.by_name.items()}
+    return {"location": np.tile(location, (len(rows), 1)), **scales}
 
 
 def _common_rows(
@@ -151,4 +177,4 @@ def _to_frame(
         for place, horizon in enumerate(panel.horizons)
     ]
     scorable = pl.concat(blocks).filter(pl.col("log_return").is_finite())
-    return scorable.select(FOLD_SCHEMA.names()).sort("ticker", "as_of", "horizon")
+    return scorable.sort("ticker", "as_of", "horizon")

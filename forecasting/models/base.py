@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 MEMBERS = ("linear", "student", "forest", "lstm")
 REFERENCES = ("naive", "garch")
+# The unit of the members, calibrated like them: what the members know beyond it is their merit.
+EWMA = "ewma"
+PEERS = (EWMA,)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,7 @@ TICKERS = ("AAPL", "IBM")
 START = date(2008, 7, 1)
 FOLDS, TEST_SIZE, GAP = 4, 63, 21 + 5
 HORIZONS = (1, 5, 21)
-MODELS = ("naive", "garch", "linear", "student", "forest", "lstm", "ensemble")
+MODELS = ("naive", "garch", "ewma", "linear", "student", "forest", "lstm", "ensemble")
 LEVELS = ("0.5", "1", "2.5", "5", "10", "25", "50", "75", "90", "95", "97.5", "99", "99.5")
 STAGED = {"feature_table", "drift_report", "walk_forward_forecasts", "evaluation"}
 STAGED |= {"forest", "lstm", "forecast_bundle"}
@@ -111,7 +111,15 @@ def test_every_out_of_sample_forecast_is_reported_with_its_outcome(forecasts: pl
     key = ["ticker", "as_of", "target_session", "horizon", "fold", "model"]
     quantiles = [f"q{level}" for level in LEVELS]
 
-    assert forecasts.columns == [*key, "mean", *quantiles, "log_return", "crps"]
+    assert forecasts.columns == [
+        *key,
+        "mean",
+        *quantiles,
+        "log_return",
+        "crps",
+        "probability_up",
+        "pit",
+    ]
     assert not forecasts.select(key).is_duplicated().any()
     assert forecasts.null_count().sum_horizontal().item() == 0
     assert forecasts.group_by("fold", "horizon", "model").len().height == (

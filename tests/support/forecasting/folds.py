@@ -10,7 +10,12 @@ import polars as pl
 from scipy import stats
 
 from forecasting.distribution.levels import LEVELS
-from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA, FOLD_SCHEMA, FoldForecasts
+from forecasting.evaluation.walk_forward import (
+    EXCLUDED_SCHEMA,
+    FOLD_SCHEMA,
+    TRAINING_SCHEMA,
+    FoldForecasts,
+)
 from forecasting.horizons import HORIZONS
 
 START = date(2015, 1, 1)
@@ -37,8 +42,17 @@ def synthetic_folds(
             for i, ticker in enumerate(tickers)
             for h in HORIZONS
         ]
-        folds.append(FoldForecasts(pl.concat(blocks), pl.DataFrame(schema=EXCLUDED_SCHEMA)))
-    return folds
+        folds.append(pl.concat(blocks))
+    return [with_earlier_rows(folds, fold) for fold in range(n_folds + 1)]
+
+
+def with_earlier_rows(folds: Sequence[pl.DataFrame], fold: int) -> FoldForecasts:
+    """Return one of the folds; its training samples are the rows of earlier folds."""
+    empty = pl.DataFrame(schema=TRAINING_SCHEMA)
+    earlier = [rows.select(TRAINING_SCHEMA.names()) for rows in folds[:fold]]
+    return FoldForecasts(
+        folds[fold], pl.concat([empty, *earlier]), pl.DataFrame(schema=EXCLUDED_SCHEMA)
+    )
 
 
 def _block(

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 from scipy import stats
 from scipy.signal import lfilter
+from support.forecasting.folds import with_earlier_rows
 
 from forecasting.distribution.levels import LEVELS
-from forecasting.evaluation.walk_forward import EXCLUDED_SCHEMA, FOLD_SCHEMA, FoldForecasts
+from forecasting.evaluation.walk_forward import FOLD_SCHEMA, FoldForecasts
 from forecasting.horizons import HORIZONS
 
 START = date(2015, 1, 1)
@@ -44,10 +45,8 @@ def unequal_folds(
         for horizon in HORIZONS
     ).with_columns(fold=(pl.col("as_of") - START).dt.total_days() // test_size)
     columns = frame.select(FOLD_SCHEMA.names()).cast(FOLD_SCHEMA)  # type: ignore[arg-type]
-    return tuple(
-        FoldForecasts(columns.filter(fold=fold), pl.DataFrame(schema=EXCLUDED_SCHEMA))
-        for fold in range(n_folds + 1)
-    )
+    folds = [columns.filter(fold=fold) for fold in range(n_folds + 1)]
+    return tuple(with_earlier_rows(folds, fold) for fold in range(n_folds + 1))
 
 
 def _block(ticker: str, horizon: int, of: dict[str, np.ndarray]) -> pl.DataFrame:

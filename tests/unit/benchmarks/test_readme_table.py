@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from benchmarks.readme_table import SHARES, differences, main, render
+from benchmarks.readme_table import MODELS, SHARES, differences, main, render
 from forecasting.evaluation.scorecard import Evaluation, save_evaluation
 
 
@@ -19,13 +19,13 @@ def evaluation(**changes: float) -> Evaluation:
         "skill_garch": -0.001,
         "p_garch": 0.04,
     }
-    garch = {"1": scores, "5": scores}
-    pooled = {"garch": garch, "ensemble": {**garch, "5": scores | changes}}
+    same = {"1": scores, "5": scores}
+    pooled = {**dict.fromkeys(MODELS, same), "ensemble": {**same, "5": scores | changes}}
     return cast("Evaluation", {"pooled": pooled})
 
 
 def test_a_row_has_label_scores_and_stars() -> None:
-    garch, ensemble, *_ = render(evaluation())
+    garch, _, _, ensemble, *_ = render(evaluation())
     assert garch == (
         r"| 1 session | GARCH | 0.01000 | +4.23 \*\*\* | | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 |"
     )

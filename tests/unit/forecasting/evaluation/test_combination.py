@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -28,8 +29,7 @@ def combined(scale_factor: float = 1.0) -> WalkForwardResult:
 def with_outcomes_doubled(folds: list[FoldForecasts], rows: pl.Expr) -> list[FoldForecasts]:
     doubled = pl.when(rows).then(2 * pl.col("log_return") + 0.05).otherwise("log_return")
     return [
-        FoldForecasts(fold.forecasts.with_columns(log_return=doubled), fold.excluded)
-        for fold in folds
+        replace(fold, forecasts=fold.forecasts.with_columns(log_return=doubled)) for fold in folds
     ]
 
 
@@ -50,7 +50,7 @@ def test_only_scored_folds_are_returned_with_the_same_rows_for_every_model() -> 
 
 def test_columns_are_the_documented_ones() -> None:
     documented = [*KEY, "model", "mean", *REPORTED_COLUMNS, "log_return", "crps"]
-    assert combined().forecasts.columns == documented
+    assert combined().forecasts.columns == [*documented, "probability_up", "pit"]
 
 
 @pytest.mark.parametrize("fold", [1, 2, 3])
@@ -78,6 +78,22 @@ def test_members_with_a_wrong_scale_are_calibrated(scale_factor: float) -> None:
         for level, low, high in ((0.8, "q10", "q90"), (0.95, "q2.5", "q97.5")):
             observed = coverage(*(own[c].to_numpy() for c in ("log_return", low, high)))
             assert observed == pytest.approx(level, abs=0.035)
+
+
+@pytest.mark.parametrize("fold", [2, 3])
+def test_the_shape_of_a_fold_is_learned_from_its_own_training_samples(fold: int) -> None:
+    wide = pl.col("location") + 3 * (pl.col("log_return") - pl.col("location"))
+    folds = synthetic_folds()
+    folds[2] = replace(folds[2], training=folds[2].training.with_columns(log_return=wide))
+    width = (pl.col("q99") - pl.col("q1")).mean()
+    before, after = (
+        result.forecasts.filter(fold=fold, model="ensemble", horizon=1).select(width).item()
+        for result in (combined(), combine_folds(folds))
+    )
+    if fold == 2:
+        assert after > 1.3 * before
+    else:
+        assert after == before
 
 
 def test_quantiles_never_cross() -> None:

@@ -50,6 +50,8 @@ def members_scales(rows: pl.DataFrame) -> np.ndarray:
 
 def scale_of(rows: pl.DataFrame, model: str, fold: int | None) -> np.ndarray:
     """Scale of a model, with the weights of the result."""
+    if model == "ewma":
+        return rows["unit"].to_numpy()
     if model != "ensemble":
         return rows[f"{model}_scale"].to_numpy()
     [horizon] = rows["horizon"].unique()
@@ -61,10 +63,13 @@ def scale_of(rows: pl.DataFrame, model: str, fold: int | None) -> np.ndarray:
 def calibration(model: str, fold: int | None) -> dict[int, np.ndarray]:
     residuals, sessions = {}, {}
     for horizon in HORIZONS:
-        rows = past_rows(fold, horizon)
+        last = len(unequal_folds()) - 1
+        training = unequal_folds()[last if fold is None else fold].training.filter(horizon=horizon)
+        past = past_rows(fold, horizon).select(training.columns)
+        rows = pl.concat([training, past])
         error = (rows["log_return"] - rows["location"]).to_numpy()
         residuals[horizon] = error / scale_of(rows, model, fold)
-        sessions[horizon] = len(set(rows["as_of"]))
+        sessions[horizon] = len(set(training["as_of"]) | set(past["as_of"]))
     return reference_calibration(residuals, sessions)
 
 
@@ -114,7 +119,7 @@ def test_final_quantiles_are_those_of_the_residuals_of_all_folds(horizon: int) -
 
 
 @pytest.mark.parametrize("horizon", HORIZONS)
-@pytest.mark.parametrize("model", [*MEMBERS, "ensemble"])
+@pytest.mark.parametrize("model", ["ewma", *MEMBERS, "ensemble"])
 @pytest.mark.parametrize("fold", [1, 2, 3])
 def test_scored_forecasts_are_location_plus_scale_times_the_calibrated_residuals(
     fold: int, model: str, horizon: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -34,8 +36,20 @@ def combined() -> WalkForwardResult:
 def changed(*columns: pl.Expr) -> WalkForwardResult:
     folds = unequal_folds(**SIZES)
     return combine_folds(
-        [FoldForecasts(fold.forecasts.with_columns(columns), fold.excluded) for fold in folds]
+        [
+            replace(
+                fold,
+                forecasts=fold.forecasts.with_columns(columns),
+                training=fold.training.with_columns(known_in_training(fold, columns)),
+            )
+            for fold in folds
+        ]
     )
+
+
+def known_in_training(fold: FoldForecasts, columns: Sequence[pl.Expr]) -> list[pl.Expr]:
+    """Changes by fold are changes of later outcomes, which training samples do not have."""
+    return [c for c in columns if set(c.meta.root_names()) <= {*fold.training.columns}]
 
 
 def members(result: WalkForwardResult) -> pl.DataFrame:
@@ -65,7 +79,7 @@ def test_forecasts_of_a_ticker_scale_with_its_unit(ticker: str, factor: float) -
 @given(seed=st.integers(0, 1000))
 def test_the_order_of_rows_and_folds_does_not_matter(seed: int) -> None:
     folds = [
-        FoldForecasts(fold.forecasts.sample(fraction=1.0, shuffle=True, seed=seed), fold.excluded)
+        replace(fold, forecasts=fold.forecasts.sample(fraction=1.0, shuffle=True, seed=seed))
         for fold in unequal_folds(**SIZES)
     ]
     shuffled = combine_folds(folds[seed % 3 :] + folds[: seed % 3])
