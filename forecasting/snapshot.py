@@ -21,7 +21,7 @@ import mmap
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +70,8 @@ class Snapshot:
     prices
         Closes of the last sessions (tickers, sessions), see `forecasting.price_history`. None in a
         snapshot of an earlier Stockcast.
+    names
+        Ticker -> company name, where it is known.
 
     Raises
     ------
@@ -88,6 +90,7 @@ class Snapshot:
     data_fingerprint: str
     skipped: Mapping[str, str]
     prices: NDArray[Any] | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {

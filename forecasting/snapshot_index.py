@@ -26,6 +26,8 @@ def pack_index(snapshot: Snapshot) -> bytes:
         "shape": snapshot.windows.shape,
         "data_fingerprint": snapshot.data_fingerprint,
         "skipped": dict(snapshot.skipped),
+        # Without names, the fingerprint is that of an earlier Stockcast.
+        **({"names": dict(snapshot.names)} if snapshot.names else {}),
     }
     return json.dumps(index, sort_keys=True, indent=1).encode()
 
@@ -45,4 +47,5 @@ def unpack_index(index: dict[str, Any]) -> dict[str, Any]:
         },
         "data_fingerprint": index["data_fingerprint"],
         "skipped": index["skipped"],
+        "names": index.get("names", {}),
     }

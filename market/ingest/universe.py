@@ -20,6 +20,7 @@ from market.providers.protocol import Provider
 from market.settings import MarketSettings
 
 _HEADERS = ("ticker", "symbol")
+_NAME_HEADERS = ("name", "company")
 _EXCHANGE_HEADERS = ("exchange", "mic", "calendar")
 # Calendars of exchanges and of always open markets. XOMA has this form too and is a ticker.
 _MIC = re.compile(r"^(X[A-Z]{3}|BVMF|ASEX|24/[57])$")
@@ -86,6 +87,27 @@ def read_exchanges(path: Path) -> dict[str, str]:
         See `read_universe`; also if two lines name different exchanges of one ticker.
     """
     return {ticker: exchange for ticker, exchange in _read_tickers(path).items() if exchange}
+
+
+def read_names(path: Path) -> dict[str, str]:
+    """Return the company names that the file has, by ticker.
+
+    A table has them in a column ``name`` or ``company``. Any other file has none.
+
+    Raises
+    ------
+    SettingsError
+        See `read_universe`.
+    """
+    lines = [line for line in _read(path).split("\n") if _without_comment(line)]
+    header = _cells(lines[0]) if lines else []
+    column, name_column = _column(header, _HEADERS), _column(header, _NAME_HEADERS)
+    if column is None or name_column is None:
+        return {}
+    known = _read_tickers(path)
+    rows = [_cells(line) for line in lines[1:]]
+    names = {check_ticker(cells[column]): cells[name_column] for cells in rows}
+    return {ticker: name for ticker, name in names.items() if name and ticker in known}
 
 
 def _read_tickers(path: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.bars.adjustments import adjust_bars
 from market.bars.quarantine import Quarantine
 from market.calendars.exchanges import SessionsByTicker
+from market.ingest.universe import read_names
 from market.quality.report import unusable_tickers
 from market.store import BarStore
 from pipelines.assets.market_data import DAILY_BARS
@@ -223,6 +224,7 @@ def _snapshot(
         data_fingerprint=table.data_fingerprint,
         skipped=_reasons(keys, too_short | undated | table.left_out, unusable),
         prices=pack_prices(table.adjusted, keys.with_columns(close=close)),
+        names=read_names(settings.universe) if settings.universe else {},
     )
 
 

@@ -105,6 +105,7 @@ class FollowedTicker(BaseModel):
     """One ticker of the published snapshot."""
 
     ticker: str
+    name: str | None = Field(description="Company name, if the universe file has it.")
     exchange: str | None = Field(description="MIC of the exchange. Null without a forecast.")
     as_of: date | None = Field(description="Newest session. Null without a forecast.")
     current_price: float | None = Field(description="Close as traded at `as_of`.")

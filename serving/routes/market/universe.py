@@ -28,9 +28,13 @@ async def get_universe(request: Request) -> Response:
 
 
 def list_tickers(table: ForecastTable, search: str, limit: int) -> Universe:
-    """Return the tickers that begin with `search`, in any case, sorted."""
-    prefix = search.upper()
-    matching = sorted(t for t in {*table.rows, *table.without_forecast} if t.startswith(prefix))
+    """Return the tickers that begin with `search`, or with it in their name; sorted."""
+    text, names = search.casefold(), table.snapshot.names
+    matching = sorted(
+        ticker
+        for ticker in {*table.rows, *table.without_forecast}
+        if ticker.casefold().startswith(text) or text in names.get(ticker, "").casefold()
+    )
     return Universe(
         count=len(matching), tickers=[_describe(table, ticker) for ticker in matching[:limit]]
     )
@@ -40,6 +44,7 @@ def _describe(table: ForecastTable, ticker: str) -> FollowedTicker:
     row = table.rows.get(ticker)
     return FollowedTicker(
         ticker=ticker,
+        name=table.snapshot.names.get(ticker),
         exchange=row.exchange if row else None,
         as_of=row.as_of if row else None,
         current_price=round_float32(row.close) if row else None,
@@ -58,7 +63,11 @@ ROUTES = (
             Universe,
             problems=(503,),
             parameters=(
-                query("search", {"type": "string"}, "Beginning of the ticker, in any case."),
+                query(
+                    "search",
+                    {"type": "string"},
+                    "Beginning of the ticker, or part of the name, in any case.",
+                ),
                 query(
                     "limit",
                     {"type": "integer", "minimum": 1, "maximum": MAX_LISTED},

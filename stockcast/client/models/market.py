@@ -12,6 +12,7 @@ class FollowedTicker(BaseModel):
     """One ticker of the published snapshot."""
 
     ticker: str
+    name: str | None
     exchange: str | None
     as_of: date | None
     current_price: float | None

@@ -35,6 +35,7 @@ def make_snapshot(seed: int = 0) -> Snapshot:
         data_fingerprint="cd" * 32,
         skipped={"FB": "has 100 bars; a first window needs 149"},
         prices=make_prices(seed),
+        names={"IBM": "International Business Machines"},
     )
 
 
@@ -95,6 +96,7 @@ def test_publishing_the_same_content_again_writes_nothing(tmp_path: Path) -> Non
         {"windows": make_snapshot(1).windows},
         {"prices": make_snapshot(1).prices},
         {"prices": None},
+        {"names": {}},
     ],
 )
 def test_any_change_of_content_changes_the_fingerprint(change: dict[str, object]) -> None:

@@ -11,7 +11,7 @@ from support.providers.in_memory import FakeProvider
 from core.errors import SettingsError
 from market.bars.contract import BAR_SCHEMA
 from market.calendars.exchanges import SessionsByTicker
-from market.ingest.universe import followed_tickers, read_exchanges, read_universe
+from market.ingest.universe import followed_tickers, read_exchanges, read_names, read_universe
 from market.settings import MarketSettings
 
 NO_TICKERS = FakeProvider({})
@@ -162,3 +162,15 @@ def test_named_exchanges_decide_the_calendar_until_they_are_removed(
 
     assert named == ["XNYS", "XHKG"]
     assert [sessions_of(ticker).exchange for ticker in ("MKC.V", "AAPL")] == ["XTSE", "XNYS"]
+
+
+def test_the_names_of_companies_are_read_from_a_table(tmp_path: Path) -> None:
+    table = tmp_path / "universe.csv"
+    table.write_text('symbol,Name,mic\nibm,"Business Machines, Inc.",XNYS\n# a comment\nAAPL,,\n')
+    assert read_names(table) == {"IBM": "Business Machines, Inc."}
+    plain = tmp_path / "universe.txt"
+    plain.write_text("IBM\nAAPL\n")
+    assert read_names(plain) == {}
+    unnamed = tmp_path / "unnamed.csv"
+    unnamed.write_text("ticker,exchange\nIBM,XNYS\n")
+    assert read_names(unnamed) == {}

@@ -68,5 +68,8 @@ def test_the_universe_can_be_searched_and_limited(service: ServiceSetup) -> None
     service.go_live()
     table = service.live.require().table
     assert [e.ticker for e in list_tickers(table, "go", 10).tickers] == ["GOOG"]
+    named = replace(table, snapshot=replace(table.snapshot, names={"IBM": "Business Machines"}))
+    (found,) = list_tickers(named, "machines", 10).tickers
+    assert (found.ticker, found.name) == ("IBM", "Business Machines")
     limited = list_tickers(table, "", 2)
     assert (limited.count, len(limited.tickers)) == (5, 2)
