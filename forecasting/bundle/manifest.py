@@ -42,6 +42,8 @@ _Ticker = Annotated[str, StringConstraints(pattern=TICKER_PATTERN)]
 # `market.calendars` knows the calendars; serving compares the exchange with them.
 _Exchange = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_]{2,32}|24/[57])$")]
 _Metric = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9 ()._-]{0,63}$")]
+_Scores = Annotated[dict[_Metric, float | None], Field(max_length=100)]
+_ScoresByHorizon = Annotated[dict[_Metric, _Scores], Field(max_length=16)]
 _Horizon = Annotated[int, Field(ge=1, le=260)]
 
 
@@ -103,7 +105,7 @@ class Manifest(BaseModel):
     data_fingerprint: _Sha256
     code_version: _Name
     settings: dict[str, Any]
-    metrics: dict[_Metric, dict[_Metric, dict[_Metric, float | None]]]
+    metrics: dict[_Metric, _ScoresByHorizon] = Field(max_length=100)
     checksums: dict[_Name, _Sha256] = Field(default_factory=dict)
 
     @field_validator("settings", mode="after")

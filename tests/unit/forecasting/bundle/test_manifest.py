@@ -111,6 +111,8 @@ def test_a_name_that_could_leave_its_folder_or_page_is_refused(field: str, value
         ("lookback", -1, "greater than or equal to 1"),
         ("lookback", 10**9, "less than or equal to 1000"),
         ("warmup", -1, "greater than or equal to 0"),
+        ("metrics", {f"model_{i}": {} for i in range(101)}, "at most 100 items"),
+        ("metrics", {"naive": {"1": dict.fromkeys(map(str, range(101)), 0.1)}}, "at most 100"),
         ("horizons", (0, 5, 21), "greater than or equal to 1"),
         ("horizons", (1, 5, 10**9), "less than or equal to 260"),
     ],
