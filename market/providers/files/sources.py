@@ -17,15 +17,15 @@ import polars as pl
 from core.errors import BarsError
 from market.providers.files.headers.columns import count_known
 
-_COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zip")
+_COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zip", ".zst")
 _TEXT = (".csv", ".txt", ".tsv", ".json", ".jsonl", ".ndjson")
 _BINARY = (".parquet", ".pq", ".feather", ".arrow", ".ipc")
 # The longest suffix is first, so that `.csv.gz` is found before `.gz`.
 SUFFIXES = tuple(sorted((t + c for t in _TEXT for c in _COMPRESSIONS), key=len, reverse=True))
 SUFFIXES += (*_COMPRESSIONS[1:], *_BINARY)
 SUMMARY = (
-    ".csv, .txt, .tsv, .json, .jsonl, .ndjson (also with .gz, .bz2, .xz or .zip), .parquet, .pq, "
-    ".feather, .arrow, .ipc"
+    ".csv, .txt, .tsv, .json, .jsonl, .ndjson (also with .gz, .bz2, .xz, .zip or .zst), .parquet, "
+    ".pq, .feather, .arrow, .ipc"
 )
 _HEAD_BYTES = 16_384
 READ_ERRORS = (
@@ -96,6 +96,8 @@ def read_content(path: Path, *, head: bool = False) -> bytes | pl.DataFrame:
 
 
 def _decompressed(path: Path, start: bytes, limit: int | None) -> bytes:
+    if start[:4] == b"\x28\xb5\x2f\xfd":
+        return _from_zstandard(path)
     archive: zipfile.ZipFile | nullcontext[None] = nullcontext()
     file: IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
     if start[:2] == b"\x1f\x8b":
@@ -114,6 +116,14 @@ def _decompressed(path: Path, start: bytes, limit: int | None) -> bytes:
         file = path.open("rb")
     with archive, file:
         return file.read(-1 if limit is None else limit)
+
+
+def _from_zstandard(path: Path) -> bytes:
+    """Return the lines of a text in UTF-8 that Zstandard has compressed, which Polars can read."""
+    lines = pl.read_csv(
+        path, has_header=False, separator="\x01", quote_char=None, infer_schema=False
+    )
+    return "\n".join(lines.to_series().fill_null("")).encode()
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> str:

@@ -27,6 +27,13 @@ from support.market.file_formats import (
 from core.errors import BarsError
 
 
+def zstandard(content: bytes) -> bytes:
+    """Return up to 255 bytes as a Zstandard frame (RFC 8878) of one block that is stored raw."""
+    size = len(content).to_bytes(1, "little")
+    last_raw_block = (len(content) << 3 | 1).to_bytes(3, "little")
+    return b"\x28\xb5\x2f\xfd\x20" + size + last_raw_block + content
+
+
 def zipped(content: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -42,6 +49,7 @@ def zipped(content: bytes) -> bytes:
         ("AAPL.csv.bz2", bz2.compress),
         ("AAPL.csv.xz", lzma.compress),
         ("AAPL.csv.zip", zipped),
+        ("AAPL.csv.zst", zstandard),
         ("AAPL.csv", gzip.compress),
         ("AAPL.txt", zipped),
         ("AAPL.tsv", lambda content: content.replace(b",", b"\t")),
@@ -137,6 +145,7 @@ def test_json_lines_are_read(write: Write) -> None:
         (b"\xd0\xcf\x11\xe0" + bytes(50), "this is an old Excel workbook; save it as CSV"),
         (b"<!DOCTYPE html><html>Sign in</html>", "this is a web page and not a table"),
         (b"\n<table><tr>", "this is a web page and not a table"),
+        (b"\x28\xb5\x2f\xfd" + bytes(9), "the file cannot be read"),
         (b"%PDF-1.7", "this is a PDF document"),
         (b"SQLite format 3\x00", "this is an SQLite database"),
         (b'{"Note": "call frequency"}', "the JSON has no rows with names such as date"),
