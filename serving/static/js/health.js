@@ -27,4 +27,4 @@ export function showHealth(section, health, status) {
   );
 }
 
-export const ageText = (age) => (age === 0 ? "up to date" : `${sessions(age)} closed since`);
+const ageText = (age) => (age === 0 ? "up to date" : `${sessions(age)} closed since`);
