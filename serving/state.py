@@ -29,6 +29,7 @@ from serving.live.loaded_versions import LoadedVersions
 from serving.live.provider_follower import ProviderFollower
 from serving.live.refresher import ChampionRefresher
 from serving.live.snapshot_follower import SnapshotFollower
+from serving.models.drift_file import DriftFile
 from serving.models.model_cache import ModelCache, Verify
 from serving.models.past_forecasts import WalkForwardHistory
 from serving.models.snapshot_cache import SnapshotCache
@@ -62,6 +63,7 @@ class ServiceState:
     loaded: LoadedVersions
     dagster: DagsterClient | None
     version_page: Callable[[int], str | None]
+    drift: DriftFile
     poll_seconds: float
     started_at: datetime
 
@@ -123,6 +125,7 @@ def build_state(
         ),
         dagster=DagsterClient(str(settings.dagster_url)) if settings.dagster_url else None,
         version_page=partial(version_page, registry),
+        drift=DriftFile(settings.home),
         poll_seconds=poll_seconds,
         started_at=clock.now(),
     )

@@ -14,8 +14,9 @@ import dagster as dg
 import polars as pl
 
 from core.errors import NotEnoughHistoryError
+from forecasting.drift_summary import DRIFT_FILE, DriftSummary
 from pipelines.failures import classed_failures
-from pipelines.reporting.reports import publish_file
+from pipelines.reporting.reports import publish_file, write_report
 from pipelines.reporting.tables import visible_table
 from pipelines.settings import PipelineSettings
 from pipelines.stages.feature_table import FeatureTable
@@ -100,6 +101,8 @@ def drift_report(
     result = DriftStage(stage)
     drift = result.drift
     html = publish_file(result.html, settings)
+    summary = summarise(drift, table.features["session"].max(), settings)
+    write_report(DRIFT_FILE.name, summary.model_dump(mode="json"), settings)
     context.log.info(
         f"{len(drift.drifted)} of {len(drift.scores)} features drifted ({drift.share:.0%}); "
         f"retraining starts at {settings.drift_share:.0%}"
@@ -114,6 +117,19 @@ def drift_report(
             "scores": visible_table(drift.as_frame()),
             "report": dg.MetadataValue.url(html.as_uri()),
         },
+    )
+
+
+def summarise(drift: Drift, as_of: Any, settings: PipelineSettings) -> DriftSummary:  # noqa: ANN401
+    """Return the summary for the service; `as_of` is the newest session of the features."""
+    drifted = [name for name in drift.as_frame()["feature"] if name in drift.drifted]
+    return DriftSummary(
+        as_of=as_of,
+        features=len(drift.scores),
+        drifted=drifted,
+        retraining_share=settings.drift_share,
+        current_sessions=CURRENT_SIZE,
+        reference_sessions=REFERENCE_SIZE,
     )
 
 

@@ -259,6 +259,7 @@ def test_the_reports_folder_has_exactly_the_documented_files(finished: Finished)
         "forecasts.parquet",
         "promotion.json",
         "drift.html",
+        "drift.json",
         "index.html",
         "calibration.png",
         *(f"forecast_fan_{label}.png" for label in ("1d", "1w", "1m")),

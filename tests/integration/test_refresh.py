@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import date
 from pathlib import Path
 
 import pytest
 from support.pipelines.command_runs import COMMAND, environment
 from support.serving.homes import TestHome
 
+from forecasting.drift_summary import DRIFT_FILE, DriftSummary
 from forecasting.features.feature_set import feature_set
 from forecasting.snapshot import read_snapshot
 
@@ -33,4 +35,6 @@ def test_refresh_ingests_and_publishes_windows_without_a_new_version(tmp_path: P
     snapshot = read_snapshot(home.snapshots, feature_set().hash)
     assert snapshot.tickers == ("FB", "GOOG")
     assert (home.path / "reports" / "drift.html").exists()
+    drift = DriftSummary.model_validate_json((home.path / DRIFT_FILE).read_bytes())
+    assert (drift.as_of, drift.features) == (date(2013, 3, 1), len(feature_set().names))
     assert [info.version for info in home.registry.list()] == [1]

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, Field
 
+from forecasting.drift_summary import DriftSummary
 from serving.http.schemas.forecast import ModelInfo
 from serving.http.schemas.history import Accuracy
 from serving.http.schemas.parameters import HorizonLabel
@@ -74,6 +75,9 @@ class ModelsStatus(BaseModel):
     live: LiveVersion | None
     loaded: list[LoadedVersion] = Field(description="Versions loaded beside the champion.")
     snapshot: LiveSnapshot | None
+    drift: DriftSummary | None = Field(
+        description="Newest comparison of recent features with earlier ones. Null if there is none."
+    )
     refused: list[Refused]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -20,8 +21,9 @@ async def get_status(request: Request) -> Response:
     """Return model, snapshot, alias and refused versions."""
     read_query(request)
     state = state_of(request)
+    drift = await asyncio.to_thread(state.drift.read)
     loaded = [describe_loaded(entry) for entry in state.loaded.all]
-    return respond(ModelsStatus(**read_status(state), loaded=loaded))
+    return respond(ModelsStatus(**read_status(state), loaded=loaded, drift=drift))
 
 
 def read_status(state: ServiceState) -> dict[str, Any]:

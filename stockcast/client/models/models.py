@@ -9,6 +9,17 @@ from pydantic import BaseModel
 from stockcast.client.models.forecasts import Accuracy, MemberForecast, ModelInfo, Prediction
 
 
+class DriftSummary(BaseModel):
+    """Number of features whose recent distribution differs from the earlier one."""
+
+    as_of: date
+    features: int
+    drifted: list[str]
+    retraining_share: float
+    current_sessions: int
+    reference_sessions: int
+
+
 class LiveSnapshot(BaseModel):
     """The snapshot that the forecasts are made from."""
 
@@ -72,6 +83,7 @@ class ModelsStatus(BaseModel):
     live: LiveVersion | None
     loaded: list[LoadedVersion]
     snapshot: LiveSnapshot | None
+    drift: DriftSummary | None
     refused: list[Refused]
 
 

@@ -19,7 +19,9 @@ from pipelines.assets.monitoring import (
     Drift,
     drift_windows,
     measure_drift,
+    summarise,
 )
+from pipelines.settings import PipelineSettings
 
 SESSIONS = sample_bars("IBM")["session"]
 
@@ -71,3 +73,10 @@ def test_a_shift_of_one_standard_deviation_is_drift(tmp_path: Path) -> None:
     assert (drift.drifted, drift.share) == (["moved"], 0.5)
     assert drift.as_frame()["feature"].to_list() == ["moved", "still"]
     assert b"<html" in (tmp_path / "drift.html").read_bytes()[:2000].lower()
+
+
+def test_the_summary_names_the_drifted_features_the_largest_distance_first() -> None:
+    drift = Drift({"a": DISTANCE, "b": DISTANCE / 2, "c": 2 * DISTANCE})
+    summary = summarise(drift, SESSIONS[-1], PipelineSettings(drift_share=0.4))
+    assert (summary.features, summary.drifted) == (3, ["c", "a"])
+    assert (summary.as_of, summary.retraining_share) == (SESSIONS[-1], 0.4)
