@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 
 from core.errors import PermanentError, SettingsError
@@ -28,6 +29,7 @@ def main() -> int:
     # At shutdown uvicorn raises the signal again. This handler lets the folder below be removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
+        _check_address(settings.host, settings.port)
         with temporary_folder(settings.home / "serving") as folder:
             os.environ.setdefault("BENTOML_HOME", str(folder / "bentoml"))
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / METRICS_FOLDER)
@@ -36,6 +38,19 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raise a `PermanentError` unless the service can listen, before it loads anything."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        msg = (
+            f"The service cannot listen on {host}:{port} ({error.strerror}); stop the other program"
+            " or set STOCKCAST_HOST and STOCKCAST_PORT."
+        )
+        raise PermanentError(msg) from None
 
 
 def _serve(settings: ServingSettings) -> None:

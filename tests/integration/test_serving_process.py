@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -105,4 +106,26 @@ def test_an_invalid_setting_stops_the_service_with_its_name(tmp_path: Path) -> N
     )
     assert done.returncode == 2
     assert "STOCKCAST_POLL_SECONDS" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "203.0.113.1"])
+def test_an_address_that_cannot_be_used_stops_the_service_with_the_way_out(
+    tmp_path: Path, host: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        env = {**os.environ, "STOCKCAST_HOME": str(tmp_path), "STOCKCAST_PORT": port}
+        env |= {"STOCKCAST_HOST": host, "STOCKCAST_ACCESS": "open"}
+        done = subprocess.run(
+            [sys.executable, "-m", "serving"],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert f"The service cannot listen on {host}:{port}" in done.stderr
+    assert "STOCKCAST_PORT" in done.stderr
     assert "Traceback" not in done.stderr
