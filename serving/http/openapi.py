@@ -108,23 +108,27 @@ def _responses(
     operation: Operation, models: dict[str, type[BaseModel]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield status and response, the successful one first."""
-    if operation.status == HTTPStatus.NO_CONTENT:
-        yield str(operation.status), {"description": operation.summary}
-    else:
-        schema = _ref(operation.response, models) if operation.response else {"type": "object"}
-        yield str(operation.status), _response(operation.summary, operation.media_type, schema)
+    yield str(operation.status), _success(operation, models)
     for status, model in operation.also.items():
-        yield str(status), _response(HTTPStatus(status).phrase, _JSON, _ref(model, models))
+        phrase = HTTPStatus(status).phrase
+        content = _response(phrase, _JSON, _ref(model, models)) if model else {}
+        yield str(status), {"description": phrase} | content
     statuses = {*operation.problems, *_ANY_REQUEST}
     if operation.body is not None:
         statuses |= {*_BODY_REQUEST}
     problem = {"$ref": _REF.format(model=ProblemBody.__name__)}
     for status in sorted(statuses):
         response = _response(_PROBLEMS[status], MEDIA_TYPE, problem)
-        if status in operation.also:
-            other = _ref(operation.also[status], models)
-            response["content"][_JSON] = {"schema": other}
+        if (other := operation.also.get(status)) is not None:
+            response["content"][_JSON] = {"schema": _ref(other, models)}
         yield str(status), response
+
+
+def _success(operation: Operation, models: dict[str, type[BaseModel]]) -> dict[str, Any]:
+    if operation.status == HTTPStatus.NO_CONTENT:
+        return {"description": operation.summary}
+    schema = _ref(operation.response, models) if operation.response else {"type": "object"}
+    return _response(operation.summary, operation.media_type, schema)
 
 
 def _response(description: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:

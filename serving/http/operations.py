@@ -35,7 +35,7 @@ class Operation:
     status
         Status of a successful response.
     also
-        Further status codes with a body that is not a problem.
+        Further status codes with a body that is not a problem, or with none.
     media_type
         Content type of a successful response.
     """
@@ -48,7 +48,7 @@ class Operation:
     body: type[BaseModel] | None = None
     description: str = ""
     status: int = 200
-    also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    also: Mapping[int, type[BaseModel] | None] = field(default_factory=dict)
     media_type: str = "application/json"
 
 

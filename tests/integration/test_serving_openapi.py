@@ -111,3 +111,11 @@ def test_the_openapi_document_lists_the_typed_and_the_rest_routes(server: Server
     assert typed["schema"] == {"$ref": "#/components/schemas/PredictRequest"}
     fields = {"ticker", "horizon", "bars", "include", "include_reasoning", "symbol", "timeframe"}
     assert set(schemas["PredictRequest"]["properties"]) == fields
+
+
+def test_a_response_that_was_not_modified_is_documented(server: Server) -> None:
+    etag = server.get("/predict/AAPL").headers["etag"]
+    response = server.client.get("/predict/AAPL", headers={"If-None-Match": etag})
+    documented = server.get("/docs.json").json()["paths"]["/predict/{ticker}"]["get"]["responses"]
+    assert (response.status_code, response.content) == (304, b"")
+    assert "content" not in documented["304"]

@@ -129,7 +129,16 @@ ROUTES = (
     ApiRoute(
         "/predict/{ticker}",
         get_prediction,
-        Operation(_SUMMARY, FORECASTS, Forecast, _PROBLEMS, (TICKER, *_FIELDS)),
+        Operation(
+            _SUMMARY,
+            FORECASTS,
+            Forecast,
+            _PROBLEMS,
+            (TICKER, *_FIELDS),
+            description="With the `ETag` of an earlier response in `If-None-Match`, a forecast that"
+            " has not changed is 304.",
+            also={304: None},
+        ),
     ),
     ApiRoute(
         "/predict",
