@@ -15,6 +15,7 @@ from market.providers.files.headers.spellings import normalize_name
 
 _TICKER = ("ticker", "symbol")
 _DATE_KEY = re.compile(r"^(\d{4}-\d{2}-\d{2}.*|\d{8,19})$")
+_DOTNET_DATE = re.compile(r"^/Date\((-?\d+)(?:[+-]\d{4})?\)/$")
 _MIN_NAMES = 4
 
 
@@ -52,7 +53,9 @@ def read_json(text: str, where: str) -> pl.DataFrame:
 
 
 def _cell(value: Any) -> str | None:  # noqa: ANN401  # any JSON value
-    return None if value is None or isinstance(value, dict | list) else str(value)
+    if value is None or isinstance(value, dict | list):
+        return None
+    return _DOTNET_DATE.sub(r"\1", str(value))
 
 
 def _tables(value: Any, ticker: str | None) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401
@@ -97,8 +100,12 @@ def _as_ticker(key: str) -> str | None:
 
 
 def _split_layout(value: Mapping[str, Any]) -> list[dict[str, Any]]:
-    names, data = value.get("columns"), value.get("data")
-    if not isinstance(names, list) or not isinstance(data, list) or count_known(names) < _MIN_NAMES:
+    """Return the rows of a list of names and a list of rows, as pandas and Nasdaq write them."""
+    columns, data = value.get("columns", value.get("column_names")), value.get("data")
+    if not isinstance(columns, list) or not isinstance(data, list):
+        return []
+    names = [str(name.get("name") if isinstance(name, dict) else name) for name in columns]
+    if count_known(names) < _MIN_NAMES:
         return []
     index = value.get("index") or [None] * len(data)
     return [

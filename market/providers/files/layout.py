@@ -12,6 +12,7 @@ from market.providers.files.headers.columns import has_all_prices
 from market.providers.files.headers.spellings import (
     LONG_NAMES,
     PRICE_COLUMNS,
+    TIERS,
     WIDE_NAMES,
     normalize_name,
 )
@@ -49,7 +50,7 @@ def to_long(table: pl.DataFrame, where: str) -> pl.DataFrame:
     BarsError
         If a ticker of two header rows has no column for a price.
     """
-    table = _one_header(table)
+    table = _join_dates(_one_header(table))
     names = {name: m[1] for name in table.columns if (m := _TUPLE.match(name)) and not m[2]}
     table = table.rename(names)
     pairs = {name: pair for name in table.columns if (pair := _split(name)) is not None}
@@ -75,6 +76,17 @@ def to_long(table: pl.DataFrame, where: str) -> pl.DataFrame:
         has_value = ~pl.all_horizontal(pl.col(list(columns)).is_null())
         frames.append(part.filter(has_value).rename(columns).with_columns(Ticker=pl.lit(ticker)))
     return pl.concat(frames, how="diagonal")
+
+
+def _join_dates(table: pl.DataFrame) -> pl.DataFrame:
+    """Merge columns of the year, the month and the day to a column `Date`."""
+    names = {normalize_name(name): name for name in table.columns}
+    has_date = any(name in names for name in TIERS["session"][0])
+    if has_date or not names.keys() >= {"year", "month", "day"}:
+        return table
+    parts = [pl.col(names[part]).cast(pl.String) for part in ("year", "month", "day")]
+    joined = pl.concat_str(parts, separator="-").alias("Date")
+    return table.with_columns(joined).drop(names["year"], names["month"], names["day"])
 
 
 def _one_header(table: pl.DataFrame) -> pl.DataFrame:

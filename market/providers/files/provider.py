@@ -162,9 +162,9 @@ class FilesProvider:
             names = read_columns(path)
             if has_no_header(names) or "ticker" in match_columns(names, str(path), self._columns):
                 return self._reading(path).tickers
-        except BarsError:
+        except Exception as error:
             # `fetch` raises the error for the ticker of the file, so that others can be read.
-            if len(self._matched[0]) == 1:
+            if len(self._matched[0]) == 1 and isinstance(error, BarsError):
                 raise
         return (ticker_from_name(path),)
 

@@ -25,6 +25,7 @@ from support.market.file_formats import (
 )
 
 from core.errors import BarsError
+from market.providers.files import tables
 
 
 def zstandard(content: bytes) -> bytes:
@@ -116,6 +117,21 @@ JSON: dict[str, Any] = {
         }
         for name in list(RECORDS[0])[1:]
     },
+    "nasdaq": {
+        "datatable": {
+            "data": [["AAPL", *row.values()] for row in RECORDS],
+            "columns": [{"name": name, "type": "text"} for name in ("ticker", *RECORDS[0])],
+        }
+    },
+    "quandl": {
+        "dataset": {
+            "column_names": [name.title() for name in RECORDS[0]],
+            "data": [list(row.values()) for row in RECORDS],
+        }
+    },
+    "dot-net": [
+        {**row, "date": f"/Date({at * 1000})/"} for at, row in zip(MIDNIGHTS, RECORDS, strict=True)
+    ],
     "pandas-split": {
         "columns": list(RECORDS[0]),
         "index": [0, 1, 2],
@@ -179,6 +195,23 @@ def test_a_workbook_named_csv_stops_its_own_ticker_only(write: Write, tmp_path: 
     assert traded(files.fetch("AAPL")) == TRADED
     with pytest.raises(BarsError, match=r"MSFT\.csv: this is an Excel workbook; save it as CSV"):
         files.fetch("MSFT")
+
+
+def test_an_unforeseen_fault_of_one_file_spares_the_others(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: a fault that is no `BarsError` stopped the tickers of all files."""
+    write("AAPL.csv", YAHOO)
+    write("MSFT.json", "{}")
+
+    def broken(*_: object) -> None:
+        raise TypeError
+
+    monkeypatch.setattr(tables, "read_json", broken)
+    files = provider(tmp_path)
+
+    assert files.tickers() == ("AAPL", "MSFT")
+    assert traded(files.fetch("AAPL")) == TRADED
 
 
 def test_files_and_folders_that_are_not_read_are_named(write: Write, tmp_path: Path) -> None:

@@ -73,6 +73,9 @@ BARS = {
     ),
     "turkish": dialect("Tarih;Açılış;Yüksek;Düşük;Şimdi;Hac.", **EUROPEAN),  # noqa: RUF001
     "end-of-file-marks": dialect(ENGLISH) + "\0" * 64 + "\x1a",
+    "columns-of-year-month-and-day": dialect(
+        "Year,Month,Day,Open,High,Low,Close,Volume", ("2013,2,27", "2013,2,28", "2013,3,1")
+    ),
     "tickers-as-text": dialect(
         "股票代码," + ENGLISH, row="'AAPL,{date},{open},{high},{low},{close},{volume}"
     ),
