@@ -67,6 +67,8 @@ def _serve(settings: ServingSettings) -> None:
         access_log=False,
         log_config=None,  # its records go to our handler
         server_header=False,
+        # Rate limits need the address of the caller behind a proxy; nothing else uses it.
+        proxy_headers=settings.rate_limit > 0,
         log_level="warning",
     )
     DrainingServer(config, settings.drain_seconds, stop_being_ready).run()

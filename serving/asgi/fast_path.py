@@ -6,7 +6,6 @@ request: it costs more than the lookup of a forecast, and it retains each reques
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from time import perf_counter
 
@@ -25,7 +24,7 @@ from serving.asgi.request_timing import (
     request_id,
     response_time,
 )
-from serving.forecasts.precomputed import PrecomputedResponse, RequestKey
+from serving.forecasts.precomputed import Header, PrecomputedResponse
 from serving.http.prefix import PREFIX, canonical_request, without_prefix
 from serving.protection.guard import EXTRA_HEADERS
 from serving.state import ServiceState
@@ -69,10 +68,10 @@ class FastPath:
         return RequestTiming(ErrorBoundary(admitted, app_state), app_state)
 
     @cached_property
-    def _entry(self) -> ASGIApp:
+    def _cross_origin(self) -> ASGIApp | None:
         origins = self._state.protection.cors_origins
         if not origins:
-            return self._respond
+            return None
         return CORSMiddleware(
             self._respond,
             allow_origins=origins,
@@ -85,54 +84,56 @@ class FastPath:
         """Handle one request, or the lifespan of the app."""
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
+        elif self._cross_origin is not None:
+            await self._cross_origin(scope, receive, send)
         else:
-            await self._entry(scope, receive, send)
+            await self._respond(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        if scope["type"] == "http" and scope["method"] == "GET":
-            state = self._state
-            response = _find_response(state.live.responses, scope)
-            guard = state.protection.guard
-            if response is not None and (guard.is_free(scope) or guard.admits(scope)):
-                await _send_response(response, scope, send, state, started)
-                return
-        if scope["path"].startswith(PREFIX):
-            scope["path"] = without_prefix(scope["path"])
-        await self._routes(scope, receive, send)
+        response = self._find_response(scope)
+        if response is None:
+            if scope["path"].startswith(PREFIX):
+                scope["path"] = without_prefix(scope["path"])
+            await self._routes(scope, receive, send)
+            return
+        # The messages are sent from here, because a further coroutine costs as much as the lookup.
+        known, identifier, headers = _prepare(response, scope)
+        seconds = perf_counter() - started
+        headers.append(response_time(seconds))
+        status = 304 if known else 200
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if known else response.content})
+        state = self._state
+        state.metrics.count_forecast("fast_path", response.horizon)
+        state.metrics.record_request(FAST_ROUTE, status, seconds)
+        if state.request_log.is_due(status, seconds, started + seconds):
+            scope[REQUEST_ID] = identifier.decode()
+            scope["path_params"] = {"ticker": scope["path"].rpartition("/")[2]}
+            log_request(state, scope, FAST_ROUTE, status, seconds)
+
+    def _find_response(self, scope: Scope) -> PrecomputedResponse | None:
+        """Return the response to an admitted request, or to its canonical form."""
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return None
+        state = self._state
+        key = (scope["path"], scope["query_string"])
+        response = state.live.responses.get(key)
+        if response is None and (canonical := canonical_request(*key)) is not None:
+            response = state.live.responses.get(canonical)
+        guard = state.protection.guard
+        if response is None or guard.is_free(scope) or guard.admits(scope):
+            return response
+        return None
 
 
-def _find_response(
-    responses: Mapping[RequestKey, PrecomputedResponse], scope: Scope
-) -> PrecomputedResponse | None:
-    """Return the response to a request, or to its canonical form."""
-    key = (scope["path"], scope["query_string"])
-    response = responses.get(key)
-    if response is None and (canonical := canonical_request(*key)) is not None:
-        return responses.get(canonical)
-    return response
-
-
-async def _send_response(
-    response: PrecomputedResponse, scope: Scope, send: Send, state: ServiceState, started: float
-) -> None:
-    """Send a precomputed response, and count and log its request."""
+def _prepare(response: PrecomputedResponse, scope: Scope) -> tuple[bool, bytes, list[Header]]:
+    """Return whether the caller has the content already, the id of the request, and the headers."""
     given = dict(scope["headers"])
     known = response.is_known(given.get(b"if-none-match"))
     identifier = request_id(given.get(REQUEST_ID_HEADER))
     headers = response.not_modified_headers if known else response.headers
-    headers += (
-        (REQUEST_ID_HEADER, identifier),
-        response_time(perf_counter() - started),
-        *scope.get(EXTRA_HEADERS, ()),
-    )
-    status = 304 if known else 200
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if known else response.content})
-    state.metrics.count_forecast("fast_path", response.horizon)
-    seconds = perf_counter() - started
-    state.metrics.record_request(FAST_ROUTE, status, seconds)
-    if state.request_log.is_due(status, seconds, started + seconds):
-        scope[REQUEST_ID] = identifier.decode()
-        scope["path_params"] = {"ticker": scope["path"].rpartition("/")[2]}
-        log_request(state, scope, FAST_ROUTE, status, seconds)
+    headers.append((REQUEST_ID_HEADER, identifier))
+    if EXTRA_HEADERS in scope:
+        headers += scope[EXTRA_HEADERS]
+    return known, identifier, headers
