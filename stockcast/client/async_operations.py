@@ -39,10 +39,7 @@ class AsyncOperations:
     async def post_batch(
         self, body: BatchRequest, *, background: bool | None = None
     ) -> BatchForecasts | Job:
-        """Forecasts of up to 1,000 tickers of the published snapshot.
-
-        Route: `POST /predict/batch`.
-        """
+        """Forecasts of up to 1,000 tickers of the published snapshot: `POST /predict/batch`."""
         return await self._send(
             Call[BatchForecasts | Job](
                 "POST",
@@ -57,10 +54,7 @@ class AsyncOperations:
         )
 
     async def get_job(self, job: str) -> Job:
-        """State and result of a job.
-
-        Route: `GET /jobs/{job}`.
-        """
+        """State and result of a job: `GET /jobs/{job}`."""
         return await self._send(Call[Job]("GET", "/jobs/{job}", (Job,), parts={"job": job}))
 
     async def get_prediction(
@@ -71,10 +65,7 @@ class AsyncOperations:
         include: str | None = None,
         version: int | None = None,
     ) -> Forecast:
-        """Forecast of a ticker in the published snapshot.
-
-        Route: `GET /predict/{ticker}`.
-        """
+        """Forecast of a ticker in the published snapshot: `GET /predict/{ticker}`."""
         return await self._send(
             Call[Forecast](
                 "GET",
@@ -88,17 +79,14 @@ class AsyncOperations:
     async def post_prediction(self, body: PredictRequest) -> Forecast:
         """Forecast of a ticker in the published snapshot, or from the bars of the caller.
 
-        Route: `POST /predict`.
+        `POST /predict`.
         """
         return await self._send(Call[Forecast]("POST", "/predict", (Forecast,), body=body))
 
     async def get_universe(
         self, *, search: str | None = None, limit: int | None = None
     ) -> Universe:
-        """Tickers of the published snapshot.
-
-        Route: `GET /universe`.
-        """
+        """Tickers of the published snapshot: `GET /universe`."""
         return await self._send(
             Call[Universe](
                 "GET", "/universe", (Universe,), query={"search": search, "limit": limit}
@@ -106,10 +94,7 @@ class AsyncOperations:
         )
 
     async def get_quote(self, ticker: str) -> CurrentPrice:
-        """Current price of a ticker in the published snapshot.
-
-        Route: `GET /quote/{ticker}`.
-        """
+        """Current price of a ticker in the published snapshot: `GET /quote/{ticker}`."""
         return await self._send(
             Call[CurrentPrice]("GET", "/quote/{ticker}", (CurrentPrice,), parts={"ticker": ticker})
         )
@@ -117,7 +102,7 @@ class AsyncOperations:
     async def get_analysis(self, ticker: str, *, include: str | None = None) -> Analysis:
         """Indicators, volatility, drawdown and market exposure of a ticker.
 
-        Route: `GET /analysis/{ticker}`.
+        `GET /analysis/{ticker}`.
         """
         return await self._send(
             Call[Analysis](
@@ -136,10 +121,7 @@ class AsyncOperations:
         horizon: Literal["1d", "1w", "1m"] | None = None,
         days: int | None = None,
     ) -> History:
-        """Past forecasts of a ticker against their outcomes.
-
-        Route: `GET /history/{ticker}`.
-        """
+        """Past forecasts of a ticker against their outcomes: `GET /history/{ticker}`."""
         return await self._send(
             Call[History](
                 "GET",
@@ -151,17 +133,11 @@ class AsyncOperations:
         )
 
     async def get_status(self) -> ModelsStatus:
-        """Live model, snapshot and refused versions.
-
-        Route: `GET /models/status`.
-        """
+        """Live model, snapshot and refused versions: `GET /models/status`."""
         return await self._send(Call[ModelsStatus]("GET", "/models/status", (ModelsStatus,)))
 
     async def compare_models(self, ticker: str) -> Comparison:
-        """Forecasts of champion and challenger.
-
-        Route: `GET /models/compare/{ticker}`.
-        """
+        """Forecasts of champion and challenger: `GET /models/compare/{ticker}`."""
         return await self._send(
             Call[Comparison](
                 "GET", "/models/compare/{ticker}", (Comparison,), parts={"ticker": ticker}
@@ -169,10 +145,7 @@ class AsyncOperations:
         )
 
     async def get_ticker_status(self, ticker: str) -> TickerStatus:
-        """Live model, and its accuracy for one ticker.
-
-        Route: `GET /model/status/{ticker}`.
-        """
+        """Live model, and its accuracy for one ticker: `GET /model/status/{ticker}`."""
         return await self._send(
             Call[TickerStatus](
                 "GET", "/model/status/{ticker}", (TickerStatus,), parts={"ticker": ticker}
@@ -180,10 +153,7 @@ class AsyncOperations:
         )
 
     async def load_version(self, version: int) -> LoadedVersion:
-        """Load a version beside the champion.
-
-        Route: `POST /models/{version}/load`.
-        """
+        """Load a version beside the champion: `POST /models/{version}/load`."""
         return await self._send(
             Call[LoadedVersion](
                 "POST", "/models/{version}/load", (LoadedVersion,), parts={"version": version}
@@ -191,26 +161,17 @@ class AsyncOperations:
         )
 
     async def unload_version(self, version: int) -> None:
-        """Drop a loaded version.
-
-        Route: `POST /models/{version}/unload`.
-        """
+        """Drop a loaded version: `POST /models/{version}/unload`."""
         return await self._send(
             Call[None]("POST", "/models/{version}/unload", (), parts={"version": version})
         )
 
     async def retrain_models(self) -> StartedRun:
-        """Start a training run.
-
-        Route: `POST /models/retrain`.
-        """
+        """Start a training run: `POST /models/retrain`."""
         return await self._send(Call[StartedRun]("POST", "/models/retrain", (StartedRun,)))
 
     async def retrain_for_ticker(self, ticker: str) -> StartedRun:
-        """Start a training run at the request of a ticker.
-
-        Route: `POST /model/retrain/{ticker}`.
-        """
+        """Start a training run at the request of a ticker: `POST /model/retrain/{ticker}`."""
         return await self._send(
             Call[StartedRun](
                 "POST", "/model/retrain/{ticker}", (StartedRun,), parts={"ticker": ticker}
@@ -218,40 +179,25 @@ class AsyncOperations:
         )
 
     async def get_health(self) -> Health:
-        """Status of the service and of its dependencies.
-
-        Route: `GET /health`.
-        """
+        """Status of the service and of its dependencies: `GET /health`."""
         return await self._send(Call[Health]("GET", "/health", (Health,)))
 
     async def get_service_status(self) -> ServiceStatus:
-        """Version, uptime and live model.
-
-        Route: `GET /status`.
-        """
+        """Version, uptime and live model: `GET /status`."""
         return await self._send(Call[ServiceStatus]("GET", "/status", (ServiceStatus,)))
 
     async def get_warmup(self) -> Warmup:
-        """Progress from the start to the first forecast.
-
-        Route: `GET /warmup/status`.
-        """
+        """Progress from the start to the first forecast: `GET /warmup/status`."""
         return await self._send(Call[Warmup]("GET", "/warmup/status", (Warmup,)))
 
     async def get_performance_metrics(self) -> PerformanceMetrics:
-        """Request times by route.
-
-        Route: `GET /performance/metrics`.
-        """
+        """Request times by route: `GET /performance/metrics`."""
         return await self._send(
             Call[PerformanceMetrics]("GET", "/performance/metrics", (PerformanceMetrics,))
         )
 
     async def get_performance_summary(self) -> PerformanceSummary:
-        """Request times, memory and cache hits.
-
-        Route: `GET /performance/summary`.
-        """
+        """Request times, memory and cache hits: `GET /performance/summary`."""
         return await self._send(
             Call[PerformanceSummary]("GET", "/performance/summary", (PerformanceSummary,))
         )

@@ -39,10 +39,7 @@ class Operations:
     def post_batch(
         self, body: BatchRequest, *, background: bool | None = None
     ) -> BatchForecasts | Job:
-        """Forecasts of up to 1,000 tickers of the published snapshot.
-
-        Route: `POST /predict/batch`.
-        """
+        """Forecasts of up to 1,000 tickers of the published snapshot: `POST /predict/batch`."""
         return self._send(
             Call[BatchForecasts | Job](
                 "POST",
@@ -57,10 +54,7 @@ class Operations:
         )
 
     def get_job(self, job: str) -> Job:
-        """State and result of a job.
-
-        Route: `GET /jobs/{job}`.
-        """
+        """State and result of a job: `GET /jobs/{job}`."""
         return self._send(Call[Job]("GET", "/jobs/{job}", (Job,), parts={"job": job}))
 
     def get_prediction(
@@ -71,10 +65,7 @@ class Operations:
         include: str | None = None,
         version: int | None = None,
     ) -> Forecast:
-        """Forecast of a ticker in the published snapshot.
-
-        Route: `GET /predict/{ticker}`.
-        """
+        """Forecast of a ticker in the published snapshot: `GET /predict/{ticker}`."""
         return self._send(
             Call[Forecast](
                 "GET",
@@ -88,15 +79,12 @@ class Operations:
     def post_prediction(self, body: PredictRequest) -> Forecast:
         """Forecast of a ticker in the published snapshot, or from the bars of the caller.
 
-        Route: `POST /predict`.
+        `POST /predict`.
         """
         return self._send(Call[Forecast]("POST", "/predict", (Forecast,), body=body))
 
     def get_universe(self, *, search: str | None = None, limit: int | None = None) -> Universe:
-        """Tickers of the published snapshot.
-
-        Route: `GET /universe`.
-        """
+        """Tickers of the published snapshot: `GET /universe`."""
         return self._send(
             Call[Universe](
                 "GET", "/universe", (Universe,), query={"search": search, "limit": limit}
@@ -104,10 +92,7 @@ class Operations:
         )
 
     def get_quote(self, ticker: str) -> CurrentPrice:
-        """Current price of a ticker in the published snapshot.
-
-        Route: `GET /quote/{ticker}`.
-        """
+        """Current price of a ticker in the published snapshot: `GET /quote/{ticker}`."""
         return self._send(
             Call[CurrentPrice]("GET", "/quote/{ticker}", (CurrentPrice,), parts={"ticker": ticker})
         )
@@ -115,7 +100,7 @@ class Operations:
     def get_analysis(self, ticker: str, *, include: str | None = None) -> Analysis:
         """Indicators, volatility, drawdown and market exposure of a ticker.
 
-        Route: `GET /analysis/{ticker}`.
+        `GET /analysis/{ticker}`.
         """
         return self._send(
             Call[Analysis](
@@ -134,10 +119,7 @@ class Operations:
         horizon: Literal["1d", "1w", "1m"] | None = None,
         days: int | None = None,
     ) -> History:
-        """Past forecasts of a ticker against their outcomes.
-
-        Route: `GET /history/{ticker}`.
-        """
+        """Past forecasts of a ticker against their outcomes: `GET /history/{ticker}`."""
         return self._send(
             Call[History](
                 "GET",
@@ -149,17 +131,11 @@ class Operations:
         )
 
     def get_status(self) -> ModelsStatus:
-        """Live model, snapshot and refused versions.
-
-        Route: `GET /models/status`.
-        """
+        """Live model, snapshot and refused versions: `GET /models/status`."""
         return self._send(Call[ModelsStatus]("GET", "/models/status", (ModelsStatus,)))
 
     def compare_models(self, ticker: str) -> Comparison:
-        """Forecasts of champion and challenger.
-
-        Route: `GET /models/compare/{ticker}`.
-        """
+        """Forecasts of champion and challenger: `GET /models/compare/{ticker}`."""
         return self._send(
             Call[Comparison](
                 "GET", "/models/compare/{ticker}", (Comparison,), parts={"ticker": ticker}
@@ -167,10 +143,7 @@ class Operations:
         )
 
     def get_ticker_status(self, ticker: str) -> TickerStatus:
-        """Live model, and its accuracy for one ticker.
-
-        Route: `GET /model/status/{ticker}`.
-        """
+        """Live model, and its accuracy for one ticker: `GET /model/status/{ticker}`."""
         return self._send(
             Call[TickerStatus](
                 "GET", "/model/status/{ticker}", (TickerStatus,), parts={"ticker": ticker}
@@ -178,10 +151,7 @@ class Operations:
         )
 
     def load_version(self, version: int) -> LoadedVersion:
-        """Load a version beside the champion.
-
-        Route: `POST /models/{version}/load`.
-        """
+        """Load a version beside the champion: `POST /models/{version}/load`."""
         return self._send(
             Call[LoadedVersion](
                 "POST", "/models/{version}/load", (LoadedVersion,), parts={"version": version}
@@ -189,26 +159,17 @@ class Operations:
         )
 
     def unload_version(self, version: int) -> None:
-        """Drop a loaded version.
-
-        Route: `POST /models/{version}/unload`.
-        """
+        """Drop a loaded version: `POST /models/{version}/unload`."""
         return self._send(
             Call[None]("POST", "/models/{version}/unload", (), parts={"version": version})
         )
 
     def retrain_models(self) -> StartedRun:
-        """Start a training run.
-
-        Route: `POST /models/retrain`.
-        """
+        """Start a training run: `POST /models/retrain`."""
         return self._send(Call[StartedRun]("POST", "/models/retrain", (StartedRun,)))
 
     def retrain_for_ticker(self, ticker: str) -> StartedRun:
-        """Start a training run at the request of a ticker.
-
-        Route: `POST /model/retrain/{ticker}`.
-        """
+        """Start a training run at the request of a ticker: `POST /model/retrain/{ticker}`."""
         return self._send(
             Call[StartedRun](
                 "POST", "/model/retrain/{ticker}", (StartedRun,), parts={"ticker": ticker}
@@ -216,40 +177,25 @@ class Operations:
         )
 
     def get_health(self) -> Health:
-        """Status of the service and of its dependencies.
-
-        Route: `GET /health`.
-        """
+        """Status of the service and of its dependencies: `GET /health`."""
         return self._send(Call[Health]("GET", "/health", (Health,)))
 
     def get_service_status(self) -> ServiceStatus:
-        """Version, uptime and live model.
-
-        Route: `GET /status`.
-        """
+        """Version, uptime and live model: `GET /status`."""
         return self._send(Call[ServiceStatus]("GET", "/status", (ServiceStatus,)))
 
     def get_warmup(self) -> Warmup:
-        """Progress from the start to the first forecast.
-
-        Route: `GET /warmup/status`.
-        """
+        """Progress from the start to the first forecast: `GET /warmup/status`."""
         return self._send(Call[Warmup]("GET", "/warmup/status", (Warmup,)))
 
     def get_performance_metrics(self) -> PerformanceMetrics:
-        """Request times by route.
-
-        Route: `GET /performance/metrics`.
-        """
+        """Request times by route: `GET /performance/metrics`."""
         return self._send(
             Call[PerformanceMetrics]("GET", "/performance/metrics", (PerformanceMetrics,))
         )
 
     def get_performance_summary(self) -> PerformanceSummary:
-        """Request times, memory and cache hits.
-
-        Route: `GET /performance/summary`.
-        """
+        """Request times, memory and cache hits: `GET /performance/summary`."""
         return self._send(
             Call[PerformanceSummary]("GET", "/performance/summary", (PerformanceSummary,))
         )
