@@ -203,7 +203,7 @@ def _read_folder(folder: Path) -> Snapshot:
         snapshot = Snapshot(
             **unpack_index(index),
             windows=_map(folder / WINDOWS),
-            prices=_map_if_present(folder / PRICES),
+            prices=_map(folder / PRICES) if (folder / PRICES).exists() else None,
         )
     except (ValueError, KeyError, TypeError, EOFError) as error:
         raise _damaged(folder) from error
@@ -215,10 +215,6 @@ def _read_folder(folder: Path) -> Snapshot:
 def _map(path: Path) -> NDArray[Any]:
     array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
-
-
-def _map_if_present(path: Path) -> NDArray[Any] | None:
-    return _map(path) if path.exists() else None
 
 
 def _outdated(folder: Path) -> SnapshotError:

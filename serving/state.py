@@ -83,7 +83,7 @@ def build_state(
     url = settings.redis_url
     store = SharedStore(url.get_secret_value(), clock) if url else None
     protection = build_protection(settings, clock, store)
-    poll_seconds = settings.poll_seconds
+    poll_seconds, max_age_sessions = settings.poll_seconds, settings.max_data_age_sessions
     snapshot_follower = SnapshotFollower(live, cache, SnapshotCache(snapshots))
     followers = (
         *protection.followers,
@@ -93,25 +93,18 @@ def build_state(
         CalendarFollower(live),
         ProviderFollower(live, provider_status),
     )
-    challenger = ChallengerCache(
-        *(registry, cache, SnapshotCache(snapshots), clock),
-        poll_seconds=poll_seconds,
-        max_age_sessions=settings.max_data_age_sessions,
-    )
     return ServiceState(
         clock=clock,
         metrics=metrics,
         request_log=RequestLog(settings.log_requests_per_second),
         live=live,
         refresher=ChampionRefresher(live, followers, poll_seconds=poll_seconds),
-        challenger=challenger,
-        quotes=QuoteCache(
-            *(settings, clock, provider_status.reserved_from_quotes),
-            cache_seconds=settings.quote_cache_seconds,
-            store=store,
-            on_quote=_quote_publisher(live.changes),
-            on_read=partial(metrics.count_cache_read, "quotes"),
+        challenger=ChallengerCache(
+            *(registry, cache, SnapshotCache(snapshots), clock),
+            poll_seconds=poll_seconds,
+            max_age_sessions=max_age_sessions,
         ),
+        quotes=_build_quotes(settings, live, provider_status, store),
         caller_forecasts=CallerForecastCache(
             *(settings.forecast_cache_seconds, clock, store),
             on_read=partial(metrics.count_cache_read, "forecasts"),
@@ -120,14 +113,25 @@ def build_state(
         protection=protection,
         history=WalkForwardHistory(registry, settings.home / HISTORY_FOLDER),
         loaded=LoadedVersions(
-            *(cache, lambda: SnapshotCache(snapshots), clock),
-            max_age_sessions=settings.max_data_age_sessions,
+            *(cache, lambda: SnapshotCache(snapshots), clock), max_age_sessions=max_age_sessions
         ),
         dagster=DagsterClient(str(settings.dagster_url)) if settings.dagster_url else None,
         version_page=partial(version_page, registry),
         drift=DriftFile(settings.home),
         poll_seconds=poll_seconds,
         started_at=clock.now(),
+    )
+
+
+def _build_quotes(
+    settings: ServingSettings, live: LiveState, status: ProviderStatus, store: SharedStore | None
+) -> QuoteCache:
+    return QuoteCache(
+        *(settings, live.clock, status.reserved_from_quotes),
+        cache_seconds=settings.quote_cache_seconds,
+        store=store,
+        on_quote=_quote_publisher(live.changes),
+        on_read=partial(live.metrics.count_cache_read, "quotes"),
     )
 
 
