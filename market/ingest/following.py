@@ -101,9 +101,13 @@ class LocalFollower:
         replaced = self._context.store.replace(history.bars)
         through = actions_known_through(history.bars)
         self._context.ticker_states.update(ticker, actions_through=through)
-        new = history.bars.join(stored, on="session", how="anti").get_column("session")
+        sessions = history.bars.get_column("session")
+        new = sessions.filter(~sessions.is_in(stored.get_column("session").implode()))
         return self._context.report(
             ticker,
+            first_session=sessions[0],
+            last_session=sessions[-1],
+            bars=history.bars.height,
             stored=replaced,
             sources=count_sources(history.bars, new),
             restated=history.restated,

@@ -146,6 +146,8 @@ def test_files_take_the_sessions_of_a_backup_only_as_the_first_source(chain: Cha
 
     assert chain.stored("files").height == (30 if chain.files_first else 20)
     assert report.outcome == ("ingested" if chain.files_first else "up_to_date")
+    if chain.files_first:
+        assert (report.first_session, report.last_session) == (date(2012, 4, 2), FRIDAY)
 
 
 def test_an_unreadable_file_of_a_chain_is_named_and_its_bars_stay(chain: Chain) -> None:
