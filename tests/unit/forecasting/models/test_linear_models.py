@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import cache
 
@@ -89,6 +90,30 @@ def test_one_crash_does_not_dominate_the_student_t_fit() -> None:
     penalty = np.zeros((2, 2))
     calm, shaken = (fit_log_scale(x, y, penalty) for y in (outcomes, crash))
     assert np.abs(calm - shaken).max() < 0.02
+
+
+@pytest.mark.parametrize("model", [LinearModel, StudentModel])
+def test_shuffled_targets_make_the_skill_vanish(model: type[LinearModel]) -> None:
+    """Targets are shuffled in units of the volatility, which stays known."""
+    panel = sample_panel("AAPL", "IBM")
+    train = rows_between(panel, FIRST, CUTOFF)
+    test = rows_between(panel, date(2006, 11, 1), date(2007, 6, 1))
+    order = np.arange(len(panel))
+    order[train] = np.random.default_rng(2).permutation(train)
+    ratio = (panel.volatility / panel.volatility[order])[:, None]
+    shuffled = replace(
+        panel,
+        realised_variance=panel.realised_variance[order] * ratio**2,
+        log_returns=panel.log_returns[order] * ratio,
+    )
+    log_scales = [
+        np.log(model().fit(part, train).scales(panel, test)[:, 0] / panel.volatility[test])
+        for part in (panel, shuffled)
+    ]
+    truth = fitting_targets(panel, test)[:, 0]
+    skill, no_skill = (float(np.corrcoef(values, truth)[0, 1]) for values in log_scales)
+    assert skill > 0.3
+    assert abs(no_skill) < 0.2
 
 
 def test_samples_without_known_outcomes_cannot_be_fitted() -> None:
