@@ -6,14 +6,25 @@ import shutil
 import tempfile
 import uuid
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from core.errors import BundleError
 
 
 def fetch_folder(uri: str, dest: Path, tracking_uri: str) -> Path:
-    """Download the folder at `uri` next to `dest`, on the same file system, and return its path."""
+    """Download the folder at `uri` next to `dest`, on the same file system, and return its path.
+
+    Raises
+    ------
+    BundleError
+        When `uri` is a folder of this machine with a file of which the copy would not end.
+    """
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415  takes seconds
 
+    from forecasting.bundle.files import check_folder  # noqa: PLC0415  imports NumPy
+
+    if (address := urlsplit(uri)).scheme in {"", "file"}:
+        check_folder(Path(unquote(address.path)))
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dest.parent) as staging:
         path = download_artifacts(artifact_uri=uri, dst_path=staging, tracking_uri=tracking_uri)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from forecasting.bundle.manifest import (
@@ -19,6 +20,8 @@ MEGABYTE = 2**20
 # Real bundles are much smaller. The limits protect the memory from wrong files.
 SIZE_LIMITS = {MANIFEST_FILE: 16 * MEGABYTE, GRAPH_FILE: 256 * MEGABYTE, GOLDEN_FILE: 64 * MEGABYTE}
 
+_LARGEST = max(SIZE_LIMITS.values())
+
 
 def read_files(folder: Path) -> dict[str, bytes]:
     """Return name -> content of the files of the bundle in `folder`.
@@ -29,6 +32,24 @@ def read_files(folder: Path) -> dict[str, bytes]:
         When a file is missing, too large or not a regular file.
     """
     return {name: _read_file(folder / name, limit) for name, limit in SIZE_LIMITS.items()}
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a copy of `folder` ends: it has regular files of a bounded size only.
+
+    A missing or unreadable folder passes, because the copy reports it.
+
+    Raises
+    ------
+    BundleError
+        When a file is not a regular file, as a device or a FIFO, or is too large.
+    """
+    with suppress(OSError):
+        for path in folder.rglob("*"):
+            is_folder = path.is_dir() and not path.is_symlink()
+            if not is_folder and not (path.is_file() and path.stat().st_size <= _LARGEST):
+                problem = f"{path} must be a regular file of at most {_LARGEST} bytes."
+                raise bundle_error(check="the files", problem=problem)
 
 
 def fingerprint(files: Mapping[str, bytes]) -> str:

@@ -84,19 +84,19 @@ class TestHome:
     def register_damaged(self, seed: int) -> int:
         """Register a bundle, then truncate its graph in the artefact store."""
         version = self.register(seed)
-        graph = self._stored_bundle(version) / GRAPH_FILE
+        graph = self.stored_bundle(version) / GRAPH_FILE
         graph.write_bytes(graph.read_bytes()[:-64])
         return version
 
     def register_attack(self, seed: int, change: Callable[[onnx.GraphProto], None]) -> int:
         """Register a bundle, then change its graph and fingerprint as an attacker would."""
         version = self.register(seed)
-        folder = self._stored_bundle(version)
+        folder = self.stored_bundle(version)
         change_graph(folder, change)
         self.registry.set_tags(version, {FINGERPRINT_TAG: fingerprint(read_files(folder))})
         return version
 
-    def _stored_bundle(self, version: int) -> Path:
+    def stored_bundle(self, version: int) -> Path:
         source = self.registry.get(version).source
         return Path(source.removeprefix("file://")) / BUNDLE_PATH
 

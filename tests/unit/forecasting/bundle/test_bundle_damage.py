@@ -12,7 +12,7 @@ from support.forecasting.bundles import forge
 
 from core.errors import BundleError
 from forecasting.bundle.bundle import Bundle
-from forecasting.bundle.files import SIZE_LIMITS
+from forecasting.bundle.files import SIZE_LIMITS, check_folder
 from forecasting.bundle.manifest import GOLDEN_FILE, GRAPH_FILE, MANIFEST_FILE
 from forecasting.horizons import HORIZONS
 
@@ -70,6 +70,28 @@ def test_an_endless_device_is_refused(folder: Path) -> None:
     (folder / GOLDEN_FILE).symlink_to("/dev/zero")
     with pytest.raises(BundleError, match="must be a regular file"):
         Bundle.load(folder)
+
+
+def test_a_folder_with_regular_files_may_be_copied(folder: Path, tmp_path: Path) -> None:
+    (folder / "notes").mkdir()
+    (folder / "notes" / "text").touch()
+    check_folder(folder)
+    check_folder(tmp_path / "nowhere")  # the copy reports that it is missing
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "/dev", "missing"])
+def test_a_folder_of_which_a_copy_would_not_end_is_refused(folder: Path, target: str) -> None:
+    (folder / "inside").mkdir()
+    (folder / "inside" / "link").symlink_to(target)
+    with pytest.raises(BundleError, match="inside/link must be a regular file"):
+        check_folder(folder)
+
+
+def test_a_file_too_large_to_copy_is_refused(folder: Path) -> None:
+    with (folder / "huge").open("wb") as file:
+        os.truncate(file.fileno(), SIZE_LIMITS[GRAPH_FILE] + 1)
+    with pytest.raises(BundleError, match="huge must be a regular file of at most 268435456 bytes"):
+        check_folder(folder)
 
 
 def test_an_edited_manifest_is_refused(folder: Path) -> None:
