@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from serving.http.openapi import TITLE
 
@@ -22,9 +23,11 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS = {
+# A browser must not combine files of two versions of the service, so it asks for changes.
+_FILE_HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+_PAGE_HEADERS = {
+    **_FILE_HEADERS,
     "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
 
@@ -58,7 +61,7 @@ _DOCS_POLICY = (
 
 async def get_page(_: Request) -> Response:
     """Return the web page. The browser refuses to load anything from another host."""
-    return FileResponse(STATIC / "index.html", headers=_HEADERS)
+    return FileResponse(STATIC / "index.html", headers=_PAGE_HEADERS)
 
 
 async def get_docs(_: Request) -> Response:
@@ -66,8 +69,15 @@ async def get_docs(_: Request) -> Response:
     return HTMLResponse(_DOCS, headers={"Content-Security-Policy": _DOCS_POLICY})
 
 
+class _PageFiles(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(_FILE_HEADERS)
+        return response
+
+
 PAGES = (
     Route("/", get_page),
     Route("/docs", get_docs),
-    Mount("/static", StaticFiles(directory=STATIC)),
+    Mount("/static", _PageFiles(directory=STATIC)),
 )

@@ -56,6 +56,15 @@ def test_every_file_of_the_page_is_served() -> None:
         }
 
 
+@pytest.mark.parametrize("path", ["/", "/static/js/main.js", "/static/css/page.css"])
+def test_a_browser_asks_whether_a_file_has_changed(path: str) -> None:
+    """A browser must not combine files of two versions of the service."""
+    response = get(path)
+    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["etag"]
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
 def test_nothing_is_inline_and_no_other_host_is_named() -> None:
     page = (STATIC / "index.html").read_text()
     assert not re.findall(r"<style|\sstyle=|\son[a-z]+=|<script>", page)
