@@ -19,6 +19,7 @@ settings.load_profile("stockcast")
 TESTS = Path(__file__).parent
 # Workers finish together only if the last files are short. `--durations 60` shows what is long.
 EXPENSIVE_FIRST = (
+    "integration/test_main_job_reports.py",  # before the next one, which repeats the run
     "integration/test_main_job.py",
     "integration/test_seven_days.py",
     "integration/test_registry_stores.py",
@@ -43,8 +44,8 @@ EXPENSIVE_FIRST = (
     "integration/test_serving_full_disk.py",
     "integration/test_registry_first_opening.py",
 )
-# These files share servers, which one worker then starts once.
-SHARED_SERVERS = {
+# These files share servers or a run, which one worker then starts once.
+SHARED = {
     f"tests/integration/{name}.py": "servers"
     for name in (
         "test_registry_stores",
@@ -60,7 +61,7 @@ SHARED_SERVERS = {
         "test_web_page",
         "test_serving_client",
     )
-}
+} | {f"tests/integration/test_main_job{part}.py": "main job" for part in ("", "_reports")}
 
 
 @pytest.hookimpl(trylast=True)
@@ -88,7 +89,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     class WholeFiles(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return SHARED_SERVERS.get(file, file)
+            return SHARED.get(file, file)
 
     config.option.loadscopereorder = False
     return WholeFiles(config, log)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from support.pipelines.command_runs import Finished
+from support.pipelines.main_job import run_main_job
 from support.services.external import mlflow_server, postgres_database
 from support.serving.homes import TestHome, shared_home
 from support.serving.servers import Server, module_command, run_server
@@ -47,3 +49,9 @@ def swapping_server(
     folder = tmp_path_factory.mktemp("swapping-forecasts")
     with run_server(module_command, swapping_home.path, folder) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The state after one run of the main job; only the tests of `test_main_job` change it."""
+    return run_main_job(tmp_path_factory.mktemp("main-job"))
