@@ -168,7 +168,7 @@ def scores_at_the_limits(draw: st.DrawFn, horizon: int) -> PairedScore:
         candidate_crps=0.01 * (1 + shortfall),
         reference_crps=0.01,
         upper_bound=0.01 * bound,
-        p_worse=draw(st.sampled_from([0.01, 0.049, 0.051, 0.9])),
+        p_worse=draw(st.sampled_from([0.01, 0.049, 0.05, 0.051, 0.9])),
     )
 
 

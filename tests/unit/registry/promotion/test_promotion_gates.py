@@ -207,6 +207,7 @@ def test_a_slightly_too_wide_interval_does_not_refuse_a_version(
         (0.0099, 0.99, True),
         (0.0100, 0.5, True),
         (0.0101, 0.2, True),  # 1 % worse, and chance explains it
+        (0.0101, 0.05, True),  # exactly at the level of the test
         (0.0101, 0.04, False),  # 1 % worse, and chance does not explain it
         (0.0103, 0.2, False),  # 3 % worse is too much, even if chance explains it
     ],
