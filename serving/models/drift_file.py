@@ -30,5 +30,6 @@ class DriftFile:
         except FileNotFoundError:
             self._changed_at = self._summary = None
         except (OSError, ValidationError) as error:
-            log_event("drift_not_read", level=logging.WARNING, error=type(error).__name__)
+            name = type(error).__name__
+            log_event("drift_not_read", level=logging.WARNING, file=self._path, error=name)
         return self._summary
