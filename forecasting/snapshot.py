@@ -9,7 +9,7 @@
 
 The pipeline writes a snapshot to a new folder and then replaces `current`, so a reader always sees
 a complete snapshot. Needs only NumPy, because every serving process imports the module.
-`forecasting.samples.panel.latest_windows` computes the windows.
+`forecasting.samples.windows.latest_windows` computes the windows.
 """
 
 from __future__ import annotations

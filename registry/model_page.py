@@ -94,13 +94,11 @@ def _weights(manifest: Manifest) -> str:
     rows = [
         [
             LABEL_OF.get(horizon, str(horizon)),
-            *(_number(manifest.mean_weights[horizon][member]) for member in manifest.members),
             *(_number(manifest.scale_weights[horizon][member]) for member in manifest.members),
         ]
         for horizon in manifest.horizons
     ]
-    header = [f"{kind} {member}" for kind in ("mean", "scale") for member in manifest.members]
-    return "### Weights\n\n" + _table(["horizon", *header], rows)
+    return "### Weights\n\n" + _table(["horizon", *manifest.members], rows)
 
 
 def _entry(move: Move) -> str:

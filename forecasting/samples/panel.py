@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from forecasting.features.feature_set import MAX_WARMUP, VOLATILITY
 from forecasting.horizons import HORIZONS
 from forecasting.samples.targets import compute_targets
-
-KEY = ["ticker", "session"]
+from forecasting.samples.windows import KEY, complete_rows, gather_windows, to_matrix
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class Panel:
 
     def windows(self, rows: ArrayLike) -> NDArray[np.float32]:
         """Return the windows of samples `rows` (k indices or a mask): (k, lookback, F)."""
-        return _gather(self.matrix, self.ends[np.asarray(rows)], self.lookback)
+        return gather_windows(self.matrix, self.ends[np.asarray(rows)], self.lookback)
 
     def last(self, rows: ArrayLike) -> NDArray[np.float32]:
         """Return the last feature row of samples `rows` (k indices or a mask): (k, F)."""
@@ -133,7 +132,7 @@ def build_panel(
     >>> panel.log_returns.tolist()
     [[0.0], [nan]]
     """
-    complete = _complete_rows(feature_table, lookback)
+    complete = complete_rows(feature_table, lookback)
     names = tuple(name for name in feature_table.columns if name not in KEY)
     samples = (
         complete.filter("_ends_window")
@@ -143,7 +142,7 @@ def build_panel(
     )
     return Panel(
         keys=samples.select(KEY),
-        matrix=_to_matrix(complete, names),
+        matrix=to_matrix(complete, names),
         ends=samples["_row"].to_numpy().astype(np.int64),
         lookback=lookback,
         feature_names=names,
@@ -157,61 +156,6 @@ def build_panel(
     )
 
 
-def latest_windows(
-    feature_table: pl.DataFrame, lookback: int
-) -> tuple[pl.DataFrame, NDArray[np.float32]]:
-    """Return the newest complete window of every ticker that has one.
-
-    Returns
-    -------
-    keys : polars.DataFrame
-        ``ticker, session`` of the last row of each window, sorted by ticker. The session is older
-        than the newest bar of the ticker where features of the newest bar are undefined.
-    windows : numpy.ndarray
-        float32 (n, lookback, F), in the order of `keys`.
-
-    Examples
-    --------
-    >>> from datetime import date
-    >>> table = pl.DataFrame(
-    ...     {
-    ...         "ticker": ["ABC"] * 4,
-    ...         "session": [date(2024, 1, day) for day in (2, 3, 4, 5)],
-    ...         "gap": [0.0, 1.0, 2.0, None],
-    ...     }
-    ... )
-    >>> keys, windows = latest_windows(table, lookback=2)
-    >>> keys.rows()
-    [('ABC', datetime.date(2024, 1, 4))]
-    >>> windows.tolist()
-    [[[1.0], [2.0]]]
-    """
-    names = tuple(name for name in feature_table.columns if name not in KEY)
-    complete = _complete_rows(feature_table, lookback)
-    newest = complete.filter("_ends_window").group_by("ticker", maintain_order=True).last()
-    ends = newest["_row"].to_numpy().astype(np.int64)
-    return newest.select(KEY), _gather(_to_matrix(complete, names), ends, lookback)
-
-
-def _complete_rows(feature_table: pl.DataFrame, lookback: int) -> pl.DataFrame:
-    """Return the rows without nulls, numbered, with a flag for rows that end a complete window.
-
-    `_run` is the number of a bar minus the number of complete bars so far. It is constant within
-    an unbroken run of complete rows.
-    """
-    values = pl.exclude(KEY)
-    run = pl.int_range(pl.len()).over("ticker") - pl.col("_complete").cum_sum().over("ticker")
-    return (
-        feature_table.with_columns(_complete=pl.all_horizontal(values.is_not_null()))
-        .with_columns(_run=run)
-        .filter("_complete")
-        .with_columns(
-            _row=pl.int_range(pl.len()),
-            _ends_window=pl.int_range(pl.len()).over("ticker", "_run") >= lookback - 1,
-        )
-    )
-
-
 def _by_horizon(samples: pl.DataFrame, name: str, horizons: Sequence[int]) -> NDArray[np.float64]:
     values = samples.select(f"{name}_{h}" for h in horizons).cast(pl.Float64)
     return values.fill_null(np.nan).to_numpy()
@@ -220,19 +164,6 @@ def _by_horizon(samples: pl.DataFrame, name: str, horizons: Sequence[int]) -> ND
 def _target_sessions(samples: pl.DataFrame, horizons: Sequence[int]) -> NDArray[np.datetime64]:
     sessions = [samples[f"target_session_{h}"].to_numpy() for h in horizons]
     return np.column_stack([session.astype("datetime64[D]") for session in sessions])
-
-
-def _to_matrix(complete: pl.DataFrame, names: Sequence[str]) -> NDArray[np.float32]:
-    values = complete.select(pl.col(names).cast(pl.Float32)).to_numpy()
-    return np.ascontiguousarray(values, dtype=np.float32)
-
-
-def _gather(
-    matrix: NDArray[np.float32], ends: NDArray[np.int64], lookback: int
-) -> NDArray[np.float32]:
-    steps = np.arange(1 - lookback, 1)
-    gathered: NDArray[np.float32] = matrix[ends[:, None] + steps]
-    return gathered
 
 
 def _daily_log_returns(adjusted: pl.DataFrame) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from core.isolation import find_faulty, run_isolated
 from forecasting.features.feature_set import FeatureSet, compute_features, feature_set
 from forecasting.horizons import HORIZONS
 from forecasting.price_history import pack_prices
-from forecasting.samples.panel import latest_windows
+from forecasting.samples.windows import latest_windows
 from forecasting.snapshot import SNAPSHOT_FOLDER, Snapshot, write_snapshot
 from market.bars.adjustments import adjust_bars
 from market.bars.quarantine import Quarantine

@@ -56,8 +56,7 @@ def forecast_bundle(
             "fingerprint": bundle.fingerprint,
             "trained_through": str(bundle.manifest.cutoff),
             "bytes": sum(path.stat().st_size for path in result.folder.iterdir()),
-            "mean_weights": bundle.manifest.mean_weights,
-            "scale_weights": bundle.manifest.scale_weights,
+            "weights": bundle.manifest.scale_weights,
         },
     )
 

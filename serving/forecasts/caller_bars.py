@@ -10,7 +10,7 @@ from datetime import date, datetime
 import polars as pl
 
 from forecasting.features.feature_set import compute_features
-from forecasting.samples.panel import latest_windows
+from forecasting.samples.windows import latest_windows
 from market.bars.adjustments import adjust_bars
 from market.bars.contract import BAR_SCHEMA, validate_bars
 from market.calendars.exchanges import SessionsByTicker

@@ -25,7 +25,7 @@ from forecasting.bundle.manifest import GRAPH_FILE
 from forecasting.features.feature_set import compute_features, feature_set
 from forecasting.horizons import HORIZONS
 from forecasting.price_history import pack_prices
-from forecasting.samples.panel import latest_windows
+from forecasting.samples.windows import latest_windows
 from forecasting.snapshot import Snapshot, write_snapshot
 from market.bars.adjustments import adjust_bars
 from market.calendars.sessions import Sessions

@@ -43,7 +43,7 @@ def test_the_page_compares_the_models_by_horizon() -> None:
 
 
 def test_the_page_shows_the_weights_of_the_members() -> None:
-    assert "| 1d | 0.4 | 0.6 | 0.4 | 0.6 |" in page()
+    assert "| 1d | 0.4 | 0.6 |" in page()
 
 
 def test_a_large_universe_is_shortened() -> None:

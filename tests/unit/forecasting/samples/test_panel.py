@@ -10,8 +10,9 @@ from support.market.adjusted_bars import PRICES, adjusted_sample
 
 from forecasting.features.feature_set import VOLATILITY, compute_features, feature_set
 from forecasting.horizons import HORIZONS
-from forecasting.samples.panel import Panel, build_panel, latest_windows
+from forecasting.samples.panel import Panel, build_panel
 from forecasting.samples.targets import compute_targets
+from forecasting.samples.windows import latest_windows
 
 LOOKBACK = 20
 
