@@ -22,6 +22,7 @@ BENCHMARKS = {
     "features": "benchmarks.bench_features",
     "store": "benchmarks.bench_store",
     "hello": "benchmarks.service.hello",
+    "microseconds": "benchmarks.service.microseconds",
     "plain": "benchmarks.service.plain",
     "mlflow": "benchmarks.service.mlflow_scoring",
     "bodies": "benchmarks.service.bodies",
