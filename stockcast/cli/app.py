@@ -1,5 +1,6 @@
 """The commands of `stockcast`; each one loads the settings and calls one function."""
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -7,6 +8,8 @@ import typer
 from stockcast.cli.keys import keys
 from stockcast.cli.output.console import make_console, prepare_streams, print_line
 from stockcast.cli.preflight import Home, command, user_name
+
+MIN_BOX_WIDTH = 60
 
 app = typer.Typer(
     help="Calibrated stock forecasts in production.",
@@ -22,7 +25,13 @@ Reason = Annotated[str, typer.Option(help="Reason of the change, for the audit t
 def main() -> None:
     """Run the command line."""
     prepare_streams()
-    app()
+    columns = shutil.get_terminal_size().columns
+    if columns >= MIN_BOX_WIDTH:
+        app()
+        return
+    # In narrow terminals the boxes of the help cut names of options.
+    app.rich_markup_mode = keys.rich_markup_mode = None
+    app(terminal_width=columns)
 
 
 def _hide_warnings() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 from rich.console import Console
+from support.pipelines.command_runs import COMMAND
 from support.serving.homes import TestHome
+from support.terminal import run_in_terminal
 from typer.testing import CliRunner
 
 from registry.promotion.audit import read_moves
@@ -43,6 +45,17 @@ def test_help_names_every_command() -> None:
     assert done.exit_code == 0
     for name in ("run", "refresh", "ingest", "quota", "up", "models", "promote", "rollback"):
         assert f" {name} " in done.stdout
+
+
+@pytest.mark.parametrize("columns", [40, 60])
+def test_help_keeps_names_of_options_and_defaults_in_a_narrow_terminal(columns: int) -> None:
+    shown = run_in_terminal([str(COMMAND), "run", "--help"], columns=columns)
+
+    assert max(map(len, shown.lines)) <= columns
+    text = " ".join(" ".join(shown.lines).split())
+    for option in ("--bars", "--home", "--tickers", "--serve", "--no-serve", "[default: serve]"):
+        assert option in text
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
 
 
 def test_help_shows_every_text_and_default_of_an_option() -> None:
