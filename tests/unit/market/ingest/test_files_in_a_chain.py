@@ -18,6 +18,7 @@ from support.providers.in_memory import FakeNetworkProvider
 
 from core.errors import BarsError
 from market.bars.contract import validate_bars
+from market.ingest.joining.reconcile import reconcile_bars
 from market.ingest.report import IngestReport
 
 pytestmark = pytest.mark.slow
@@ -161,20 +162,18 @@ def test_an_unreadable_file_of_a_chain_is_named_and_its_bars_stay(chain: Chain) 
     assert chain.stored().equals(before)
 
 
-def test_bars_of_files_take_no_split_from_another_provider(tmp_path: Path) -> None:
+def test_bars_of_files_take_no_split_from_another_provider() -> None:
     """Regression: the file's prices may be adjusted for it already."""
-    chain = Chain(tmp_path, files_first=True)
-    chain.write(bars())
-    is_split = pl.col("session") == date(2012, 5, 30)
-    yahoo = chain.yahoo.bars["A"]
-    assert isinstance(yahoo, pl.DataFrame)
-    chain.yahoo.bars["A"] = yahoo.with_columns(split_factor=pl.when(is_split).then(4.0))
-    chain.home.clock.move_to(EVENING + timedelta(days=3))
+    stored = sample_bars("IBM", start=date(2012, 5, 1), end=date(2012, 5, 31)).with_columns(
+        pl.lit(None, pl.Float64).alias(name) for name in ("adj_close", "split_factor", "dividend")
+    )
+    known = {"split_factor": pl.lit(4.0), "dividend": pl.lit(1.0), "source": pl.lit("yahoo")}
+    fetched = stored.tail(5).with_columns(**known)
 
-    chain.ingest()
-
-    own = chain.home.bars("A").filter(source="files")
-    assert own["split_factor"].null_count() == own.height == 42
+    for source, split_factor in (("files", None), ("alpha_vantage", 4.0)):
+        named = stored.with_columns(source=pl.lit(source))
+        bars = reconcile_bars(named, fetched, tolerance=0.005).bars
+        assert bars["split_factor"].unique().to_list() == [split_factor]
 
 
 def test_a_row_of_the_file_that_becomes_invalid_is_quarantined(chain: Chain) -> None:
