@@ -125,6 +125,7 @@ def test_the_keyboard_is_enough(visit: Visit) -> None:
     expect(page.get_by_role("radio", name="5 sessions")).to_be_focused()
     keyboard.press("ArrowLeft")
     visit.expect_forecast("IBM", "1d")
+    expect(page.get_by_text("Table: Closes")).to_be_visible()
     keyboard.press("Tab")
     keyboard.press("ArrowRight")
     expect(page.locator("#outlook .readout")).to_contain_text("middle")
@@ -175,11 +176,16 @@ def test_a_phone_needs_no_horizontal_scrolling(visit: Visit) -> None:
 def test_a_swap_updates_the_page_without_a_reload(visit: Visit, swapping_home: TestHome) -> None:
     visit.open("/?ticker=AAPL")
     visit.page.evaluate("window.sameDocument = true")
+    visit.page.get_by_text("Table: Forecasts of AAPL").click()
     version = 3 - visit.server.get("/health").json()["model_version"]
     swapping_home.move_alias("champion", version)
     expect(visit.page.locator("#model")).to_contain_text(f"stockcast {version}")
     visit.expect_forecast("AAPL")
     assert visit.page.evaluate("window.sameDocument")
+    # An open table stays open, and keeps the focus.
+    numbers = visit.page.get_by_role("table", name="Forecasts of AAPL")
+    expect(numbers).to_contain_text(visit.target("AAPL", "1m"))
+    expect(visit.page.get_by_text("Table: Forecasts of AAPL")).to_be_focused()
 
 
 def test_an_unknown_ticker_is_explained_with_similar_ones(visit: Visit) -> None:

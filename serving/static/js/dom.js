@@ -49,9 +49,23 @@ export function list(pairs) {
   return h("dl", { class: "list" }, shown.map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
 }
 
-/** Replace the content of a section. */
+/** Replace the content of a section. Open tables stay open, and the focus stays in its place. */
 export function show(section, ...content) {
   const body = section.querySelector(".body") ?? section;
+  const restore = remember(body);
   body.replaceChildren(...content.filter((item) => item !== null));
+  restore();
   section.setAttribute("aria-busy", "false");
+}
+
+function remember(body) {
+  const opened = [...body.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
+  const focusable = () => [...body.querySelectorAll("[tabindex], summary, a")];
+  const focused = focusable().indexOf(document.activeElement);
+  return () => {
+    for (const summary of body.querySelectorAll("summary")) {
+      summary.parentElement.open = opened.includes(summary.textContent);
+    }
+    if (focused >= 0) focusable()[focused]?.focus({ preventScroll: true });
+  };
 }
