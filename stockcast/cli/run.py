@@ -22,7 +22,7 @@ from stockcast.cli.output.market_tables import (
 )
 from stockcast.cli.output.model_tables import print_decision, print_evaluation, print_forecasts
 from stockcast.cli.output.progress import LOGGER_KEY, RunProgress, as_logger
-from stockcast.cli.service_process import run_service
+from stockcast.cli.processes.service_process import run_service
 from stockcast.cli.settings import CommandSettings
 
 MAIN_JOB = "everything_job"

@@ -27,7 +27,7 @@ from registry.pages import REGISTRY_PAGE
 from registry.versions import ModelRegistry
 from stockcast.cli.dagster_instance import dagster_home, open_instance
 from stockcast.cli.output.console import print_line
-from stockcast.cli.port_owner import owns_port
+from stockcast.cli.processes.port_owner import owns_port
 from stockcast.cli.settings import CommandSettings
 
 STOP_SECONDS = 15.0

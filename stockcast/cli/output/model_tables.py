@@ -16,7 +16,7 @@ from registry.names import DECISION_TAG, SKILL_TAG
 from registry.versions import ModelRegistry
 from stockcast.cli.output.console import print_line, with_home
 from stockcast.cli.output.tables import price_text, print_table
-from stockcast.cli.service_process import ServiceProcess
+from stockcast.cli.processes.service_process import ServiceProcess
 
 SCORE_COLUMNS = (
     "",

@@ -11,7 +11,7 @@ from core.errors import PermanentError
 from stockcast.cli.app import app
 from stockcast.cli.dagster_instance import DAGSTER_YAML
 from stockcast.cli.dagster_storage import check_storage
-from stockcast.cli.service_process import free_port
+from stockcast.cli.processes.service_process import free_port
 
 ADDRESS = "storage:\n  postgres:\n    postgres_url: {}\n"
 FIELDS = "storage:\n  postgres:\n    postgres_db:\n      hostname: db\n      password: s3cret\n"

@@ -19,7 +19,7 @@ from core.errors import PermanentError
 from core.settings import load_settings
 from stockcast.cli.app import app
 from stockcast.cli.output.console import make_console
-from stockcast.cli.service_process import free_port
+from stockcast.cli.processes.service_process import free_port
 from stockcast.cli.settings import CommandSettings
 from stockcast.cli.up import Component, _responds, check_ports, components, run_all
 

@@ -21,7 +21,7 @@ from stockcast.cli.output.model_tables import (
     print_forecasts,
     print_versions,
 )
-from stockcast.cli.service_process import ServiceProcess
+from stockcast.cli.processes.service_process import ServiceProcess
 
 FORECAST = {
     "ticker": "AAPL",

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 
-from stockcast.cli.port_owner import owns_port
-from stockcast.cli.service_process import free_port
+from stockcast.cli.processes.port_owner import owns_port
+from stockcast.cli.processes.service_process import free_port
 
 LISTEN = """
 import socket, subprocess, sys

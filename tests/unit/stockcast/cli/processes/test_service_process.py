@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import PermanentError, TransientError
-from stockcast.cli.service_process import ServiceProcess, free_port
+from stockcast.cli.processes.service_process import ServiceProcess, free_port
 
 
 class FakeService(BaseHTTPRequestHandler):

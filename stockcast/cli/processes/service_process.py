@@ -19,7 +19,7 @@ from typing import Any
 from core.errors import PermanentError, TransientError
 from core.settings import as_environment
 from serving.settings import ServingSettings
-from stockcast.cli.port_owner import owns_port
+from stockcast.cli.processes.port_owner import owns_port
 
 START_SECONDS = 90
 REQUEST_SECONDS = 10.0
