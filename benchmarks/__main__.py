@@ -22,10 +22,7 @@ BENCHMARKS = {
     "features": "benchmarks.bench_features",
     "store": "benchmarks.bench_store",
     "hello": "benchmarks.service.hello",
-<<<<<<< Updated upstream
     "microseconds": "benchmarks.service.microseconds",
-=======
->>>>>>> Stashed changes
     "plain": "benchmarks.service.plain",
     "mlflow": "benchmarks.service.mlflow_scoring",
     "bodies": "benchmarks.service.bodies",

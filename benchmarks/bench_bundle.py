@@ -67,7 +67,6 @@ class Native:
         return np.exp(log_scale) * unit
 
 
-<<<<<<< Updated upstream
 def fit(panel: Panel, *, quick: bool) -> FittedMembers:
     """Fit the members with the sizes of the standard or the quick profile."""
     rows = np.flatnonzero(np.isfinite(panel.log_returns).all(axis=1))
@@ -75,14 +74,6 @@ def fit(panel: Panel, *, quick: bool) -> FittedMembers:
         "quick" if quick else "standard", seed=7, walk_forward=WalkForward()
     )
     return fit_members(panel, rows, replace(config, lstm=replace(config.lstm, epochs=1)))
-=======
-def fit(panel: Panel, profile: str) -> tuple[ForestModel, LstmModel]:
-    """Fit both members with the sizes of `profile`."""
-    rows = np.flatnonzero(np.isfinite(panel.log_returns).all(axis=1))
-    forest = ForestModel(ForestConfig.for_profile(profile)).fit(panel, rows)
-    config = replace(LstmConfig.for_profile(profile), epochs=1)
-    return forest, LstmModel(config, scaler=forest.scaler).fit(panel, rows)
->>>>>>> Stashed changes
 
 
 def bundle_of(members: FittedMembers, panel: Panel, folder: Path) -> Bundle:
@@ -148,11 +139,7 @@ def time_calls(bundle: Bundle, windows: np.ndarray) -> np.ndarray:
 def main(*, quick: bool = False) -> None:
     """Fit, fuse, compare the forecasts of both sides, and time them in turns."""
     panel = sample_panel()
-<<<<<<< Updated upstream
     members = fit(panel, quick=quick)
-=======
-    forest, lstm = fit(panel, "quick" if quick else "standard")
->>>>>>> Stashed changes
     with tempfile.TemporaryDirectory() as folder:
         bundle = bundle_of(members, panel, Path(folder, "bundle"))
     native = Native(members, panel)

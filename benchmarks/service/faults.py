@@ -107,10 +107,7 @@ def _dependencies(stack: ExitStack) -> tuple[list[Relay], dict[str, str], Path]:
     settings = {
         "mlflow_tracking_uri": f"http://127.0.0.1:{mlflow.port}",
         "provider": "alpha_vantage",
-<<<<<<< Updated upstream
         "tickers": "AAPL,MSFT",
-=======
->>>>>>> Stashed changes
         "alpha_vantage_key": FREE_KEY,
         "alpha_vantage_url": emulator.url.replace(str(provider.target), str(provider.port)),
     }

@@ -116,10 +116,7 @@ async def _send_load(port: int, request: bytes, seconds: float, connections: int
         for _ in range(connections)
     ]
     load.latencies.clear()
-<<<<<<< Updated upstream
     load.failures = 0
-=======
->>>>>>> Stashed changes
     started, worked = time.perf_counter(), time.process_time()
     await asyncio.sleep(seconds)
     deadline = started + ALL_SECONDS

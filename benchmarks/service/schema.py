@@ -20,11 +20,7 @@ from benchmarks.service.servers import forecast_service, pin_client
 from benchmarks.service.turns import print_goal
 
 CASES = 10_000
-<<<<<<< Updated upstream
 MOST_SECONDS = 1_500
-=======
-MOST_SECONDS = 900
->>>>>>> Stashed changes
 UV = Path(sys.executable).with_name("uv")
 SCHEMATHESIS = [str(UV), "tool", "run", "--quiet", "--python", sys.executable]
 SCHEMATHESIS += ["--from", "schemathesis>=4", "st", "run"]
@@ -32,11 +28,7 @@ SCHEMATHESIS += ["--from", "schemathesis>=4", "st", "run"]
 
 def main(*, quick: bool = False) -> None:
     """Run and print."""
-<<<<<<< Updated upstream
     cases, budget = (200, 30) if quick else (CASES, MOST_SECONDS)
-=======
-    cases, budget = (200, 60) if quick else (CASES, MOST_SECONDS)
->>>>>>> Stashed changes
     with small_home() as home, forecast_service(home.path) as (_, port):
         pin_client()
         document = f"http://127.0.0.1:{port}/docs.json"

@@ -27,11 +27,7 @@ def main(*, quick: bool = False) -> None:
     with small_home() as home, forecast_service(home.path) as (_, port):
         pin_client()
         for users in USERS[:1] if quick else USERS:
-<<<<<<< Updated upstream
             _run(port, users, seconds=20 if quick else 60)
-=======
-            _run(port, users, seconds=5 if quick else 60)
->>>>>>> Stashed changes
 
 
 def _run(port: int, users: int, seconds: int) -> None:
@@ -52,11 +48,7 @@ def _run(port: int, users: int, seconds: int) -> None:
         with Path(folder, "out_stats.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
     for row in rows:
-<<<<<<< Updated upstream
         times = "   ".join(f"{name} {row[name].partition('.')[0]} ms" for name in QUANTILES)
-=======
-        times = "   ".join(f"{name} {float(row[name]):.0f} ms" for name in QUANTILES)
->>>>>>> Stashed changes
         count, rate = int(row["Request Count"]), float(row["Requests/s"])
         print(f"{users:5d} users  {row['Name']:26s} {count:7,} requests {rate:7.1f}/s   {times}")
     print_goal("errors", float(rows[-1]["Failure Count"]), 0, at_least=False)

@@ -44,13 +44,8 @@ def test_every_response_is_counted_once(port: int, request_: bytes) -> None:
     before = Handler.seen
     load = send_load(port, request_, 0.2, 3)
     assert load.failures == 0
-<<<<<<< Updated upstream
     # Responses before the last connection is open, and after the end, do not count.
     assert 0 < len(load.latencies) <= Handler.seen - before
-=======
-    # A connection may end between a response and its arrival.
-    assert 0 <= Handler.seen - before - len(load.latencies) <= 3
->>>>>>> Stashed changes
     assert load.milliseconds(0.5) <= load.milliseconds(0.99)
     assert load.rate == pytest.approx(len(load.latencies) / load.seconds)
 
