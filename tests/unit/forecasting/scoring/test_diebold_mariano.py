@@ -92,6 +92,15 @@ def test_without_variation_or_sessions_there_is_no_p_value(series: np.ndarray) -
     assert diebold_mariano(series, np.arange(len(series)), 5).p_value is None
 
 
+@pytest.mark.parametrize(("difference", "p_greater"), [(-0.01, 1.0), (0.0, 1.0), (0.01, 0.0)])
+def test_a_constant_differential_decides_without_a_statistic(
+    difference: float, p_greater: float
+) -> None:
+    found = diebold_mariano(np.full(100, difference), np.arange(100), 5)
+    assert found.statistic is None
+    assert found.p_greater == p_greater
+
+
 def test_too_few_sessions_give_nan() -> None:
     found = diebold_mariano(np.array([1.0, 2.0]), np.arange(2), 5)
     assert math.isnan(found.p_greater)

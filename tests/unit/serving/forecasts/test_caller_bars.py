@@ -125,6 +125,11 @@ def test_other_features_than_in_training_are_rejected(tmp_path: Path) -> None:
         from_bars(model, "MINE", 1, caller_bars(), NOW)
 
 
+def test_the_timestamp_is_the_time_of_computation_in_whole_seconds(model: LiveModel) -> None:
+    own = from_bars(model, "MINE", 1, caller_bars(), NOW.replace(microsecond=987_654))
+    assert own.timestamp == NOW.replace(microsecond=0)
+
+
 def test_old_bars_of_a_caller_give_no_signal(model: LiveModel) -> None:
     """Regression: a caller got BUY for a target session years in the past."""
     prediction = from_bars(

@@ -32,6 +32,15 @@ def series_of(closes: pd.Series) -> PriceSeries:
     return PriceSeries(closes.index.to_numpy().astype("datetime64[D]"), closes.to_numpy())
 
 
+def test_spans_and_range_count_sessions() -> None:
+    closes = np.arange(1.0, 301.0)
+    expected = {"1w": 5, "1m": 21, "3m": 63, "6m": 126, "1y": 252}
+    for name, sessions in expected.items():
+        assert measure_returns(closes)[name] == pytest.approx(300 / (300 - sessions) - 1, rel=1e-6)
+    # A range of a year has 252 closes.
+    assert (measure_range(closes).low, measure_range(closes).high) == (49.0, 300.0)
+
+
 @pytest.mark.parametrize("ticker", TICKERS)
 def test_volatility_and_drawdown_agree_with_pandas(ticker: str) -> None:
     closes = closes_of(ticker)
