@@ -1,14 +1,17 @@
-"""Explanation of one forecast: the parts that add up to its price target."""
+"""Explanation of one forecast: the parts that make up the width of its range."""
 
 from __future__ import annotations
+
+import math
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.bundle.bundle import Bundle
+from forecasting.distribution.levels import interval_levels
 from forecasting.features.spec import VOLATILITY
-from forecasting.horizons import LABEL_OF
-from serving.forecasts.responses import ForecastRow, plural, round_float32
+from serving.forecasts.responses import ForecastRow, build_members, plural, round_float32
 from serving.http.schemas.explanation import (
     Explanation,
     MemberAgreement,
@@ -17,13 +20,17 @@ from serving.http.schemas.explanation import (
 )
 
 CALIBRATION = "calibration"
+_COVERAGE = 0.8
 _TURBULENT_FROM, _CALM_TO = 1.25, 0.8
 
 
 def build_explanation(
     bundle: Bundle, row: ForecastRow, horizon: int, window: NDArray[np.float32]
 ) -> Explanation:
-    """Return the contributions to the price target, and the state of the inputs.
+    """Return the contributions to the width of the 80 % range, and the state of the inputs.
+
+    The reference is a normal distribution with the EWMA volatility at `as_of` times the square root
+    of the horizon. The members forecast their scales in the same unit.
 
     Parameters
     ----------
@@ -31,30 +38,40 @@ def build_explanation(
         (lookback, features) input of the model for this row.
     """
     manifest = bundle.manifest
-    column = manifest.horizons.index(horizon)
-    means = dict(
-        zip(manifest.members, row.output.member_mean[row.at, :, column].tolist(), strict=True)
-    )
-    weights = manifest.mean_weights[horizon]
-    distribution = bundle.distribution(row.output, row.at, horizon)
-    contributions = {name: weights[name] * mean for name, mean in means.items()}
-    contributions[CALIBRATION] = distribution.median() - sum(contributions.values())
-    agreement = MemberAgreement(
-        same_direction=len({mean > 0 for mean in means.values()}) == 1,
-        spread=round_float32((max(means.values()) - min(means.values())) / distribution.scale),
-    )
-    volatility = describe_volatility(window[:, manifest.features.index(VOLATILITY)])
+    volatilities = window[:, manifest.features.index(VOLATILITY)]
+    unit = float(volatilities[-1]) * math.sqrt(horizon)
+    scales = {name: member.scale for name, member in build_members(bundle, row, horizon).items()}
+    low, high = bundle.distribution(row.output, row.at, horizon).interval(_COVERAGE)
+    width_ratio = (high - low) / (unit * _normal_width())
+    weights = manifest.scale_weights[horizon]
+    contributions = {name: weights[name] * math.log(scale / unit) for name, scale in scales.items()}
+    contributions[CALIBRATION] = math.log(width_ratio) - sum(contributions.values())
+    agreement = compare_scales(scales)
+    volatility = describe_volatility(volatilities)
     return Explanation(
-        log_return=round_float32(distribution.median()),
+        width_ratio=round_float32(width_ratio),
         contributions={name: round_float32(value) for name, value in contributions.items()},
         agreement=agreement,
         volatility=volatility,
         statements=[
-            _state_contributions(contributions, horizon),
+            _state_width(width_ratio, contributions, horizon),
             _state_agreement(agreement),
             _state_volatility(volatility),
         ],
     )
+
+
+def compare_scales(scales: dict[str, float]) -> MemberAgreement:
+    """Compare the scales of the members, which differ in nothing else.
+
+    Examples
+    --------
+    >>> compare_scales({"linear": 0.02, "forest": 0.03, "lstm": 0.025}).model_dump()
+    {'narrowest': 'linear', 'widest': 'forest', 'ratio': 1.5}
+    """
+    narrowest, widest = min(scales, key=scales.__getitem__), max(scales, key=scales.__getitem__)
+    ratio = round_float32(scales[widest] / scales[narrowest])
+    return MemberAgreement(narrowest=narrowest, widest=widest, ratio=ratio)
 
 
 def describe_volatility(values: NDArray[np.float32]) -> VolatilityRegime:
@@ -83,17 +100,26 @@ def regime_of(ratio: float) -> Regime:
     return "calm" if ratio <= _CALM_TO else "normal"
 
 
-def _state_contributions(contributions: dict[str, float], horizon: int) -> str:
-    parts = ", ".join(f"{name} {100 * value:+.2f} %" for name, value in contributions.items())
-    total = 100 * sum(contributions.values())
-    return f"The log return to the {LABEL_OF[horizon]} price target is {total:+.2f} %: {parts}."
+def _normal_width() -> float:
+    """Return the width of the central interval of a standard normal distribution."""
+    low, high = (NormalDist().inv_cdf(level) for level in interval_levels(_COVERAGE))
+    return high - low
+
+
+def _state_width(width_ratio: float, contributions: dict[str, float], horizon: int) -> str:
+    relation = "wider" if width_ratio >= 1 else "narrower"
+    factors = ", ".join(f"{name} x {math.exp(part):.3f}" for name, part in contributions.items())
+    return (
+        f"The 80 % range of the log return over {plural(horizon, 'session')} is"
+        f" {100 * abs(width_ratio - 1):.1f} % {relation} than a normal distribution with the"
+        f" present volatility implies. Factors: {factors}."
+    )
 
 
 def _state_agreement(agreement: MemberAgreement) -> str:
-    relation = "agree" if agreement.same_direction else "disagree"
     return (
-        f"The members {relation} on the direction; their log returns differ by"
-        f" {agreement.spread:.2f} scales of the forecast."
+        f"The scales of the members differ by a factor of {agreement.ratio:.2f}: that of"
+        f" {agreement.narrowest} is the smallest, that of {agreement.widest} the largest."
     )
 
 

@@ -70,7 +70,7 @@ def build_forecast(
     model: LiveModel, row: ForecastRow, horizon: int, freshness: Freshness
 ) -> Forecast:
     """Return the response body for one ticker and horizon."""
-    manifest = model.bundle.manifest
+    weights = model.bundle.manifest.scale_weights[horizon]
     return Forecast(
         ticker=row.ticker,
         as_of=row.as_of,
@@ -79,8 +79,8 @@ def build_forecast(
         current_price=round_float32(row.close),
         prediction=build_prediction(model.bundle, row, horizon, freshness),
         members=build_members(model.bundle, row, horizon),
-        weights=_with_naive(manifest.mean_weights[horizon]),
-        scale_weights=manifest.scale_weights[horizon],
+        weights={**weights, "naive": 0.0},
+        scale_weights=weights,
         model=model.info,
         last_closed_session=freshness.last_closed_session,
         data_age_sessions=freshness.age_sessions,
@@ -133,7 +133,3 @@ def horizon_label(horizon: int) -> HorizonLabel:
 def round_float32(value: float) -> float:
     """Round to the significant digits of float32."""
     return float(f"{value:.{_SIGNIFICANT_DIGITS}g}")
-
-
-def _with_naive(weights: dict[str, float]) -> dict[str, float]:
-    return {**weights, "naive": round_float32(max(0.0, 1 - sum(weights.values())))}

@@ -64,7 +64,7 @@ def test_the_forecast_of_own_bars_can_be_explained(forecast_server: Server) -> N
     body = {"ticker": "MINE", "bars": caller_bars(), "include": ["explanation"]}
     own = forecast_server.post("/predict", json=body).json()["explanation"]
     published = forecast_server.get("/predict/MSFT?include=explanation").json()["explanation"]
-    assert own["log_return"] == pytest.approx(published["log_return"], rel=1e-3)
+    assert own["width_ratio"] == pytest.approx(published["width_ratio"], rel=1e-3)
     assert own["volatility"]["regime"] == published["volatility"]["regime"]
 
 

@@ -107,6 +107,17 @@ def test_every_figure_has_an_explanation_and_every_chart_its_numbers(visit: Visi
     expect(numbers).to_contain_text(visit.target("AAPL", "1m"))
 
 
+def test_each_member_has_its_volatility_and_its_weight(visit: Visit) -> None:
+    visit.open("/?ticker=AAPL&horizon=1w")
+    forecast = visit.server.get("/predict/AAPL", horizon="1w").json()
+    rows = visit.page.locator("#members tbody tr")
+    expect(rows).to_have_count(len(forecast["members"]))
+    weights = forecast["scale_weights"]
+    for at, name in enumerate(sorted(weights, key=weights.__getitem__, reverse=True)):
+        expect(rows.nth(at)).to_contain_text(f"± {100 * forecast['members'][name]['scale']:.1f} %")
+        expect(rows.nth(at)).to_contain_text(f"{100 * weights[name]:.0f} %")
+
+
 def test_the_keyboard_is_enough(visit: Visit) -> None:
     visit.open("/?ticker=AAPL")
     keyboard, page = visit.page.keyboard, visit.page

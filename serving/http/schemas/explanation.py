@@ -22,28 +22,33 @@ class VolatilityRegime(BaseModel):
 
 
 class MemberAgreement(BaseModel):
-    """Agreement of the ensemble members, before calibration."""
+    """Agreement of the ensemble members on the scale, before calibration."""
 
-    same_direction: bool
-    spread: float = Field(
-        description="Highest minus lowest log return of the members, in units of the scale of the"
-        " ensemble. Small values mean agreement."
+    narrowest: str = Field(description="Member with the smallest scale.")
+    widest: str = Field(description="Member with the largest scale.")
+    ratio: float = Field(
+        description="Largest scale divided by the smallest. Values near 1 mean agreement."
     )
 
 
 class Explanation(BaseModel):
     """Parts of a forecast, computed from the model itself.
 
-    It states how the members, their weights and the calibration add up to the price target. It
-    names no market event, because the model sees daily bars only.
+    It states how the members, their weights and the calibration make up the width of the 80 %
+    range. The centre needs no explanation: all forecasts share one expected log return per session.
+    It names no market event, because the model sees daily bars only.
     """
 
-    log_return: float = Field(
-        description="Log return from the close to the price target, the sum of `contributions`."
+    width_ratio: float = Field(
+        description="Width of the 80 % range of the log return, divided by that of a normal"
+        " distribution with the standard deviation `volatility.current` times the square root of"
+        " the horizon in sessions."
     )
     contributions: dict[str, float] = Field(
-        description="Log return of each member times its weight, and of the `calibration`: the"
-        " median of the past errors in units of the present scale."
+        description="Parts of the natural logarithm of `width_ratio`, which is their sum: for each"
+        " member its weight times the logarithm of its scale in units of that standard deviation,"
+        " and for the `calibration` the logarithm of the width of its 80 % range in units of the"
+        " scale, relative to the normal distribution."
     )
     agreement: MemberAgreement
     volatility: VolatilityRegime

@@ -40,11 +40,16 @@ class Prediction(BaseModel):
 
 
 class MemberForecast(BaseModel):
-    """Forecast of one ensemble member before calibration."""
+    """Forecast of one ensemble member before calibration.
 
-    price_target: float
-    expected_return: float
-    scale: float = Field(description="Scale of the log return over the horizon.")
+    Members forecast the scale only. They share the expected return, so compare their `scale`.
+    """
+
+    price_target: float = Field(description="The same for all members.")
+    expected_return: float = Field(description="The same for all members.")
+    scale: float = Field(
+        description="Volatility of the log return over the horizon, the forecast of the member."
+    )
 
 
 class ModelInfo(BaseModel):
@@ -68,9 +73,12 @@ class Forecast(BaseModel):
     prediction: Prediction
     members: dict[str, MemberForecast]
     weights: dict[str, float] = Field(
-        description="Weight of each member in the mean. `naive` is the weight of no change."
+        description="The same as `scale_weights`, with `naive`, which is always 0. Kept for clients"
+        " written before the members shared their expected return."
     )
-    scale_weights: dict[str, float] = Field(description="Weight of each member in the scale.")
+    scale_weights: dict[str, float] = Field(
+        description="Weight of each member in the logarithm of the scale. Weights sum to 1."
+    )
     model: ModelInfo
     last_closed_session: date = Field(
         description="Newest session that has closed on the exchange of the ticker."

@@ -36,35 +36,21 @@ export function showCalibration(section, status) {
   );
 }
 
-/** Show each member's forecast and its weight. */
+/** Show each member's forecast of the volatility, and its weight. */
 export function showMembers(section, forecast) {
-  const { members, weights, scale_weights: scaleWeights, current_price: close } = forecast;
-  const names = Object.keys(weights)
-    .filter((name) => name in members || weights[name] > 0)
-    .sort((one, other) => weights[other] - weights[one]);
-  const differ = names.some((name) => Math.abs(weights[name] - (scaleWeights[name] ?? 0)) > 0.005);
-  const rows = names.map((name) => {
-    const { price_target: target = close, scale: size = null } = members[name] ?? {};
-    const cells = [
-      memberName(name),
-      price(target),
-      size === null ? "\u2013" : `\u00b1 ${percent(size, 1)}`,
-      h("span", {}, weightBar(weights[name]), ` ${percent(weights[name])}`),
-    ];
-    return differ ? [...cells, name in scaleWeights ? percent(scaleWeights[name]) : "\u2013"] : cells;
-  });
-  const columns = ["Member", "Middle", "Size of the move", "Weight"];
+  const { members, scale_weights: weights } = forecast;
+  const names = Object.keys(weights).sort((one, other) => weights[other] - weights[one]);
+  const rows = names.map((name) => [
+    memberName(name),
+    `\u00b1 ${percent(members[name].scale, 1)}`,
+    h("span", {}, weightBar(weights[name]), ` ${percent(weights[name])}`),
+  ]);
   show(
     section,
-    table(
-      `Forecasts for ${day(forecast.target_session)}, before calibration`,
-      differ ? [...columns, "Weight of the size"] : columns,
-      rows,
-    ),
+    table(`Volatility until ${day(forecast.target_session)}, before calibration`, ["Member", "Volatility", "Weight"], rows),
     meaning(
-      "What this means: several models forecast independently how far the price may move. Their forecasts are averaged" +
-      " with weights that were learnt from past errors. Members that agree on the middle differ in the size only," +
-      " because direction is close to a coin toss.",
+      "What this means: each member forecasts how far the price may move. Their weighted mean, after calibration, sets" +
+      " the width of the ranges. All members share one expected return, because direction is close to a coin toss.",
     ),
   );
 }

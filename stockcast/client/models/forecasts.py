@@ -32,7 +32,7 @@ class ProblemBody(BaseModel):
 class Explanation(BaseModel):
     """Parts of a forecast, computed from the model itself."""
 
-    log_return: float
+    width_ratio: float
     contributions: dict[str, float]
     agreement: MemberAgreement
     volatility: VolatilityRegime
@@ -59,10 +59,11 @@ class Forecast(BaseModel):
 
 
 class MemberAgreement(BaseModel):
-    """Agreement of the ensemble members, before calibration."""
+    """Agreement of the ensemble members on the scale, before calibration."""
 
-    same_direction: bool
-    spread: float
+    narrowest: str
+    widest: str
+    ratio: float
 
 
 class MemberForecast(BaseModel):
