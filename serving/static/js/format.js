@@ -18,9 +18,6 @@ const MEMBERS = {
   student: "Linear, heavy tails",
   forest: "Random forest",
   lstm: "LSTM network",
-  garch: "GARCH(1,1)",
-  naive: "No change",
-  ensemble: "All members together",
 };
 
 export const price = (value) => (Math.abs(value) < 1 ? SMALL_PRICE : PRICE).format(value);
