@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from support.serving.homes import TICKERS, caller_bars, shared_home
-from support.serving.servers import Server, bentoml_command, run_server, wait_until
+from support.serving.servers import START_SECONDS, Server, bentoml_command, run_server, wait_until
 
 pytestmark = pytest.mark.integration
 ONE_BAR = caller_bars(last=1)[0]
@@ -184,6 +184,11 @@ def test_a_quote_from_the_sample_is_a_problem_that_names_the_setting(
 
 
 def test_status_and_health_describe_the_live_version(server: Server) -> None:
+    def alias_is_read() -> bool:
+        return server.get("/models/status").json()["champion_alias"] is not None
+
+    # A restarted service is ready before the registry has responded.
+    wait_until(alias_is_read, START_SECONDS, server)
     status = server.get("/models/status").json()
     assert status["champion_alias"] == status["live"]["version"] == 1
     assert status["snapshot"]["tickers"] == len(TICKERS)
