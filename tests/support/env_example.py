@@ -6,18 +6,31 @@ To write it again: ``.venv/bin/python tests/support/env_example.py >.env.example
 from __future__ import annotations
 
 import sys
+from itertools import groupby
 from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from core.settings import all_settings, variable_name
+from core.settings import CoreSettings, all_settings, variable_name
 
 HEADER = """\
 # Every setting of Stockcast with its default. Copy this file to .env and change the lines you need.
 # A variable of the environment takes precedence over a line of .env.
 """
 
+TITLES = {
+    "core": "Files",
+    "market": "Market data",
+    "forecasting": "Training",
+    "registry": "Model registry and promotion",
+    "pipelines": "Pipelines",
+    "serving": "Forecast service",
+    "stockcast": "`make up`",
+}
+
 COMPOSE = """\
+# ---- Docker Compose ----
+
 # For docker-compose.yml only. The three passwords are required and have no default.
 
 POSTGRES_PASSWORD=
@@ -38,8 +51,23 @@ MLFLOW_PG_PASSWORD=
 
 def env_example() -> str:
     """Return the text of `.env.example`."""
-    fields = all_settings().model_fields.items()
-    return "\n".join([HEADER, *(_lines(name, field) for name, field in fields), COMPOSE])
+    groups = groupby(all_settings().model_fields.items(), key=lambda item: _package(item[0]))
+    parts = [
+        part
+        for package, fields in groups
+        for part in (
+            f"# ---- {TITLES[package]} ----\n",
+            *(_lines(name, field) for name, field in fields),
+        )
+    ]
+    return "\n".join([HEADER, *parts, COMPOSE])
+
+
+def _package(name: str) -> str:
+    """Return the package that declares the setting `name`."""
+    classes = [cls for cls in all_settings().__mro__ if issubclass(cls, CoreSettings)]
+    owner = next(cls for cls in reversed(classes) if name in cls.model_fields)
+    return owner.__module__.partition(".")[0]
 
 
 def _lines(name: str, field: FieldInfo) -> str:
