@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from core.settings import PREFIX, CommaSeparated, CoreSettings
 from core.tickers import check_ticker
 from market.calendars.corrections import parse_corrections, use_corrections
+from market.calendars.published import check_exchanges
 from market.providers.alpha_vantage.tiers import Tier
 from market.providers.catalog import SPECS
 from market.providers.files.headers.spellings import SPELLINGS
@@ -127,8 +128,10 @@ class MarketSettings(CoreSettings):
 
     @field_validator("calendar_corrections", mode="after")
     @classmethod
-    def _corrections_have_one_form(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(str, parse_corrections(value)))
+    def _corrections_are_of_calendars(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        corrections = parse_corrections(value)
+        check_exchanges(corrections)
+        return tuple(map(str, corrections))
 
     @field_validator("bars", mode="after")
     @classmethod

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -68,13 +68,31 @@ def calendar_names() -> tuple[str, ...]:
     return tuple(exchange_calendars.get_calendar_names())
 
 
+def check_exchanges(corrections: Iterable[Correction]) -> None:
+    """Check that each correction names a calendar.
+
+    Raises
+    ------
+    ValueError
+        If a correction names none.
+
+    Examples
+    --------
+    >>> check_exchanges([Correction("XHKG", date(2023, 9, 1), is_open=False)])
+    """
+    for correction in corrections:
+        if correction.exchange not in calendar_names():
+            msg = f"each correction must name the MIC of a known calendar, got {str(correction)!r}"
+            raise ValueError(msg)
+
+
 def load_calendar(exchange: str) -> Calendar:
     """Return the calendar of an exchange with the corrections in use; built on first use.
 
     Raises
     ------
     SettingsError
-        If a correction names no calendar, or adds a session outside the calendar.
+        If a correction adds a session outside the calendar.
 
     Examples
     --------
@@ -92,12 +110,6 @@ def _load_corrected(exchange: str, corrections: tuple[Correction, ...]) -> Calen
     from exchange_calendars import resolve_alias  # noqa: PLC0415
 
     for correction in corrections:
-        if correction.exchange not in calendar_names():
-            msg = (
-                f"STOCKCAST_CALENDAR_CORRECTIONS must name the MIC of a known calendar, got "
-                f"{str(correction)!r}."
-            )
-            raise SettingsError(msg)
         if resolve_alias(correction.exchange) == resolve_alias(exchange):
             calendar = _corrected(calendar, correction)
     return calendar

@@ -107,9 +107,27 @@ def test_a_correction_in_another_form_is_refused(texts: str, reason: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("texts", "entry"),
+    [
+        ("XHKK:-2023-09-01", "XHKK:-2023-09-01"),
+        ("XBOM:+2024-03-02,XNSY:-2024-07-03", "XNSY:-2024-07-03"),
+        ("XHKG:-2023-09-01,XBOM:+2024-3-2", "XBOM:+2024-3-2"),
+    ],
+)
+def test_a_faulty_correction_is_found_when_the_settings_load(texts: str, entry: str) -> None:
+    """Regression: a misspelt MIC was found at the first use of a calendar."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(MarketSettings, calendar_corrections=texts)
+
+    (sentence,) = str(caught.value).splitlines()
+    assert sentence.startswith("STOCKCAST_CALENDAR_CORRECTIONS: ")
+    assert f", got {entry!r}. " in sentence
+    assert "such as XHKG:-2023-09-01" in sentence
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("XHKK:-2023-09-01", "must name the MIC of a known calendar, got 'XHKK:-2023-09-01'"),
         ("XNYS:+1960-01-05", "must add sessions within the calendar"),
         ("XNYS:+2045-01-05", "must add sessions within the calendar"),
     ],
