@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 
 from market.bars.contract import IN_FUTURE
+from market.calendars.sessions import Sessions
 
 # A ticker with a short history and a few invalid rows must not be left out.
 ALLOWED_ROWS = 5
@@ -48,8 +50,37 @@ def count_refused(refused: pl.DataFrame, n_bars: Mapping[str, int]) -> pl.DataFr
     )
 
 
+def find_date_shift(refused: pl.DataFrame, stored: pl.Series, sessions: Sessions) -> str | None:
+    """Return the shift that the dates of one ticker show: "late", "early", or None.
+
+    The dates are one day late if most refused rows are on days without a session, and the days
+    before all refused and stored dates are sessions, as with closing times stored as the next
+    midnight. They are early if the same holds for the days after.
+
+    Parameters
+    ----------
+    refused
+        Refused rows of the ticker, `market.bars.quarantine.QUARANTINE_SCHEMA`.
+    stored
+        Dates of the stored bars of the ticker.
+    """
+    closed = refused.filter(pl.col("reason").str.contains(_OTHER_CALENDAR, literal=True))
+    if 2 * closed.height <= refused.height:
+        return None
+    dates = pl.concat([closed.get_column("session"), stored])
+    open_dates = sessions.between(sessions.first, sessions.last).implode()
+    for shift, name in ((timedelta(days=-1), "late"), (timedelta(days=1), "early")):
+        if (dates + shift).is_in(open_dates).all():
+            return name
+    return None
+
+
 def find_refused(
-    counts: pl.DataFrame, path_of: Callable[[str], Path], *, limit: float
+    counts: pl.DataFrame,
+    path_of: Callable[[str], Path],
+    shifts: Mapping[str, str | None],
+    *,
+    limit: float,
 ) -> dict[str, str]:
     """Return the tickers that must not be used because of refused rows, with the reasons.
 
@@ -62,16 +93,26 @@ def find_refused(
         Result of `count_refused`.
     path_of
         Returns the quarantine file of a ticker.
+    shifts
+        Results of `find_date_shift` by ticker; None if a ticker is missing.
     """
     too_many = counts.filter((pl.col("refused_share") > limit) & (pl.col("refused") > ALLOWED_ROWS))
-    return {row["ticker"]: _describe(row, path_of) for row in too_many.iter_rows(named=True)}
+    return {
+        row["ticker"]: _describe(row, path_of, shifts.get(row["ticker"]))
+        for row in too_many.iter_rows(named=True)
+    }
 
 
-def _describe(row: Mapping[str, object], path_of: Callable[[str], Path]) -> str:
+def _describe(row: Mapping[str, object], path_of: Callable[[str], Path], shift: str | None) -> str:
     n_rows = int(str(row["bars"])) + int(str(row["refused"]))
     remedy = "correct these rows at their source, or raise STOCKCAST_REFUSED_SHARE"
     if IN_FUTURE in str(row["reason"]):
         remedy = "set the clock of this machine, or remove these rows at their source"
+    elif shift is not None:
+        remedy = (
+            f"the dates look one day {shift}: correct them at their source, or set the exchange if "
+            f"they are right (the suffix of the ticker, or STOCKCAST_EXCHANGE)"
+        )
     elif _OTHER_CALENDAR in str(row["reason"]):
         remedy = (
             "give the ticker the suffix of its exchange, set STOCKCAST_EXCHANGE to its calendar "

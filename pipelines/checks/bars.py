@@ -30,14 +30,13 @@ def few_refused_rows(
 ) -> dg.AssetCheckResult:
     """Compare the number of refused rows with that of stored rows."""
     followed = context.instance.get_dynamic_partitions("tickers")
-    limit = settings.refused_share
-    refusals = read_refusals(followed, bar_store, quarantine, limit=limit)
+    refusals = read_refusals(followed, settings, bar_store, quarantine)
     left_out, stored = refusals.left_out, set(bar_store.tickers())
     is_any_left = not left_out or bool({*followed} & stored - {*left_out})
     worst = max(refusals.counts["refused_share"].to_list(), default=0.0)
     description = (
         f"At most {worst:.2%} of the rows of a ticker were refused; the limit is "
-        f"{limit:.0%}, or {ALLOWED_ROWS} rows."
+        f"{settings.refused_share:.0%}, or {ALLOWED_ROWS} rows."
     )
     if left_out:
         are = "1 ticker is" if len(left_out) == 1 else f"{len(left_out):,} tickers are"

@@ -8,7 +8,8 @@ import polars as pl
 
 from core.isolation import find_faulty
 from market.bars.quarantine import QUARANTINE_SCHEMA, Quarantine
-from market.quality.refusals import count_refused, find_refused
+from market.calendars.exchanges import SessionsByTicker
+from market.quality.refusals import count_refused, find_date_shift, find_refused
 from market.settings import MarketSettings
 from market.store import BarStore
 
@@ -35,7 +36,7 @@ class Refusals:
 
 
 def read_refusals(
-    tickers: Sequence[str], bar_store: BarStore, quarantine: Quarantine, *, limit: float
+    tickers: Sequence[str], settings: MarketSettings, bar_store: BarStore, quarantine: Quarantine
 ) -> Refusals:
     """Read the refused rows of `tickers`; a ticker whose files cannot be read is left out."""
     frames = [QUARANTINE_SCHEMA.to_frame()]
@@ -45,16 +46,21 @@ def read_refusals(
 
     unreadable = find_faulty(tickers, read_quarantine)
     rows = pl.concat(frames)
-    stored, n_bars = set(bar_store.tickers()), {}
+    sessions_of = SessionsByTicker.of_home(settings)
+    n_bars: dict[str, int] = {}
+    shifts: dict[str, str | None] = {}
 
-    def count_bars(ticker: str) -> None:
-        n_bars[ticker] = bar_store.read([ticker]).height
+    def compare_with_stored(ticker: str) -> None:
+        stored, refused = bar_store.read([ticker])["session"], rows.filter(ticker=ticker)
+        n_bars[ticker] = len(stored)
+        shifts[ticker] = find_date_shift(refused, stored, sessions_of(ticker))
 
-    unreadable |= find_faulty(sorted(stored & {*rows["ticker"]}), count_bars)
-    counts = count_refused(rows.filter(~pl.col("ticker").is_in(list(unreadable))), n_bars)
-    return Refusals(
-        rows, counts, unreadable | find_refused(counts, quarantine.path_of, limit=limit)
+    unreadable |= find_faulty(
+        sorted({*bar_store.tickers()} & {*rows["ticker"]}), compare_with_stored
     )
+    counts = count_refused(rows.filter(~pl.col("ticker").is_in(list(unreadable))), n_bars)
+    too_many = find_refused(counts, quarantine.path_of, shifts, limit=settings.refused_share)
+    return Refusals(rows, counts, unreadable | too_many)
 
 
 def find_unusable(
@@ -67,7 +73,7 @@ def find_unusable(
     followed = instance.get_dynamic_partitions("tickers")
     stored = set(bar_store.tickers())
     left_out = {ticker: NO_BARS for ticker in followed if ticker not in stored}
-    refusals = read_refusals(followed, bar_store, quarantine, limit=settings.refused_share)
+    refusals = read_refusals(followed, settings, bar_store, quarantine)
     return left_out | refusals.left_out
 
 

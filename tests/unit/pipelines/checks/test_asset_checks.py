@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
-from support.market.bars import sample_bars
+from support.market.bars import sample_bars, xnys
 from support.pipelines.stages import make_stage
 
 from core.settings import load_settings
 from forecasting.features.feature_set import compute_features, feature_set
 from market.bars.adjustments import adjust_bars
+from market.bars.contract import validate_bars
 from market.bars.quarantine import Quarantine
 from market.store import BarStore
 from pipelines.checks import coverage, few_refused_rows, no_leak, parity
@@ -113,6 +115,21 @@ def test_refused_rows_are_counted_by_reason(tmp_path: Path) -> None:
 
     assert "| no such session | 3 |" in result.metadata["reasons"].value
     assert "| AAPL | 197 | 3 | 0.015 |" in result.metadata["by_ticker"].value
+
+
+def test_the_check_names_dates_that_are_one_day_late(tmp_path: Path) -> None:
+    late = sample_bars("IBM").head(200).with_columns(pl.col("session") + timedelta(days=1))
+    store, quarantine = BarStore(tmp_path / "bars"), Quarantine(tmp_path / "quarantine")
+    validated = validate_bars(late, xnys(), last_session=late["session"][-1])
+    store.upsert(validated.bars)
+    quarantine.replace("IBM", validated.quarantine)
+    with dg.DagsterInstance.ephemeral() as instance:
+        follow_universe(instance, ("IBM",))
+        context = dg.build_asset_check_context(instance=instance)
+        settings = PipelineSettings(home=tmp_path)
+        result = few_refused_rows(context, settings, bar_store=store, quarantine=quarantine)
+
+    assert "the dates look one day late" in str(result.description)
 
 
 def test_an_empty_store_refuses_nothing(tmp_path: Path) -> None:
