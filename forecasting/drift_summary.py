@@ -12,7 +12,7 @@ DRIFT_FILE = Path("reports", "drift.json")
 
 
 class DriftSummary(BaseModel):
-    """Number of features whose recent distribution differs from the earlier one."""
+    """Number of features with a recent distribution that differs from the earlier one."""
 
     as_of: date = Field(description="Newest session of the comparison.")
     features: int = Field(description="Number of features that were compared.")

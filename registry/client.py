@@ -36,7 +36,7 @@ MLFLOW_DEFAULTS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
-# Part of MLflow's message about a database whose tables are older or newer than expected.
+# Part of MLflow's message about a database with older or newer tables than expected.
 _OTHER_SCHEMA = "out-of-date database schema"
 
 # Error codes that a retry cannot change. All other codes may be transient.

@@ -56,7 +56,7 @@ def relocate_artifacts(database: Path) -> bool:
 
 
 def _movable_roots(opened: sqlite3.Connection, root: str) -> Sequence[str]:
-    """Return the recorded folders of artefacts whose contents are now in `root`."""
+    """Return the recorded folders of artefacts with contents that are now in `root`."""
     rows = opened.execute(_OTHER_ROOTS, (len(root) + 1, f"{root}/")).fetchall()
     return [old for (old,) in rows if _has_moved(opened, old, root)]
 

@@ -1,4 +1,4 @@
-"""HTTP server that answers every request that it has received before it stops."""
+"""HTTP server that responds to every received request before it stops."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DrainingServer(uvicorn.Server):
     drain_seconds
         Longest time of the first phase. It ends early without connections.
     on_drain
-        Called at the begin of the first phase.
+        Called at the beginning of the first phase.
     """
 
     def __init__(

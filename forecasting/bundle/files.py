@@ -42,7 +42,7 @@ def check_folder(folder: Path) -> None:
     Raises
     ------
     BundleError
-        When a file is not a regular file, as a device or a FIFO, or is too large.
+        When a file is not a regular file, such as a device or a FIFO, or is too large.
     """
     with suppress(OSError):
         for path in folder.rglob("*"):

@@ -173,7 +173,7 @@ class EnsembleGraph:
                 rows = np.unique(np.nonzero(~is_valid)[0])[:5].tolist()
                 msg = (
                     f"The forecasts of rows {rows} must be finite with a positive scale;"
-                    " leave tickers out whose price did not move."
+                    " leave out tickers with a constant price."
                 )
                 raise ForecastError(msg)
 

@@ -43,7 +43,7 @@ def conformal_quantiles(residuals: npt.ArrayLike, levels: npt.ArrayLike) -> Arra
 
     With few residuals the outermost ranks do not exist; the 0.5 % quantile needs 199 residuals.
     There, the distance of the outermost residual from the median is extended in the proportions of
-    a Student t with 4 degrees of freedom, whose tails resemble those of stock returns. The
+    a Student t with 4 degrees of freedom, which has tails like those of stock returns. The
     guarantee of coverage does not hold for extended levels.
 
     Parameters
@@ -155,7 +155,7 @@ def _check_inputs(residuals: Array, levels: Array) -> None:
 
 
 def _extend_tails(quantiles: Array, levels: Array, ordered: Array) -> Array:
-    """Replace quantiles whose rank is outside the sample, see `conformal_quantiles`."""
+    """Replace quantiles with a rank outside the sample, see `conformal_quantiles`."""
     n = len(ordered)
     median = float(np.median(ordered))
     outer = 1 / (n + 1)

@@ -1,6 +1,6 @@
 """Combination of the folds' forecasts into calibrated ensemble forecasts.
 
-Weights of a scored fold are learned from forecasts of earlier folds whose outcomes were known
+Weights of a scored fold are learned from forecasts of earlier folds with outcomes that were known
 before the first as-of session of the fold. Quantiles are learned from these forecasts and from the
 training samples of the fold.
 `forecasting.evaluation.walk_forward` fits the models, `forecasting.evaluation.scorecard` scores.
@@ -100,7 +100,7 @@ def _calibrate_folds(
 
 
 def _rows_known_before(rows: pl.DataFrame, fold: int) -> pl.DataFrame:
-    """Return the forecasts of earlier folds whose outcome was known before `fold` began.
+    """Return the forecasts of earlier folds with an outcome known before `fold` began.
 
     The last forecasts of the preceding fold are not included, because their targets are inside
     `fold`.

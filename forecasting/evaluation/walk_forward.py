@@ -158,7 +158,7 @@ def _common_rows(
 def _to_frame(
     panel: Panel, fold: Fold, rows: Rows, columns: Mapping[str, np.ndarray]
 ) -> pl.DataFrame:
-    """Return one long frame of all horizons, without rows whose outcome is unknown."""
+    """Return one long frame of all horizons, without rows of unknown outcome."""
     unit = horizon_volatility(panel.volatility[rows], panel.horizons)
     blocks = [
         pl.DataFrame(

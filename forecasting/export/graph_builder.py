@@ -55,7 +55,7 @@ class GraphBuilder:
         return names
 
     def graft(self, content: bytes, source: str, *, output: str = "") -> str:
-        """Add a serialised model whose input is `source`, and return the name of its output.
+        """Add a serialised model with the input `source`, and return the name of its output.
 
         Raises
         ------

@@ -161,7 +161,7 @@ def _unit_free(values: NDArray[np.float64], bars: Bars, units: Units) -> NDArray
 
 @cache
 def _synthetic_bars() -> Bars:
-    """Return bars of a random walk whose volatility changes slowly."""
+    """Return bars of a random walk with slowly changing volatility."""
     rng = np.random.default_rng(20130301)
     volatility = 0.015 * np.exp(0.5 * np.sin(np.arange(PROBE_SIZE) / 40))
     close = 50 * np.exp(np.cumsum(volatility * rng.standard_normal(PROBE_SIZE)))

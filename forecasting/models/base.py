@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 MEMBERS = ("linear", "student", "forest", "lstm")
 REFERENCES = ("naive", "garch")
-# The unit of the members, calibrated like them: what the members know beyond it is their merit.
+# The unit of the members, calibrated like them, so that scores show what the members add to it.
 EWMA = "ewma"
 PEERS = (EWMA,)
 
@@ -49,7 +49,7 @@ class Forecaster(Protocol):
     name: str
 
     def fit(self, panel: Panel, rows: Rows) -> Self:
-        """Fit on samples `rows`, whose targets must be known."""
+        """Fit on samples `rows` with known targets."""
         ...
 
 

@@ -92,7 +92,7 @@ class LinearModel:
 class StudentModel(LinearModel):
     """Linear log scale with the largest Student-t likelihood of the outcomes [2]_.
 
-    It learns from the log returns themselves, whose tails the realised volatility does not show.
+    It learns from the log returns, because the realised volatility does not show their tails.
     """
 
     name = "student"

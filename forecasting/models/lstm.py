@@ -186,8 +186,8 @@ class LstmModel:
 def split_validation(panel: Panel, rows: Rows, share: float) -> tuple[Rows, Rows]:
     """Split samples `rows` in time into training and validation samples.
 
-    The validation samples are those of the latest `share` of the sessions. Samples whose targets
-    reach into the validation sessions are in neither part.
+    The validation samples are those of the latest `share` of the sessions. Samples with
+    targets that reach into the validation sessions are in neither part.
 
     Raises
     ------

@@ -93,7 +93,7 @@ class FittedMembers:
 
 
 def fit_members(panel: Panel, rows: Rows, config: TrainingConfig) -> FittedMembers:
-    """Fit scaling and members on samples `rows`, whose targets must be known.
+    """Fit scaling and members on samples `rows` with known targets.
 
     Raises
     ------

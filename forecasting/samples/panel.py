@@ -35,7 +35,7 @@ class Panel:
     lookback, feature_names, horizons
         Sessions in a window, names of the columns of `matrix`, horizons of the target columns.
     log_returns, realised_variance, target_sessions
-        (n, H) targets, and the session whose close completes each. NaN and NaT where unknown.
+        (n, H) targets, and the session that completes each at its close. NaN and NaT where unknown.
         The variance is the mean per session over the horizon.
     volatility
         (n,) EWMA volatility per session, known at the as-of session.

@@ -162,7 +162,7 @@ def warn_of_ending_calendars(
         listed = ", ".join(followed[:_MAX_LISTED])
         listed += f" and {len(followed) - _MAX_LISTED:,} more" if followed[_MAX_LISTED:] else ""
         warnings.append(
-            f"The calendar of {exchange} {when}. Tickers whose target session is later get no "
+            f"The calendar of {exchange} {when}. Tickers with a later target session get no "
             f"forecast: {listed}. To prevent this, {UPGRADE}."
         )
     return warnings

@@ -1,6 +1,6 @@
 """The published calendars of `exchange_calendars`, with the corrections that are in use.
 
-`market.calendars.sessions` answers questions about them.
+`market.calendars.sessions` has their arithmetic.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class FetchedBars:
 
 
 class AcceptableBars:
-    """Requests for the bars of one ticker, answered by the first acceptable response.
+    """Requests for the bars of one ticker, which return the first acceptable response.
 
     Parameters
     ----------

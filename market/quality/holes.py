@@ -13,7 +13,7 @@ def bars_after_holes(bars: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """Return the bars of each ticker after its last long hole, and a sentence for each such ticker.
 
     A hole is long if two consecutive bars are more than `MAX_HOLE` days apart. A return across it
-    is none of one session, and the bars before it may be those of another company.
+    spans more than one session, and the bars before it may be those of another company.
 
     Parameters
     ----------

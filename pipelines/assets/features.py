@@ -237,7 +237,7 @@ def _reasons(
 
 
 def _undated(keys: pl.DataFrame, sessions_of: SessionsByTicker) -> dict[str, str]:
-    """Return the tickers whose target sessions are unknown, with the reasons."""
+    """Return the tickers with unknown target sessions, and the reasons."""
     as_of = dict(keys.rows())
 
     def check(ticker: str) -> None:
@@ -255,7 +255,7 @@ def _undated(keys: pl.DataFrame, sessions_of: SessionsByTicker) -> dict[str, str
 
 
 def _not_finite(keys: pl.DataFrame, windows: NDArray[np.float32]) -> dict[str, str]:
-    """Return the tickers whose newest window has infinite values, with the reason."""
+    """Return the tickers with infinite values in their newest window, and the reason."""
     is_finite = np.isfinite(windows).all(axis=(1, 2))
     reason = "a feature of its newest window is infinite; check its prices and volumes."
     return dict.fromkeys(keys["ticker"].filter(pl.Series(~is_finite)), reason)

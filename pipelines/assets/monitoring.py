@@ -43,7 +43,7 @@ class Drift:
 
     @property
     def drifted(self) -> list[str]:
-        """Features whose distance reaches the threshold."""
+        """Features with a distance that reaches the threshold."""
         return [name for name, score in self.scores.items() if score >= DISTANCE]
 
     @property

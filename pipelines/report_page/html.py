@@ -44,7 +44,7 @@ ul.gates b { display: inline-block; width: 1.6rem; text-indent: 0; }
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot: its file name, whose suffix gives the format, its title and its content."""
+    """A plot: its file name with the suffix of its format, its title and its content."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""The reports folder, whose files are written atomically."""
+"""The reports folder. Its files are written atomically."""
 
 import json
 from pathlib import Path

@@ -24,7 +24,7 @@ NOT_FOLLOWED = (
     "pipelines.stages.fingerprints",
     "pipelines.stages.store",
 )
-# Import name -> distribution, for the libraries whose release may change a number.
+# Import name -> distribution, for the libraries of which a release may change a number.
 LIBRARIES = {
     "arch": "arch",
     "evidently": "evidently",

@@ -193,7 +193,7 @@ def _draft_in(folder: Path) -> Iterator[Path]:
 
 
 def _remove_if_abandoned(draft: Path) -> None:
-    """Remove the draft of a killed run, whose lock the system has released."""
+    """Remove the draft of a killed run if the system has released its lock."""
     with suppress(OSError):  # a running build holds the lock, or has just renamed the draft
         handle = _lock(draft)
         shutil.rmtree(draft, ignore_errors=True)

@@ -38,7 +38,7 @@ class Refusals:
 def read_refusals(
     tickers: Sequence[str], settings: MarketSettings, bar_store: BarStore, quarantine: Quarantine
 ) -> Refusals:
-    """Read the refused rows of `tickers`; a ticker whose files cannot be read is left out."""
+    """Read the refused rows of `tickers`; a ticker with unreadable files is left out."""
     frames = [QUARANTINE_SCHEMA.to_frame()]
 
     def read_quarantine(ticker: str) -> None:

@@ -25,7 +25,7 @@ REQUEST_ID_HEADER, _RESPONSE_TIME = b"x-request-id", b"x-response-time"
 _UNMATCHED = "unmatched"
 _MAX_TICKER = 24
 # An id of a caller must be safe in a log and in a header.
-_SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_SAFE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 # Version, trace id, parent id and flags, see https://www.w3.org/TR/trace-context/.
 _TRACE_ID = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)")
 _STORED = {b"cache-control", b"etag"}
@@ -35,8 +35,8 @@ _numbers = count(1)
 
 
 def request_id(given: bytes | None) -> bytes:
-    """Return the id that the caller has given if it is sane, else a new one."""
-    if given is not None and _SANE_ID.fullmatch(given):
+    """Return the id that the caller has given if it is safe, else a new one."""
+    if given is not None and _SAFE_ID.fullmatch(given):
         return given
     return b"%b-%x" % (_prefix, next(_numbers))
 
@@ -109,7 +109,7 @@ def log_request(
 
 
 def _with_storage(headers: Iterable[Header]) -> list[Header]:
-    """Return the headers; a response that does not say whether it may be stored must not be."""
+    """Return the headers, with `no-store` if they do not say whether to store the response."""
     present = list(headers)
     if _STORED.isdisjoint(name for name, _ in present):
         present.append((b"cache-control", b"no-store"))

@@ -96,7 +96,7 @@ class ForecastTable:
     def aged(self, now: datetime) -> ForecastTable:
         """Return this table, or a copy with the present age if a session has closed since.
 
-        A ticker whose calendar has ended moves to `without_forecast`, because the age of its
+        A ticker with a calendar that has ended moves to `without_forecast`, because the age of its
         forecast is unknown. If this holds for all tickers, the forecasts stay without a signal.
         """
         closed_sessions, faulty = _last_closed_sessions(self.closed_sessions, now)
@@ -195,7 +195,7 @@ def _last_closed_sessions(
 def _split_rows(
     rows: dict[str, ForecastRow], faulty: Mapping[str, str]
 ) -> tuple[dict[str, ForecastRow], dict[str, str]]:
-    """Return the rows whose exchange has a calendar, and the reasons for the other tickers."""
+    """Return the rows with a calendar of their exchange, and the reasons for the other tickers."""
     undated = {
         ticker: f"the age of its forecast is unknown: {faulty[row.exchange]}"
         for ticker, row in rows.items()

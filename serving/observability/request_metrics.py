@@ -45,7 +45,7 @@ class RequestMetrics:
         self._cache_reads[cache, "hit" if hit else "miss"] += 1
 
     def cache_hit_rate(self, cache: str) -> float | None:
-        """Return the share of reads that the cache answered; None without reads."""
+        """Return the share of reads that the cache had a value for; None without reads."""
         hits, misses = self._cache_reads[cache, "hit"], self._cache_reads[cache, "miss"]
         return hits / (hits + misses) if hits + misses else None
 
@@ -64,7 +64,7 @@ class RequestMetrics:
                 self._written_times[route, status] = current
 
     def _add_times(self, route: str, counts: list[int], seconds: float) -> None:
-        # `observe` takes one request at a time, and a poll may have ten thousands of them.
+        # `observe` takes one request at a time, and a poll may have tens of thousands of them.
         histogram = self._seconds.labels(route)
         for bucket, count in zip(
             histogram._buckets,  # noqa: SLF001

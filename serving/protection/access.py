@@ -1,4 +1,4 @@
-"""Who sends a request, and what the request may do.
+"""Callers of the service, and the scopes that routes require.
 
 `serving.protection.guard` identifies the caller; a route states the scope that it needs.
 """

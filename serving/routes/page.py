@@ -1,7 +1,7 @@
 """GET /: the web page, its files under /static, and GET /docs: the OpenAPI page.
 
 Nothing is loaded from another host. The scripts and styles of Swagger UI on /docs are files of
-BentoML, whose own page loads a tag manager.
+BentoML. Its own page is not used, because it loads a tag manager.
 """
 
 from __future__ import annotations

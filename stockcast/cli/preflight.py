@@ -36,7 +36,7 @@ _DISK_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOSPC, errno.EPERM
 
 @contextmanager
 def command(*, home: Path | None = None, **overrides: str | None) -> Iterator[CommandSettings]:
-    """Provide the settings of a command whose home can be used.
+    """Provide the settings of a command after a check that its home can be used.
 
     An expected error is printed as one message, and the command exits with status 1.
     """

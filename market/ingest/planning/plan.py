@@ -67,7 +67,7 @@ def plan_tasks(
         try:
             planner = TickerPlanner(state, last_stored.get(ticker), sessions_of(ticker), now)
             due.add(planner, has_separate_actions=has_separate_actions)
-        except Exception as error:  # noqa: BLE001  # any fault of one ticker must spare the others
+        except Exception as error:  # noqa: BLE001  # a fault of one ticker must not stop the others
             due.nothing.append(IngestTask(ticker, "blocked", None, reason_of(error)))
     return due.in_order()
 

@@ -36,7 +36,7 @@ class Explanation(BaseModel):
 
     It states how the members, their weights and the calibration make up the width of the 80 %
     range. The centre needs no explanation: all forecasts share one expected log return per session.
-    It names no market event, because the model sees daily bars only.
+    It names no market event, because the inputs of the model are daily bars only.
     """
 
     width_ratio: float = Field(

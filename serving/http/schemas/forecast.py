@@ -15,10 +15,10 @@ class Prediction(BaseModel):
     """Calibrated ensemble forecast; `forecasting.distribution.signals` defines its fields."""
 
     price_target: float = Field(
-        description="Median price at the target session.", examples=[431.53]
+        description="Median price at the target session.", examples=[431.33]
     )
     expected_return: float = Field(
-        description="Simple return from the close to the price target.", examples=[0.0025]
+        description="Simple return from the close to the price target.", examples=[0.002]
     )
     direction: Direction
     signal: Recommendation | None = Field(
@@ -30,12 +30,12 @@ class Prediction(BaseModel):
         examples=[None],
     )
     confidence: float = Field(
-        description="Probability of the more likely direction, from 0.5 to 1.", examples=[0.522]
+        description="Probability of the more likely direction, from 0.5 to 1.", examples=[0.518]
     )
-    probability_up: float = Field(examples=[0.522])
+    probability_up: float = Field(examples=[0.518])
     intervals: dict[str, tuple[float, float]] = Field(
         description="Coverage in percent, mapped to the lower and upper price.",
-        examples=[{"80": (406.53, 456.60), "95": (391.33, 473.02), "99": (372.24, 495.44)}],
+        examples=[{"80": (407.28, 456.11), "95": (392.35, 472.77), "99": (374.13, 495.19)}],
     )
 
 
@@ -65,7 +65,7 @@ class Forecast(BaseModel):
 
     ticker: str = Field(examples=["AAPL"])
     as_of: date = Field(
-        description="Session whose close is the start of the forecast.", examples=["2013-03-01"]
+        description="The forecast starts from the close of this session.", examples=["2013-03-01"]
     )
     horizon: HorizonLabel = Field(examples=["1w"])
     target_session: date = Field(examples=["2013-03-08"])

@@ -92,7 +92,7 @@ class PredictRequest(BaseModel):
         [],
         max_length=2,
         description="Parts of the response. `members` is always there; `explanation` adds the"
-        " contributions to the price target.",
+        " contributions to the width of the 80 % range.",
     )
     include_reasoning: StrictBool = Field(
         default=False, description="Synonym of `explanation` in `include`."

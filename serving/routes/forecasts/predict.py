@@ -116,7 +116,7 @@ _FIELDS = (
         "include",
         get_args(Inclusion),
         "Parts of the response. `members` is always there; `explanation` adds the contributions to"
-        " the price target.",
+        " the width of the 80 % range.",
     ),
     query(
         "version",

@@ -100,7 +100,7 @@ def repeat_home(home: Path | str | None) -> Iterator[None]:
 
 
 def with_home(message: str) -> str:
-    """Return a message whose hints, such as ```stockcast run```, repeat ``--home``."""
+    """Return a message with ``--home`` repeated in its hints, such as ```stockcast run```."""
     option = _home_option.get()
     return _COMMAND.sub(lambda hint: f"`{hint[1]}{option}`", message) if option else message
 

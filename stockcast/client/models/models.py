@@ -10,7 +10,7 @@ from stockcast.client.models.forecasts import Accuracy, MemberForecast, ModelInf
 
 
 class DriftSummary(BaseModel):
-    """Number of features whose recent distribution differs from the earlier one."""
+    """Number of features with a recent distribution that differs from the earlier one."""
 
     as_of: date
     features: int
