@@ -21,6 +21,7 @@ from market.ingest.planning.catch_up import (
 from market.ingest.planning.plan import plan_tasks
 from market.ingest.planning.ticker_plan import IngestTask
 from market.ingest.ticker_state import TickerStateStore
+from market.providers.failover.chain import ProviderChain
 from market.providers.protocol import LocalProvider, Provider
 from market.providers.status import HOURS_AFTER_CLOSE, ProviderStatus
 from market.settings import MarketSettings
@@ -148,13 +149,15 @@ def catch_up_sensor(
             now=now,
         )
     else:
-        catch_up = plan_catch_up(
-            overdue,
-            states,
-            provider_status.read(),
-            now,
-            reserved_calls=provider_status.reserved_for_bars(followed),
-        )
+        catch_up = _plan_changed_files(provider, tasks, ticker_states, now)
+        if catch_up.run_key is None:
+            catch_up = plan_catch_up(
+                overdue,
+                states,
+                provider_status.read(),
+                now,
+                reserved_calls=provider_status.reserved_for_bars(followed),
+            )
     if catch_up.run_key is None:
         return dg.SkipReason(catch_up.reason)
     context.log.info(catch_up.reason)
@@ -206,11 +209,34 @@ def _plan_local(
 
     find_faulty(followed, add_if_new)  # a run of the others names the faulty tickers
     if due:
-        return plan_local_catch_up(due, ticker_states.read(), version, now)
+        return plan_local_catch_up(due, ticker_states.read(), version, f"{now:%Y-%m-%dT%H}")
     if overdue:
         msg = f"The data of {provider.name} has not changed since its ingest."
         return CatchUpPlan(None, msg)
     return UP_TO_DATE
+
+
+def _plan_changed_files(
+    provider: Provider,
+    tasks: Sequence[IngestTask],
+    ticker_states: TickerStateStore,
+    now: datetime,
+) -> CatchUpPlan:
+    """Decide whether a run must compare stored bars with changed files of a chain."""
+    try:
+        version = provider.local_version() if isinstance(provider, ProviderChain) else None
+    except StockcastError:
+        version = None  # the other providers may deliver
+    recorded = ticker_states.source_versions()
+    changed = {
+        task.ticker
+        for task in tasks
+        if task.kind != "blocked" and recorded.get(task.ticker, version) != version
+    }
+    if version is None or not changed:
+        return UP_TO_DATE
+    # A run may also request bars, and a rejected key stops it, so it is repeated once a day only.
+    return plan_local_catch_up(changed, ticker_states.read(), version, f"{now:%Y-%m-%d}")
 
 
 def _active_ingest_run(instance: dg.DagsterInstance) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cached_property
 
 import polars as pl
@@ -33,7 +32,8 @@ class LocalFollower:
 
     def __init__(self, context: IngestContext, provider: Provider) -> None:
         self._context = context
-        self._local = provider.local_providers if isinstance(provider, ProviderChain) else ()
+        self._chain = provider if isinstance(provider, ProviderChain) else None
+        self._local = self._chain.local_providers if self._chain else ()
         self._first = provider.name
 
     def follow(self, ticker: str) -> IngestReport | None:
@@ -42,10 +42,16 @@ class LocalFollower:
         Local data that cannot be read, or does not fit the stored bars of other providers, is a
         note of the report, because the other providers may deliver. Nothing is changed then.
         """
+        version = self._version
+        report = self._follow_local(ticker)
+        if version is not None:
+            self._context.ticker_states.record_source_version(ticker, version)
+        return report
+
+    def _follow_local(self, ticker: str) -> IngestReport | None:
         stored = self._context.stored_bars(ticker) if self._local else pl.DataFrame()
         if stored.is_empty():
             return None
-        _ = self._has_refreshed
         for provider in self._local:
             try:
                 report = self._follow(ticker, stored, provider)
@@ -58,12 +64,15 @@ class LocalFollower:
         return None
 
     @cached_property
-    def _has_refreshed(self) -> bool:
-        """Read local data again that has changed since an earlier ingest of the process."""
-        for provider in self._local:
-            with suppress(BarsError):  # `fetch` raises it for the ticker
-                provider.source_version()
-        return True
+    def _version(self) -> str | None:
+        """The version of the local data before it is read, so that later changes are noticed.
+
+        Data that has changed since an earlier ingest of the process is read again.
+        """
+        try:
+            return self._chain.local_version() if self._chain else None
+        except BarsError:
+            return None  # `fetch` raises it for the ticker
 
     def _follow(
         self, ticker: str, stored: pl.DataFrame, provider: LocalProvider

@@ -128,19 +128,20 @@ def has_new_data(
 
 
 def plan_local_catch_up(
-    tickers: Collection[str], states: Mapping[str, TickerState], version: str, now: datetime
+    tickers: Collection[str], states: Mapping[str, TickerState], version: str, slot: str
 ) -> CatchUpPlan:
     """Compute the key of a run that ingests the local data of `tickers`.
-
-    The key contains the hour, which repeats a run that was lost or failed.
 
     Parameters
     ----------
     version
         As in `has_new_data`.
+    slot
+        Part of the key that changes with time, such as the hour: a run that was lost or failed is
+        repeated then.
     """
     requested = [f"{t} {states[t].requested_at if t in states else None}" for t in sorted(tickers)]
-    text = "\n".join([version, f"{now:%Y-%m-%dT%H}", *requested])
+    text = "\n".join([version, slot, *requested])
     key = f"catch-up-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     return CatchUpPlan(key, f"The local data of {', '.join(sorted(tickers)[:8])} is new.")
 

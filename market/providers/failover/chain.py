@@ -90,6 +90,16 @@ class ProviderChain:
         """The providers of local data, in the order of the chain."""
         return tuple(p for p in self._providers if isinstance(p, LocalProvider))
 
+    def local_version(self) -> str | None:
+        """Return a text that changes when any local data changes; None without local providers.
+
+        Raises
+        ------
+        BarsError
+            If a local provider has no data.
+        """
+        return "\n".join(provider.source_version() for provider in self.local_providers) or None
+
     @property
     def has_separate_actions(self) -> bool:
         """Whether bars of the first provider lack splits and dividends."""

@@ -60,11 +60,15 @@ def test_the_sample_starts_one_run_and_no_other(
 class FilesDay:
     """A home with files of IBM and FB up to Friday, after the first ingest."""
 
-    def __init__(self, instance: dg.DagsterInstance, folder: Path) -> None:
+    def __init__(self, instance: dg.DagsterInstance, folder: Path, *, backups: str = "") -> None:
         bars = sample_bars("FB", "IBM", start=START)
         self.folder = Path(write_files(folder / "bars", bars))
         self.daemon = daemon_of(
-            instance, home=folder / "home", provider="files", bars=str(self.folder)
+            instance,
+            home=folder / "home",
+            provider="files",
+            bars=str(self.folder),
+            backups=backups,
         )
         self.daemon.run_until(after_hours(1), step=FIVE_MINUTES)
         assert len(self.daemon.results) == 1
@@ -134,3 +138,19 @@ def test_a_broken_file_is_read_again_only_after_it_was_corrected(files: FilesDay
 
     path.write_text(good)
     assert files.n_runs_until(after_hours(16)) == 1
+
+
+def test_an_edited_file_in_a_chain_starts_one_run(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    """Regression: an edit beside another provider waited for the next scheduled ingest."""
+    # Nothing is requested from Yahoo, because the files have the bar of Friday.
+    files = FilesDay(instance, tmp_path, backups="yahoo")
+    assert files.n_runs_until(after_hours(2), timedelta(minutes=30)) == 0
+
+    path = files.folder / "IBM.csv"
+    pl.read_csv(path, infer_schema=False)[1:].write_csv(path)
+
+    assert files.n_runs_until(after_hours(16), timedelta(minutes=30)) == 1
+    stored = files.daemon.resources["bar_store"].read(["IBM"])
+    assert stored["session"][0] == date(2013, 2, 4)
