@@ -106,6 +106,29 @@ def test_split_of_any_usual_ratio_is_found(
     ]
 
 
+@pytest.mark.parametrize("ratio", [9, 12, 35, 60, 75, 150, 200, 250])
+def test_split_of_a_rare_ratio_has_exactly_this_factor(ratio: int) -> None:
+    bars = synthetic_bars(("AAA",), n_sessions=N)
+
+    for factor in (ratio, 1 / ratio):
+        assert found(split(bars, 60, factor)) == [
+            ("AAA", bars["session"][60], pytest.approx(factor))
+        ]
+
+
+def test_usual_volume_is_the_median_of_exactly_21_sessions() -> None:
+    row, quiet, busy = 60, 100_000, 1_000_000
+    bars = split(synthetic_bars(("AAA",), n_sessions=N), row, 2.0)
+    # Of the 21 sessions before, 11 are busy. One session more or less would halve the median.
+    is_busy = [False, True, *[True, False] * 10]
+    volume = [*[quiet] * (row - 22), *[busy if b else quiet for b in is_busy], 7 * busy]
+    volume += [2 * busy] * (N - len(volume))
+
+    assert found(bars.with_columns(pl.Series("volume", volume))) == [
+        ("AAA", bars["session"][row], 2.0)
+    ]
+
+
 @pytest.mark.parametrize("row", [40, N - 1])
 @pytest.mark.parametrize("factor", [0.55, 0.5, 0.48, 1 / 3, 0.25])
 def test_crash_with_high_volume_is_data(row: int, factor: float) -> None:
