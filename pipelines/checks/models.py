@@ -19,7 +19,7 @@ from pipelines.stages.bundle import ForecastBundle
 from pipelines.stages.evaluation import EvaluationScores
 from pipelines.stages.feature_table import FeatureTable
 from pipelines.stages.store import Stage
-from registry.promotion.gates import check_coverage
+from registry.promotion.coverage_gate import check_coverage
 from registry.settings import RegistrySettings
 
 CHANGED_SESSIONS = 100

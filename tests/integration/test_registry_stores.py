@@ -19,7 +19,8 @@ from registry.promotion.aliases import (
     rollback,
 )
 from registry.promotion.audit import champion_periods, read_moves
-from registry.promotion.gates import Decision, Reason
+from registry.promotion.gates import Decision
+from registry.promotion.reasons import Reason
 from registry.publishing.candidates import log_candidate
 from registry.versions import ModelRegistry
 

@@ -1,7 +1,8 @@
 """The report of a promotion decision."""
 
 from pipelines.assets.registration import ALREADY_CHAMPION, KEPT, promotion_report
-from registry.promotion.gates import Decision, Reason
+from registry.promotion.gates import Decision
+from registry.promotion.reasons import Reason
 
 NARROW = Reason("coverage_80_1w", passed=False, sentence="The interval is too narrow: failed")
 SELF = Reason("champion", passed=True, sentence="There is no champion: passed")

@@ -17,7 +17,8 @@ from registry.promotion.aliases import (
     rollback,
 )
 from registry.promotion.audit import Move, read_moves
-from registry.promotion.gates import Decision, Reason
+from registry.promotion.gates import Decision
+from registry.promotion.reasons import Reason
 from registry.versions import ModelRegistry
 
 DECISION_TAGS = {
