@@ -73,15 +73,15 @@ class AcceptableBars:
         stored: pl.DataFrame,
     ) -> None:
         self._provider = provider
-        self._ticker = ticker
+        self.ticker = ticker
         self._sessions_of = sessions_of
         self._now = now
-        self._stored = stored
+        self.stored = stored
 
     @property
     def sessions(self) -> Sessions:
         """Calendar of the ticker's exchange."""
-        return self._sessions_of(self._ticker)
+        return self._sessions_of(self.ticker)
 
     @property
     def closed(self) -> date:
@@ -128,15 +128,15 @@ class AcceptableBars:
             without_news = late if isinstance(error, TransientError) else late + late_backup
             if not without_news:
                 raise
-            return replace(without_news[0], notes=(f"{self._ticker} has no newer bar: {error}",))
+            return replace(without_news[0], notes=(f"{self.ticker} has no newer bar: {error}",))
         return replace(accepted[-1], notes=delivery.notes)
 
     def _deliver(
         self, session_range: SessionRange | None, accept: Callable[[pl.DataFrame], None]
     ) -> AcceptedBars:
         if isinstance(self._provider, ProviderChain):
-            return self._provider.fetch_accepted(self._ticker, session_range, accept)
-        bars = self._provider.fetch(self._ticker, session_range)
+            return self._provider.fetch_accepted(self.ticker, session_range, accept)
+        bars = self._provider.fetch(self.ticker, session_range)
         accept(bars)
         return AcceptedBars(bars, self._provider.name)
 
@@ -145,7 +145,7 @@ class AcceptableBars:
     ) -> FetchedBars:
         validated = validate_closed(bars, self.sessions, self.closed)
         if validated.quarantine.height:
-            refuse_without_bars(self._ticker, validated)
+            refuse_without_bars(self.ticker, validated)
         return FetchedBars(
             validated,
             reconcile(validated.bars),
@@ -156,9 +156,9 @@ class AcceptableBars:
 
     def _count_missing(self, fetched: FetchedBars) -> int:
         """Return the number of closed sessions that a response without any new bar lacks."""
-        if len(fetched.reconciled.new) or self._stored.is_empty():
+        if len(fetched.reconciled.new) or self.stored.is_empty():
             return 0
-        return self.count_since(self._stored.get_column("session")[-1] + timedelta(days=1))
+        return self.count_since(self.stored.get_column("session")[-1] + timedelta(days=1))
 
 
 def validate_closed(bars: pl.DataFrame, sessions: Sessions, closed: date) -> ValidatedBars:

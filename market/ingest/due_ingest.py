@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 
 from market.bars.corporate_actions import actions_known_through, add_actions, split_factor_on
-from market.ingest.acceptance import FetchedBars
+from market.ingest.acceptance import AcceptableBars, FetchedBars
 from market.ingest.context import IngestContext
 from market.ingest.fetch import BarFetcher
 from market.ingest.joining.splits import resolve_split_jumps
@@ -77,14 +77,14 @@ class DueIngest:
     def _fetch(
         self, ticker: str, stored: pl.DataFrame, actions_through: date | None, *, whole: bool
     ) -> FetchedBars:
-        fetcher = BarFetcher(
+        requests = AcceptableBars(
             self._provider,
             ticker,
             sessions_of=self._context.sessions_of,
             now=self._context.clock.now(),
             stored=stored,
-            tolerance=self._context.tolerance,
         )
+        fetcher = BarFetcher(requests, tolerance=self._context.tolerance)
         if whole:
             return fetcher.fetch_history()
         if getattr(self._provider, "has_separate_actions", False):

@@ -6,18 +6,16 @@ its bars.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import polars as pl
 
 from core.errors import TierError
-from market.calendars.sessions import Sessions
 from market.ingest.acceptance import AcceptableBars, FetchedBars
 from market.ingest.joining.mismatch import FILL, MIN_SHARED
 from market.ingest.joining.reconcile import ReconciledBars, reconcile_bars, replace_bars
-from market.providers.protocol import Provider, SessionRange
+from market.providers.protocol import SessionRange
 
 # Stored sessions that are fetched again, to detect corrections and other price levels.
 OVERLAP = 5
@@ -30,28 +28,17 @@ class BarFetcher:
 
     Parameters
     ----------
-    sessions_of, now, stored
-        See `market.ingest.acceptance.AcceptableBars`.
+    requests
+        Requests for these bars to the provider.
     tolerance
         See `market.ingest.joining.reconcile.reconcile_bars`.
     """
 
-    def __init__(
-        self,
-        provider: Provider,
-        ticker: str,
-        *,
-        sessions_of: Callable[[str], Sessions],
-        now: datetime,
-        stored: pl.DataFrame,
-        tolerance: float,
-    ) -> None:
-        self._ticker = ticker
-        self._stored = stored
+    def __init__(self, requests: AcceptableBars, *, tolerance: float) -> None:
+        self._requests = requests
+        self._ticker = requests.ticker
+        self._stored = requests.stored
         self._tolerance = tolerance
-        self._requests = AcceptableBars(
-            provider, ticker, sessions_of=sessions_of, now=now, stored=stored
-        )
 
     def fetch_history(self) -> FetchedBars:
         """Fetch the whole history, or as many sessions as the tiers of the providers reach back.

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,18 @@ print("RESULT" + json.dumps({"statuses": statuses, "modules": names, "unpickled"
 """
 
 
+def run_python(env: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the repository until it ends."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     folder = tmp_path_factory.mktemp("process")
@@ -66,14 +79,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "BENTOML_HOME": str(folder / "bentoml"),
         "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python(env, "-c", PROGRAM)
     assert done.returncode == 0, done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
     parsed: dict[str, list[str]] = json.loads(line.removeprefix("RESULT"))
@@ -96,14 +102,7 @@ def test_serving_unpickles_nothing(result: dict[str, list[str]]) -> None:
 
 def test_an_invalid_setting_stops_the_service_with_its_name(tmp_path: Path) -> None:
     env = {**os.environ, "STOCKCAST_HOME": str(tmp_path), "STOCKCAST_POLL_SECONDS": "-1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "serving"],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python(env, "-m", "serving")
     assert done.returncode == 2
     assert "STOCKCAST_POLL_SECONDS" in done.stderr
     assert "Traceback" not in done.stderr
@@ -117,14 +116,7 @@ def test_an_address_that_cannot_be_used_stops_the_service_with_the_way_out(
         port = str(other.getsockname()[1])
         env = {**os.environ, "STOCKCAST_HOME": str(tmp_path), "STOCKCAST_PORT": port}
         env |= {"STOCKCAST_HOST": host, "STOCKCAST_ACCESS": "open"}
-        done = subprocess.run(
-            [sys.executable, "-m", "serving"],
-            cwd=ROOT,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_python(env, "-m", "serving")
     assert done.returncode == 2
     assert f"The service cannot listen on {host}:{port}" in done.stderr
     assert "STOCKCAST_PORT" in done.stderr
