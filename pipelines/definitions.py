@@ -14,6 +14,7 @@ from pipelines.assets import (
     monitoring,
     registration,
     report,
+    snapshot,
     training,
 )
 from pipelines.resources import build_resources
@@ -30,7 +31,7 @@ def build_defs(
     """Return the definitions for `settings`. `resources` replace default resources by name."""
     settings = settings or load_settings(PipelineSettings)
     all_resources = {**build_resources(settings), **(resources or {})}
-    modules = [features, training, evaluation, members, registration, monitoring, report]
+    modules = [features, snapshot, training, evaluation, members, registration, monitoring, report]
     return dg.Definitions(
         assets=[
             market_data.build_daily_bars(settings),

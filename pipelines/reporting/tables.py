@@ -1,6 +1,7 @@
 """Tables and the text of their cells, for the Dagster UI, the report page and the terminal."""
 
 import math
+from collections.abc import Mapping
 
 import dagster as dg
 import polars as pl
@@ -24,6 +25,13 @@ def markdown_table(frame: pl.DataFrame, *, most: int = 50) -> str:
     omitted = frame.height - most
     footer = [f"\n… and {omitted:,} more rows."] if omitted > 0 else []
     return "\n".join([header, *rows, *footer])
+
+
+def reasons_table(reasons: Mapping[str, str]) -> str:
+    """Return the tickers that are left out, with their reasons, as Markdown."""
+    if not reasons:
+        return "No ticker was left out."
+    return markdown_table(pl.DataFrame({"ticker": [*reasons], "reason": [*reasons.values()]}))
 
 
 def cell_text(value: object) -> str:

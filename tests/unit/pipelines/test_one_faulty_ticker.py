@@ -27,8 +27,9 @@ from market.calendars.exchanges import SessionsByTicker
 from market.calendars.sessions import Sessions
 from market.store import BarStore
 from pipelines.assets import features
-from pipelines.assets.features import feature_snapshot, feature_table
+from pipelines.assets.features import feature_table
 from pipelines.assets.market_data import build_daily_bars
+from pipelines.assets.snapshot import feature_snapshot
 from pipelines.checks import bar_quality, few_refused_rows, quality
 from pipelines.partitions import all_partitions, follow_universe
 from pipelines.resources import build_resources

@@ -17,8 +17,9 @@ from forecasting.snapshot import Snapshot, read_snapshot
 from market.bars.quarantine import Quarantine
 from market.calendars.sessions import Sessions
 from market.store import BarStore
-from pipelines.assets.features import feature_snapshot, feature_table
+from pipelines.assets.features import feature_table
 from pipelines.assets.monitoring import drift_report
+from pipelines.assets.snapshot import feature_snapshot
 from pipelines.settings import PipelineSettings
 from pipelines.stages.store import StageStore
 
