@@ -17,7 +17,7 @@ Parse = Callable[[str], datetime | None]
 
 _TIME = (
     r"(?:[ T,]\s*(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:[.,]\d+)?)?"
-    r"\s*(?P<half>[ap]\.?m\.?)?\s*(?:(?P<utc>Z|UTC|GMT)|(?P<sign>[+-])(?P<off_hour>\d{2}):?"
+    r"\s*(?P<half>[ap]\.?m\.?)?\s*(?:(?P<zone>Z|UTC|GMT|EST|EDT)|(?P<sign>[+-])(?P<off_hour>\d{2}):?"
     r"(?P<off_minute>\d{2}))?)?$"
 )
 _MONTH_DAY = r"(?:[-/.]|\. |月)(?P<day>\d{1,2})[.日]?"
@@ -29,6 +29,9 @@ _NUMBERS = r"^(?P<{}>\d{{1,2}})[-/.](?P<{}>\d{{1,2}})[-/.](?P<year>\d{{4}}|\d{{2
 # The Republic of China, Taiwan, counts years from 1912 on.
 _REPUBLIC = r"^(?:民國|民国)?\s*(?P<republic>\d{2,3})(?:[-/.]|年)(?P<month>\d{1,2})" + _MONTH_DAY
 _REPUBLIC_COMPACT = r"^(?P<republic>\d{2,3})(?P<month>\d{2})(?P<day>\d{2})"
+# Year 1, also written as 元, follows the year of the table.
+_ERAS = {"s": 1925, "昭和": 1925, "h": 1988, "平成": 1988, "r": 2018, "令和": 2018}
+_ERA = rf"^(?P<era>{'|'.join(_ERAS)})\s*(?P<era_year>\d{{1,2}}|元)(?:[-/.]|年)(?P<month>\d{{1,2}})"
 _WEEKDAY = r"^(?:[^\W\d_]{2,10}[.,]*\s+(?=\S+\s+\S+\s+\S))?"
 _DAY_NAME = r"(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?[-\s/.]*(?:de\s+)?(?P<name>[^\W\d_]{3,12})[.,]?"
 _NAME_DAY = r"(?P<name>[^\W\d_]{3,12})[-\s/.]*(?P<day>\d{1,2})(?:st|nd|rd|th)?,?"
@@ -52,6 +55,12 @@ _ISO = re.compile(r"^\d{4}-(?:\d{2}|W\d{2})-\d{1,2}(?:$|[ T]\d)")
 # Years of two digits: 69 is 2069 in no file of bars, and 1969 is before the calendars.
 _CENTURY = 70
 _FIRST_OF_REPUBLIC = 1911
+# Other names, such as CST, stand for several zones.
+_ZONES = {
+    **dict.fromkeys(("z", "utc", "gmt"), UTC),
+    "est": timezone(timedelta(hours=-5)),
+    "edt": timezone(timedelta(hours=-4)),
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,7 @@ def written_formats() -> list[DateFormat]:
         DateFormat("names of months", _by_pattern(_WEEKDAY + _NAME_DAY + _YEAR_LAST + _TIME)),
         DateFormat(republic, _by_pattern(_REPUBLIC + _TIME)),
         DateFormat(republic, _by_pattern(_REPUBLIC_COMPACT + "$")),
+        DateFormat("years of Japanese eras", _by_pattern(_ERA + _MONTH_DAY + _TIME)),
         *(
             DateFormat(name, _by_pattern(_SHORT_COMPACT.format(*order) + "$"), is_rare=n > 0)
             for n, (name, order) in enumerate(compact.items())
@@ -137,6 +147,8 @@ def _year(part: dict[str, str]) -> int:
         year = int(part["republic"]) + _FIRST_OF_REPUBLIC
         # A year of two digits before the calendars is no year of the Republic; 0 is refused.
         return year if year >= 1900 + _CENTURY else 0
+    if "era" in part:
+        return _ERAS[part["era"].lower()] + int(part["era_year"].replace("元", "1"))
     year = int(part["year"])
     if len(part["year"]) == 2:  # noqa: PLR2004  # digits
         year += 1900 if year >= _CENTURY else 2000
@@ -151,8 +163,8 @@ def _time(part: dict[str, str]) -> time:
 
 
 def _zone(part: dict[str, str]) -> timezone | None:
-    if part.get("utc"):
-        return UTC
+    if part.get("zone"):
+        return _ZONES[part["zone"].lower()]
     if not part.get("sign"):
         return None
     offset = timedelta(hours=int(part["off_hour"]), minutes=int(part["off_minute"]))

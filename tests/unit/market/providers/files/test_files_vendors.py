@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +13,7 @@ from support.market.bars import sample_bars
 from support.market.file_dialects import ENGLISH, EUROPEAN, SEMICOLONS, dialect
 from support.market.file_formats import TRADED, YAHOO, Write, provider, refusal, traded
 
+from market.providers.files.cells.date_formats import written_formats
 from market.providers.files.headers.spellings import normalize_name, volume_power
 
 DANISH_DATES = ("27-02-2013", "28-02-2013", "01-03-2013")
@@ -30,6 +31,13 @@ BARS = {
         "日期,開盤,最高,最低,收盤,成交量", ("102年2月27日", "102年2月28日", "102年3月1日")
     ),
     "republic-of-china-compact": dialect(ENGLISH, ("1020227", "1020228", "1020301")),
+    "japanese-era": dialect("日付,始値,高値,安値,終値,出来高", ("H25.2.27", "H25.2.28", "H25.3.1")),
+    "japanese-era-words": dialect(
+        ENGLISH, ("平成25年2月27日", "平成25年2月28日", "平成25年3月1日")
+    ),
+    "names-of-zones": dialect(
+        ENGLISH, ("2013-02-27 16:00 EST", "2013-02-28 16:00:00 EST", "2013-03-01 4:00 PM EST")
+    ),
     "excel-of-1904": dialect(ENGLISH, ("39870", "39871", "39872")),
     "matlab": dialect(ENGLISH, ("735292", "735293", "735294")),
     "days-since-1970": dialect(ENGLISH, ("15763", "15764", "15765")),
@@ -195,3 +203,26 @@ def test_rows_in_several_currencies_are_refused(write: Write) -> None:
     assert "the rows of AAPL are in several currencies (EUR, USD)" in refusal(
         write("AAPL.csv", text)
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "stamp"),
+    [
+        ("R6.1.4", "2024-01-04 00:00"),
+        ("令和元年5月7日", "2019-05-07 00:00"),
+        ("S64/1/4", "1989-01-04 00:00"),
+        ("2024-07-05 16:00 EDT", "2024-07-05 20:00+00:00"),
+        ("01/04/2024 4:00 PM EST", "2024-01-04 21:00+00:00"),
+    ],
+)
+def test_years_of_eras_and_names_of_zones_are_those_of_their_table(text: str, stamp: str) -> None:
+    """Regression: files with such dates were refused."""
+    assert datetime.fromisoformat(stamp) in [form.parse(text) for form in written_formats()]
+
+
+def test_names_that_stand_for_several_zones_are_refused() -> None:
+    texts = ["2024-01-04 16:00 CST", "2024-01-04 16:00 IST"]
+
+    assert [
+        form.parse(text) for text in texts for form in written_formats() if form.parse(text)
+    ] == []
