@@ -25,7 +25,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(STAMP) ## Bars to a served forecast: ingest, train, evaluate, register, promote, answer over HTTP
+run: $(STAMP) ## Bars to a served forecast: ingest, train, evaluate, register, promote, serve over HTTP
 	@$(BIN)/stockcast run
 
 .PHONY: up

@@ -28,7 +28,7 @@ export function showCalibration(section, status) {
       ...measured.map((label) => [sessions(SESSIONS[label]), shapeOf(label)]),
     ]),
     meaning(
-      "What this means: a range of 80 % is honest if 80 of 100 outcomes fall inside it. Marks to the left of the" +
+      "What this means: a range of 80 % holds if 80 of 100 outcomes fall inside it. Marks to the left of the" +
       " line say that the ranges were too narrow, marks to the right that they were too wide. Measured out of" +
       " sample, before this version went into service.",
     ),

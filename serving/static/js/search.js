@@ -29,7 +29,7 @@ export function connectSearch(form, find, choose) {
     asked += 1;
     const question = asked;
     const found = await find(input.value.trim(), MAX_SHOWN).catch(() => []);
-    // An answer that arrives after a newer question is of no use.
+    // A late response to an earlier request must not replace a newer one.
     if (question !== asked) return;
     listbox.replaceChildren(...found.map((entry, at) => option(entry, at)));
     listbox.hidden = found.length === 0;
