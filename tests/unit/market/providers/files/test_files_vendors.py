@@ -221,8 +221,5 @@ def test_years_of_eras_and_names_of_zones_are_those_of_their_table(text: str, st
 
 
 def test_names_that_stand_for_several_zones_are_refused() -> None:
-    texts = ["2024-01-04 16:00 CST", "2024-01-04 16:00 IST"]
-
-    assert [
-        form.parse(text) for text in texts for form in written_formats() if form.parse(text)
-    ] == []
+    for text in ("2024-01-04 16:00 CST", "2024-01-04 16:00 IST"):
+        assert not any(form.parse(text) for form in written_formats())
