@@ -30,7 +30,8 @@ class MarketSettings(CoreSettings):
         (), description="Comma-separated providers to try, in this order, when the first fails."
     )
     bars: str | None = Field(
-        None, description="Folder or glob of CSV or Parquet files, for the `files` provider."
+        None,
+        description="Folder or glob of CSV, JSON, Parquet or Arrow files, for the `files` provider.",
     )
     columns: CommaSeparated[str] = Field(
         (),
@@ -79,7 +80,6 @@ class MarketSettings(CoreSettings):
         description="Real moves that look like unlisted splits, such as ACME:2022-09-14, "
         "comma-separated.",
     )
-
     calendar_corrections: CommaSeparated[str] = Field(
         (),
         description="Sessions to add to (+) or remove from (-) exchange calendars, such as "

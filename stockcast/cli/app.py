@@ -47,7 +47,7 @@ def _hide_warnings() -> None:
 @app.command()
 def run(
     bars: Annotated[
-        str | None, typer.Option(help="Folder or glob of CSV or Parquet files with your bars.")
+        str | None, typer.Option(help="Folder or glob of your files, such as CSV or Parquet.")
     ] = None,
     home: Home = None,
     tickers: Annotated[
