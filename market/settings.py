@@ -31,7 +31,7 @@ class MarketSettings(CoreSettings):
     )
     bars: str | None = Field(
         None,
-        description="Folder or glob of CSV, JSON, Parquet or Arrow files, for the `files` provider.",
+        description="Folder or glob of files of the `files` provider: CSV, JSON, Parquet or Arrow.",
     )
     columns: CommaSeparated[str] = Field(
         (),
