@@ -11,7 +11,6 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from core.settings import PREFIX, CommaSeparated, CoreSettings
 from core.tickers import check_ticker
 from market.calendars.corrections import parse_corrections, use_corrections
-from market.calendars.published import check_exchanges
 from market.providers.alpha_vantage.tiers import Tier
 from market.providers.catalog import SPECS
 from market.providers.files.headers.spellings import SPELLINGS
@@ -130,7 +129,10 @@ class MarketSettings(CoreSettings):
     @classmethod
     def _corrections_are_of_calendars(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         corrections = parse_corrections(value)
-        check_exchanges(corrections)
+        if corrections:
+            from market.calendars.published import check_exchanges  # noqa: PLC0415  # NumPy
+
+            check_exchanges(corrections)
         return tuple(map(str, corrections))
 
     @field_validator("bars", mode="after")
