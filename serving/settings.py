@@ -43,7 +43,7 @@ class ServingSettings(RegistrySettings, MarketSettings):
         0, ge=0, description="Requests at once of one key or address; 0 is as many as per minute."
     )
     max_concurrency: int = Field(
-        64, ge=1, description="Requests in progress at once, without those that are precomputed."
+        256, ge=1, description="Requests in progress at once, without those that are precomputed."
     )
     max_delay_seconds: float = Field(
         0.5,
