@@ -31,6 +31,9 @@ _PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 
+# The table of `mimetypes` depends on the machine and on other libraries.
+_MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+
 # Without `validatorUrl`, Swagger UI sends the address of the document to another host.
 _SCRIPT = (
     'SwaggerUIBundle({url: "./docs.json", dom_id: "#swagger-ui", deepLinking: true,'
@@ -73,6 +76,8 @@ class _PageFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
         response.headers.update(_FILE_HEADERS)
+        if media_type := _MEDIA_TYPES.get(Path(path).suffix):
+            response.headers["content-type"] = media_type
         return response
 
 

@@ -8,6 +8,7 @@ every Python call of every library: 40 % of the time of this suite.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import signal
@@ -25,8 +26,15 @@ def record(folder: Path) -> None:
     """Instrument the packages when they are imported; write a file when the process ends."""
     from slipcover import FileMatcher, ImportManager, Slipcover  # noqa: PLC0415  only if recording
 
+    class Recorder(Slipcover):
+        def deinstrument_seen(self) -> None:
+            # It searches the variables of all threads, which may change meanwhile. Its next call
+            # repeats the search; without this, the measured code would fail.
+            with contextlib.suppress(RuntimeError):
+                super().deinstrument_seen()
+
     # The report excludes lines, once for all processes.
-    cover = Slipcover(branch=True, exclude_lines=[])
+    cover = Recorder(branch=True, exclude_lines=[])
     sources = [str(ROOT / package) for package in PACKAGES]
     ImportManager(cover, FileMatcher(sources=sources)).__enter__()
     process, path = os.getpid(), folder / f"{uuid.uuid4().hex}.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import mimetypes
 import re
 from pathlib import Path
 
@@ -54,6 +55,13 @@ def test_every_file_of_the_page_is_served() -> None:
         assert response.headers["content-type"].split(";")[0] in {
             *("text/css", "text/javascript", "image/svg+xml"),
         }
+
+
+def test_the_type_of_a_script_does_not_depend_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(mimetypes.types_map, ".js", "text/plain")  # a browser would refuse it
+    assert get("/static/js/main.js").headers["content-type"] == "text/javascript; charset=utf-8"
 
 
 @pytest.mark.parametrize("path", ["/", "/static/js/main.js", "/static/css/page.css"])
