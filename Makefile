@@ -60,7 +60,7 @@ lint: $(STAMP) ## The checks that need no test run
 	  $(BIN)/dg check defs </dev/null
 
 .PHONY: bench
-bench: $(STAMP) ## Measure bundle, features, store and service beside what they replace, into docs/performance.md
+bench: $(STAMP) ## Measure bundle, features, store and service against what they replace, into docs/performance.md
 	@$(BIN)/python -m benchmarks --write $(BENCH)
 
 .PHONY: readme-table

@@ -1,6 +1,6 @@
 """Run benchmarks, each in its own process: ``python -m benchmarks [--quick] [--write] [NAME ...]``.
 
-The `main()` of each module prints its measurements, beside its goals. A missed goal is no error,
+The `main()` of each module prints its measurements and its goals. A missed goal is no error,
 because the numbers depend on the machine. `--quick` runs each one for a moment, to see that it
 works; its numbers mean nothing. `--write` puts the output into `docs/performance.md`.
 """

@@ -60,7 +60,7 @@ class ServingSettings(RegistrySettings, MarketSettings):
         10,
         ge=0,
         le=10_000,
-        description="Largest number of logged requests per second, beside failed and slow ones.",
+        description="Logged requests per second at most; failed and slow ones are logged too.",
     )
     drain_seconds: float = Field(
         1.0,

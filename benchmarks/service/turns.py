@@ -57,7 +57,7 @@ def median_ratio(ours: list[Load], theirs: list[Load]) -> float:
 
 
 def print_goal(label: str, value: float, goal: float, *, at_least: bool, unit: str = "") -> None:
-    """Print a figure beside its goal."""
+    """Print a figure and its goal."""
     reached = value >= goal if at_least else value <= goal
     print(
         f"{label}: {value:,.2f}{unit}; goal: at {'least' if at_least else 'most'} {goal:,g}{unit}:"

@@ -61,7 +61,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page. `links` are pairs of text and address, such as a file beside the page."""
+    """A part of the page. `links` are pairs of text and address, such as a file in its folder."""
 
     title: str
     text: str = ""

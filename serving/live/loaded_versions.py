@@ -1,4 +1,4 @@
-"""Versions that are loaded beside the champion, for comparisons and before a deployment."""
+"""Versions that are loaded in addition to the champion, for comparisons and before a deployment."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ class AsyncOperations:
         )
 
     async def load_version(self, version: int) -> LoadedVersion:
-        """Load a version beside the champion: `POST /models/{version}/load`."""
+        """Load a version in addition to the champion: `POST /models/{version}/load`."""
         return await self._send(
             Call[LoadedVersion](
                 "POST", "/models/{version}/load", (LoadedVersion,), parts={"version": version}

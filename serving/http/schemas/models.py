@@ -62,7 +62,7 @@ class Refused(BaseModel):
 
 
 class LoadedVersion(ModelInfo):
-    """A version that was loaded beside the champion."""
+    """A version that was loaded in addition to the champion."""
 
     tickers: int = Field(description="Number of tickers with a forecast.")
     loaded_at: datetime
@@ -73,7 +73,7 @@ class ModelsStatus(BaseModel):
 
     champion_alias: int | None
     live: LiveVersion | None
-    loaded: list[LoadedVersion] = Field(description="Versions loaded beside the champion.")
+    loaded: list[LoadedVersion] = Field(description="Versions loaded in addition to the champion.")
     snapshot: LiveSnapshot | None
     drift: DriftSummary | None = Field(
         description="Newest comparison of recent features with earlier ones. Null if there is none."

@@ -1,4 +1,4 @@
-"""POST /models/{version}/load and /unload: versions beside the champion."""
+"""POST /models/{version}/load and /unload: versions in addition to the champion."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def describe_loaded(loaded: LoadedTable) -> LoadedVersion:
 
 
 def _read_version(request: Request) -> int:
-    """Return the version in the path; the live version is not loaded beside itself."""
+    """Return the version in the path; refuse the live one, which is loaded already."""
     read_query(request)
     version = parse_version(request.path_params["version"])
     if version == state_of(request).live.version:
@@ -70,7 +70,7 @@ ROUTES = (
         "/models/{version}/load",
         load_version,
         Operation(
-            "Load a version beside the champion",
+            "Load a version in addition to the champion",
             ADMINISTRATION,
             LoadedVersion,
             problems=(404, 409, 503),

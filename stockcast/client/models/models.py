@@ -52,7 +52,7 @@ class LiveVersion(BaseModel):
 
 
 class LoadedVersion(BaseModel):
-    """A version that was loaded beside the champion."""
+    """A version that was loaded in addition to the champion."""
 
     name: str
     version: int

@@ -143,7 +143,7 @@ def test_a_broken_file_is_read_again_only_after_it_was_corrected(files: FilesDay
 def test_an_edited_file_in_a_chain_starts_one_run(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    """Regression: an edit beside another provider waited for the next scheduled ingest."""
+    """Regression: an edit of files in a chain waited for the next scheduled ingest."""
     # Nothing is requested from Yahoo, because the files have the bar of Friday.
     files = FilesDay(instance, tmp_path, backups="yahoo")
     assert files.n_runs_until(after_hours(2), timedelta(minutes=30)) == 0

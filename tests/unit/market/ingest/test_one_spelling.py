@@ -43,7 +43,7 @@ def old_home(tmp_path: Path) -> IngestSetup:
 def test_a_home_with_a_dash_before_the_share_class_is_not_ingested_a_second_time(
     old_home: IngestSetup,
 ) -> None:
-    """Regression: `BRK.B` was ingested beside the `BRK-B` of an earlier version."""
+    """Regression: `BRK.B` was ingested in addition to the `BRK-B` of an earlier version."""
     yahoo = FakeNetworkProvider({"BRK.B": bars_of("BRK.B")}, name="yahoo")
     old_home.connect(yahoo)
 
